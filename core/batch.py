@@ -1,0 +1,73 @@
+"""What a method is given: encoded texts and encoded videos, as the backbones left them.
+
+Shapes use the same letters everywhere: `N` texts, `V` videos, `F` frames, `D` embedding width,
+`L` audio steps, `P` patch tokens, `B` batch of matched pairs (`N == V == B`).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from hashlib import sha256
+from typing import Self
+
+import torch
+from torch import Tensor
+
+
+def stable_keys(names: Sequence[str]) -> Tensor:
+    """A 63-bit key per name, `(len(names),)` int64, the same on every machine and in every run.
+
+    Noise is keyed by these, so a score does not depend on which other texts or videos are scored.
+    """
+    return torch.tensor(
+        [int.from_bytes(sha256(n.encode()).digest()[:8], "big") >> 1 for n in names], dtype=torch.int64
+    )
+
+
+@dataclass(frozen=True)
+class Rows:
+    """A record of tensors that share their first axis; `None` fields are absent for all rows."""
+
+    def __len__(self) -> int:
+        return len(getattr(self, fields(self)[0].name))
+
+    def __getitem__(self, rows: slice | Tensor) -> Self:
+        """The record of some rows: a slice, or an int64 or bool tensor of rows."""
+        return self._map(lambda t: t[rows])
+
+    def to(self, device: torch.device | str) -> Self:
+        """The record on another device."""
+        return self._map(lambda t: t.to(device))
+
+    def _map(self, function) -> Self:  # type: ignore[no-untyped-def]
+        values = (getattr(self, f.name) for f in fields(self))
+        return type(self)(*(None if v is None else function(v) for v in values))
+
+
+@dataclass(frozen=True)
+class Texts(Rows):
+    """Encoded captions."""
+
+    embeds: Tensor
+    """`(N, D)` output of the text tower after its projection, not normalised."""
+    keys: Tensor
+    """`(N,)` int64 stable key of each caption (see `stable_keys`)."""
+
+
+@dataclass(frozen=True)
+class Videos(Rows):
+    """Encoded videos, before any method has touched them."""
+
+    frames: Tensor
+    """`(V, F, D)` image-tower embedding of each sampled frame, not normalised."""
+    frame_mask: Tensor
+    """`(V, F)` bool: True for real frames, False for padding; real frames come first."""
+    keys: Tensor
+    """`(V,)` int64 stable key of each video."""
+    audio: Tensor | None = None
+    """`(V, L, Da)` states of the audio encoder; zeros for a clip without sound."""
+    audio_valid: Tensor | None = None
+    """`(V,)` int64: how many of the L states lie inside the clip (the rest is padding)."""
+    has_audio: Tensor | None = None
+    """`(V,)` bool: False where the clip has no sound that could be decoded."""
+    patches: Tensor | None = None
+    """`(V, F, P, D)` patch tokens of each frame, only for methods that ask for them."""

@@ -1,0 +1,167 @@
+"""The contract of a method, and the registry that finds methods.
+
+A method turns encoded texts and videos into similarities. Texts stand in rows and videos in
+columns, `(N, V)`, everywhere. A score of (text, video) may depend on that text and that video,
+never on which caption the video was stored with; `released_score` is the one place where the
+pairing enters, and there it is an argument.
+"""
+
+import importlib
+import pkgutil
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from importlib.metadata import entry_points
+from typing import ClassVar, Protocol
+
+import torch
+from pydantic import BaseModel, ConfigDict
+from torch import Tensor, nn
+
+from core.batch import Rows, Texts, Videos
+from core.errors import BenchError, unknown_name
+
+ENTRY_POINT_GROUP = "av_retrieval_bench.methods"
+
+
+class MethodConfig(BaseModel):
+    """Base of every method's `Config`: immutable, unknown keys refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+@dataclass(frozen=True)
+class Dimensions:
+    """The shapes that the backbones dictate to a method."""
+
+    width: int
+    """D, the joint embedding width of the CLIP towers."""
+    frames: int
+    """F, frames per video."""
+    audio_width: int | None = None
+    """Da, width of the audio encoder's states; None where the run has no sound."""
+
+
+class NoiseSource(Protocol):
+    """Where the noise of stochastic perturbations comes from at scoring time."""
+
+    def draw(self, texts: Tensor, videos: Tensor, trials: int, width: int, prior: str) -> Tensor:
+        """Noise for texts `(N,)` by key against videos `(V,)` by key.
+
+        `prior` is "uniform" (U[0, 1)) or "normal" (N(0, 1); the method multiplies by its std).
+        Returns `(N, V, trials, width)`, or `(N, 1, trials, width)` where videos share the draw.
+        """
+        ...
+
+
+@dataclass(frozen=True)
+class Losses:
+    """The terms of a training loss."""
+
+    total: Tensor
+    """Scalar to be minimised, gradients attached."""
+    terms: Mapping[str, Tensor]
+    """Named scalars that the log shows, unweighted."""
+
+
+@dataclass(frozen=True)
+class ClipTextWeights:
+    """The CLIP text transformer's weights, from which temporal transformers are initialised."""
+
+    blocks: tuple[Mapping[str, Tensor], ...]
+    """Per layer: `ln_1.*`, `attn.in_proj_weight|in_proj_bias|out_proj.*`, `ln_2.*`, `mlp.c_fc.*`, `mlp.c_proj.*`."""
+    positions: Tensor
+    """`(context, D)` positional table."""
+    heads: int
+    """Attention heads of each block."""
+
+
+class Method(nn.Module, ABC):
+    """Base of every method. A subclass in `methods/` (or an entry point) is found by the registry."""
+
+    name: ClassVar[str]
+    """Name on the command line."""
+    title: ClassVar[str]
+    """Name in tables."""
+    paper: ClassVar[str]
+    """Reference: authors, venue, arXiv number."""
+    Config: ClassVar[type[MethodConfig]]
+    """Configuration with the defaults of `decisions.md`."""
+    recipe: ClassVar[Mapping[str, object]] = {}
+    """Training defaults of the authors as dotted spec keys, e.g. `{"training.optimizer": "bertadam"}`."""
+
+    def __init__(self, config: MethodConfig, dimensions: Dimensions) -> None:
+        super().__init__()
+        self.config = config
+        self.dimensions = dimensions
+        self.logit_scale = nn.Parameter(torch.tensor(4.6052))  # ln(100), CLIP's trained value
+        """Scalar, stored as a logarithm as in CLIP."""
+
+    @property
+    def uses_audio(self) -> bool:
+        """Whether scores depend on sound under this configuration."""
+        return False
+
+    @abstractmethod
+    def loss(self, texts: Texts, videos: Videos, generator: torch.Generator) -> Losses:
+        """Training loss of a batch of matched pairs: text i belongs to video i."""
+
+    @abstractmethod
+    def index(self, videos: Videos) -> Rows:
+        """Query-independent precomputation per video; sliceable by rows. Sees no text."""
+
+    @abstractmethod
+    def score(self, texts: Texts, index: Rows, noise: NoiseSource) -> Tensor:
+        """Leak-free similarities `(N, V)`, divided by exp(logit_scale) (cosines where it has them)."""
+
+    def released_score(self, texts: Texts, index: Rows, pairing: Tensor, noise: NoiseSource) -> Tensor:
+        """Similarities `(N, V)` as the authors' released evaluation computes them.
+
+        `pairing` `(N,)` int64 names each text's own video, which a leak-free score must not know.
+        Methods whose released evaluation is clean inherit this default.
+        """
+        return self.score(texts, index, noise)
+
+    def gates(self, texts: Texts, videos: Videos) -> Tensor | None:
+        """Audio weight per frame `(B, F)` (or per layer) of matched pairs; None without a gate."""
+        return None
+
+    def initialise_from_clip(self, clip: ClipTextWeights) -> None:
+        """Copies what the authors copy from the CLIP text transformer; nothing by default."""
+
+    def rate_group(self, parameter: str) -> str:
+        """The learning-rate group of a parameter of the method: `clip`, `new` or a named one."""
+        return "clip" if parameter == "logit_scale" else "new"
+
+    @abstractmethod
+    def load_reference(self, state: Mapping[str, Tensor]) -> None:
+        """Loads weights under the authors' key names.
+
+        Raises `BenchError` naming unknown or missing keys; known dead keys are listed and skipped.
+        """
+
+
+@cache
+def registered_methods() -> Mapping[str, type[Method]]:
+    """Every method by name: the modules of the folder `methods/`, then installed entry points."""
+    found: dict[str, type[Method]] = {}
+    package = importlib.import_module("methods")
+    modules = [importlib.import_module(f"methods.{m.name}") for m in pkgutil.iter_modules(package.__path__) if not m.ispkg]
+    candidates = [value for module in modules for value in vars(module).values() if getattr(value, "__module__", "") == module.__name__]
+    candidates += [point.load() for point in entry_points(group=ENTRY_POINT_GROUP)]
+    for candidate in candidates:
+        if not (isinstance(candidate, type) and issubclass(candidate, Method) and "name" in vars(candidate)):
+            continue
+        if candidate.name in found:
+            raise BenchError(f"two methods are called '{candidate.name}': {found[candidate.name]!r} and {candidate!r}")
+        found[candidate.name] = candidate
+    return found
+
+
+def find_method(name: str) -> type[Method]:
+    """The method of that name; raises `BenchError` with the nearest right name."""
+    methods = registered_methods()
+    if name not in methods:
+        raise unknown_name("method", name, methods)
+    return methods[name]
