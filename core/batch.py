@@ -38,6 +38,12 @@ class Rows:
         """The record on another device."""
         return self._map(lambda t: t.to(device))
 
+    @classmethod
+    def concatenate(cls, parts: "Sequence[Self]") -> Self:
+        """The rows of several records, one after the other."""
+        columns = zip(*([getattr(part, f.name) for f in fields(cls)] for part in parts), strict=True)
+        return cls(*(None if column[0] is None else torch.cat(column) for column in columns))
+
     def _map(self, function) -> Self:  # type: ignore[no-untyped-def]
         values = (getattr(self, f.name) for f in fields(self))
         return type(self)(*(None if v is None else function(v) for v in values))

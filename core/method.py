@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import entry_points
-from typing import ClassVar, Protocol
+from typing import ClassVar, Literal, Protocol
 
 import torch
 from pydantic import BaseModel, ConfigDict
@@ -70,7 +70,7 @@ class ClipTextWeights:
     """The CLIP text transformer's weights, from which temporal transformers are initialised."""
 
     blocks: tuple[Mapping[str, Tensor], ...]
-    """Per layer: `ln_1.*`, `attn.in_proj_weight|in_proj_bias|out_proj.*`, `ln_2.*`, `mlp.c_fc.*`, `mlp.c_proj.*`."""
+    """Per layer, open_clip's names: `ln_1`, `attn` (packed in-projection), `ln_2`, `mlp.c_fc|c_proj`."""
     positions: Tensor
     """`(context, D)` positional table."""
     heads: int
@@ -90,6 +90,8 @@ class Method(nn.Module, ABC):
     """Configuration with the defaults of `decisions.md`."""
     recipe: ClassVar[Mapping[str, object]] = {}
     """Training defaults of the authors as dotted spec keys, e.g. `{"training.optimizer": "bertadam"}`."""
+    dataset_defaults: ClassVar[Mapping[str, Mapping[str, object]]] = {}
+    """What the authors set per data set, as dotted spec keys by the data set's name."""
 
     def __init__(self, config: MethodConfig, dimensions: Dimensions) -> None:
         super().__init__()
@@ -102,6 +104,16 @@ class Method(nn.Module, ABC):
     def uses_audio(self) -> bool:
         """Whether scores depend on sound under this configuration."""
         return False
+
+    @property
+    def gate_axis(self) -> Literal["frame", "layer"]:
+        """What the second axis of `gates` counts."""
+        return "frame"
+
+    @property
+    def floats_per_pair(self) -> int:
+        """Size of the largest tensor that `score` makes, in numbers per (text, video) pair."""
+        return self.dimensions.frames * self.dimensions.width
 
     @abstractmethod
     def loss(self, texts: Texts, videos: Videos, generator: torch.Generator) -> Losses:
@@ -147,14 +159,25 @@ def registered_methods() -> Mapping[str, type[Method]]:
     """Every method by name: the modules of the folder `methods/`, then installed entry points."""
     found: dict[str, type[Method]] = {}
     package = importlib.import_module("methods")
-    modules = [importlib.import_module(f"methods.{m.name}") for m in pkgutil.iter_modules(package.__path__) if not m.ispkg]
-    candidates = [value for module in modules for value in vars(module).values() if getattr(value, "__module__", "") == module.__name__]
+    modules = [
+        importlib.import_module(f"methods.{m.name}")
+        for m in pkgutil.iter_modules(package.__path__)
+        if not m.ispkg
+    ]
+    candidates = [
+        value
+        for module in modules
+        for value in vars(module).values()
+        if getattr(value, "__module__", "") == module.__name__
+    ]
     candidates += [point.load() for point in entry_points(group=ENTRY_POINT_GROUP)]
     for candidate in candidates:
         if not (isinstance(candidate, type) and issubclass(candidate, Method) and "name" in vars(candidate)):
             continue
         if candidate.name in found:
-            raise BenchError(f"two methods are called '{candidate.name}': {found[candidate.name]!r} and {candidate!r}")
+            raise BenchError(
+                f"two methods are called '{candidate.name}': {found[candidate.name]!r} and {candidate!r}"
+            )
         found[candidate.name] = candidate
     return found
 

@@ -23,7 +23,9 @@ def cache_root() -> Path:
         probe.touch()
         probe.unlink()
     except OSError as error:
-        raise BenchError(f"cannot write to the cache {root} ({error.strerror}); set BENCH_CACHE to another folder") from error
+        raise BenchError(
+            f"cannot write to the cache {root} ({error.strerror}); set BENCH_CACHE to another folder"
+        ) from error
     return root
 
 
@@ -32,7 +34,8 @@ def require_space(folder: Path, needed: int) -> None:
     free = shutil.disk_usage(folder).free
     if free < needed:
         raise BenchError(
-            f"{folder} has {free / 1e9:.1f} GB free but {needed / 1e9:.1f} GB are needed; free some or set BENCH_CACHE"
+            f"{folder} has {free / 1e9:.1f} GB free but {needed / 1e9:.1f} GB are needed; "
+            "free some or set BENCH_CACHE to another disk"
         )
 
 

@@ -1,0 +1,58 @@
+"""Noise of stochastic perturbations at scoring time, keyed so that scores are reproducible.
+
+Two laws, the same for every single pair: `per-text` draws once per (text, trial) and shares the draw
+over the videos; `fresh` draws per (text, video, trial), as the released code of T-MASS does. Either
+is seeded by the keys of the caption and the video, never by their position, so a score depends
+neither on tiles and their order nor on which other texts and videos are scored.
+"""
+
+from typing import Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+NoiseMode = Literal["per-text", "fresh"]
+
+
+def mix(values: NDArray[np.uint64]) -> NDArray[np.uint64]:
+    """The finaliser of SplitMix64 (Steele et al., OOPSLA 2014): every input bit reaches every output bit."""
+    with np.errstate(over="ignore"):
+        values = (values ^ (values >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+        values = (values ^ (values >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return values ^ (values >> np.uint64(31))
+
+
+def unsigned(keys: Tensor) -> NDArray[np.uint64]:
+    """Keys `(n,)` int64 as unsigned numpy integers."""
+    return keys.cpu().numpy().astype(np.uint64)
+
+
+class KeyedNoise:
+    """The `NoiseSource` of a run."""
+
+    def __init__(self, seed: int, mode: NoiseMode) -> None:
+        self.seed = mix(np.array([seed + 1], dtype=np.uint64))
+        self.mode = mode
+
+    def draw(self, texts: Tensor, videos: Tensor, trials: int, width: int, prior: str) -> Tensor:
+        """Noise for texts `(N,)` by key against videos `(V,)` by key, on the texts' device.
+
+        Returns `(N, V, trials, width)` for `fresh` and `(N, 1, trials, width)` for `per-text`;
+        U[0, 1) for the prior "uniform", N(0, 1) for "normal". Drawn on the CPU on every device, so
+        that a GPU and a CPU score alike.
+        """
+        seeds = mix(unsigned(texts) ^ self.seed)[:, None]
+        if self.mode == "fresh":
+            seeds = mix(seeds ^ mix(unsigned(videos))[None, :])
+        noise = torch.empty(*seeds.shape, trials, width)
+        generator = torch.Generator()
+        for seed, out in zip(seeds.ravel().tolist(), noise.flatten(0, 1), strict=True):
+            # The CPU generator takes 32 bits of a seed; the mixed key has good low bits.
+            generator.manual_seed(seed & 0xFFFFFFFF)
+            if prior == "uniform":
+                torch.rand(trials, width, generator=generator, out=out)
+            else:
+                torch.randn(trials, width, generator=generator, out=out)
+        return noise.to(texts.device)
