@@ -1,0 +1,190 @@
+"""The two optimisers of the released code, their schedules, and how parameters are grouped.
+
+Both differ from torch's AdamW in ways that change results: where epsilon stands, whether the moments are
+corrected for their start at zero, and from which value of a parameter its decay is taken. The order of the
+elementwise operations is the released one too, because half-precision parameters round after each of them.
+"""
+
+import math
+from abc import abstractmethod
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, overload
+
+import torch
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from core.errors import unknown_name
+
+
+class MomentOptimizer(Optimizer):
+    """What both share: two running moments per parameter, and a step that visits the groups.
+
+    Groups may set their own `lr` and `weight_decay`; the state can be saved and loaded at any step.
+    """
+
+    @overload
+    def step(self, closure: None = None) -> None: ...
+
+    @overload
+    def step(self, closure: Callable[[], float]) -> float: ...
+
+    @torch.no_grad()
+    def step(self, closure: Callable[[], float] | None = None) -> float | None:
+        """Updates every parameter that has a gradient; returns what `closure` returned."""
+        loss = None
+        if closure is not None:
+            with torch.enable_grad():
+                loss = closure()
+        for group in self.param_groups:
+            by_step: dict[int, list[Tensor]] = {}
+            for parameter in group["params"]:
+                if parameter.grad is None:
+                    continue
+                state = self.state[parameter]
+                if not state:
+                    zeros = torch.zeros_like(parameter)
+                    state.update(step=0, first_moment=zeros, second_moment=zeros)
+                state["step"] += 1
+                by_step.setdefault(state["step"], []).append(parameter)
+            for step, parameters in by_step.items():
+                self.update(parameters, group, step)
+        return loss
+
+    @abstractmethod
+    def update(self, parameters: list[Tensor], group: dict[str, Any], step: int) -> None:
+        """Moves parameters of one group, all of them at their `step`-th step (from 1)."""
+
+    def direction(
+        self, parameters: list[Tensor], gradients: list[Tensor], group: dict[str, Any]
+    ) -> list[Tensor]:
+        """Brings the moments m and v up to date and returns `m / (sqrt(v) + eps)`, without correction."""
+        beta1, beta2 = group["betas"]
+        # Out of place: on the CPU the in-place form rounds the factor itself to half precision.
+        first = list(torch._foreach_mul([self.state[p]["first_moment"] for p in parameters], beta1))
+        second = list(torch._foreach_mul([self.state[p]["second_moment"] for p in parameters], beta2))
+        torch._foreach_add_(first, gradients, alpha=1 - beta1)
+        torch._foreach_addcmul_(second, gradients, gradients, value=1 - beta2)
+        for parameter, m, v in zip(parameters, first, second, strict=True):
+            self.state[parameter].update(first_moment=m, second_moment=v)
+        denominators = torch._foreach_sqrt(second)
+        torch._foreach_add_(denominators, group["eps"])
+        return list(torch._foreach_div(first, denominators))
+
+
+class XPoolAdamW(MomentOptimizer):
+    """AdamW of X-Pool, T-MASS and GAID: `p -= lr c m / (sqrt(v) + eps)`, then `p -= lr wd p`.
+
+    `c = sqrt(1 - beta2^n) / (1 - beta1^n)` corrects the step size, not the moments, so epsilon weighs more
+    in early steps than in Loshchilov and Hutter, "Decoupled Weight Decay Regularization", ICLR 2019,
+    algorithm 2; and the decay is taken from the parameter after its step, not before.
+    """
+
+    def __init__(
+        self,
+        params: Iterable[Tensor] | Iterable[dict[str, Any]],
+        lr: float = 1e-3,
+        betas: tuple[float, float] = (0.9, 0.999),
+        eps: float = 1e-6,
+        weight_decay: float = 0.2,
+    ) -> None:
+        super().__init__(params, {"lr": lr, "betas": betas, "eps": eps, "weight_decay": weight_decay})
+
+    def update(self, parameters: list[Tensor], group: dict[str, Any], step: int) -> None:
+        """See `MomentOptimizer.update`."""
+        beta1, beta2 = group["betas"]
+        rate = group["lr"]
+        corrected = rate * math.sqrt(1 - beta2**step) / (1 - beta1**step)
+        gradients = [p.grad for p in parameters if p.grad is not None]
+        torch._foreach_add_(parameters, self.direction(parameters, gradients, group), alpha=-corrected)
+        torch._foreach_add_(parameters, parameters, alpha=-rate * group["weight_decay"])
+
+
+class BertAdam(MomentOptimizer):
+    """Adam of CLIP4Clip and AVIGATE: `p -= lr (m / (sqrt(v) + eps) + wd p)`, moments uncorrected.
+
+    Each tensor's gradient is scaled to a norm of at most `max_grad_norm` first, on top of whatever the
+    training loop clips; 0 turns that off. The moments start at zero and are never corrected (Devlin et al.,
+    "BERT", 2019, released code), and the decay is taken from the parameter before its step.
+    """
+
+    def __init__(
+        self,
+        params: Iterable[Tensor] | Iterable[dict[str, Any]],
+        lr: float = 1e-4,
+        betas: tuple[float, float] = (0.9, 0.98),
+        eps: float = 1e-6,
+        weight_decay: float = 0.2,
+        max_grad_norm: float = 1.0,
+    ) -> None:
+        defaults = {
+            "lr": lr,
+            "betas": betas,
+            "eps": eps,
+            "weight_decay": weight_decay,
+            "max_grad_norm": max_grad_norm,
+        }
+        super().__init__(params, defaults)
+
+    def update(self, parameters: list[Tensor], group: dict[str, Any], step: int) -> None:
+        """See `MomentOptimizer.update`."""
+        gradients = [p.grad for p in parameters if p.grad is not None]
+        if group["max_grad_norm"] > 0:
+            norms = torch._foreach_norm(gradients)
+            # 1e-6 as in torch's own clipping; it keeps a zero gradient zero.
+            scales = [(group["max_grad_norm"] / (norm + 1e-6)).clamp(max=1) for norm in norms]
+            gradients = list(torch._foreach_mul(gradients, scales))
+        steps = self.direction(parameters, gradients, group)
+        torch._foreach_add_(steps, torch._foreach_mul(parameters, group["weight_decay"]))
+        torch._foreach_sub_(parameters, torch._foreach_mul(steps, group["lr"]))
+
+
+def warmup_cosine(step: int, total: int, warmup: int) -> float:
+    """X-Pool's factor: linear from 0 over `warmup` steps, then half a cosine from 1 to 0 at `total`."""
+    if step < warmup:
+        return step / warmup
+    progress = (step - warmup) / max(1, total - warmup)
+    return max(0.0, 0.5 * (1 + math.cos(math.pi * progress)))
+
+
+def bert_warmup_cosine(step: int, total: int, warmup_fraction: float) -> float:
+    """CLIP4Clip's factor: linear from 0, then the cosine of the whole run's progress.
+
+    The cosine is not re-based to the end of the warm-up: after 10 % the factor falls from 1 to 0.976.
+    """
+    progress = step / total
+    if progress < warmup_fraction:
+        return progress / warmup_fraction
+    return 0.5 * (1 + math.cos(math.pi * progress))
+
+
+def constant(step: int, total: int, warmup: float) -> float:
+    """1 at every step, with the arguments of the other schedules."""
+    return 1.0
+
+
+def parameter_groups(
+    named_parameters: Iterable[tuple[str, nn.Parameter]],
+    group_of: Callable[[str], str],
+    rates: Mapping[str, float],
+    weight_decay: float,
+    decay_exempt: Callable[[str], bool],
+) -> list[dict[str, Any]]:
+    """Optimiser groups: one per learning-rate group and, within it, with and without weight decay.
+
+    `group_of` maps a parameter's name to a key of `rates`; `decay_exempt` says which names do not decay.
+    Parameters that do not train are left out; groups and parameters keep the order of first appearance.
+    Each group holds `params`, `lr`, `weight_decay`, and its key as `name`. Raises `BenchError` for a group
+    without a rate.
+    """
+    groups: dict[tuple[str, bool], dict[str, Any]] = {}
+    for name, parameter in named_parameters:
+        if not parameter.requires_grad:
+            continue
+        key, exempt = group_of(name), decay_exempt(name)
+        if key not in rates:
+            raise unknown_name("learning-rate group", key, rates)
+        decay = 0.0 if exempt else weight_decay
+        fresh = {"params": [], "lr": rates[key], "weight_decay": decay, "name": key}
+        groups.setdefault((key, exempt), fresh)["params"].append(parameter)
+    return list(groups.values())

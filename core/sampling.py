@@ -1,0 +1,67 @@
+"""Which frames of a video a method sees: two rules, both on frame numbers alone.
+
+`segment_centres` is the rule of X-Pool, T-MASS and GAID: F equal index intervals, the middle of each;
+a short video repeats its last frame, so every slot is a real frame. `one_per_second` is the rule of
+CLIP4Clip and AVIGATE: a frame a second, thinned to `max_frames`; a short video leaves empty slots.
+"""
+
+from typing import Literal
+
+import numpy as np
+
+from core.errors import BenchError
+
+Position = Literal["head", "tail", "uniform"]
+"""Which of too many frames are kept: the first ones, the last ones, or evenly spread ones."""
+
+PADDING = -1
+"""Frame number of an empty slot: no frame has it, and the mask is False there."""
+
+
+def segment_indices(total: int, frames: int) -> list[int]:
+    """Frame numbers at the centres of `min(frames, total)` equal index intervals, without padding.
+
+    Gorti et al., "X-Pool", CVPR 2022, section 4.1 ("uniformly sampled"); the rounding is the released
+    code's: interval bounds are floored, and the centre is taken between its first and last frame.
+    Raises `BenchError` where there is no frame to choose from or none is asked for.
+    """
+    if total < 1 or frames < 1:
+        raise BenchError(f"cannot choose {frames} of {total} frames; both must be at least 1")
+    bounds = np.floor(np.linspace(0, total, min(frames, total) + 1)).astype(int)
+    return [int(i) for i in (bounds[:-1] + bounds[1:] - 1) // 2]
+
+
+def segment_centres(total: int, frames: int) -> list[int]:
+    """`segment_indices`, with the last frame repeated up to `frames` entries where the video is short."""
+    indices = segment_indices(total, frames)
+    return indices + indices[-1:] * (frames - len(indices))
+
+
+def one_per_second(
+    total: int, fps: float, max_frames: int, position: Position = "uniform"
+) -> tuple[list[int], list[bool]]:
+    """Frame numbers `(max_frames,)` and mask `(max_frames,)`: one frame per second of video.
+
+    Luo et al., "CLIP4Clip", 2021, section 4.2. As released, the rate in frames per second is cut to a
+    whole number first, so 29.97 steps by 29 frames. A rate below 1, on which the released code divides
+    by zero, steps by 1: every frame is taken once. Of more than `max_frames` frames, `position` says which
+    stay ("uniform", the published setting: an evenly spaced choice that keeps both ends). Of fewer, empty
+    slots follow with number `PADDING` and mask False; a video without frames is all padding.
+    Raises `BenchError` where `max_frames` is below 1, `total` below 0, or the rate is not a positive number.
+    """
+    if max_frames < 1 or total < 0 or not 0 < fps < float("inf"):
+        raise BenchError(f"cannot sample {max_frames} frames from {total} frames at {fps} frames per second")
+    indices = list(range(0, total, max(int(fps), 1)))
+    if len(indices) > max_frames:
+        indices = _thin(indices, max_frames, position)
+    padding = max_frames - len(indices)
+    return indices + [PADDING] * padding, [True] * len(indices) + [False] * padding
+
+
+def _thin(indices: list[int], count: int, position: Position) -> list[int]:
+    """`count` of the indices, from the named position."""
+    if position == "head":
+        return indices[:count]
+    if position == "tail":
+        return indices[-count:]
+    return [indices[i] for i in np.linspace(0, len(indices) - 1, count).astype(int)]
