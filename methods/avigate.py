@@ -1,0 +1,62 @@
+"""AVIGATE: sound enters through two gates per layer of a transformer over the frames, before any text."""
+
+from collections.abc import Mapping
+from typing import ClassVar
+
+from torch import Tensor
+
+from methods.composed import ComposedMethod
+from methods.parts.audio import Projection
+from methods.parts.config import ComposedConfig, FusionKind, NonNegative, PoolingKind
+
+
+class AvigateConfig(ComposedConfig):
+    """AVIGATE's defaults."""
+
+    fusion: FusionKind = "gated-transformer"
+    """Audio resampler and gated fusion transformer."""
+    pooling: PoolingKind = "multi-grained"
+    """Mean of the global cosine and the log-sum-exp over frames."""
+    audio_projection: Projection = "linear"
+    """A bare matrix from the AST's 768 channels to the joint width."""
+    margin_beta: NonNegative = 0.2
+    """Slope of the adaptive margin (lambda in the paper)."""
+
+
+class Avigate(ComposedMethod):
+    """Multi-grained similarity of the text with frames that the sound has guided."""
+
+    name = "avigate"
+    title = "AVIGATE"
+    paper = "Jeong et al., AVIGATE, CVPR 2025, arXiv 2504.02397"
+    Config = AvigateConfig
+    # As CLIP4Clip: float16 CLIP weights with rate 1e-7 in the release, float32 masters with 1e-6 here.
+    recipe: ClassVar[Mapping[str, object]] = {
+        "training.optimizer": "bertadam",
+        "training.schedule": "bert-warmup-cosine",
+        "training.lr_new": 1e-4,
+        "training.lr_clip": 1e-6,
+        "training.lr_factors": {"query_tokens": 100.0},
+        "training.weight_decay": 0.2,
+        "training.decay_biases": False,
+        "training.batch_size": 128,
+        "training.drop_last": True,
+        "training.epochs": 5,
+        "frame_sampling": "one-per-second",
+    }
+    reference_keys: ClassVar[Mapping[str, str]] = {
+        "query_tokens": "fusion.query_tokens",
+        "query_position_embeddings.": "fusion.query_positions.",
+        "frame_position_embeddings.": "fusion.frame_positions.",
+        "transformer_Fusion.resblocks.": "fusion.resampler.",
+        "transformerClip.resblocks.": "fusion.transformer.",
+        "audio_projection.weight": "fusion.projection.linear.weight",
+    }
+
+    def load_reference(self, state: Mapping[str, Tensor]) -> None:
+        """As the base; the released projection is a bare matrix `(Da, D)`, the transpose of our weight."""
+        own = dict(state)
+        for key in ("audio_projection", "clip.audio_projection"):
+            if key in own:
+                own["audio_projection.weight"] = own.pop(key).T
+        super().load_reference(own)

@@ -1,0 +1,103 @@
+"""Parity of GAID: gate, pooling, DASP, the weighted loss with gradients, and three scoring protocols."""
+
+import torch
+from torch import Tensor
+
+from core.errors import BenchError
+from methods.composed import ComposedMethod
+from methods.gaid import Gaid
+from methods.parity.golden import Golden
+from methods.parity.heads_xpool import NoNoise
+from methods.parity.setup import build, compare_gradients, grouped, texts_of, videos_of
+from methods.parts.fusion import GateFusion
+from methods.parts.objective import pair_weights
+from methods.parts.perturbation import DeterministicText, support_text
+
+
+def check_gaid(golden: Golden) -> None:
+    """A matched batch with its loss, then the evaluation protocols."""
+    frames, audio = golden.input("in/frames").requires_grad_(), golden.input("in/audio").requires_grad_()
+    texts, noise = golden.input("in/text").requires_grad_(), golden.input("in/noise")[:, None]
+    prior = golden.setting("prior")
+    if prior not in ("uniform01", "normal"):
+        raise BenchError(f"{golden.path.name}: unknown prior '{prior}'; known: uniform01, normal")
+    config = {
+        "heads": golden.integer("heads"),
+        "dropout": golden.number("dropout"),
+        "prior": "normal" if prior == "normal" else "uniform",
+        "audio_alignment": "released",
+        "loss_weights": "positive-cosine-released",
+        "support_weight": golden.number("support_loss_weight"),
+    }
+    method = build(golden, Gaid, frames, golden.inputs("w/"), config, audio.shape[-1])
+    with torch.no_grad():
+        check_gaid_parts(golden, method, texts, frames, audio, noise)
+        check_gaid_protocols(golden, method)
+    losses = method.loss_under(noise, texts_of(texts), videos_of(frames, audio=audio))
+    golden.compare("out/loss_pert", losses.terms["main"])
+    golden.compare("out/loss_support", losses.terms.get("support", torch.tensor(torch.nan)))
+    golden.compare("out/loss_total", losses.total)
+    golden.compare("out/loss_total_manual", losses.total)
+    losses.total.backward()
+    inputs = {"in.text": texts, "in.frames": frames, "in.audio": audio}
+    required = ("gate_fc.", "pool_frames.", "stochastic.alpha", "stochastic.std_branch.")
+    compare_gradients(golden, "grad/", method, inputs, required)
+
+
+def gate_of(method: ComposedMethod) -> GateFusion:
+    """The gate, which GAID always has."""
+    assert isinstance(method.fusion, GateFusion)
+    return method.fusion
+
+
+def check_gaid_parts(
+    golden: Golden, method: ComposedMethod, texts: Tensor, frames: Tensor, audio: Tensor, noise: Tensor
+) -> None:
+    """Every step from the sound to the similarities of the matched batch."""
+    videos, part = videos_of(frames, audio=audio), method.perturbation
+    assert isinstance(part, DeterministicText)
+    golden.compare("out/audio_pooled", gate_of(method).aligned(videos))
+    gates = method.gates(texts_of(texts), videos)
+    assert gates is not None
+    golden.compare("out/gate", gates)
+    index = method.index(videos)
+    fused = method.gated_by(texts, index)
+    golden.compare("out/fused", fused.frames)
+    pooled = method.pooling(texts, fused.prepared())
+    golden.compare("out/pooled", pooled.vector.transpose(0, 1))
+    pairs, queries = fused.prepared().paired(), texts[:, None]
+    log_radius = part.log_radii(texts, pairs.frames, pairs.mask)
+    radius = log_radius.exp()
+    golden.compare("out/log_std", log_radius[:, 0])
+    golden.compare("out/text_train", part.train_queries(queries, radius, noise)[:, 0])
+    golden.compare("out/text_infer", part.scoring_query(queries, radius)[:, 0])
+    golden.compare("out/text_support", support_text(queries, radius, pooled.vector.mean(0)[:, None])[:, 0])
+    similarities = method.training_similarities(noise, texts, index)
+    assert similarities.support is not None
+    golden.compare("out/sims_train", similarities.main)
+    golden.compare("out/sims_support", similarities.support)
+    golden.compare("out/weights", pair_weights(similarities.main, "positive-cosine-released"))
+
+
+def check_gaid_protocols(golden: Golden, method: ComposedMethod) -> None:
+    """Leak-free, gate-own/pool-by-query (true and rolled captions), and released scores."""
+    texts, pairing = texts_of(golden.input("eval/in_text")), golden.input("eval/text_video_index")
+    videos = videos_of(golden.input("eval/in_frames"), audio=golden.input("eval/in_audio"))
+    index, gate, noise = method.index(videos), gate_of(method), NoNoise()
+    assert index.audio is not None
+    values = gate.gate_values(texts.embeds, index.frames, index.audio, index.mask)
+    golden.compare("eval/leakfree_gate", values[..., 0])
+    golden.compare("eval/leakfree_sims", method.score(texts, index, noise))
+
+    released = method.released_score(texts, index, pairing, noise)
+    golden.compare("eval/released_sims", released)
+    golden.compare("eval/released_sims_grouped", grouped(released, pairing))
+
+    first = torch.stack([(pairing == video).nonzero()[0, 0] for video in range(len(videos))])
+    own = texts.embeds[first]
+    gates = method.gates(texts_of(own), videos)
+    assert gates is not None
+    golden.compare("eval/paired_gate", gates)
+    golden.compare("eval/pairedgate_querypool_sims", method.score_gated_by(own, texts, index, noise))
+    rolled = texts.embeds[golden.input("eval/rolled_caption_index")]
+    golden.compare("eval/rolled_caption_sims", method.score_gated_by(rolled, texts, index, noise))

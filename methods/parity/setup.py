@@ -1,0 +1,114 @@
+"""What the checks of the methods share: a method from recorded weights, gradients, metrics."""
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor
+
+from core.batch import Texts, Videos
+from core.errors import BenchError
+from core.method import Dimensions
+from core.metrics import defined, metrics_from_ranks
+from core.ranking import text_to_video, video_to_text
+from methods.composed import ComposedMethod
+from methods.parity.golden import Golden
+from methods.parts.reference import renamed
+from methods.released import captions_by_slot
+
+
+def build(
+    golden: Golden,
+    method: type[ComposedMethod],
+    frames: Tensor,
+    state: Mapping[str, Tensor],
+    config: Mapping[str, object],
+    audio_width: int | None = None,
+) -> ComposedMethod:
+    """A method for frames `(..., F, D)` with the recorded weights, in evaluation mode.
+
+    Raises `BenchError` where the file's configuration or weights do not fit.
+    """
+    try:
+        settings = method.Config.model_validate(dict(config))
+    except ValueError as error:
+        raise BenchError(f"{golden.path.name}: {' '.join(str(error).split())}") from error
+    built = method(settings, Dimensions(frames.shape[-1], frames.shape[-2], audio_width))
+    built.load_reference(state)
+    return built.eval()
+
+
+def texts_of(embeds: Tensor) -> Texts:
+    """Texts `(N, D)`, keyed by their position."""
+    return Texts(embeds, torch.arange(len(embeds)))
+
+
+def videos_of(frames: Tensor, mask: Tensor | None = None, audio: Tensor | None = None) -> Videos:
+    """Videos `(V, F, D)`, keyed by their position; without a mask all frames are real."""
+    mask = torch.ones(frames.shape[:2], dtype=torch.bool) if mask is None else mask.bool()
+    return Videos(frames, mask, torch.arange(len(frames)), audio)
+
+
+def compare_gradients(
+    golden: Golden,
+    prefix: str,
+    method: ComposedMethod,
+    inputs: Mapping[str, Tensor],
+    required: tuple[str, ...],
+    *,
+    owner: str = "",
+) -> None:
+    """Compares every recorded gradient under `prefix` with the one that backward left behind.
+
+    `inputs` are tensors by their name in the file; all other names are parameters under the authors' key, to
+    which `owner` is prepended. Inputs, and at least one gradient that begins with each of `required`, must
+    be there.
+    """
+    recorded = [name.removeprefix(prefix) for name in golden.names() if name.startswith(prefix)]
+    missing = [key for key in (*inputs, *required) if not any(name.startswith(key) for name in recorded)]
+    if missing:
+        raise BenchError(f"{golden.path.name}: lacks the gradient '{prefix}{missing[0]}'")
+    parameters = dict(method.named_parameters())
+    for key in recorded:
+        own = inputs.get(key)
+        if own is None:
+            own = parameters.get(renamed(owner + key, method.reference_names()) or "")
+        if own is None:
+            raise BenchError(f"{golden.path.name}: '{prefix}{key}' is the gradient of nothing here")
+        golden.compare(prefix + key, torch.zeros_like(own) if own.grad is None else own.grad)
+
+
+def grouped(scores: Tensor, pairing: Tensor) -> Tensor:
+    """Scores `(N, V)` by video and slot of each caption, `(V, slots, V)`; NaN where there is no caption."""
+    _, table = captions_by_slot(pairing, scores.shape[1])
+    rows = scores[table.T.clamp(min=0)]
+    return rows.masked_fill((table.T < 0)[..., None], torch.nan)
+
+
+def ungrouped(scores: Tensor, pairing: Tensor) -> Tensor:
+    """Scores `(V, slots, V)` back to captions `(N, V)`."""
+    slots, _ = captions_by_slot(pairing, scores.shape[2])
+    return scores[pairing, slots]
+
+
+def compare_metrics(golden: Golden, prefix: str, scores: Tensor, pairing: Tensor) -> None:
+    """Compares `{prefix}.{t2v,v2t}.{R1, ..., MedR, MeanR}` with the metrics of recorded scores `(N, V)`.
+
+    Computed from the recorded scores, which are compared themselves, so that rounding cannot reorder near
+    ties. Equal scores were sorted in an unknown order: any value that an order of theirs gives agrees.
+    """
+    for direction, rank in (("t2v", text_to_video), ("v2t", video_to_text)):
+        records = rank(scores, pairing, tolerance=0.0, undefined="allow")
+        counts, counted = records.counts, defined(records, "xpool")
+        first = (1 + counts.above + counts.undefined)[counted]
+        bounds = (metric_values(first), metric_values(first + counts.equal[counted]))
+        for name in bounds[0]:
+            low, high = sorted(bound[name] for bound in bounds)
+            recorded = golden.input(f"{prefix}.{direction}.{name}")
+            golden.compare(f"{prefix}.{direction}.{name}", recorded.clamp(low, high))
+
+
+def metric_values(ranks: Tensor) -> dict[str, float]:
+    """Metrics of ranks `(Q,)` under the authors' names."""
+    metrics = metrics_from_ranks(ranks)
+    values = {f"R{k}": recall for k, recall in metrics.recall.items()}
+    return {**values, "MedR": metrics.median_rank, "MeanR": metrics.mean_rank}
