@@ -1,0 +1,211 @@
+"""One pass over a media file with PyAV: which packets there are, and the frames and sound that decode.
+
+Seconds count from the container's own start plus the start of a window, the same clock for picture
+and sound. A broken packet costs its own frames, not the clip. No file name reaches a shell, and no
+media file can make FFmpeg open the network.
+"""
+
+import itertools
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import av
+import av.stream
+import numpy as np
+import torch
+from av.container import InputContainer
+from av.error import FFmpegError
+from av.video.reformatter import VideoReformatter
+from numpy.typing import NDArray
+
+from core.errors import BenchError
+from core.waveform import WaveformBuilder
+
+Window = tuple[float, float | None]
+"""Start and end in seconds; None: to the end of the file."""
+
+PREROLL = 1.0  # seconds read before a window, so that audio decoders have settled when it begins
+DEFAULT_FPS = 25.0  # for a single frame without any stated rate
+NO_TRACK = "no track"
+"""Key in `Pass.errors` of a file that has no audio track."""
+
+
+class MediaError(BenchError):
+    """A media file that cannot be used: the line names the file and the reason."""
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """Which frames of a window a pass keeps."""
+
+    indices: frozenset[int]
+    """Numbers of the frames, counted from the first one in the window."""
+    size: int
+    """Short side in pixels."""
+    fps: float
+    """Frames per second, for files without time stamps."""
+
+
+@dataclass
+class Pass:
+    """What one pass over a file collects; seconds count from the window's start."""
+
+    sound: WaveformBuilder
+    """The audio track, as far as it was asked for."""
+    first: float | None = None
+    """Time of the first frame that decoded, inside the window or before it."""
+    times: list[float] = field(default_factory=list)
+    """Time of every frame in the window."""
+    kept: dict[int, NDArray[np.uint8]] = field(default_factory=dict)
+    """The wanted frames `(h, w, 3)` by number."""
+    end: float = 0.0
+    """When the last frame ends."""
+    errors: dict[str, str] = field(default_factory=dict)
+    """The first error of the `video` and of the `audio` track, or `NO_TRACK`."""
+    converter: VideoReformatter = field(default_factory=VideoReformatter)
+    """Converts to RGB; kept, because setting it up costs more than a small frame."""
+
+
+@contextmanager
+def opened(path: Path, start: float) -> Iterator[InputContainer]:
+    """The open file, positioned so that every frame from second `start` on is still to come."""
+    if not path.is_file():  # a pipe or a device would block
+        raise MediaError(f"{path}: no such file")
+    try:
+        # An absolute path is never taken for a protocol, whatever its name begins with.
+        container = av.open(str(path.resolve()), options={"protocol_whitelist": "file"}, metadata_errors="ignore")
+    except FFmpegError as error:
+        raise MediaError(f"{path}: not a readable media file ({error.strerror})") from error
+    with container:
+        if start > PREROLL:
+            target = round((start - PREROLL) * av.time_base) + (container.start_time or 0)
+            try:
+                container.seek(target, backward=True)
+            except FFmpegError:
+                container.seek(0)
+        yield container
+
+
+def _packets(container: InputContainer, streams: Sequence[av.stream.Stream], end: float | None) -> Iterator[av.Packet]:
+    """The packets of some streams until all of them have passed second `end`, or the file breaks off."""
+    origin = (container.start_time or 0) / av.time_base
+    units = {stream.index: float(stream.time_base or 0) for stream in streams}
+    passed: set[int] = set()
+    demuxer = container.demux(streams)
+    while len(passed) < len(streams):
+        try:
+            packet = next(demuxer)
+        except (StopIteration, FFmpegError):
+            return
+        decoded_at = packet.dts if packet.dts is not None else packet.pts
+        if end is not None and decoded_at is not None and decoded_at * units[packet.stream_index] - origin >= end:
+            passed.add(packet.stream_index)
+        elif packet.size:
+            yield packet
+
+
+def count_packets(path: Path, container: InputContainer, window: Window) -> tuple[int, float]:
+    """How many video packets lie in the window, and the frame rate; nothing is decoded for it.
+
+    Raises `MediaError` where the file has no picture track.
+    """
+    stream = container.streams.best("video")
+    if stream is None:
+        raise MediaError(f"{path}: holds no picture track")
+    origin = (container.start_time or 0) / av.time_base
+    unit = float(stream.time_base or 0)
+    times = [
+        None if packet.pts is None else packet.pts * unit - origin
+        for packet in _packets(container, [stream], window[1])
+    ]
+    inside = sum(t is None or _inside(t - window[0], window) for t in times)
+    known = sorted(t for t in times if t is not None)
+    stated = stream.average_rate or stream.guessed_rate
+    if stated:
+        return inside, float(stated)
+    return inside, (len(known) - 1) / (known[-1] - known[0]) if len(known) > 1 and known[-1] > known[0] else DEFAULT_FPS
+
+
+def _inside(time: float, window: Window) -> bool:
+    """Whether a time, counted from the window's start, lies in the window (to a tenth of a millisecond)."""
+    start, end = window
+    return time > -1e-4 and (end is None or time < end - start - 1e-4)
+
+
+def read_pass(container: InputContainer, window: Window, wanted: Wanted | None, rate: int | None) -> Pass:
+    """Decodes a file once, front to back: the wanted frames, and the sound at `rate` Hz."""
+    found = Pass(WaveformBuilder(rate or SOUND_RATE))
+    picture = container.streams.best("video") if wanted else None
+    track = container.streams.best("audio", picture) if rate else None
+    if rate and track is None:
+        found.errors[NO_TRACK] = "no audio track"
+    streams = [stream for stream in (picture, track) if stream is not None]
+    origin = (container.start_time or 0) / av.time_base + window[0]
+    for unit, frame in _decoded(container, streams, window[1], found.errors):
+        # PyAV leaves the time base out of the last frames, those that a decoder had held back.
+        time = None if frame.pts is None else frame.pts * unit - origin
+        if isinstance(frame, av.AudioFrame):
+            found.sound.add(frame, time)
+        elif isinstance(frame, av.VideoFrame) and wanted:
+            time = len(found.times) / wanted.fps if time is None else time
+            shown = frame.duration * unit if frame.duration else 1 / wanted.fps
+            _add_picture(found, frame, (time, time + shown), window, wanted)
+    return found
+
+
+def _decoded(
+    container: InputContainer, streams: Sequence[av.stream.Stream], end: float | None, errors: dict[str, str]
+) -> Iterator[tuple[float, av.frame.Frame]]:
+    """Every frame that decodes with its track's unit of time; the first error of each track goes into `errors`."""
+    for stream in streams:
+        if stream.codec_context is None:
+            errors[stream.type] = "FFmpeg has no decoder for this track"
+        else:
+            stream.codec_context.thread_count = 1  # the parallelism is over clips, in worker processes
+    usable = [stream for stream in streams if stream.codec_context is not None]
+    work = itertools.chain(
+        ((packet.stream, packet) for packet in _packets(container, usable, end)),
+        ((stream, None) for stream in usable),
+    )
+    units = {stream.index: float(stream.time_base or 0) for stream in usable}
+    for stream, packet in work:
+        try:
+            for frame in stream.decode(packet):
+                yield units[stream.index], frame
+        except FFmpegError as error:
+            errors.setdefault(stream.type, str(error.strerror))
+
+
+def _add_picture(
+    found: Pass, frame: av.VideoFrame, shown: tuple[float, float], window: Window, wanted: Wanted
+) -> None:
+    """Counts a frame, shown from one second to another, if it lies in the window; keeps it if it is wanted."""
+    time, end = shown
+    found.first = time if found.first is None else found.first
+    if not _inside(time, window):
+        return
+    if len(found.times) in wanted.indices:
+        image = found.converter.reformat(frame, format="rgb24")
+        found.kept[len(found.times)] = _upright(image, frame.rotation, wanted.size, next(iter(found.kept.values()), None))
+    found.times.append(time)
+    found.end = max(found.end, end if window[1] is None else min(end, window[1] - window[0]))
+
+
+def _upright(
+    image: av.VideoFrame, rotation: int, size: int, like: NDArray[np.uint8] | None
+) -> NDArray[np.uint8]:
+    """An RGB frame as `(h, w, 3)`, turned by `rotation` degrees, its short side resized to `size` pixels.
+
+    `like` is an earlier frame of the clip: a picture that changes its size on the way keeps that one's.
+    """
+    upright = np.rot90(image.to_ndarray(), round(rotation / 90))
+    height, width = upright.shape[:2]
+    short = min(height, width)
+    shape = (height * size // short, width * size // short) if like is None else like.shape[:2]
+    if (height, width) == shape:
+        return np.ascontiguousarray(upright)
+    planes = torch.from_numpy(np.ascontiguousarray(upright.transpose(2, 0, 1)))[None]
+    resized = torch.nn.functional.interpolate(planes, size=shape, mode="bicubic", antialias=True)
+    return resized[0].permute(1, 2, 0).contiguous().numpy()

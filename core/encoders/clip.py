@@ -1,0 +1,122 @@
+"""CLIP towers through open_clip: pixels and captions in, unnormalised embeddings out."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Self, cast
+
+import open_clip
+import torch
+from open_clip.transformer import text_global_pool
+from torch import Tensor
+
+from core.encoders.weights import fingerprint, shipped_folder
+from core.errors import BenchError
+from core.method import ClipTextWeights
+
+SHIPPED_NAMES = {"avworld": "clip"}
+"""Backbones whose weights come with the project, and their folders."""
+
+
+def preprocess(pixels: Tensor, size: int, mean: Tensor, std: Tensor) -> Tensor:
+    """Centre crop `(B, 3, size, size)` of RGB `(B, h, w, 3)` uint8, scaled to 0..1 and normalised.
+
+    Radford et al., "Learning transferable visual models", 2021; the resize to `size` has been done
+    by the decoder. An odd margin is cut by torchvision's rounding. Raises `ValueError` for pixels
+    smaller than the crop.
+    """
+    height, width = pixels.shape[1:3]
+    if min(height, width) < size:
+        raise ValueError(f"frames of {height} x {width} pixels are smaller than the backbone's {size}")
+    top, left = round((height - size) / 2), round((width - size) / 2)
+    cropped = pixels[:, top : top + size, left : left + size].permute(0, 3, 1, 2)
+    return (cropped.float() / 255 - mean.view(3, 1, 1)) / std.view(3, 1, 1)
+
+
+@dataclass(frozen=True)
+class ClipBackbone:
+    """A CLIP model with its tokenizer."""
+
+    name: str
+    """Name on the command line, or the model folder."""
+    model: open_clip.CLIP
+    """Both towers; its parameters are the ones that train."""
+    tokenizer: open_clip.tokenizer.HFTokenizer | open_clip.tokenizer.SimpleTokenizer
+    """Captions to token rows."""
+
+    @classmethod
+    def load(cls, name: str) -> Self:
+        """A shipped backbone by name, or an open_clip model folder (`open_clip_config.json` and weights).
+
+        Raises `BenchError` where there are no such weights.
+        """
+        source = f"local-dir:{shipped_folder(SHIPPED_NAMES[name]) if name in SHIPPED_NAMES else name}"
+        try:
+            model = open_clip.create_model(source, load_weights=True, require_pretrained=True)
+            tokenizer = open_clip.get_tokenizer(source)
+        except (OSError, ValueError, RuntimeError) as error:
+            raise BenchError(f"backbone '{name}' cannot be loaded: {str(error).splitlines()[0]}") from error
+        return cls(name, model.eval(), tokenizer)
+
+    @property
+    def width(self) -> int:
+        """D, width of the joint embedding."""
+        return int(self.model.text_projection.shape[1])
+
+    @property
+    def context(self) -> int:
+        """Longest token row."""
+        return int(self.model.context_length)
+
+    @property
+    def image_size(self) -> int:
+        """Height and width in pixels that the image tower takes."""
+        size = self.model.visual.image_size
+        return int(size[0] if isinstance(size, tuple) else size)
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """64 hexadecimal digits over the weights as they are when first asked for."""
+        return fingerprint(self.model.state_dict())
+
+    def tokenise(self, texts: Sequence[str]) -> Tensor:
+        """Token rows `(N, context)` int64, padded with 0; longer captions are cut, the end mark stays."""
+        return cast(Tensor, self.tokenizer(list(texts), context_length=self.context))
+
+    def encode_images(self, pixels: Tensor, mask: Tensor | None = None) -> Tensor:
+        """Embeddings `(B, D)` of RGB frames `(B, h, w, 3)` uint8 with a short side of `image_size`.
+
+        Where `mask` `(B,)` is False the normalised image is all zeros, the empty slot of CLIP4Clip and AVIGATE.
+        """
+        images = preprocess(
+            pixels,
+            self.image_size,
+            pixels.new_tensor(self.model.visual.image_mean, dtype=torch.float32),
+            pixels.new_tensor(self.model.visual.image_std, dtype=torch.float32),
+        )
+        if mask is not None:
+            images = images * mask.view(-1, 1, 1, 1)
+        return cast(Tensor, self.model.encode_image(images))
+
+    def encode_text(self, tokens: Tensor) -> Tensor:
+        """Embeddings `(N, D)` of token rows `(N, context)`.
+
+        The rows are cut behind the longest caption first: what follows a caption's end mark cannot
+        reach it through the causal mask, so the result is the same and cheaper.
+        """
+        model = self.model
+        length = int(tokens.argmax(dim=-1).max()) + 1  # the end mark has the highest number in the vocabulary
+        tokens = tokens[:, :length]
+        x = model.token_embedding(tokens) + model.positional_embedding[:length]
+        x = model.transformer(x, attn_mask=model.attn_mask[:length, :length])
+        pooled = text_global_pool(model.ln_final(x), tokens, "argmax")
+        return cast(Tensor, pooled @ model.text_projection)
+
+    def text_weights(self) -> ClipTextWeights:
+        """The text transformer's weights, for methods that initialise their own blocks from them."""
+        blocks = self.model.transformer.resblocks
+        return ClipTextWeights(
+            blocks=tuple({name: tensor.detach() for name, tensor in block.state_dict().items()} for block in blocks),
+            positions=self.model.positional_embedding.detach(),
+            heads=int(blocks[0].attn.num_heads),
+        )
