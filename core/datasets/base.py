@@ -1,8 +1,10 @@
 """What a dataset is to the engine: videos, captions, which caption belongs to which video."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+
+from core.progress import Progress
 
 
 @dataclass(frozen=True)
@@ -44,7 +46,9 @@ class Split:
 
     def __post_init__(self) -> None:
         if len(self.captions) != len(self.video_of_caption):
-            raise ValueError(f"{len(self.captions)} captions but {len(self.video_of_caption)} video positions")
+            raise ValueError(
+                f"{len(self.captions)} captions but {len(self.video_of_caption)} video positions"
+            )
         if self.truth is not None and len(self.truth) != len(self.videos):
             raise ValueError(f"{len(self.videos)} videos but {len(self.truth)} truth records")
 
@@ -58,9 +62,29 @@ class Dataset:
     """Changes when the annotation files or the generated world change."""
     splits: Mapping[str, Split]
     """`train`, `val`, `test`, and further test sets by name."""
-    recipe: Mapping[str, object] = field(default_factory=dict)
-    """Dotted spec keys that override a method's own defaults on this dataset."""
     protocol: Mapping[str, str] = field(default_factory=dict)
     """What names the protocol in a result: captions per video, paragraph rule, text length, ..."""
     ceilings: Mapping[str, Mapping[str, Mapping[str, float]]] = field(default_factory=dict)
     """Split -> observer -> stratum (and `all`) -> text-to-video R@1 in points, where it can be known."""
+
+
+@dataclass(frozen=True)
+class DatasetEntry:
+    """A data set as the registry knows it, before anything of it is read."""
+
+    name: str
+    about: str
+    """What it is, in one line."""
+    clips: str
+    """Clips per split."""
+    size: str
+    """Size on disk, media and decoded store."""
+    recipe: Mapping[str, object]
+    """Dotted spec keys that override a method's own defaults on this data set; `config.*` keys concern
+    the methods whose configuration has the field."""
+    fingerprint: Callable[[], str]
+    """Changes when the annotation files or the generated world change."""
+    ready: Callable[[], bool]
+    """Whether the media lie on disk."""
+    load: Callable[[Progress, int], Dataset]
+    """Reads it, with so many worker processes where it must be made first."""

@@ -1,0 +1,113 @@
+"""Makes the tiny backbones that come with the project: `python -m core.datasets.avworld.backbones [NAME ...]`.
+
+Trains them on the world's train split, from fixed seeds and for fixed numbers of steps, measures them
+on its val split and writes the model folders under `weights/`. Names: clip, whisper, wav2vec2.
+"""
+
+import shutil
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+from rich.console import Console
+from torch import Tensor, nn
+
+from core.datasets.avworld import pretrain_audio, pretrain_clip
+from core.datasets.avworld.stills import FACTS, SOUND_CLASSES, Material, load_material, still_facts
+from core.encoders.audio import AudioEncoder
+from core.encoders.clip import ClipBackbone
+from core.encoders.weights import SHIPPED, write_world_version
+from core.errors import BenchError, unknown_name
+from core.progress import Bars, Progress
+
+NAMES = ("clip", "whisper", "wav2vec2")
+FRAMES = 32
+"""Frames per clip in the pre-training's own store: every one of them."""
+PROBE_CLIPS = 400
+"""Clips of the train split that a probe is fitted on."""
+RIDGE = 1e-3
+
+
+def make(names: Sequence[str], console: Console, workers: int = 2) -> None:
+    """Trains, measures and writes the named backbones."""
+    for name in names:
+        if name not in NAMES:
+            raise unknown_name("backbone", name, NAMES)
+    progress = Bars(console)
+    train, val = (load_material(split, FRAMES, progress, workers) for split in ("train", "val"))
+    torch.set_num_threads(1)  # results depend on the number of threads
+    for name in names:
+        folder = SHIPPED / name
+        unfinished = folder.with_name(f".{name}.part")
+        shutil.rmtree(unfinished, ignore_errors=True)
+        unfinished.mkdir(parents=True)
+        if name == "clip":
+            pretrain_clip.pretrain(train, unfinished, progress)
+        else:
+            pretrain_audio.pretrain(name, train, unfinished, progress)
+        write_world_version(unfinished)
+        shutil.rmtree(folder, ignore_errors=True)
+        unfinished.rename(folder)
+        measured = measure_clip(folder, train, val) if name == "clip" else measure_audio(folder, train, val)
+        size = sum(file.stat().st_size for file in folder.iterdir()) / 1e6
+        console.print(f"{name}: {size:.1f} MB; on val " + ", ".join(f"{k} {v:.3f}" for k, v in measured.items()))
+
+
+def measure_clip(folder: Path, train: Material, val: Material) -> dict[str, float]:
+    """Share of val stills of which a linear probe on the embeddings names each fact rightly."""
+    clip = ClipBackbone.load(str(folder))
+    (x, facts), (y, asked) = (_embedded_stills(clip, material) for material in (train, val))
+    return {name: probe_accuracy(x, facts[name], y, asked[name], len(values)) for name, values in FACTS.items()}
+
+
+def measure_audio(folder: Path, train: Material, val: Material) -> dict[str, float]:
+    """Share of val's states (valid ones of audible clips) of which a linear probe names the sound rightly."""
+    audio = AudioEncoder.load(str(folder))
+    (x, sounds), (y, asked) = (_heard_states(audio, material) for material in (train, val))
+    return {"sound": probe_accuracy(x, sounds, y, asked, len(SOUND_CLASSES))}
+
+
+def probe_accuracy(train: Tensor, labels: Tensor, val: Tensor, asked: Tensor, classes: int) -> float:
+    """Accuracy of ridge regression onto one-hot labels, from features `(n, D)`, standardised, and labels `(n,)`."""
+    mean, std = train.mean(0), train.std(0) + 1e-6
+    x, y = (torch.cat([(f - mean) / std, torch.ones(len(f), 1)], 1).double() for f in (train, val))
+    one_hot = nn.functional.one_hot(labels, classes).double()
+    gram = x.T @ x + RIDGE * len(x) * torch.eye(x.shape[1], dtype=torch.float64)
+    weights = torch.linalg.solve(gram, x.T @ one_hot)
+    return ((y @ weights).argmax(1) == asked).double().mean().item()
+
+
+@torch.inference_mode()
+def _embedded_stills(clip: ClipBackbone, material: Material) -> tuple[Tensor, dict[str, Tensor]]:
+    """Embeddings `(n, D)` of every fourth still of some distinct clips, and their facts `(n,)`."""
+    rows = material.one_per_group()[:: max(1, len(material.one_per_group()) // PROBE_CLIPS)]
+    facts = {name: values[rows, ::4].flatten() for name, values in still_facts(material).items()}
+    pixels = (torch.from_numpy(material.store.frames(int(row))[::4].copy()) for row in rows)
+    return torch.cat([clip.encode_images(frames) for frames in pixels]), facts
+
+
+def _heard_states(audio: AudioEncoder, material: Material) -> tuple[Tensor, Tensor]:
+    """Every fifth valid state `(n, Da)` of some audible clips, and the sound at it `(n,)`."""
+    audible = torch.from_numpy(material.store.has_audio).nonzero()[:, 0].tolist()
+    rows = audible[:: max(1, len(audible) // PROBE_CLIPS)]
+    found, labels = [], []
+    for row in rows:
+        states, valid = audio.states([material.store.waveform(row)], [float(material.store.duration[row])])
+        found.append(states[0, : int(valid[0]) : 5])
+        labels.append(pretrain_audio.labels_of(material, audio, row)[::5])
+    return torch.cat(found), torch.cat(labels)
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Runs the command; returns its exit code."""
+    try:
+        make(arguments or NAMES, Console())
+    except BenchError as error:
+        Console(stderr=True).print(f"error: {error}", markup=False)
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,124 @@
+"""Reads a generated world: scripts and media files in, a `Dataset` out."""
+
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from core.datasets.avworld.ceilings import ceilings
+from core.datasets.avworld.generate import CLIP_BYTES, SCRIPTS, generate, is_whole
+from core.datasets.avworld.script import Clip
+from core.datasets.avworld.world import CAPTIONS_PER_CLIP, SECONDS, WORLDS, SplitName, world_folder
+from core.datasets.base import Dataset, DatasetEntry, Split, Truth, Video
+from core.errors import BenchError
+from core.progress import Progress
+
+STORE_BYTES = 12 * 64 * 64 * 3 + 2 * 64_000
+"""A decoded clip at 12 frames, with its sound."""
+
+RECIPE: dict[str, object] = {
+    "backbone": "avworld",
+    "audio_encoder": "avworld-whisper",
+    "frames": 12,
+    "frame_sampling": "segment-centres",
+    "config.audio_projection": "linear-norm",
+    "config.transformer_heads": 4,
+    "config.transformer_layers": 2,
+    "config.resampler_layers": 2,
+    "config.audio_tokens": 48,
+    "config.logit_scale_init": 3.0,
+    "config.logit_scale_trainable": True,
+    "training.mode": "text-tuned",
+    "training.epochs": 12,
+    "training.batch_size": 128,
+    "training.drop_last": False,
+    "training.optimizer": "adamw",
+    "training.schedule": "warmup-cosine",
+    "training.warmup": 0.1,
+    "training.lr_new": 1e-3,
+    "training.lr_clip": 3e-4,
+    "training.lr_factors": {},
+    "training.weight_decay": 0.02,
+    "training.decay_biases": True,
+    "training.gradient_clip": 1.0,
+    "training.frozen_clip_prefixes": [],
+    "training.selection": "val",
+    "evaluation.splits": ["test", "test-multi"],
+}
+"""What differs on a world from the methods' own defaults, which are meant for large backbones."""
+
+
+def world_entries() -> Iterator[DatasetEntry]:
+    """The registry's entry of each named world."""
+    for name, config in WORLDS.items():
+        counts = {split: sum(config.clips(split).values()) for split in CAPTIONS_PER_CLIP}
+        total = sum(counts.values())
+        yield DatasetEntry(
+            name=name,
+            about="generated scenes with sound, captions and the truth about when sound matters",
+            clips=" · ".join(f"{split} {count:,}" for split, count in counts.items()),
+            size=f"{total * (CLIP_BYTES + STORE_BYTES) / 1e6:,.0f} MB",
+            recipe=RECIPE,
+            fingerprint=partial(getattr, config, "fingerprint"),
+            ready=partial(is_ready, name),
+            load=partial(load_world, name),
+        )
+
+
+def is_ready(name: str) -> bool:
+    """Whether the world lies whole in the cache."""
+    return is_whole(WORLDS[name], world_folder(name))
+
+
+def load_world(name: str, progress: Progress, workers: int) -> Dataset:
+    """The world `name`, generated first where it is not whole.
+
+    Raises `BenchError` where it cannot be generated or its files are damaged.
+    """
+    config, folder = WORLDS[name], world_folder(name)
+    if not is_whole(config, folder):
+        generate(name, config, folder, progress, workers)
+    scripts = {split: read_scripts(name, split) for split in CAPTIONS_PER_CLIP}
+    return Dataset(
+        name=name,
+        fingerprint=config.fingerprint,
+        splits={split: _split(folder / split, clips) for split, clips in scripts.items()},
+        protocol={
+            "text": "one generated sentence per caption, at most 38 tokens",
+            "captions per video": "train 2, val 1, test 1, test-multi 2 to 4",
+        },
+        ceilings={split: ceilings(clips) for split, clips in scripts.items() if split != "train"},
+    )
+
+
+def read_scripts(name: str, split: SplitName) -> list[Clip]:
+    """The scripts of a generated world's split, in the order of its videos.
+
+    Raises `BenchError` if the file is not what generation wrote.
+    """
+    file = world_folder(name) / split / SCRIPTS
+    try:
+        clips = [Clip.model_validate_json(line) for line in file.read_text().splitlines()]
+    except (OSError, ValueError, ValidationError) as error:
+        raise _damaged(file) from error
+    expected = {id for group in WORLDS[name].groups(split) for id in group.clip_ids}
+    if len(clips) != len(expected) or {clip.id for clip in clips} != expected:
+        raise _damaged(file)
+    return clips
+
+
+def _damaged(file: Path) -> BenchError:
+    return BenchError(f"{file} is damaged; delete it and run again, it will be written anew")
+
+
+def _split(folder: Path, clips: list[Clip]) -> Split:
+    captions = [(caption.text, video) for video, clip in enumerate(clips) for caption in clip.captions]
+    return Split(
+        videos=tuple(
+            Video(id=clip.id, path=folder / f"{clip.id}.mp4", end=SECONDS, group=clip.group) for clip in clips
+        ),
+        captions=tuple(text for text, _ in captions),
+        video_of_caption=tuple(video for _, video in captions),
+        truth=tuple(Truth(clip.stratum, clip.relevant) for clip in clips),
+    )
