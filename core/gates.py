@@ -1,0 +1,113 @@
+"""Audio gates held against the truth of a generated world: does a gate open when the sound matters?
+
+AUROC pools the frames of audible clips; silent clips are left out, for their gate mixes nothing in.
+The gate of a clip is the one its own caption sets. Clip-level gates (AVIGATE's, one per layer) are
+scored per clip against "any frame matters". The control is a gate of fresh weights; gates that see
+only the picture or only the sound are runs of their own (`config.gate_inputs`).
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from core.datasets.base import Truth
+from core.method import Method
+from core.retriever import Retriever, SplitData
+from core.scoring import exact_arithmetic
+from core.statistics import auroc, within_group_auroc
+
+AUDIBLE = "audible"
+"""The pool of all clips with sound, whatever their stratum."""
+
+
+@dataclass(frozen=True)
+class GateReport:
+    """Gates of a split's videos under their own first captions."""
+
+    video: Tensor
+    """`(B,)` int64: position of each video in the split."""
+    values: Tensor
+    """`(B, F)` audio weight per frame, or `(B, layers)`."""
+    audible: Tensor
+    """`(B,)` bool."""
+    truth: Tensor | None
+    """`(B, F)` bool, where the world knows it."""
+    auroc: Mapping[str, Mapping[str, float]]
+    """Gate (`trained`, `untrained`, `... layer 2`) -> stratum -> AUROC; `within PARTIAL` is per clip."""
+
+
+def frame_truth(truth: Truth, duration: float, frames: int) -> list[bool]:
+    """For each of F equal segments of a clip whether the sound matters during more than half of it."""
+    length = duration / frames
+    overlaps = [
+        sum(max(0.0, min(end, (i + 1) * length) - max(start, i * length)) for start, end in truth.relevant)
+        for i in range(frames)
+    ]
+    return [overlap > length / 2 for overlap in overlaps]
+
+
+def first_captions(pairing: Tensor) -> Tensor:
+    """The first caption of each video that has one, `(B,)` int64, in the order of the captions."""
+    seen: dict[int, int] = {}
+    for text, video in enumerate(pairing.tolist()):
+        seen.setdefault(video, text)
+    return torch.tensor(list(seen.values()))
+
+
+def gate_report(retriever: Retriever, untrained: Method, data: SplitData) -> GateReport | None:
+    """Gates of a split, with AUROC where the truth is known; None for a method without a gate."""
+    chosen = first_captions(data.pairing)
+    video = data.pairing[chosen]
+    with exact_arithmetic(retriever.method), exact_arithmetic(untrained):
+        retriever.eval()
+        texts = retriever.encode_texts(data)[chosen.to(retriever.device)]
+        videos = retriever.encode_videos(data)[video.to(retriever.device)]
+        values = retriever.method.gates(texts, videos)
+        if values is None or videos.has_audio is None:
+            return None
+        control = untrained.gates(texts, videos)
+    audible, truth = videos.has_audio.cpu(), None
+    scores: dict[str, Mapping[str, float]] = {}
+    if data.split.truth is not None:
+        records = [data.split.truth[v] for v in video.tolist()]
+        durations = [float(retriever.store.duration[row]) for row in data.rows[video].tolist()]
+        frames = videos.frames.shape[1]
+        truth = torch.tensor([frame_truth(r, d, frames) for r, d in zip(records, durations, strict=True)])
+        strata = [record.stratum for record in records]
+        gates = {"trained": values.cpu()} | ({} if control is None else {"untrained": control.cpu()})
+        for name, gate in gates.items():
+            if retriever.method.gate_axis == "frame":
+                scores[name] = frame_auroc(gate, truth, audible, strata)
+            else:
+                for layer in range(gate.shape[1]):
+                    scores[f"{name} layer {layer + 1}"] = clip_auroc(gate[:, layer], truth, audible, strata)
+    return GateReport(video, values.cpu(), audible, truth, scores)
+
+
+def frame_auroc(gate: Tensor, truth: Tensor, audible: Tensor, strata: list[str]) -> dict[str, float]:
+    """AUROC of gates `(B, F)` against truth `(B, F)`, for every pool that has both kinds of frames."""
+    result = {}
+    for name, rows in pools(audible, strata).items():
+        if 0 < int(truth[rows].sum()) < truth[rows].numel():
+            result[name] = auroc(gate[rows].flatten(), truth[rows].flatten())
+            clips = torch.arange(int(rows.sum())).repeat_interleave(gate.shape[1])
+            result[f"within {name}"], _ = within_group_auroc(gate[rows].flatten(), truth[rows].flatten(), clips)
+    return result
+
+
+def clip_auroc(gate: Tensor, truth: Tensor, audible: Tensor, strata: list[str]) -> dict[str, float]:
+    """AUROC of one gate per clip `(B,)` against "any frame matters", over all audible clips."""
+    return {
+        name: auroc(gate[rows], truth[rows].any(1))
+        for name, rows in pools(audible, strata).items()
+        if 0 < int(truth[rows].any(1).sum()) < len(truth[rows])
+    }
+
+
+def pools(audible: Tensor, strata: list[str]) -> dict[str, Tensor]:
+    """Rows of all audible clips, then of each stratum's audible clips, as masks `(B,)`."""
+    names = [name for name in dict.fromkeys(strata)]
+    masks = {name: torch.tensor([s == name for s in strata]) & audible for name in names}
+    return {AUDIBLE: audible} | {name: mask for name, mask in masks.items() if mask.any()}

@@ -1,0 +1,75 @@
+"""A matrix from cells to outcomes: shared data first, then the cells in processes of their own."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from core.cells import digest, prepare_materials
+from core.datasets import find_dataset
+from core.progress import Bars
+from core.runs import find_runs, open_run
+from core.scheduler import Cell, Outcome, default_workers, run_cells
+from core.spec import RunSpec, resolve
+
+
+def shared_key(spec: RunSpec) -> tuple[object, ...]:
+    """What two cells must agree in to read the same store and features."""
+    return (spec.dataset, spec.backbone, spec.audio_encoder, spec.frames, spec.frame_sampling)
+
+
+def execute(specs: Sequence[RunSpec], root: Path, workers: int | None, console: Console) -> list[Outcome]:
+    """Prepares data and features once, then runs every cell that is not finished yet.
+
+    Finished cells come back as `done` without being run. Raises `BenchError` where the data cannot be
+    prepared; a cell that fails is an outcome, not an exception.
+    """
+    progress = Bars(console)
+    cells = []
+    for spec in specs:
+        materials = prepare_materials(spec, progress, workers or default_workers(64))
+        cells.append(Cell(spec, open_run(root, spec, digest(spec, materials))))
+    waiting = []
+    outcomes = {}
+    for cell in cells:
+        if cell.directory.is_done():
+            console.print(f"[green]done[/] {cell.directory.path.name}  (before)")
+            outcomes[cell.directory] = Outcome(cell, "done")
+        else:
+            waiting.append(cell)
+    if waiting:
+        ended = run_cells(waiting, workers or default_workers(len(waiting)), console)
+        outcomes |= {outcome.cell.directory: outcome for outcome in ended}
+    return [outcomes[cell.directory] for cell in cells]
+
+
+def plan(specs: Sequence[RunSpec], root: Path) -> Table:
+    """The cells as a table, with the state of those that have been run on the present data."""
+    known = {}
+    for directory in find_runs(root):
+        fingerprint = (
+            directory.read_json("manifest.json")["fingerprints"]["dataset"] if directory.is_done() else None
+        )
+        spec = RunSpec.model_validate(directory.read_json("spec.json"))
+        known[(spec.canonical(), fingerprint)] = directory.status().get("state")
+    table = Table("method", "data", "fusion", "pooling", "perturbation", "audio", "frames", "seed", "state")
+    for spec in specs:
+        here = (spec.canonical(), find_dataset(spec.dataset).fingerprint())
+        state = known.get(here) or known.get((spec.canonical(), None)) or "to do"
+        parts = [str(spec.config.get(part, "–")) for part in ("fusion", "pooling", "perturbation")]
+        audio = spec.audio_encoder if parts[0] != "none" else "–"
+        table.add_row(
+            spec.method, spec.dataset, *parts, audio, str(spec.frames), str(spec.seeds.initialisation), state
+        )
+    return table
+
+
+def prepare_dataset(name: str, workers: int | None, console: Console) -> None:
+    """Makes a data set, its store and the features that the default methods read."""
+    progress = Bars(console)
+    spec = resolve("gaid", name, {})
+    materials = prepare_materials(spec, progress, workers or default_workers(64))
+    console.print(
+        f"{name} is ready: {len(materials.store)} clips, fingerprint {materials.dataset.fingerprint[:12]}"
+    )

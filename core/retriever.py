@@ -1,0 +1,125 @@
+"""Backbones, cached features and a method as one trainable module.
+
+Three modes of training, one road: `frozen` (picture, sound and text as the backbones left them),
+`text-tuned` (the text tower trains) and `finetune` (both towers train; frames come as pixels from
+the store). Whatever does not train is read from the feature cache.
+"""
+
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor, nn
+
+from core.batch import Texts, Videos, stable_keys
+from core.datasets.base import Split
+from core.encoders.clip import ClipBackbone
+from core.features import Features
+from core.method import Method
+from core.spec import TrainingSpec
+from core.store import Store
+
+ENCODE_BATCH = 256
+"""Captions or videos per step when a whole split is encoded."""
+
+
+@dataclass(frozen=True)
+class SplitData:
+    """A split as the engine handles it: token rows, keys, and where each video lies in the store."""
+
+    split: Split
+    tokens: Tensor
+    """`(N, context)` int64."""
+    text_keys: Tensor
+    """`(N,)` int64."""
+    pairing: Tensor
+    """`(N,)` int64: position in `split.videos` of each caption's video."""
+    rows: Tensor
+    """`(V,)` int64: row of each video in the store and in the features."""
+
+    @classmethod
+    def of(cls, split: Split, clip: ClipBackbone, store: Store) -> "SplitData":
+        """Tokenises a split's captions and finds its videos in the store."""
+        row_of = {name: row for row, name in enumerate(store.ids)}
+        return cls(
+            split,
+            clip.tokenise(split.captions),
+            stable_keys(split.captions),
+            torch.tensor(split.video_of_caption),
+            torch.tensor([row_of[video.id] for video in split.videos]),
+        )
+
+
+class Retriever(nn.Module):
+    """What trains and scores: the CLIP towers, the method, and the features of one store."""
+
+    def __init__(
+        self, clip: ClipBackbone, method: Method, features: Features, store: Store, spec: TrainingSpec
+    ) -> None:
+        super().__init__()
+        self.clip = clip.model
+        self.backbone = clip
+        self.method = method
+        self.features = features
+        self.store = store
+        self.mode = spec.mode
+        for name, parameter in self.clip.named_parameters():
+            parameter.requires_grad_(self.trains(name) and not name.startswith(spec.frozen_clip_prefixes))
+
+    def trains(self, name: str) -> bool:
+        """Whether a parameter of the towers (open_clip name) trains in this mode."""
+        if name == "logit_scale":  # the method holds the scale that is used
+            return False
+        return self.mode == "finetune" or (self.mode == "text-tuned" and not name.startswith("visual."))
+
+    @property
+    def device(self) -> torch.device:
+        """Where the method's parameters lie."""
+        return self.method.logit_scale.device
+
+    def texts(self, tokens: Tensor, keys: Tensor) -> Texts:
+        """Encodes captions `(N, context)`, with gradients where the text tower trains."""
+        with torch.set_grad_enabled(torch.is_grad_enabled() and self.mode != "frozen"):
+            embeds = self.backbone.encode_text(tokens.to(self.device))
+        return Texts(embeds, keys.to(self.device))
+
+    def videos(self, rows: Tensor) -> Videos:
+        """Videos by store row `(V,)`: cached features, or pixels through the image tower in `finetune`."""
+        videos = self.features.videos(rows).to(self.device)
+        if self.mode != "finetune":
+            return videos
+        pixels = torch.stack([torch.from_numpy(self.store.frames(int(row))) for row in rows]).to(self.device)
+        frames = self.backbone.encode_images(pixels.flatten(0, 1)).unflatten(0, pixels.shape[:2])
+        return replace(videos, frames=frames)
+
+    @torch.no_grad()
+    def encode_texts(self, data: SplitData) -> Texts:
+        """All captions of a split, without gradients."""
+        blocks = range(0, len(data.tokens), ENCODE_BATCH)
+        embeds = [
+            self.texts(data.tokens[i : i + ENCODE_BATCH], data.text_keys[i : i + ENCODE_BATCH]).embeds
+            for i in blocks
+        ]
+        return Texts(torch.cat(embeds), data.text_keys.to(self.device))
+
+    @torch.no_grad()
+    def encode_videos(self, data: SplitData) -> Videos:
+        """All videos of a split, without gradients."""
+        blocks = [self.videos(rows) for rows in data.rows.split(ENCODE_BATCH)]
+        return Videos.concatenate(blocks)
+
+    def trained_state(self) -> dict[str, Tensor]:
+        """Copies of every weight that training may have changed: the method's and the trained towers'."""
+        towers = {f"clip.{name}": p for name, p in self.clip.named_parameters() if p.requires_grad}
+        method = {f"method.{name}": tensor for name, tensor in self.method.state_dict().items()}
+        return {name: tensor.detach().cpu().clone() for name, tensor in {**towers, **method}.items()}
+
+    def load_trained_state(self, state: dict[str, Tensor]) -> None:
+        """Puts back what `trained_state` returned."""
+        self.method.load_state_dict(
+            {k.removeprefix("method."): v for k, v in state.items() if k.startswith("method.")}
+        )
+        towers = dict(self.clip.named_parameters())
+        with torch.no_grad():
+            for name, tensor in state.items():
+                if name.startswith("clip."):
+                    towers[name.removeprefix("clip.")].copy_(tensor)

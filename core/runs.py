@@ -1,0 +1,176 @@
+"""Run directories: one folder per cell, whole files only, states that a kill cannot falsify."""
+
+import json
+import os
+import platform
+import re
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from filelock import FileLock, Timeout
+
+from core.errors import BenchError
+from core.paths import written_whole
+from core.spec import SCHEMA, RunSpec
+
+State = Literal["running", "done", "failed", "interrupted"]
+
+PACKAGES = (
+    "torch",
+    "torchvision",
+    "torchaudio",
+    "open_clip_torch",
+    "transformers",
+    "av",
+    "numpy",
+    "scipy",
+    "pandas",
+)
+
+
+def write_json(path: Path, content: Any) -> None:
+    """Writes JSON under a temporary name and renames it."""
+    with written_whole(path) as temporary:
+        temporary.write_text(json.dumps(content, indent=1, allow_nan=True), encoding="utf-8")
+
+
+@dataclass(frozen=True)
+class RunDirectory:
+    """The folder of one cell."""
+
+    path: Path
+
+    def status(self) -> Mapping[str, Any]:
+        """Contents of status.json, `{}` for a folder that no run has entered yet.
+
+        Raises `BenchError` where the file is not readable.
+        """
+        return self.read_json("status.json") if (self.path / "status.json").exists() else {}
+
+    def is_done(self) -> bool:
+        """Whether the cell is finished and its results can be read."""
+        return self.status().get("state") == "done"
+
+    def set_status(self, state: State, **details: Any) -> None:
+        """Writes status.json; `done` is written last of all files."""
+        write_json(self.path / "status.json", {"state": state, "schema": SCHEMA, "at": now(), **details})
+
+    def read_json(self, name: str) -> Mapping[str, Any]:
+        """A JSON file of the run; raises `BenchError` naming it where it is damaged."""
+        try:
+            content = json.loads((self.path / name).read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise BenchError(
+                f"{self.path / name} is damaged ({error}); delete the folder and run the cell again"
+            ) from error
+        if not isinstance(content, dict):
+            raise BenchError(
+                f"{self.path / name} does not hold an object; delete the folder and run the cell again"
+            )
+        return content
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Holds the cell; raises `BenchError` while another process runs it."""
+        try:
+            with FileLock(self.path / "lock", timeout=0):
+                yield
+        except Timeout as error:
+            raise BenchError(
+                f"{self.path} is being run by another process; wait for it or use another --runs"
+            ) from error
+
+
+def open_run(root: Path, spec: RunSpec, digest: str) -> RunDirectory:
+    """The folder of a cell under `root`, created with its spec.json where it is new.
+
+    Raises `BenchError` where `root` cannot be written.
+    """
+    path = root / f"{spec.method}-{spec.dataset}-{digest}"
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        write_json(path / "spec.json", spec.model_dump(mode="json"))
+    except OSError as error:
+        raise BenchError(
+            f"cannot write to {path} ({error.strerror}); choose another folder with --runs"
+        ) from error
+    return RunDirectory(path)
+
+
+def find_runs(root: Path) -> list[RunDirectory]:
+    """Every run folder under `root`, by name."""
+    return [RunDirectory(status.parent) for status in sorted(root.glob("*/status.json"))]
+
+
+def manifest(started: datetime, fingerprints: Mapping[str, str], **figures: float) -> Mapping[str, Any]:
+    """Where a result comes from: commit, command, packages, hardware, data, weights and cost."""
+    return {
+        "schema": SCHEMA,
+        "commit": git_state(),
+        "command": " ".join(["bench", *sys.argv[1:]]),
+        "packages": {name: package_version(name) for name in PACKAGES},
+        "python": platform.python_version(),
+        "hardware": hardware(),
+        "fingerprints": dict(fingerprints),
+        "started": started.isoformat(timespec="seconds"),
+        "wall_seconds": round((datetime.now(UTC) - started).total_seconds(), 2),
+        "peak_memory_bytes": peak_memory(),
+        **figures,
+    }
+
+
+def now() -> str:
+    """The time in UTC, ISO 8601 to the second."""
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def package_version(name: str) -> str:
+    """Installed version, or `absent`."""
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return "absent"
+
+
+def git_state() -> Mapping[str, Any]:
+    """Commit and dirty flag of this code base; both None outside a checkout."""
+    folder = Path(__file__).parent
+
+    def git(*arguments: str) -> str | None:
+        try:
+            done = subprocess.run(["git", *arguments], cwd=folder, capture_output=True, text=True, check=True)
+        except (OSError, subprocess.CalledProcessError):
+            return None
+        return done.stdout.strip()
+
+    changes = git("status", "--porcelain", "--untracked-files=no")
+    return {"sha": git("rev-parse", "HEAD"), "dirty": None if changes is None else bool(changes)}
+
+
+def hardware() -> Mapping[str, Any]:
+    """Processor, cores, threads in use, and the GPU if there is one."""
+    return {
+        "processor": platform.processor() or platform.machine(),
+        "cores": os.cpu_count(),
+        "threads": torch.get_num_threads(),
+        "gpu": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
+    }
+
+
+def peak_memory() -> int:
+    """Peak resident memory of this process in bytes (Linux keeps it per process as VmHWM)."""
+    status = Path("/proc/self/status")
+    found = re.search(r"VmHWM:\s+(\d+) kB", status.read_text()) if status.exists() else None
+    if found:
+        return int(found.group(1)) * 1024
+    import resource
+
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
