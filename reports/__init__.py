@@ -1,0 +1,1 @@
+"""Tables and figures from whatever has been run."""

@@ -1,0 +1,120 @@
+"""The gate over time: frames, waveform, gate per frame and the span in which the sound matters."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import matplotlib
+
+matplotlib.use("Agg")
+
+import matplotlib.pyplot as plt
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from safetensors.torch import load_file
+from torch import Tensor
+
+from core.cells import prepare_materials
+from core.datasets.base import Split
+from core.paths import written_whole
+from core.progress import Silent
+from core.statistics import auroc
+from core.store import Store
+from reports.collect import Run, label
+
+BLUE, ORANGE, GREY = "#0072B2", "#E69F00", "#999999"
+"""Okabe and Ito's palette, which colour-blind readers can tell apart and which prints in grey."""
+
+
+def typical_clip(gates: Tensor, truth: Tensor, rows: Sequence[int]) -> int:
+    """The clip with the median AUROC among `rows`, so that the picture flatters nobody."""
+    scores = [(auroc(gates[row], truth[row]), row) for row in rows]
+    return sorted(scores)[len(scores) // 2][1]
+
+
+def draw_clip(
+    axes: Sequence[Axes], store: Store, row: int, gate: Tensor, split: Split, video: int, caption: str
+) -> None:
+    """Draws one clip into three axes from top to bottom: frames, waveform, gate."""
+    frames, sound = store.frames(row), store.waveform(row)
+    duration = float(store.duration[row])
+    strip, wave, curve = axes
+    strip.imshow(np.concatenate(list(frames), axis=1), extent=(0, duration, 0, 1), aspect="auto")
+    strip.set_title(f"{split.videos[video].id}: “{caption}”", fontsize=8, loc="left", wrap=True)
+    strip.set_yticks([])
+    times = np.linspace(0, duration, len(sound), endpoint=False)
+    wave.plot(times, sound, color=GREY, linewidth=0.4)
+    wave.set_ylabel("sound", fontsize=7)
+    wave.set_yticks([])
+    edges = np.linspace(0, duration, len(gate) + 1)
+    curve.stairs(gate.numpy(), edges, color=BLUE, linewidth=1.8, label="gate: weight of sound")
+    curve.set_ylim(0, 1)
+    curve.set_ylabel("gate", fontsize=7)
+    curve.set_xlabel("seconds", fontsize=7)
+    if split.truth is not None:
+        for start, end in split.truth[video].relevant:
+            for position, axis in enumerate((wave, curve)):
+                axis.axvspan(
+                    start, end, color=ORANGE, alpha=0.25, lw=0, label="sound matters" if position else None
+                )
+    for axis in (strip, wave, curve):
+        axis.set_xlim(0, duration)
+        axis.tick_params(labelsize=6, labelbottom=axis is curve)
+
+
+def gate_figure(run: Run, split_name: str = "test") -> Figure:
+    """A figure of one typical clip per stratum in which the sound matters for a part of the clip."""
+    stored = load_file(run.directory.path / "gates.safetensors")
+    gates, truth, videos = (stored[f"{split_name}/{key}"] for key in ("gates", "truth", "video"))
+    materials = prepare_materials(run.spec, Silent(), workers=1)
+    split = materials.dataset.splits[split_name]
+    assert split.truth is not None
+    mixed = [row for row in range(len(videos)) if 0 < int(truth[row].sum()) < truth.shape[1]]
+    strata = dict.fromkeys(split.truth[int(videos[row])].stratum for row in mixed)
+    figure, grid = plt.subplots(
+        3,
+        len(strata),
+        figsize=(5.2 * len(strata), 3.2),
+        squeeze=False,
+        height_ratios=(1.1, 0.8, 1.2),
+        layout="constrained",
+    )
+    row_of = {name: row for row, name in enumerate(materials.store.ids)}
+    captions: dict[int, str] = {}
+    for text, video in zip(split.captions, split.video_of_caption, strict=True):
+        captions.setdefault(video, text)
+    for column, stratum in enumerate(strata):
+        rows = [row for row in mixed if split.truth[int(videos[row])].stratum == stratum]
+        chosen = typical_clip(gates, truth, rows)
+        video = int(videos[chosen])
+        draw_clip(
+            list(grid[:, column]),
+            materials.store,
+            row_of[split.videos[video].id],
+            gates[chosen],
+            split,
+            video,
+            captions[video],
+        )
+    grid[2, 0].legend(fontsize=6, loc="upper right")
+    figure.suptitle(
+        f"{label(run.spec)} on {run.spec.dataset}: the gate of a typical clip ({', '.join(strata)})",
+        fontsize=9,
+    )
+    return figure
+
+
+def write_gate_figure(runs: Sequence[Run], folder: Path) -> Path | None:
+    """Draws the first run that has a gate per frame and a known truth; None where there is none."""
+    for run in runs:
+        reports = run.metrics["gates"]
+        if "test" in reports and any(
+            "within" in key for strata in reports["test"]["auroc"].values() for key in strata
+        ):
+            figure = gate_figure(run)
+            path = folder / "gates.png"
+            with written_whole(path) as temporary:
+                figure.savefig(temporary, dpi=160, format="png")
+            plt.close(figure)
+            return path
+    return None
