@@ -1,4 +1,4 @@
-"""Makes the tiny backbones that come with the project: `python -m core.datasets.avworld.backbones [NAME ...]`.
+"""Makes the tiny backbones of the project: `python -m core.datasets.avworld.backbones [NAME ...]`.
 
 Trains them on the world's train split, from fixed seeds and for fixed numbers of steps, measures them
 on its val split and writes the model folders under `weights/`. Names: clip, whisper, wav2vec2.
@@ -14,12 +14,12 @@ from rich.console import Console
 from torch import Tensor, nn
 
 from core.datasets.avworld import pretrain_audio, pretrain_clip
-from core.datasets.avworld.stills import FACTS, SOUND_CLASSES, Material, load_material, still_facts
+from core.datasets.avworld.stills import FACTS, Material, load_material, still_facts
 from core.encoders.audio import AudioEncoder
 from core.encoders.clip import ClipBackbone
 from core.encoders.weights import SHIPPED, write_world_version
 from core.errors import BenchError, unknown_name
-from core.progress import Bars, Progress
+from core.progress import Bars
 
 NAMES = ("clip", "whisper", "wav2vec2")
 FRAMES = 32
@@ -51,31 +51,36 @@ def make(names: Sequence[str], console: Console, workers: int = 2) -> None:
         unfinished.rename(folder)
         measured = measure_clip(folder, train, val) if name == "clip" else measure_audio(folder, train, val)
         size = sum(file.stat().st_size for file in folder.iterdir()) / 1e6
-        console.print(f"{name}: {size:.1f} MB; on val " + ", ".join(f"{k} {v:.3f}" for k, v in measured.items()))
+        console.print(
+            f"{name}: {size:.1f} MB; on val " + ", ".join(f"{k} {v:.3f}" for k, v in measured.items())
+        )
 
 
 def measure_clip(folder: Path, train: Material, val: Material) -> dict[str, float]:
     """Share of val stills of which a linear probe on the embeddings names each fact rightly."""
     clip = ClipBackbone.load(str(folder))
     (x, facts), (y, asked) = (_embedded_stills(clip, material) for material in (train, val))
-    return {name: probe_accuracy(x, facts[name], y, asked[name], len(values)) for name, values in FACTS.items()}
+    found = {}
+    for name, values in FACTS.items():
+        answers = probe(x, nn.functional.one_hot(facts[name], len(values)), y)
+        found[name] = (answers.argmax(1) == asked[name]).double().mean().item()
+    return found
 
 
 def measure_audio(folder: Path, train: Material, val: Material) -> dict[str, float]:
-    """Share of val's states (valid ones of audible clips) of which a linear probe names the sound rightly."""
+    """Share of val's valid states of audible clips of which a linear probe names all sounds rightly."""
     audio = AudioEncoder.load(str(folder))
     (x, sounds), (y, asked) = (_heard_states(audio, material) for material in (train, val))
-    return {"sound": probe_accuracy(x, sounds, y, asked, len(SOUND_CLASSES))}
+    return {"sounds": ((probe(x, sounds, y) > 0.5) == asked.bool()).all(1).double().mean().item()}
 
 
-def probe_accuracy(train: Tensor, labels: Tensor, val: Tensor, asked: Tensor, classes: int) -> float:
-    """Accuracy of ridge regression onto one-hot labels, from features `(n, D)`, standardised, and labels `(n,)`."""
+def probe(train: Tensor, targets: Tensor, val: Tensor) -> Tensor:
+    """Answers `(m, C)` on `val` `(m, D)` of ridge regression from features `(n, D)` onto targets `(n, C)`."""
     mean, std = train.mean(0), train.std(0) + 1e-6
     x, y = (torch.cat([(f - mean) / std, torch.ones(len(f), 1)], 1).double() for f in (train, val))
-    one_hot = nn.functional.one_hot(labels, classes).double()
     gram = x.T @ x + RIDGE * len(x) * torch.eye(x.shape[1], dtype=torch.float64)
-    weights = torch.linalg.solve(gram, x.T @ one_hot)
-    return ((y @ weights).argmax(1) == asked).double().mean().item()
+    weights: Tensor = torch.linalg.solve(gram, x.T @ targets.double())
+    return y @ weights
 
 
 @torch.inference_mode()
@@ -88,7 +93,7 @@ def _embedded_stills(clip: ClipBackbone, material: Material) -> tuple[Tensor, di
 
 
 def _heard_states(audio: AudioEncoder, material: Material) -> tuple[Tensor, Tensor]:
-    """Every fifth valid state `(n, Da)` of some audible clips, and the sound at it `(n,)`."""
+    """Every fifth valid state `(n, Da)` of some audible clips, and the sounds at it `(n, C)`."""
     audible = torch.from_numpy(material.store.has_audio).nonzero()[:, 0].tolist()
     rows = audible[:: max(1, len(audible) // PROBE_CLIPS)]
     found, labels = [], []

@@ -11,8 +11,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from core.datasets.avworld.grammar import COLOURS, MOTIONS, SCENES, SOUNDS
-from core.datasets.avworld.script import Caption, Clip, Mention, Segment
+from core.datasets.avworld.grammar import COLOURS, FILLERS, MOTIONS, SCENES, SOUNDS
+from core.datasets.avworld.script import Caption, Clip, Mention, Segment, Sound
 from core.datasets.avworld.world import SHARES
 
 PIXELS = "pixels only"
@@ -46,14 +46,20 @@ def nameable(clip: Clip, observer: str) -> set[str | None]:
     """
     if observer == PIXELS:
         return {None, *SOUNDS}
-    heard = {sound.name for sound in clip.sounds}
-    known: set[str | None] = {name for name in heard if name in SOUNDS}
+    known: set[str | None] = {sound.name for sound in clip.sounds if sound.name in SOUNDS}
     rings = [segment for segment in clip.picture.segments if segment.ringed]
     if len(known) == 2 and observer == FRAME:
-        middle = sum(rings[0].seconds) / 2
-        return {sound.name for sound in clip.sounds if sound.start < middle < sound.end}
+        if rings:
+            middle = sum(rings[0].seconds) / 2
+            return {sound.name for sound in clip.sounds if sound.start < middle < sound.end}
+        return known - {sound.name for sound in clip.sounds if covered(sound, clip)}
     # One known sound all the time and no ring: a sound out of view that does not matter.
-    return known if known and (rings or known != heard) else {None}
+    return known if known and (rings or len(clip.sounds) > 1) else {None}
+
+
+def covered(sound: Sound, clip: Clip) -> bool:
+    """Whether noise or music plays over a sound."""
+    return any(s.name in FILLERS and s.start < sound.end and sound.start < s.end for s in clip.sounds)
 
 
 def _picture_fits(captions: Sequence[Caption], clips: Sequence[Clip]) -> NDArray[np.bool_]:

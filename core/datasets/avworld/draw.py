@@ -137,14 +137,16 @@ def _draw_tracks(
             order = (named, other) if rings == HALVES[0] else (other, named)
             yield tuple(map(sound, order, HALVES)), (rings,), named
     elif stratum == "off-screen":
-        parts = int(rng.integers(3, 5))
-        for name in (a, b, c, d):
+        # The clear sound is named; the mate's plays under noise or music, as instruments do, so that the
+        # set of sounds tells two clips of the group nothing and only the moment does.
+        for named, other in ((a, b), (b, a), (c, d), (d, c)):
+            parts = int(rng.integers(2, 4))
             part = int(rng.integers(parts))
             span = (SECONDS * part / parts, SECONDS * (part + 1) / parts)
             filler = FILLERS[rng.integers(len(FILLERS))]
             around = [s for s in ((0.0, span[0]), (span[1], SECONDS)) if s[0] < s[1]]
-            sounds = sorted([sound(name, span), *(sound(filler, s) for s in around)], key=lambda s: s.start)
-            yield tuple(sounds), (span,), name
+            covered = [sound(name, s) for s in around for name in (filler, other)]
+            yield tuple(sorted([sound(named, span), *covered], key=lambda s: s.start)), (span,), named
     elif stratum == "irrelevant":
         # Without rings, every second clip has a sound of the vocabulary that no caption mentions.
         unseen = rings is None and rng.random() < 0.5

@@ -18,7 +18,15 @@ from tokenizers import Regex, Tokenizer, models, normalizers, pre_tokenizers, pr
 from torch import Tensor, nn
 from transformers import PreTrainedTokenizerFast
 
-from core.datasets.avworld.grammar import COLOURS, MOTIONS, SCENES, SOUND_PHRASES, SOUNDS, sentence, vocabulary
+from core.datasets.avworld.grammar import (
+    COLOURS,
+    MOTIONS,
+    SCENES,
+    SOUND_PHRASES,
+    SOUNDS,
+    sentence,
+    vocabulary,
+)
 from core.datasets.avworld.script import Mention
 from core.datasets.avworld.stills import FACTS, Material, still_facts
 from core.datasets.avworld.world import PIXELS
@@ -43,14 +51,26 @@ HEAD_WEIGHT = 0.5
 MODEL = {
     "embed_dim": WIDTH,
     "vision_cfg": {"image_size": PIXELS, "patch_size": 16, "width": 192, "layers": 4, "head_width": 64},
-    "text_cfg": {"context_length": CONTEXT, "width": 128, "heads": 4, "layers": 2, "hf_tokenizer_name": "avworld"},
+    "text_cfg": {
+        "context_length": CONTEXT,
+        "width": 128,
+        "heads": 4,
+        "layers": 2,
+        "hf_tokenizer_name": "avworld",
+    },
 }
 """open_clip's own configuration; the vocabulary's size is filled in."""
 
 
 def write_configuration(folder: Path) -> None:
     """Writes open_clip's configuration and a word-level tokenizer over the grammar's vocabulary."""
-    words = ["<pad>", "<unknown>", *vocabulary(), "<start>", "<end>"]  # the end mark must have the highest number
+    words = [
+        "<pad>",
+        "<unknown>",
+        *vocabulary(),
+        "<start>",
+        "<end>",
+    ]  # the end mark must have the highest number
     numbers = {word: number for number, word in enumerate(words)}
     tokenizer = Tokenizer(models.WordLevel(numbers, unk_token="<unknown>"))
     tokenizer.normalizer = normalizers.Lowercase()
@@ -58,7 +78,7 @@ def write_configuration(folder: Path) -> None:
     tokenizer.post_processor = processors.TemplateProcessing(
         single="<start> $A <end>", special_tokens=[(w, numbers[w]) for w in ("<start>", "<end>")]
     )
-    PreTrainedTokenizerFast(
+    PreTrainedTokenizerFast(  # type: ignore[no-untyped-call]
         tokenizer_object=tokenizer,
         pad_token="<pad>",
         unk_token="<unknown>",
@@ -111,7 +131,9 @@ def fits(facts: dict[str, Tensor], said: dict[str, Tensor]) -> Tensor:
 
 def contrast(texts: Tensor, images: Tensor, true: Tensor, logit_scale: Tensor) -> Tensor:
     """Symmetric cross-entropy of embeddings `(B, D)`; other true pairs `(B, B)` are left out of it."""
-    logits = logit_scale.exp() * nn.functional.normalize(texts, dim=-1) @ nn.functional.normalize(images, dim=-1).T
+    logits = (
+        logit_scale.exp() * nn.functional.normalize(texts, dim=-1) @ nn.functional.normalize(images, dim=-1).T
+    )
     own = torch.arange(len(texts))
     logits = logits.masked_fill(true & ~torch.eye(len(texts), dtype=torch.bool), -torch.inf)
     return (nn.functional.cross_entropy(logits, own) + nn.functional.cross_entropy(logits.T, own)) / 2
@@ -147,7 +169,10 @@ def pretrain(material: Material, folder: Path, progress: Progress) -> ClipBackbo
             schedule.step()
             with torch.no_grad():
                 model.logit_scale.clamp_(max=4.6052)  # ln 100, as in CLIP
-            advance(1, f"contrast {loss.item():.2f} heads {' '.join(f'{n.item():.2f}' for n in named)} {heard.item():.2f}")
+            advance(
+                1,
+                f"contrast {loss.item():.2f} heads {' '.join(f'{n.item():.2f}' for n in (*named, heard))}",
+            )
     write_weights(model, folder)
     return backbone
 
@@ -161,7 +186,10 @@ def batches(material: Material, steps: int, size: int) -> Iterator[tuple[Tensor,
         chosen = rows[torch.randint(len(rows), (size,), generator=generator)]
         frames = torch.randint(material.store.settings.frames, (size,), generator=generator)
         pixels = torch.stack(
-            [torch.from_numpy(material.store.frames(int(r))[int(f)]) for r, f in zip(chosen, frames, strict=True)]
+            [
+                torch.from_numpy(material.store.frames(int(r))[int(f)])
+                for r, f in zip(chosen, frames, strict=True)
+            ]
         )
         mirrored = torch.rand(size, generator=generator) < 0.5
         pixels[mirrored] = pixels[mirrored].flip(2)

@@ -26,11 +26,12 @@ RECIPE: dict[str, object] = {
     "config.transformer_heads": 4,
     "config.transformer_layers": 2,
     "config.resampler_layers": 2,
-    "config.audio_tokens": 48,
+    "config.audio_tokens": 24,
     "config.logit_scale_init": 3.0,
     "config.logit_scale_trainable": True,
     "training.mode": "text-tuned",
     "training.epochs": 12,
+    "training.captions": "one",
     "training.batch_size": 128,
     "training.drop_last": False,
     "training.optimizer": "adamw",
@@ -44,6 +45,7 @@ RECIPE: dict[str, object] = {
     "training.gradient_clip": 1.0,
     "training.frozen_clip_prefixes": [],
     "training.selection": "val",
+    "training.validate_every": 3,
     "evaluation.splits": ["test", "test-multi"],
 }
 """What differs on a world from the methods' own defaults, which are meant for large backbones."""

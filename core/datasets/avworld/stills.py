@@ -16,7 +16,7 @@ from core.progress import Progress
 from core.store import Store, StoreSettings, prepare_store
 
 SOUND_CLASSES = (*SOUNDS, *FILLERS, "nothing")
-"""What a moment of sound can be; `nothing` is the noise floor alone."""
+"""What can be heard at a moment; `nothing` is the noise floor alone."""
 FACTS = {"colour": COLOURS, "companion": COLOURS, "motion": MOTIONS, "scene": SCENES, "rings": ("no", "yes")}
 """What a still shows, and the values of each fact."""
 
@@ -42,9 +42,14 @@ def load_material(split: SplitName, frames: int, progress: Progress, workers: in
     """A split of the world through the ordinary road: media files, decoding, store."""
     dataset = load_dataset("avworld", progress, workers=workers)
     settings = StoreSettings(frames=frames, size=PIXELS)
-    folder = cache_root() / "stores" / f"avworld-pretraining-{split}"
+    folder = cache_root() / "stores" / f"avworld-{dataset.fingerprint[:12]}-pretraining-{split}"
     store = prepare_store(
-        dataset.splits[split].videos, dataset.fingerprint, settings, folder, workers=workers, progress=progress
+        dataset.splits[split].videos,
+        dataset.fingerprint,
+        settings,
+        folder,
+        workers=workers,
+        progress=progress,
     )
     return Material(store, tuple(read_scripts("avworld", split)))
 
@@ -64,9 +69,13 @@ def still_facts(material: Material) -> dict[str, Tensor]:
 
 
 def sound_labels(clip: Clip, states: int, rate: float) -> Tensor:
-    """The sound class at the middle of each of `states` encoder states, `rate` per second, `(states,)` int64."""
-    labels = torch.full((states,), SOUND_CLASSES.index("nothing"))
+    """Which sounds are heard at the middle of each of `states` encoder states, `rate` per second.
+
+    `(states, SOUND_CLASSES)` of 0 and 1: several where sounds overlap, `nothing` where there are none.
+    """
+    labels = torch.zeros(states, len(SOUND_CLASSES))
     middles = (torch.arange(states) + 0.5) / rate
     for sound in clip.sounds:
-        labels[(middles >= sound.start) & (middles < sound.end)] = SOUND_CLASSES.index(sound.name)
+        labels[(middles >= sound.start) & (middles < sound.end), SOUND_CLASSES.index(sound.name)] = 1
+    labels[labels.sum(1) == 0, SOUND_CLASSES.index("nothing")] = 1
     return labels

@@ -24,7 +24,7 @@ def clips_of(config: WorldConfig, split: SplitName) -> list[Clip]:
     [
         ("needed", {PIXELS: 25, SAMPLE: 100, FRAME: 100}),
         ("partial", {PIXELS: 25, SAMPLE: 50, FRAME: 100}),
-        ("off-screen", {PIXELS: 25, SAMPLE: 100, FRAME: 100}),
+        ("off-screen", {PIXELS: 25, SAMPLE: 50, FRAME: 100}),
         ("irrelevant", {PIXELS: 100, SAMPLE: 100, FRAME: 100}),
         ("silent", {PIXELS: 100, SAMPLE: 100, FRAME: 100}),
     ],

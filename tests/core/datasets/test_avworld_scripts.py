@@ -120,24 +120,32 @@ def test_both_halves_are_ringed_equally_often() -> None:
     assert 0.4 < sum(first) / len(first) < 0.6
 
 
-def test_off_screen_clips_have_no_ring_and_name_the_one_known_sound_among_fillers() -> None:
-    parts = set()
+def test_off_screen_clips_have_no_ring_and_name_the_one_sound_that_plays_clear_of_fillers() -> None:
+    spans = set()
     for group in quartets("off-screen"):
         assert len(group) == 4 and len({clip.picture for clip in group}) == 1
         assert len({clip.captions[0].sound for clip in group}) == 4
         for clip in group:
             assert not any(segment.ringed for segment in clip.picture.segments)
-            (known,) = [s for s in clip.sounds if s.name in SOUNDS]
-            assert clip.relevant == ((known.start, known.end),)
-            assert known.end - known.start == pytest.approx(1) or known.end - known.start == pytest.approx(
-                4 / 3
-            )
-            assert all(s.name in FILLERS for s in clip.sounds if s is not known)
-            assert [s.start for s in clip.sounds] == [0, *(s.end for s in clip.sounds[:-1])]
-            assert clip.sounds[-1].end == 4
-            assert all(caption.sound == known.name for caption in clip.captions)
-            parts.add((known.start, known.end))
-    assert len(parts) == 7
+            fillers = [s for s in clip.sounds if s.name in FILLERS]
+            (clear,) = [
+                s for s in clip.sounds if not any(f.start < s.end and s.start < f.end for f in fillers)
+            ]
+            assert clip.relevant == ((clear.start, clear.end),)
+            assert sum(f.end - f.start for f in fillers) + clear.end - clear.start == pytest.approx(4)
+            assert {s.name for s in clip.sounds} - {clear.name} - set(FILLERS) <= {
+                c.captions[0].sound for c in group
+            }
+            assert all(caption.sound == clear.name for caption in clip.captions)
+            spans.add((clear.start, clear.end))
+    assert len(spans) == 5  # two halves and three thirds
+
+
+def test_two_off_screen_clips_of_a_pair_hold_the_same_sounds() -> None:
+    for group in quartets("off-screen"):
+        for pair in (group[:2], group[2:]):
+            known = [{s.name for s in clip.sounds} - set(FILLERS) for clip in pair]
+            assert known[0] == known[1] and len(known[0]) == 2
 
 
 def test_irrelevant_clips_name_no_sound_and_a_known_one_never_comes_with_rings() -> None:
