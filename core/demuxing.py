@@ -10,9 +10,9 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any, Literal
 
 import av
-import av.stream
 import numpy as np
 import torch
 from av.container import InputContainer
@@ -21,8 +21,9 @@ from av.video.reformatter import VideoReformatter
 from numpy.typing import NDArray
 
 from core.errors import BenchError
-from core.waveform import WaveformBuilder
+from core.waveform import SOUND_RATE, WaveformBuilder
 
+Track = av.VideoStream | av.AudioStream
 Window = tuple[float, float | None]
 """Start and end in seconds; None: to the end of the file."""
 
@@ -75,7 +76,9 @@ def opened(path: Path, start: float) -> Iterator[InputContainer]:
         raise MediaError(f"{path}: no such file")
     try:
         # An absolute path is never taken for a protocol, whatever its name begins with.
-        container = av.open(str(path.resolve()), options={"protocol_whitelist": "file"}, metadata_errors="ignore")
+        container = av.open(
+            str(path.resolve()), options={"protocol_whitelist": "file"}, metadata_errors="ignore"
+        )
     except FFmpegError as error:
         raise MediaError(f"{path}: not a readable media file ({error.strerror})") from error
     with container:
@@ -88,7 +91,17 @@ def opened(path: Path, start: float) -> Iterator[InputContainer]:
         yield container
 
 
-def _packets(container: InputContainer, streams: Sequence[av.stream.Stream], end: float | None) -> Iterator[av.Packet]:
+def _best(
+    container: InputContainer, kind: Literal["video", "audio"], related: Track | None = None
+) -> Track | None:
+    """FFmpeg's choice among a file's tracks of a kind; cover art is no choice where there is a film."""
+    stream = container.streams.best(kind, related)
+    return stream if isinstance(stream, Track) else None
+
+
+def _packets(
+    container: InputContainer, streams: Sequence[Track], end: float | None
+) -> "Iterator[av.Packet[Any]]":
     """The packets of some streams until all of them have passed second `end`, or the file breaks off."""
     origin = (container.start_time or 0) / av.time_base
     units = {stream.index: float(stream.time_base or 0) for stream in streams}
@@ -100,7 +113,11 @@ def _packets(container: InputContainer, streams: Sequence[av.stream.Stream], end
         except (StopIteration, FFmpegError):
             return
         decoded_at = packet.dts if packet.dts is not None else packet.pts
-        if end is not None and decoded_at is not None and decoded_at * units[packet.stream_index] - origin >= end:
+        if (
+            end is not None
+            and decoded_at is not None
+            and decoded_at * units[packet.stream_index] - origin >= end
+        ):
             passed.add(packet.stream_index)
         elif packet.size:
             yield packet
@@ -111,7 +128,7 @@ def count_packets(path: Path, container: InputContainer, window: Window) -> tupl
 
     Raises `MediaError` where the file has no picture track.
     """
-    stream = container.streams.best("video")
+    stream = _best(container, "video")
     if stream is None:
         raise MediaError(f"{path}: holds no picture track")
     origin = (container.start_time or 0) / av.time_base
@@ -125,7 +142,9 @@ def count_packets(path: Path, container: InputContainer, window: Window) -> tupl
     stated = stream.average_rate or stream.guessed_rate
     if stated:
         return inside, float(stated)
-    return inside, (len(known) - 1) / (known[-1] - known[0]) if len(known) > 1 and known[-1] > known[0] else DEFAULT_FPS
+    return inside, (len(known) - 1) / (known[-1] - known[0]) if len(known) > 1 and known[-1] > known[
+        0
+    ] else DEFAULT_FPS
 
 
 def _inside(time: float, window: Window) -> bool:
@@ -137,8 +156,8 @@ def _inside(time: float, window: Window) -> bool:
 def read_pass(container: InputContainer, window: Window, wanted: Wanted | None, rate: int | None) -> Pass:
     """Decodes a file once, front to back: the wanted frames, and the sound at `rate` Hz."""
     found = Pass(WaveformBuilder(rate or SOUND_RATE))
-    picture = container.streams.best("video") if wanted else None
-    track = container.streams.best("audio", picture) if rate else None
+    picture = _best(container, "video") if wanted else None
+    track = _best(container, "audio", picture) if rate else None
     if rate and track is None:
         found.errors[NO_TRACK] = "no audio track"
     streams = [stream for stream in (picture, track) if stream is not None]
@@ -156,9 +175,9 @@ def read_pass(container: InputContainer, window: Window, wanted: Wanted | None, 
 
 
 def _decoded(
-    container: InputContainer, streams: Sequence[av.stream.Stream], end: float | None, errors: dict[str, str]
+    container: InputContainer, streams: Sequence[Track], end: float | None, errors: dict[str, str]
 ) -> Iterator[tuple[float, av.frame.Frame]]:
-    """Every frame that decodes with its track's unit of time; the first error of each track goes into `errors`."""
+    """Every frame that decodes, with its track's unit of time; a track's first error goes into `errors`."""
     for stream in streams:
         if stream.codec_context is None:
             errors[stream.type] = "FFmpeg has no decoder for this track"
@@ -181,14 +200,16 @@ def _decoded(
 def _add_picture(
     found: Pass, frame: av.VideoFrame, shown: tuple[float, float], window: Window, wanted: Wanted
 ) -> None:
-    """Counts a frame, shown from one second to another, if it lies in the window; keeps it if it is wanted."""
+    """Counts a frame, shown from one second to another, if it lies in the window; keeps it if wanted."""
     time, end = shown
     found.first = time if found.first is None else found.first
     if not _inside(time, window):
         return
     if len(found.times) in wanted.indices:
         image = found.converter.reformat(frame, format="rgb24")
-        found.kept[len(found.times)] = _upright(image, frame.rotation, wanted.size, next(iter(found.kept.values()), None))
+        found.kept[len(found.times)] = _upright(
+            image, frame.rotation, wanted.size, next(iter(found.kept.values()), None)
+        )
     found.times.append(time)
     found.end = max(found.end, end if window[1] is None else min(end, window[1] - window[0]))
 

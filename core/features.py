@@ -25,7 +25,7 @@ from core.encoders.clip import ClipBackbone
 from core.errors import BenchError
 from core.paths import require_space, written_whole
 from core.progress import Progress
-from core.storage import SHARD_CLIPS, Store
+from core.storage import Store
 from core.workers import in_workers
 
 VERSION = 1
@@ -131,12 +131,13 @@ class _Pictures:
     @torch.inference_mode()
     def __call__(self, shard: int) -> NDArray[np.float32]:
         # One clip is one batch, and equal pixels are encoded once: rounding depends on a batch's shape.
-        model = self.clip.model.to(self.device).eval()
+        self.clip.model.to(self.device).eval()
         known: dict[bytes, NDArray[np.float32]] = {}
         found = []
-        for row in _rows(self.store, shard):
+        self.store.verify(shard)
+        for row in self.store.rows(shard):
             pixels = self.store.frames(row)
-            key = sha256(pixels).digest() + self.store.mask[row].tobytes()
+            key = sha256(pixels.data).digest() + self.store.mask[row].tobytes()
             if key not in known:
                 frames = torch.from_numpy(pixels).to(self.device)
                 mask = torch.from_numpy(self.store.mask[row]).to(self.device)
@@ -164,8 +165,9 @@ class _Sounds:
         return self.audio.positions, self.audio.width
 
     def __call__(self, shard: int) -> NDArray[np.float16]:
-        self.audio.encoder.to(self.device)
-        rows = _rows(self.store, shard)
+        torch.nn.Module.to(self.audio.encoder, self.device)
+        self.store.verify(shard)
+        rows = self.store.rows(shard)
         blocks = []
         for first in range(0, len(rows), SOUND_BATCH):
             chosen = rows[first : first + SOUND_BATCH]
@@ -173,16 +175,6 @@ class _Sounds:
             states, _ = self.audio.states(waveforms, [float(self.store.duration[row]) for row in chosen])
             blocks.append(states.half().cpu().numpy())
         return np.concatenate(blocks)
-
-
-def _rows(store: Store, shard: int) -> range:
-    """The rows of a shard whose files have been checked."""
-    store.verify(shard)
-    return _span(shard, len(store))
-
-
-def _span(shard: int, clips: int) -> range:
-    return range(shard * SHARD_CLIPS, min((shard + 1) * SHARD_CLIPS, clips))
 
 
 def _cached(encode: _Pictures | _Sounds, folder: Path, workers: int, progress: Progress) -> NDArray[Any]:
@@ -198,7 +190,9 @@ def _cached(encode: _Pictures | _Sounds, folder: Path, workers: int, progress: P
     except (OSError, ValueError) as error:
         raise BenchError(f"{file} is damaged; delete it and run again, it will be written anew") from error
     if (features.shape, features.dtype) != (shape, np.dtype(encode.dtype)):
-        raise BenchError(f"{file} is damaged: it holds {features.dtype} {features.shape}; delete it and run again")
+        raise BenchError(
+            f"{file} is damaged: it holds {features.dtype} {features.shape}; delete it and run again"
+        )
     return features
 
 
@@ -209,17 +203,17 @@ def _encode_all(
     parts = file.with_suffix(".parts")
     require_space(file.parent, 2 * math.prod(shape) * np.dtype(encode.dtype).itemsize)
     parts.mkdir(exist_ok=True)
-    shards = range(math.ceil(shape[0] / SHARD_CLIPS))
-    missing = [shard for shard in shards if not (parts / f"{shard}.npy").exists()]
-    with progress.task(f"encoding {encode.what}", shape[0]) as advance:
-        advance(shape[0] - sum(len(_span(shard, shape[0])) for shard in missing), "")
+    store = encode.store
+    missing = [shard for shard in store.shards if not (parts / f"{shard}.npy").exists()]
+    with progress.task(
+        f"encoding {encode.what}", sum(len(store.rows(shard)) for shard in missing)
+    ) as advance:
         for shard, _ in in_workers(partial(_write_part, encode, parts), missing, workers):
-            advance(len(_span(shard, shape[0])), "")
+            advance(len(store.rows(shard)), "")
     with written_whole(file) as temporary:
         whole = np.lib.format.open_memmap(temporary, "w+", encode.dtype, shape)
-        for shard in shards:
-            span = _span(shard, shape[0])
-            whole[span.start : span.stop] = np.load(parts / f"{shard}.npy")
+        for shard in store.shards:
+            whole[store.rows(shard)] = np.load(parts / f"{shard}.npy")
         whole.flush()
     shutil.rmtree(parts)
 

@@ -15,14 +15,11 @@ from numpy.typing import NDArray
 
 from core.demuxing import NO_TRACK, MediaError, Pass, Wanted, Window, count_packets, opened, read_pass
 from core.sampling import one_per_second, segment_centres
-from core.waveform import Sound, finished_sound
+from core.waveform import SOUND_RATE, Sound, finished_sound
 
 __all__ = ["Clip", "Frames", "MediaError", "Sound", "decode_clip", "decode_frames", "decode_sound"]
 
 Sampling = Literal["segment-centres", "one-per-second"]
-
-SOUND_RATE = 16_000
-"""Samples per second that every audio encoder here expects."""
 
 
 @dataclass(frozen=True)

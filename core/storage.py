@@ -1,7 +1,7 @@
 """The memory-mapped store of decoded clips: training and scoring read no media file.
 
-A store is a folder: pixels (uint8 RGB) and waveforms (int16, 16 kHz) of `SHARD_CLIPS` clips each in
-one flat file per shard, `clips.parquet` with a row per clip, and `manifest.json`, which is written
+A store is a folder: pixels (uint8 RGB) and waveforms (int16, 16 kHz) of some clips each in one
+flat file per shard, `clips.parquet` with a row per clip, and `manifest.json`, which is written
 last. `core.store` makes it; nothing here writes.
 """
 
@@ -25,7 +25,7 @@ from core.media import Sampling
 SCHEMA = 1
 """Version of the files; another one is refused."""
 SHARD_CLIPS = 64
-"""Clips per shard: the unit of work, and of what a kill can cost."""
+"""Clips per shard of a new store: the unit of work, and of what a kill can cost."""
 SAMPLE_SCALE = 32_767
 """The int16 value of a sample of 1.0."""
 
@@ -60,6 +60,8 @@ class Manifest(BaseModel):
     """Fingerprint of the data set."""
     clips: str
     """Digest of the clips' names and windows, in their order."""
+    shard: int = SHARD_CLIPS
+    """Clips per shard."""
     files: dict[str, tuple[int, int]]
     """Size in bytes and CRC-32 of every other file of the store."""
 
@@ -153,6 +155,15 @@ class Store:
         """What was decoded."""
         return self.manifest.settings
 
+    @property
+    def shards(self) -> range:
+        """Numbers of the shards."""
+        return range(-(-len(self) // self.manifest.shard))
+
+    def rows(self, shard: int) -> range:
+        """Rows of the clips in a shard."""
+        return range(shard * self.manifest.shard, min((shard + 1) * self.manifest.shard, len(self)))
+
     def require(self, settings: StoreSettings, dataset: str, clips: str) -> None:
         """Raises `BenchError` unless the store was made with these settings, of this data set and clips."""
         made = self.settings.model_dump()
@@ -175,7 +186,7 @@ class Store:
 
     def waveform(self, row: int) -> NDArray[np.float32]:
         """A copy of the sound of a clip as floats in [-1, 1], `(n,)`."""
-        return self.sound(row).astype(np.float32) / SAMPLE_SCALE
+        return self.sound(row).astype(np.float32) / np.float32(SAMPLE_SCALE)
 
     def verify(self, shard: int) -> None:
         """Raises `BenchError` unless a shard's files have the contents that were written."""
@@ -184,7 +195,7 @@ class Store:
                 raise BenchError(f"{self.folder / name} is damaged; {MEND}")
 
     def _shard(self, row: int, kind: int) -> NDArray[Any]:
-        name = shard_files(row // SHARD_CLIPS)[kind]
+        name = shard_files(row // self.manifest.shard)[kind]
         if name not in self._shards:
             # Copy-on-write: torch warns about memory that is not writable, and nothing is ever written.
             self._shards[name] = np.load(self.folder / name, mmap_mode="c")

@@ -63,7 +63,13 @@ def prepare_store(
     clips = digest(videos)
     with FileLock(folder / "lock"):  # two commands may want the same store at the same time
         if not (folder / MANIFEST).exists():
-            _prepare(videos, Manifest(settings=settings, dataset=fingerprint, clips=clips, files={}), folder, workers, progress)
+            _prepare(
+                videos,
+                Manifest(settings=settings, dataset=fingerprint, clips=clips, shard=SHARD_CLIPS, files={}),
+                folder,
+                workers,
+                progress,
+            )
     store = Store.open(folder)
     store.require(settings, fingerprint, clips)
     return store
@@ -91,8 +97,8 @@ def _prepare(videos: Sequence[Video], plan: Manifest, folder: Path, workers: int
     if not videos:
         raise BenchError(f"{folder}: there are no videos to decode")
     shards = [
-        _Shard(number, tuple(videos[first : first + SHARD_CLIPS]))
-        for number, first in enumerate(range(0, len(videos), SHARD_CLIPS))
+        _Shard(number, tuple(videos[first : first + plan.shard]))
+        for number, first in enumerate(range(0, len(videos), plan.shard))
     ]
     _clear_other_plans(folder, plan)
     missing = [shard for shard in shards if not (folder / _table(shard.number)).exists()]
@@ -101,11 +107,15 @@ def _prepare(videos: Sequence[Video], plan: Manifest, folder: Path, workers: int
         require_space(folder, estimate_bytes(videos, plan.settings) * clips // len(videos))
         failures: list[str] = []
         with progress.task("decoding clips", clips) as advance:
-            for shard, failed in in_workers(partial(_write_shard, settings=plan.settings, folder=folder), missing, workers):
+            for shard, failed in in_workers(
+                partial(_write_shard, settings=plan.settings, folder=folder), missing, workers
+            ):
                 failures += failed
                 advance(len(shard.videos), "")
         if failures:
-            raise BenchError(f"{len(failures)} of {len(videos)} clips have no picture that decodes; first: {failures[0]}")
+            raise BenchError(
+                f"{len(failures)} of {len(videos)} clips have no picture that decodes; first: {failures[0]}"
+            )
     _finish(folder, plan, [shard.number for shard in shards])
 
 

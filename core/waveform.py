@@ -5,6 +5,7 @@ cancel each other (anti-phase stereo): there the left channel. "Cancel" means th
 than a hundredth of the channels' mean energy; one sounding channel among C leaves 1/C of it.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -13,6 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 SoundStatus = Literal["audible", "silent", "no-track", "undecodable"]
+
+SOUND_RATE = 16_000
+"""Samples per second that every audio encoder here expects."""
 
 CANCELLED = 0.01
 SILENCE = 2.0**-15  # one step of 16-bit sound
@@ -35,7 +39,8 @@ def mix_to_mono(channels: NDArray[np.float32]) -> NDArray[np.float32]:
     """One waveform `(n,)` from channels `(C, n)` by the channel rule above."""
     mean: NDArray[np.float32] = channels.mean(axis=0)
     if np.square(mean).mean() < CANCELLED * np.square(channels).mean():
-        return channels[0]
+        left: NDArray[np.float32] = channels[0]
+        return left
     return mean
 
 
@@ -63,7 +68,7 @@ class WaveformBuilder:
             self._runs.append((self._clock, []))
         self._clock += frame.samples / frame.sample_rate
         frame.pts = None  # the resampler would otherwise stretch sound to fit jittering time stamps
-        self._runs[-1][1].extend(out.to_ndarray() for out in self._resampler.resample(frame))
+        self._keep(self._resampler.resample(frame))
 
     def finish(self, duration: float | None) -> NDArray[np.float32] | None:
         """The waveform from second 0 on; None where no sample was decoded at all.
@@ -92,7 +97,10 @@ class WaveformBuilder:
 
     def _flush(self) -> None:
         if self._resampler is not None:
-            self._runs[-1][1].extend(out.to_ndarray() for out in self._resampler.resample(None))
+            self._keep(self._resampler.resample(None))
+
+    def _keep(self, resampled: Sequence[av.AudioFrame]) -> None:
+        self._runs[-1][1].extend(frame.to_ndarray().astype(np.float32, copy=False) for frame in resampled)
 
 
 def finished_sound(builder: WaveformBuilder, duration: float | None, error: str) -> Sound:

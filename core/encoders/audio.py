@@ -10,7 +10,7 @@ Two roads, as GAID takes them (its section on audio and the released `audio_feat
 import json
 import math
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -20,10 +20,12 @@ import numpy as np
 import torch
 import transformers
 from numpy.typing import NDArray
+from safetensors import SafetensorError
 from torch import Tensor, nn
 
 from core.encoders.weights import fingerprint, shipped_folder
 from core.errors import BenchError, unknown_name
+from core.waveform import SOUND_RATE
 
 SHIPPED_NAMES = {
     "avworld-whisper": "whisper",
@@ -34,8 +36,8 @@ SHIPPED_NAMES = {
 UNTRAINED = "-untrained"
 """Suffix of the control that has the same configuration and fresh weights."""
 
-RATE = 16_000
-"""Samples per second that the encoders take."""
+transformers.utils.logging.disable_progress_bar()  # type: ignore[no-untyped-call]  # files load at once
+
 STATES_PER_SECOND = 50
 """Whisper's states: 100 log-mel frames per second, halved by its second convolution."""
 WAV2VEC2_POSITIONS = {128: 200, 768: 1500, 1024: 1500}
@@ -45,7 +47,9 @@ SHORTEST = 400
 
 
 def whisper_states(
-    encoder: nn.Module, extractor: transformers.WhisperFeatureExtractor, waveforms: Sequence[NDArray[np.float32]]
+    encoder: transformers.PreTrainedModel,
+    extractor: transformers.WhisperFeatureExtractor,
+    waveforms: Sequence[NDArray[np.float32]],
 ) -> Tensor:
     """Encoder states `(B, L, Da)` of waveforms `(n,)` at 16 kHz; L is the encoder's number of positions.
 
@@ -55,7 +59,9 @@ def whisper_states(
     mels = torch.zeros(len(waveforms), extractor.feature_size, frames)
     for rows in _by_length(waveforms):
         batch = np.stack([waveforms[row] for row in rows])
-        extracted = extractor(batch, sampling_rate=RATE, padding="do_not_pad", truncation=False)["input_features"]
+        extracted = extractor(batch, sampling_rate=SOUND_RATE, padding="do_not_pad", truncation=False)[
+            "input_features"
+        ]
         mel = torch.as_tensor(np.asarray(extracted))[..., :frames]
         mels[torch.tensor(rows), :, : mel.shape[-1]] = mel
     device = next(encoder.parameters()).device
@@ -64,7 +70,7 @@ def whisper_states(
 
 
 def wav2vec2_states(
-    encoder: nn.Module,
+    encoder: transformers.PreTrainedModel,
     extractor: transformers.Wav2Vec2FeatureExtractor,
     waveforms: Sequence[NDArray[np.float32]],
     positions: int,
@@ -74,7 +80,7 @@ def wav2vec2_states(
     states = torch.empty(len(waveforms), positions, encoder.config.hidden_size, device=device)
     for rows in _by_length(waveforms):
         batch = [waveforms[row] for row in rows]
-        values = extractor(batch, sampling_rate=RATE, return_tensors="pt")["input_values"].to(device)
+        values = extractor(batch, sampling_rate=SOUND_RATE, return_tensors="pt")["input_values"].to(device)
         hidden = encoder(values).last_hidden_state.transpose(1, 2)
         stretched = nn.functional.interpolate(hidden, size=positions, mode="linear", align_corners=True)
         states[torch.tensor(rows, device=device)] = stretched.transpose(1, 2)
@@ -95,7 +101,7 @@ class AudioEncoder:
 
     name: str
     """Name on the command line, or the model folder."""
-    encoder: nn.Module
+    encoder: transformers.PreTrainedModel
     """The transformer."""
     extractor: Any
     """Waveform to input features, transformers' own."""
@@ -110,6 +116,8 @@ class AudioEncoder:
         if not (folder / "config.json").is_file():
             raise unknown_name("audio encoder", name, SHIPPED_NAMES)
         try:
+            model: Any
+            extractor: Any
             kind = json.loads((folder / "config.json").read_text()).get("model_type")
             if kind == "whisper":
                 model = transformers.WhisperModel.from_pretrained(folder, dtype=torch.float32).encoder
@@ -118,14 +126,28 @@ class AudioEncoder:
                 model = transformers.Wav2Vec2Model.from_pretrained(folder, dtype=torch.float32)
                 extractor = transformers.Wav2Vec2FeatureExtractor.from_pretrained(folder)
             else:
-                raise BenchError(f"{folder}: an audio encoder of type '{kind}'; whisper and wav2vec2 are known")
-        except (OSError, ValueError, RuntimeError) as error:
-            raise BenchError(f"audio encoder '{name}' cannot be loaded: {str(error).splitlines()[0]}") from error
+                raise BenchError(
+                    f"{folder}: an audio encoder of type '{kind}'; whisper and wav2vec2 are known"
+                )
+        except (OSError, ValueError, RuntimeError, SafetensorError) as error:
+            raise BenchError(
+                f"audio encoder '{name}' cannot be loaded: {str(error).splitlines()[0]}"
+            ) from error
         if name.endswith(UNTRAINED):
             with torch.random.fork_rng(devices=[]):
                 torch.manual_seed(0)
                 model = type(model)(model.config)
         return cls(name, model.eval().requires_grad_(False), extractor)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # wav2vec2 holds a weight-normalised convolution, which torch pickles only as a state_dict.
+        return _rebuilt, (
+            self.name,
+            type(self.encoder),
+            self.encoder.config,
+            self.encoder.state_dict(),
+            self.extractor,
+        )
 
     @property
     def width(self) -> int:
@@ -146,27 +168,44 @@ class AudioEncoder:
         return fingerprint(self.encoder.state_dict())
 
     def valid_states(self, duration: float) -> int:
-        """How many of the L states lie inside a clip of `duration` seconds: 50 per second with Whisper, else all."""
+        """How many of the L states lie inside a clip of `duration` seconds.
+
+        With Whisper 50 per second, with wav2vec2, whose states are stretched over the clip, all.
+        """
         if self.encoder.config.model_type == "whisper":
             return min(max(math.ceil(STATES_PER_SECOND * duration), 1), self.positions)
         return self.positions
+
+    def run(self, samples: Sequence[NDArray[np.float32]]) -> Tensor:
+        """States `(B, L, Da)` of waveforms `(n,)` at 16 kHz, n > 0; with gradients where weights train."""
+        waveforms = [np.pad(waveform, (0, max(0, SHORTEST - waveform.size))) for waveform in samples]
+        if self.encoder.config.model_type == "whisper":
+            return whisper_states(self.encoder, self.extractor, waveforms)
+        return wav2vec2_states(self.encoder, self.extractor, waveforms, self.positions)
 
     @torch.inference_mode()
     def states(
         self, samples: Sequence[NDArray[np.float32]], durations: Sequence[float]
     ) -> tuple[Tensor, Tensor]:
-        """States `(B, L, Da)` and valid states `(B,)` int64 of clips `(n,)` at 16 kHz with durations in seconds.
+        """States `(B, L, Da)` and how many of them are valid `(B,)` int64, of waveforms `(n,)` at 16 kHz.
 
-        A clip without samples gets zeros and never runs through the encoder.
+        Durations in seconds. A clip without samples gets zeros and never runs through the encoder.
         """
         device = next(self.encoder.parameters()).device
         states = torch.zeros(len(samples), self.positions, self.width, device=device)
         heard = [row for row, waveform in enumerate(samples) if waveform.size]
         if heard:
-            waveforms = [np.pad(samples[row], (0, max(0, SHORTEST - samples[row].size))) for row in heard]
-            if self.encoder.config.model_type == "whisper":
-                found = whisper_states(self.encoder, self.extractor, waveforms)
-            else:
-                found = wav2vec2_states(self.encoder, self.extractor, waveforms, self.positions)
-            states[torch.tensor(heard, device=device)] = found
+            states[torch.tensor(heard, device=device)] = self.run([samples[row] for row in heard])
         return states, torch.tensor([self.valid_states(duration) for duration in durations])
+
+
+def _rebuilt(
+    name: str,
+    kind: Callable[[Any], transformers.PreTrainedModel],
+    config: Any,
+    state: Mapping[str, Tensor],
+    extractor: Any,
+) -> AudioEncoder:
+    encoder = kind(config)
+    encoder.load_state_dict(state)
+    return AudioEncoder(name, encoder.requires_grad_(False).train(False), extractor)

@@ -1,21 +1,29 @@
 """CLIP towers through open_clip: pixels and captions in, unnormalised embeddings out."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Self, cast
+from typing import TYPE_CHECKING, Self, cast
 
-import open_clip
 import torch
-from open_clip.transformer import text_global_pool
+from safetensors import SafetensorError
 from torch import Tensor
 
 from core.encoders.weights import fingerprint, shipped_folder
 from core.errors import BenchError
 from core.method import ClipTextWeights
 
+if TYPE_CHECKING:
+    import open_clip
+
 SHIPPED_NAMES = {"avworld": "clip"}
 """Backbones whose weights come with the project, and their folders."""
+
+
+TEXT_BLOCKS = 6
+"""Blocks of like length that a batch of captions is split into."""
+SMALLEST_BLOCK = 16
+"""Captions below which a block is not worth a pass of its own."""
 
 
 def preprocess(pixels: Tensor, size: int, mean: Tensor, std: Tensor) -> Tensor:
@@ -39,9 +47,9 @@ class ClipBackbone:
 
     name: str
     """Name on the command line, or the model folder."""
-    model: open_clip.CLIP
+    model: "open_clip.CLIP"
     """Both towers; its parameters are the ones that train."""
-    tokenizer: open_clip.tokenizer.HFTokenizer | open_clip.tokenizer.SimpleTokenizer
+    tokenizer: Callable[..., Tensor]
     """Captions to token rows."""
 
     @classmethod
@@ -50,11 +58,13 @@ class ClipBackbone:
 
         Raises `BenchError` where there are no such weights.
         """
+        import open_clip  # takes seconds; commands that load no weights need not wait
+
         source = f"local-dir:{shipped_folder(SHIPPED_NAMES[name]) if name in SHIPPED_NAMES else name}"
         try:
             model = open_clip.create_model(source, load_weights=True, require_pretrained=True)
             tokenizer = open_clip.get_tokenizer(source)
-        except (OSError, ValueError, RuntimeError) as error:
+        except (OSError, ValueError, RuntimeError, SafetensorError) as error:
             raise BenchError(f"backbone '{name}' cannot be loaded: {str(error).splitlines()[0]}") from error
         return cls(name, model.eval(), tokenizer)
 
@@ -81,12 +91,12 @@ class ClipBackbone:
 
     def tokenise(self, texts: Sequence[str]) -> Tensor:
         """Token rows `(N, context)` int64, padded with 0; longer captions are cut, the end mark stays."""
-        return cast(Tensor, self.tokenizer(list(texts), context_length=self.context))
+        return self.tokenizer(list(texts), context_length=self.context)
 
     def encode_images(self, pixels: Tensor, mask: Tensor | None = None) -> Tensor:
         """Embeddings `(B, D)` of RGB frames `(B, h, w, 3)` uint8 with a short side of `image_size`.
 
-        Where `mask` `(B,)` is False the normalised image is all zeros, the empty slot of CLIP4Clip and AVIGATE.
+        Where `mask` `(B,)` is False the normalised image is all zeros: CLIP4Clip's and AVIGATE's empty slot.
         """
         images = preprocess(
             pixels,
@@ -101,22 +111,31 @@ class ClipBackbone:
     def encode_text(self, tokens: Tensor) -> Tensor:
         """Embeddings `(N, D)` of token rows `(N, context)`.
 
-        The rows are cut behind the longest caption first: what follows a caption's end mark cannot
-        reach it through the causal mask, so the result is the same and cheaper.
+        Captions of like length go through the tower together, cut behind the longest of them: what
+        follows a caption's end mark cannot reach it through the causal mask, so the result is the same.
         """
+        ends = tokens.argmax(dim=-1)  # the end mark has the highest number in the vocabulary
+        order = ends.argsort(stable=True)
+        blocks = order.tensor_split(max(1, min(TEXT_BLOCKS, len(tokens) // SMALLEST_BLOCK)))
+        embeds = torch.cat([self._encode_block(tokens[rows], ends[rows]) for rows in blocks])
+        return embeds[order.argsort()]
+
+    def _encode_block(self, tokens: Tensor, ends: Tensor) -> Tensor:
+        """Embeddings `(n, D)` of token rows `(n, context)` whose end marks stand at `ends` `(n,)`."""
         model = self.model
-        length = int(tokens.argmax(dim=-1).max()) + 1  # the end mark has the highest number in the vocabulary
-        tokens = tokens[:, :length]
-        x = model.token_embedding(tokens) + model.positional_embedding[:length]
+        length = int(ends.max()) + 1
+        x = model.token_embedding(tokens[:, :length]) + model.positional_embedding[:length]
         x = model.transformer(x, attn_mask=model.attn_mask[:length, :length])
-        pooled = text_global_pool(model.ln_final(x), tokens, "argmax")
+        pooled = model.ln_final(x)[torch.arange(len(tokens), device=tokens.device), ends]
         return cast(Tensor, pooled @ model.text_projection)
 
     def text_weights(self) -> ClipTextWeights:
         """The text transformer's weights, for methods that initialise their own blocks from them."""
         blocks = self.model.transformer.resblocks
         return ClipTextWeights(
-            blocks=tuple({name: tensor.detach() for name, tensor in block.state_dict().items()} for block in blocks),
+            blocks=tuple(
+                {name: tensor.detach() for name, tensor in block.state_dict().items()} for block in blocks
+            ),
             positions=self.model.positional_embedding.detach(),
             heads=int(blocks[0].attn.num_heads),
         )

@@ -29,7 +29,9 @@ def shipped_folder(name: str) -> Path:
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise BenchError(f"{folder} holds no usable weights; make them with `{MAKE}`") from error
     if version != VERSION:
-        raise BenchError(f"{folder} was trained on version {version} of avworld, not {VERSION}; renew it with `{MAKE}`")
+        raise BenchError(
+            f"{folder} was trained on version {version} of avworld, not {VERSION}; renew it with `{MAKE}`"
+        )
     return folder
 
 

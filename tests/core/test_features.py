@@ -1,0 +1,138 @@
+"""Cached features are what the encoders give, made once, and the same for the same pixels."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+import core.features
+import core.store
+from core.batch import stable_keys
+from core.datasets.base import Video
+from core.encoders.audio import AudioEncoder
+from core.encoders.clip import ClipBackbone
+from core.errors import BenchError
+from core.features import Features, encode_store
+from core.progress import Silent
+from core.storage import Store
+from core.store import StoreSettings, prepare_store
+from tests.core.media_files import tone, write_media
+
+
+@pytest.fixture
+def store(tmp_path, monkeypatch) -> Store:
+    """Five clips in shards of two; b and e share their pixels and not their sound, c has no sound."""
+    monkeypatch.setattr(core.store, "SHARD_CLIPS", 2)
+    (tmp_path / "media").mkdir()
+    draw = np.random.default_rng(0)
+    pictures = {
+        name: draw.integers(0, 256, (8, 64, 64 + 8 * i, 3), dtype=np.uint8) for i, name in enumerate("abcd")
+    }
+    pictures["e"] = pictures["b"]
+    videos = []
+    for i, (name, pixels) in enumerate(pictures.items()):
+        seconds = len(pixels) / 8
+        sound = None if name == "c" else [tone(200 * (i + 1), 0, seconds, seconds, 16_000)]
+        path = write_media(tmp_path / "media" / f"{name}.mkv", pixels, fps=8, sound=sound)
+        videos.append(Video(name, path))
+    settings = StoreSettings(frames=3, size=64)
+    return prepare_store(videos, "f", settings, tmp_path / "store", workers=1, progress=Silent())
+
+
+@pytest.fixture(scope="module")
+def clip() -> ClipBackbone:
+    return ClipBackbone.load("avworld")
+
+
+@pytest.fixture(scope="module")
+def audio() -> AudioEncoder:
+    return AudioEncoder.load("avworld-whisper")
+
+
+def encode(store, clip, audio, folder: Path, workers: int = 1) -> Features:
+    return encode_store(store, clip, audio, folder, workers=workers, progress=Silent(), device="cpu")
+
+
+def test_features_are_what_the_encoders_give(store, clip, audio, tmp_path):
+    videos = encode(store, clip, audio, tmp_path / "cache").videos(torch.tensor([3, 0, 2]))
+    for position, row in enumerate((3, 0, 2)):
+        with torch.inference_mode():
+            frames = clip.encode_images(torch.from_numpy(store.frames(row)))
+        torch.testing.assert_close(videos.frames[position], frames, atol=1e-5, rtol=1e-5)
+        states, valid = audio.states([store.waveform(row)], [float(store.duration[row])])
+        torch.testing.assert_close(videos.audio[position], states[0], atol=1e-2, rtol=1e-3)  # kept in float16
+        assert videos.audio_valid[position] == valid[0]
+    assert videos.frames.dtype == videos.audio.dtype == torch.float32
+    assert videos.has_audio.tolist() == [True, True, False]
+    assert not videos.audio[2].any()
+    assert videos.keys.equal(stable_keys(["d", "a", "c"]))
+    assert videos.frame_mask.all()
+
+
+def test_identical_pixels_get_bit_identical_features_across_shards(store, clip, audio, tmp_path):
+    found = encode(store, clip, audio, tmp_path / "cache")
+    np.testing.assert_array_equal(found.frames[1], found.frames[4])
+    assert not np.array_equal(found.audio[1], found.audio[4])
+
+
+def test_workers_write_the_same_features(store, clip, audio, tmp_path):
+    one, two = (encode(store, clip, audio, tmp_path / str(n), workers=n) for n in (1, 2))
+    np.testing.assert_array_equal(one.frames, two.frames)
+    np.testing.assert_array_equal(one.audio, two.audio)
+    assert one.fingerprint == two.fingerprint
+
+
+def test_features_without_sound_know_no_sound(store, clip, tmp_path):
+    found = encode(store, clip, None, tmp_path / "cache")
+    assert found.audio_width is None
+    videos = found.videos(torch.arange(2))
+    assert videos.audio is videos.audio_valid is videos.has_audio is None
+
+
+def test_another_audio_encoder_does_not_encode_the_pictures_again(store, clip, audio, tmp_path, monkeypatch):
+    first = encode(store, clip, audio, tmp_path / "cache")
+    monkeypatch.setattr(ClipBackbone, "encode_images", lambda *_: pytest.fail("pictures were encoded again"))
+    second = encode(store, clip, AudioEncoder.load("avworld-wav2vec2"), tmp_path / "cache")
+    assert second.fingerprint != first.fingerprint
+    assert second.audio.shape == (5, 200, 128)
+    np.testing.assert_array_equal(first.frames, second.frames)
+
+
+def test_a_killed_encoding_goes_on_where_it_stopped(store, clip, audio, tmp_path, monkeypatch):
+    whole = encode(store, clip, audio, tmp_path / "whole")
+    write, written = core.features._write_part, []
+
+    def write_until_killed(task, parts, shard):
+        if len(written) == 2:
+            raise KeyboardInterrupt
+        written.append(shard)
+        write(task, parts, shard)
+
+    monkeypatch.setattr(core.features, "_write_part", write_until_killed)
+    with pytest.raises(KeyboardInterrupt):
+        encode(store, clip, audio, tmp_path / "cache")
+    assert not list((tmp_path / "cache").glob("*.npy"))
+    again = []
+    monkeypatch.setattr(core.features, "_write_part", lambda *a: (again.append(a[2]), write(*a)))
+    found = encode(store, clip, audio, tmp_path / "cache")
+    assert again == [2, 0, 1, 2]  # the pictures' third shard, then the sounds
+    np.testing.assert_array_equal(found.frames, whole.frames)
+    assert not list((tmp_path / "cache").glob("*.parts"))
+
+
+def test_a_truncated_cache_is_refused_with_the_mend(store, clip, tmp_path):
+    encode(store, clip, None, tmp_path / "cache")
+    file = next((tmp_path / "cache").glob("pictures-*.npy"))
+    file.write_bytes(file.read_bytes()[:-100])
+    with pytest.raises(BenchError, match=rf"{file.name} is damaged; delete it"):
+        encode(store, clip, None, tmp_path / "cache")
+
+
+def test_a_damaged_store_is_not_encoded(store, clip, tmp_path):
+    pixels = store.folder / "pixels-00001.npy"
+    content = bytearray(pixels.read_bytes())
+    content[-1] ^= 1
+    pixels.write_bytes(content)
+    with pytest.raises(BenchError, match=r"pixels-00001\.npy is damaged"):
+        encode(store, clip, None, tmp_path / "cache")
