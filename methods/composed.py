@@ -21,7 +21,7 @@ from methods.parts.objective import adaptive_margin, pair_weights, weighted_info
 from methods.parts.perturbation import support_text
 from methods.parts.pooling import Prepared, mean_of_directions
 from methods.parts.reference import load_reference_state
-from methods.released import own_caption_scores
+from methods.released import own_caption_scores, streamed_scores
 
 
 @dataclass(frozen=True)
@@ -220,7 +220,7 @@ class ComposedMethod(Method):
     def released_score(self, texts: Texts, index: Rows, pairing: Tensor, noise: NoiseSource) -> Tensor:
         """The authors' evaluation: leak-free, or with each video's own captions (`own_caption_scoring`)."""
         if not self.own_caption_scoring:
-            return self.score(texts, index, noise)
+            return streamed_scores(self, texts, as_index(index), noise)
         return own_caption_scores(self, texts, as_index(index), pairing, noise)
 
     def gates(self, texts: Texts, videos: Videos) -> Tensor | None:

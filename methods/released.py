@@ -6,6 +6,7 @@ pairing is needed to compute such a score, so it is an argument; pure noise scor
 Reproduced for comparison only. With a pooling that looks at no text, only the gate is own.
 """
 
+from collections.abc import Iterator
 from functools import cache
 from typing import TYPE_CHECKING
 
@@ -21,6 +22,26 @@ if TYPE_CHECKING:
 
 TILE_BYTES = 32 * 2**20
 """Largest tensor of a tile."""
+
+
+def tiles(texts: Tensor, videos: int, floats_per_pair: int) -> Iterator[tuple[Tensor, Tensor]]:
+    """Rows of `texts` `(n,)` int64 against videos `0 .. videos - 1`, in blocks of at most `TILE_BYTES`."""
+    pairs = max(1, TILE_BYTES // (4 * floats_per_pair))
+    width = max(1, min(videos, pairs))
+    for columns in torch.split(torch.arange(videos, device=texts.device), width):
+        for rows in torch.split(texts, max(1, pairs // width)):
+            yield rows, columns
+
+
+def streamed_scores(
+    method: "ComposedMethod", texts: Texts, index: "VideoIndex", noise: NoiseSource
+) -> Tensor:
+    """Leak-free scores `(N, V)` in tiles: what "released" is where the authors score cleanly."""
+    scores = method.embeds(texts).new_empty(len(texts), len(index))
+    everything = torch.arange(len(texts), device=scores.device)
+    for rows, columns in tiles(everything, len(index), method.floats_per_pair):
+        scores[rows[:, None], columns] = method.score(texts[rows], index[columns], noise)
+    return scores
 
 
 def captions_by_slot(pairing: Tensor, videos: int) -> tuple[Tensor, Tensor]:
@@ -56,18 +77,13 @@ def own_caption_scores(
     embeds = method.embeds(texts)
     slots, table = captions_by_slot(pairing, len(index))
     fused = method.gated_by(captions_of(embeds, table[0]), index)
-    pairs = max(1, TILE_BYTES // (4 * embeds.shape[1] * (method.parts.trials + 1)))
-    width = min(len(index), pairs)
-    height = max(1, pairs // width)
-    every_video = torch.arange(len(index), device=embeds.device)
     scores = embeds.new_full((len(texts), len(index)), torch.nan)
+    floats = embeds.shape[1] * (method.parts.trials + 1)  # fresh noise is drawn for every pair
     for slot in range(len(table)):
         captions = captions_of(embeds, table[slot])
-        queries = (slots == slot).nonzero()[:, 0]
-        for columns in torch.split(every_video, width):
-            videos, own = fused[columns], captions[columns]
-            for rows in torch.split(queries, height):
-                scores[rows[:, None], columns] = own_caption_tile(method, texts[rows], videos, own, noise)
+        for rows, columns in tiles((slots == slot).nonzero()[:, 0], len(index), floats):
+            tile = own_caption_tile(method, texts[rows], fused[columns], captions[columns], noise)
+            scores[rows[:, None], columns] = tile
     return scores
 
 

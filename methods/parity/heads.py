@@ -87,7 +87,7 @@ def check_clip4clip_evaluation(golden: Golden, method: ComposedMethod) -> None:
         return pooling.contextual(frames, mask) if isinstance(pooling, SequenceTransformerPooling) else frames
 
     def logits(pool: Callable[[Tensor, Tensor], Tensor], frames: Tensor, mask: Tensor) -> Tensor:
-        return scale * vector_cosines(texts[:, None], pool(contextual(frames, mask), mask))
+        return scale * vector_cosines(texts[:, None], unit(pool(contextual(frames, mask), mask)))
 
     golden.compare("eval.out.logits", logits(mean_of_directions, frames, mask))
     golden.compare("eval.out.logits_empty_mask_video0", logits(released_mean_of_directions, frames, empty))
@@ -181,9 +181,10 @@ def check_avigate_similarities(
     assert isinstance(method.pooling, MultiGrainedPooling)
     index, scale = method.index(videos_of(frames, mask, audio)), method.logit_scale.exp()
     assert index.vector is not None
-    golden.compare("eval/video_global", unit(index.vector))
-    cosines = frame_cosines(texts[:, None], index.frames)
+    direction = unit(index.vector)
+    golden.compare("eval/video_global", direction)
+    cosines = frame_cosines(texts[:, None], unit(index.frames))
     local = local_similarity(cosines, mask, scale, method.pooling.temperature)
     golden.compare("eval/local", scale * local)
-    golden.compare("eval/global", scale * vector_cosines(texts[:, None], index.vector))
+    golden.compare("eval/global", scale * vector_cosines(texts[:, None], direction))
     golden.compare("eval/logits", scale * method.training_similarities(None, texts, index).main)

@@ -10,7 +10,7 @@ from methods.parity.golden import Golden
 from methods.parity.heads_xpool import NoNoise
 from methods.parity.setup import build, compare_gradients, grouped, texts_of, videos_of
 from methods.parts.fusion import GateFusion
-from methods.parts.objective import pair_weights
+from methods.parts.objective import pair_weights, weighted_infonce
 from methods.parts.perturbation import DeterministicText, support_text
 
 
@@ -35,7 +35,6 @@ def check_gaid(golden: Golden) -> None:
         check_gaid_protocols(golden, method)
     losses = method.loss_under(noise, texts_of(texts), videos_of(frames, audio=audio))
     golden.compare("out/loss_pert", losses.terms["main"])
-    golden.compare("out/loss_support", losses.terms.get("support", torch.tensor(torch.nan)))
     golden.compare("out/loss_total", losses.total)
     golden.compare("out/loss_total_manual", losses.total)
     losses.total.backward()
@@ -76,7 +75,10 @@ def check_gaid_parts(
     assert similarities.support is not None
     golden.compare("out/sims_train", similarities.main)
     golden.compare("out/sims_support", similarities.support)
-    golden.compare("out/weights", pair_weights(similarities.main, "positive-cosine-released"))
+    weights = pair_weights(similarities.main, "positive-cosine-released")
+    golden.compare("out/weights", weights)
+    logits = method.logit_scale.exp() * similarities.support  # recorded at weight 0 too
+    golden.compare("out/loss_support", weighted_infonce(logits, weights))
 
 
 def check_gaid_protocols(golden: Golden, method: ComposedMethod) -> None:

@@ -19,6 +19,7 @@ from methods.parity.setup import (
     ungrouped,
     videos_of,
 )
+from methods.parts.objective import symmetric_infonce
 from methods.parts.perturbation import Perturbation, stochastic_text
 from methods.parts.reference import renamed
 from methods.parts.vectors import unit
@@ -125,7 +126,8 @@ def check_step(
     golden.compare(prefix + "sims_support", similarities.support)
     losses = method.loss_under(noise, texts_of(texts), videos_of(frames))
     golden.compare(prefix + "loss_main", losses.terms["main"])
-    golden.compare(prefix + "loss_support", losses.terms["support"])
+    support = symmetric_infonce(method.logit_scale.exp() * similarities.support)  # recorded at weight 0 too
+    golden.compare(prefix + "loss_support", support)
     golden.compare(prefix + "loss_total", losses.total)
     optimizer.zero_grad()
     losses.total.backward()

@@ -1,4 +1,4 @@
-"""The axes of a composed method, one field each. Defaults are those of `decisions.md`."""
+"""The axes of a composed method, one field each."""
 
 from typing import Annotated, Literal
 

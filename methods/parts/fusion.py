@@ -25,7 +25,7 @@ GateInput = Literal["frame", "audio", "text"]
 
 def mixed(gate: Tensor, frames: Tensor, audio: Tensor) -> Tensor:
     """`g a + (1 - g) f`: gate `([N,] V, F|1, D|1)`, frames and audio `(V, F, D)` -> `([N,] V, F, D)`."""
-    return gate * audio + (1 - gate) * frames
+    return torch.lerp(frames, audio, gate)
 
 
 class Fusion(nn.Module, ABC):

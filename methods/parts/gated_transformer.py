@@ -139,6 +139,8 @@ class GatedTransformer(Fusion):
         if self.tokens is not None:
             bins = torch.full_like(states, self.tokens)
             audio = pooled_states(audio, states, bins, self.tokens)
+        else:  # what no clip attends; a silent clip's tokens are all alike, their number does not matter
+            audio = audio[:, : max(1, int(states.max()))]
         everywhere = torch.ones(audio.shape[:2], dtype=torch.bool, device=audio.device)
         tokens = self.projection(audio.to(self.query_tokens.dtype), videos.has_audio, everywhere)
         if self.tokens is not None or self.alignment == "released" or videos.audio_valid is None:

@@ -20,7 +20,7 @@ Prior = Literal["uniform", "normal"]
 
 def stochastic_text(texts: Tensor, radius: Tensor, noise: Tensor) -> Tensor:
     """`t + noise * radius`, all broadcast to `(N, V|1, D)` (T-MASS equation 4)."""
-    return texts + noise * radius
+    return torch.addcmul(texts, noise, radius)
 
 
 def blended_text(texts: Tensor, radius: Tensor, noise: Tensor, alpha: Tensor) -> Tensor:
@@ -52,7 +52,7 @@ class Perturbation(nn.Module, ABC):
 
     def log_radii(self, texts: Tensor, frames: Tensor, mask: Tensor) -> Tensor:
         """`W c + b` `(N, V, D)` of texts `(N, D)` and frames `([N,] V, F, D)`; padding counts as cosine 0."""
-        cosines = frame_cosines(texts[:, None], frames)
+        cosines = frame_cosines(texts[:, None], unit(frames))
         log_radii: Tensor = self.radius(torch.where(mask, cosines, torch.zeros_like(cosines)))
         return log_radii
 

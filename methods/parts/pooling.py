@@ -6,6 +6,7 @@ similarity, divided by the logit scale. Frames are `(V, F, D)`, or `(N, V, F, D)
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 from torch import Tensor, nn
@@ -53,6 +54,11 @@ class Pooled:
     mask: Tensor | None = None
     """`([N,] V, F)` bool, with `frames`."""
 
+    @cached_property
+    def direction(self) -> Tensor:
+        """Unit vectors `([N,] V, D)`; many queries of the same videos divide once."""
+        return unit(self.vector)
+
 
 class Pooling(nn.Module, ABC):
     """The contract of a pooling part."""
@@ -70,7 +76,7 @@ class Pooling(nn.Module, ABC):
 
     def compare(self, query: Tensor, videos: Pooled, scale: Tensor) -> Tensor:
         """Similarity `(N, V)` of queries `(N, V|1, D)`, divided by `scale` = exp(logit_scale)."""
-        return vector_cosines(query, videos.vector)
+        return vector_cosines(query, videos.direction)
 
     def initialise_from_clip(self, clip: ClipTextWeights) -> tuple[str, ...]:
         """Copies what the authors copy from CLIP's text tower; returns the names of the parts copied."""
@@ -159,8 +165,9 @@ class MultiGrainedPooling(Pooling):
         """Mean of both grains."""
         assert videos.frames is not None
         assert videos.mask is not None
-        local = local_similarity(frame_cosines(query, videos.frames), videos.mask, scale, self.temperature)
-        return (local + vector_cosines(query, videos.vector)) / 2
+        cosines = frame_cosines(query, unit(videos.frames))
+        local = local_similarity(cosines, videos.mask, scale, self.temperature)
+        return (local + vector_cosines(query, videos.direction)) / 2
 
 
 def local_similarity(cosines: Tensor, mask: Tensor, scale: Tensor, temperature: float) -> Tensor:

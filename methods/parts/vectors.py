@@ -4,35 +4,41 @@ import torch
 from torch import Tensor
 
 
+def safe_norm(x: Tensor) -> Tensor:
+    """Length of vectors `(..., D)` -> `(..., 1)`; 1 for a zero vector, so that it can be divided by."""
+    norm: Tensor = torch.linalg.vector_norm(x, dim=-1, keepdim=True)
+    return norm.masked_fill(norm == 0, 1.0)
+
+
 def unit(x: Tensor) -> Tensor:
     """`x / ||x||` over the last axis; a zero vector stays zero and gets a finite gradient.
 
     The released code of CLIP4Clip, X-Pool, T-MASS, AVIGATE and GAID divides without a guard (NaN for a
     zero vector); for every other vector this is the same number.
     """
-    norm: Tensor = torch.linalg.vector_norm(x, dim=-1, keepdim=True)
-    return x / norm.masked_fill(norm == 0, 1.0)
+    return x / safe_norm(x)
 
 
-def frame_cosines(query: Tensor, frames: Tensor) -> Tensor:
+def frame_cosines(query: Tensor, directions: Tensor) -> Tensor:
     """Cosine of each query with every frame.
 
-    `query` `(N, V, D)` or `(N, 1, D)`, `frames` `(N, V, F, D)` or `(V, F, D)`; returns `(N, V, F)`.
+    `query` `(N, V, D)` or `(N, 1, D)`, unit `directions` `(N, V, F, D)` or `(V, F, D)`; returns `(N, V, F)`.
     """
-    videos = "nvfd" if frames.dim() == 4 else "vfd"
+    videos = "nvfd" if directions.dim() == 4 else "vfd"
     if query.shape[1] == 1:
-        return torch.einsum(f"nd,{videos}->nvf", unit(query[:, 0]), unit(frames))
-    return torch.einsum(f"nvd,{videos}->nvf", unit(query), unit(frames))
+        return torch.einsum(f"nd,{videos}->nvf", unit(query[:, 0]), directions)
+    return torch.einsum(f"nvd,{videos}->nvf", query, directions) / safe_norm(query)
 
 
-def vector_cosines(query: Tensor, vectors: Tensor) -> Tensor:
+def vector_cosines(query: Tensor, directions: Tensor) -> Tensor:
     """Cosine of each query with one vector per video.
 
-    `query` `(N, V, D)` or `(N, 1, D)`, `vectors` `(N, V, D)` or `(V, D)`; returns `(N, V)`.
+    `query` `(N, V, D)` or `(N, 1, D)`, unit `directions` `(N, V, D)` or `(V, D)`; returns `(N, V)`.
     """
-    if query.shape[1] == 1 and vectors.dim() == 2:
-        return unit(query[:, 0]) @ unit(vectors).T
-    return (unit(query) * unit(vectors)).sum(-1)
+    videos = "nvd" if directions.dim() == 3 else "vd"
+    if query.shape[1] == 1:
+        return torch.einsum(f"nd,{videos}->nv", unit(query[:, 0]), directions)
+    return torch.einsum(f"nvd,{videos}->nv", query, directions) / safe_norm(query)[..., 0]
 
 
 def masked_mean(frames: Tensor, mask: Tensor) -> Tensor:
