@@ -23,6 +23,17 @@ def stable_keys(names: Sequence[str]) -> Tensor:
     )
 
 
+def first_captions(pairing: Tensor) -> Tensor:
+    """Position of the first caption of each video that has one, `(B,)` int64, in the order of the captions.
+
+    `pairing` `(N,)` int64 is the video of each caption.
+    """
+    seen: dict[int, int] = {}
+    for text, video in enumerate(pairing.tolist()):
+        seen.setdefault(video, text)
+    return torch.tensor(list(seen.values()), dtype=torch.int64)
+
+
 @dataclass(frozen=True)
 class Rows:
     """A record of tensors that share their first axis; `None` fields are absent for all rows."""

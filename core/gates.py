@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from core.batch import first_captions
 from core.datasets.base import Truth
 from core.method import Method
 from core.retriever import Retriever, SplitData
@@ -46,14 +47,6 @@ def frame_truth(truth: Truth, duration: float, frames: int) -> list[bool]:
         for i in range(frames)
     ]
     return [overlap > length / 2 for overlap in overlaps]
-
-
-def first_captions(pairing: Tensor) -> Tensor:
-    """The first caption of each video that has one, `(B,)` int64, in the order of the captions."""
-    seen: dict[int, int] = {}
-    for text, video in enumerate(pairing.tolist()):
-        seen.setdefault(video, text)
-    return torch.tensor(list(seen.values()))
 
 
 def gate_report(retriever: Retriever, untrained: Method, data: SplitData) -> GateReport | None:
@@ -93,7 +86,9 @@ def frame_auroc(gate: Tensor, truth: Tensor, audible: Tensor, strata: list[str])
         if 0 < int(truth[rows].sum()) < truth[rows].numel():
             result[name] = auroc(gate[rows].flatten(), truth[rows].flatten())
             clips = torch.arange(int(rows.sum())).repeat_interleave(gate.shape[1])
-            result[f"within {name}"], _ = within_group_auroc(gate[rows].flatten(), truth[rows].flatten(), clips)
+            result[f"within {name}"], _ = within_group_auroc(
+                gate[rows].flatten(), truth[rows].flatten(), clips
+            )
     return result
 
 

@@ -87,7 +87,7 @@ class Method(nn.Module, ABC):
     paper: ClassVar[str]
     """Reference: authors, venue, arXiv number."""
     Config: ClassVar[type[MethodConfig]]
-    """Configuration with the defaults of `decisions.md`."""
+    """Its configuration, defaults included."""
     recipe: ClassVar[Mapping[str, object]] = {}
     """Training defaults of the authors as dotted spec keys, e.g. `{"training.optimizer": "bertadam"}`."""
     dataset_defaults: ClassVar[Mapping[str, Mapping[str, object]]] = {}

@@ -11,7 +11,7 @@ from core.datasets import find_dataset
 from core.progress import Bars
 from core.runs import find_runs, open_run
 from core.scheduler import Cell, Outcome, default_workers, run_cells
-from core.spec import RunSpec, resolve
+from core.spec import SCHEMA, RunSpec, resolve
 
 
 def shared_key(spec: RunSpec) -> tuple[object, ...]:
@@ -48,11 +48,12 @@ def plan(specs: Sequence[RunSpec], root: Path) -> Table:
     """The cells as a table, with the state of those that have been run on the present data."""
     known = {}
     for directory in find_runs(root):
-        fingerprint = (
-            directory.read_json("manifest.json")["fingerprints"]["dataset"] if directory.is_done() else None
-        )
-        spec = RunSpec.model_validate(directory.read_json("spec.json"))
-        known[(spec.canonical(), fingerprint)] = directory.status().get("state")
+        status = directory.status()
+        if status.get("schema") != SCHEMA:
+            continue  # a cell of another version is none of these
+        manifest = directory.read_json("manifest.json") if status.get("state") == "done" else {}
+        fingerprint = manifest.get("fingerprints", {}).get("dataset")
+        known[(directory.read_spec().canonical(), fingerprint)] = status.get("state")
     table = Table("method", "data", "fusion", "pooling", "perturbation", "audio", "frames", "seed", "state")
     for spec in specs:
         here = (spec.canonical(), find_dataset(spec.dataset).fingerprint())

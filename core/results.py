@@ -59,7 +59,9 @@ def entry(spec: RunSpec, split: Split, result: Result) -> dict[str, Any]:
     expected = recall_credit(records, 1)
     clusters = cluster_ids(split, records.video)
     counted = expected.isfinite()
-    interval = bootstrap_interval(100 * expected[counted], clusters[counted], seed=0) if counted.any() else None
+    interval = (
+        bootstrap_interval(100 * expected[counted], clusters[counted], seed=0) if counted.any() else None
+    )
     strata = strata_of(split, records.video)
     return {
         "direction": records.direction,

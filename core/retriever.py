@@ -88,8 +88,8 @@ class Retriever(nn.Module):
         if self.mode != "finetune":
             return videos
         pixels = torch.stack([torch.from_numpy(self.store.frames(int(row))) for row in rows]).to(self.device)
-        frames = self.backbone.encode_images(pixels.flatten(0, 1)).unflatten(0, pixels.shape[:2])
-        return replace(videos, frames=frames)
+        frames = self.backbone.encode_images(pixels.flatten(0, 1), videos.frame_mask.flatten())
+        return replace(videos, frames=frames.unflatten(0, pixels.shape[:2]))
 
     @torch.no_grad()
     def encode_texts(self, data: SplitData) -> Texts:

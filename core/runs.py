@@ -16,6 +16,7 @@ from typing import Any, Literal
 
 import torch
 from filelock import FileLock, Timeout
+from pydantic import ValidationError
 
 from core.errors import BenchError
 from core.paths import written_whole
@@ -76,6 +77,16 @@ class RunDirectory:
                 f"{self.path / name} does not hold an object; delete the folder and run the cell again"
             )
         return content
+
+    def read_spec(self) -> RunSpec:
+        """The spec of the run; raises `BenchError` naming the file where it is none of this version."""
+        try:
+            return RunSpec.model_validate(self.read_json("spec.json"))
+        except ValidationError as error:
+            raise BenchError(
+                f"{self.path / 'spec.json'} is no spec of this version; "
+                "delete the folder and run the cell again"
+            ) from error
 
     @contextmanager
     def locked(self) -> Iterator[None]:

@@ -8,7 +8,6 @@ import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from multiprocessing import get_context
 from multiprocessing.connection import Connection, wait
 from typing import Any, Literal
 
@@ -25,11 +24,7 @@ from rich.progress import (
 from core.errors import BenchError
 from core.runs import RunDirectory
 from core.spec import RunSpec
-
-CONTEXT = get_context("forkserver")
-"""Cells start from a server that has imported the engine once and has touched no device."""
-
-PRELOADED = ["core.cells", "core.scheduler"]
+from core.workers import CONTEXT, start_server
 
 
 @dataclass(frozen=True)
@@ -77,7 +72,7 @@ def run_cells(cells: Sequence[Cell], workers: int, console: Console) -> list[Out
 
     Raises `KeyboardInterrupt` after every running cell has marked itself as interrupted.
     """
-    CONTEXT.set_forkserver_preload(PRELOADED)
+    start_server()
     threads = max(1, default_workers(workers * 64) // workers)
     messages = CONTEXT.Queue()
     waiting, outcomes = list(cells), list[Outcome]()

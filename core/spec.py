@@ -7,7 +7,7 @@ set, the data set's recipe (small worlds need other rates), the command line's a
 import json
 from collections.abc import Iterator, Mapping
 from hashlib import sha256
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -21,19 +21,23 @@ SCHEMA = 1
 
 
 class Frozen(BaseModel):
-    """Immutable, unknown keys refused."""
+    """Immutable, unknown keys and infinite numbers refused."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+Seed = Annotated[int, Field(ge=0, lt=2**32)]
+"""What every generator takes."""
 
 
 class Seeds(Frozen):
     """One seed per axis, so that changing a method keeps the data order."""
 
-    data: int = 0
+    data: Seed = 0
     """Order of the training pairs."""
-    initialisation: int = 0
+    initialisation: Seed = 0
     """Fresh weights."""
-    noise: int = 0
+    noise: Seed = 0
     """Dropout and the noise of perturbations, in training and in scoring."""
 
 
@@ -43,6 +47,9 @@ class TrainingSpec(Frozen):
     mode: Literal["frozen", "text-tuned", "finetune"] = "finetune"
     """What trains beside the method: nothing, the text tower, or both towers."""
     epochs: int = Field(default=5, ge=0)
+    captions: Literal["every", "one"] = "every"
+    """What an epoch visits: every caption, or each video once with one caption at random (CLIP4Clip's two
+    ways, `expand_msrvtt_sentences` on and off)."""
     batch_size: int = Field(default=32, ge=2)
     drop_last: bool = False
     """Whether an incomplete last batch is left out, as CLIP4Clip and AVIGATE do."""
@@ -71,9 +78,11 @@ class TrainingSpec(Frozen):
 class EvaluationSpec(Frozen):
     """What is scored, and how."""
 
-    splits: tuple[str, ...] = ("test",)
-    conditions: tuple[Condition, ...] = ("query", "released")
-    rescoring: tuple[Literal["none", "dsl", "qb-norm"], ...] = ("none", "dsl", "qb-norm")
+    splits: tuple[str, ...] = Field(default=("test",), min_length=1)
+    conditions: tuple[Condition, ...] = Field(default=("query", "released"), min_length=1)
+    rescoring: tuple[Literal["none", "dsl", "qb-norm"], ...] = Field(
+        default=("none", "dsl", "qb-norm"), min_length=1
+    )
     qb_bank: Literal["train", "val"] = "train"
     """Whose captions fill QB-Norm's bank of queries."""
     qb_bank_size: int = Field(default=500, ge=1)
@@ -129,7 +138,7 @@ def known_keys(method: str) -> set[str]:
         "seeds": Seeds,
         "config": find_method(method).Config,
     }
-    plain = {name for name in RunSpec.model_fields if name not in nested}
+    plain = set(RunSpec.model_fields) - set(nested) - {"method", "dataset"}  # a cell is made for these two
     return plain | {f"{part}.{name}" for part, model in nested.items() for name in model.model_fields}
 
 

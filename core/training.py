@@ -10,11 +10,13 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from pickle import UnpicklingError
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
 
+from core.batch import first_captions
 from core.errors import BenchError
 from core.optimizers import (
     BertAdam,
@@ -31,6 +33,18 @@ from core.spec import Seeds, TrainingSpec
 
 MAX_LOGIT_SCALE = math.log(100)
 """CLIP's cap on the stored logarithm (Radford et al., ICML 2021, section 2.5)."""
+
+DAMAGE = (
+    OSError,
+    RuntimeError,
+    LookupError,
+    TypeError,
+    ValueError,
+    AttributeError,
+    EOFError,
+    UnpicklingError,
+)
+"""What reading a truncated or overwritten state raises, found by overwriting bytes at random."""
 
 SCHEDULES: Mapping[str, Callable[[int, int, float], float]] = {
     "warmup-cosine": lambda step, total, warmup: warmup_cosine(step, total, int(warmup * total)),
@@ -55,9 +69,14 @@ class Progression:
     """Epoch of the selected checkpoint."""
 
 
-def data_order(pairs: int, seed: int, epoch: int) -> Tensor:
-    """The order of the training pairs in an epoch, a function of the data seed and nothing else."""
-    return torch.randperm(pairs, generator=torch.Generator().manual_seed(seed * 1_000_003 + epoch))
+def data_order(pairing: Tensor, captions: Literal["every", "one"], seed: int, epoch: int) -> Tensor:
+    """The captions that an epoch visits, in order; a function of the data seed and nothing else.
+
+    `pairing` `(N,)` int64 is the video of each caption. `one` keeps the first caption of each video in a
+    random order of all of them: a uniform choice.
+    """
+    order = torch.randperm(len(pairing), generator=torch.Generator().manual_seed(seed * 1_000_003 + epoch))
+    return order[first_captions(pairing[order])] if captions == "one" else order
 
 
 def batches_of(order: Tensor, batch_size: int, drop_last: bool) -> list[Tensor]:
@@ -109,7 +128,7 @@ class Trainer:
         """
         torch.manual_seed(self.seeds.noise)
         self.resume()
-        steps = len(batches_of(torch.arange(len(data.tokens)), self.spec.batch_size, self.spec.drop_last))
+        steps = len(self.epoch_batches(data, 0))
         if steps == 0 and self.spec.epochs:
             raise BenchError(
                 f"training has {len(data.tokens)} pairs, fewer than one batch of {self.spec.batch_size}; "
@@ -120,11 +139,7 @@ class Trainer:
             advance(self.done.step, "")
             for epoch in range(self.done.epoch, self.spec.epochs):
                 started = time.perf_counter()
-                for batch in batches_of(
-                    data_order(len(data.tokens), self.seeds.data, epoch),
-                    self.spec.batch_size,
-                    self.spec.drop_last,
-                ):
+                for batch in self.epoch_batches(data, epoch):
                     record = self.step(data, batch, total)
                     log.write(json.dumps(record) + "\n")
                     advance(1, f"loss {record['loss']:.3f}")
@@ -135,6 +150,11 @@ class Trainer:
                 self.save()
         self.retriever.load_trained_state(self.selected)
         return self.done
+
+    def epoch_batches(self, data: SplitData, epoch: int) -> list[Tensor]:
+        """The batches of an epoch, each the positions `(B,)` of its captions."""
+        order = data_order(data.pairing, self.spec.captions, self.seeds.data, epoch)
+        return batches_of(order, self.spec.batch_size, self.spec.drop_last)
 
     def step(self, data: SplitData, batch: Tensor, total: int) -> dict[str, Any]:
         """One optimiser step on pairs `(B,)`; returns its log record."""
@@ -214,7 +234,7 @@ class Trainer:
             self.optimizer.load_state_dict(state["optimizer"])
             self.generator.set_state(state["generator"])
             torch.set_rng_state(state["random"])
-        except (OSError, RuntimeError, KeyError, TypeError, ValueError, EOFError) as error:
+        except DAMAGE as error:
             raise BenchError(
                 f"{path} is damaged ({type(error).__name__}); delete it to train this cell from the start"
             ) from error

@@ -31,7 +31,11 @@ def test_axes_multiply() -> None:
 
 
 def test_an_axis_multiplies_only_over_methods_that_have_the_part() -> None:
-    flags = {"methods": ("gaid", "tmass", "clip4clip"), "fusion": ("sample", "frame"), "perturbation": ("dasp", "stp")}
+    flags = {
+        "methods": ("gaid", "tmass", "clip4clip"),
+        "fusion": ("sample", "frame"),
+        "perturbation": ("dasp", "stp"),
+    }
     matrix = from_command_line("default", flags, ())
     count = {name: sum(cell.method == name for cell in matrix.cells) for name in flags["methods"]}
     assert count == {"gaid": 4, "tmass": 2, "clip4clip": 1}
@@ -45,7 +49,9 @@ def test_an_impossible_axis_in_an_experiment_file_is_an_error() -> None:
 
 
 def test_set_wins_over_every_other_layer() -> None:
-    (cell,) = from_command_line("default", {"methods": ("gaid",)}, ["training.epochs=2", "config.alpha=0.25"]).cells
+    (cell,) = from_command_line(
+        "default", {"methods": ("gaid",)}, ["training.epochs=2", "config.alpha=0.25"]
+    ).cells
     assert cell.training.epochs == 2
     assert cell.config["alpha"] == 0.25
 

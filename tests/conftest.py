@@ -1,0 +1,42 @@
+"""What the tests of the engine share: one small world, prepared once in a cache of its own."""
+
+import os
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+CACHE = Path(__file__).parents[1] / ".cache" / "tests"
+"""Outlives the session; child processes see it through the environment."""
+
+os.environ["BENCH_CACHE"] = str(CACHE)
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch counts the cores, which the workers share
+
+from core.cells import Materials, build_method, prepare_materials  # noqa: E402
+from core.encoders.clip import ClipBackbone  # noqa: E402
+from core.progress import Silent  # noqa: E402
+from core.retriever import Retriever  # noqa: E402
+from core.spec import RunSpec, resolve  # noqa: E402
+
+WORLD = "avworld-tiny"
+
+
+@pytest.fixture(scope="session")
+def materials() -> Materials:
+    """The tiny world with the features of a method that listens; of several workers one makes them."""
+    return prepare_materials(resolve("gaid", WORLD, {}), Silent(), workers=2)
+
+
+@pytest.fixture(scope="session")
+def make_retriever(materials: Materials) -> Callable[..., tuple[Retriever, RunSpec]]:
+    """Builds a fresh retriever of a method on the tiny world, with towers that no other test trains."""
+
+    def make(method: str, **overrides: Any) -> tuple[Retriever, RunSpec]:
+        spec = resolve(method, WORLD, {key.replace("__", "."): value for key, value in overrides.items()})
+        own = replace(materials, clip=ClipBackbone.load(spec.backbone))
+        built = build_method(spec, own, spec.seeds.initialisation)
+        return Retriever(own.clip, built, own.features, own.store, spec.training), spec
+
+    return make

@@ -1,0 +1,407 @@
+"""Training: an interrupt changes nothing, each mode trains what it says, each rule picks its epoch."""
+
+import math
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor
+
+from core.cells import Materials
+from core.errors import BenchError
+from core.progress import Advance, Silent
+from core.retriever import Retriever, SplitData
+from core.training import Progression, Trainer, batches_of, build_optimizer, data_order
+
+PAIRS, BATCH = 48, 16
+STEPS = PAIRS // BATCH
+SMALL = {"training__batch_size": BATCH, "training__epochs": 3, "training__captions": "every"}
+
+
+def first_pairs(materials: Materials, count: int = PAIRS) -> SplitData:
+    data = SplitData.of(materials.dataset.splits["train"], materials.clip, materials.store)
+    return SplitData(data.split, data.tokens[:count], data.text_keys[:count], data.pairing[:count], data.rows)
+
+
+def no_validation() -> float:
+    raise AssertionError("a run that keeps its last epoch does not validate")
+
+
+@dataclass
+class InterruptAfter:
+    """A progress that raises Ctrl-C once so many optimiser steps have been taken."""
+
+    steps: int
+
+    @contextmanager
+    def task(self, description: str, total: int) -> Iterator[Advance]:
+        taken = 0
+
+        def advance(units: int, note: str) -> None:
+            nonlocal taken
+            taken += units
+            if taken == self.steps:
+                raise KeyboardInterrupt
+
+        yield advance
+
+
+@dataclass
+class Outcome:
+    weights: dict[str, Tensor]
+    log: str
+    done: Progression
+
+
+def train(
+    make_retriever: Callable, data: SplitData, folder: Path, interrupt: int | None = None, **overrides: object
+) -> Outcome:
+    """Trains T-MASS, which draws noise and dropout; what it validates by depends on the weights."""
+    retriever, spec = make_retriever("tmass", **{**SMALL, **overrides})
+    folder.mkdir(exist_ok=True)
+    trainer = Trainer(retriever, spec.training, spec.seeds, folder)
+    progress = Silent() if interrupt is None else InterruptAfter(interrupt)
+    done = trainer.fit(data, lambda: retriever.method.logit_scale.item(), progress)
+    return Outcome(retriever.trained_state(), (folder / "log.jsonl").read_text(), done)
+
+
+@pytest.fixture(scope="module")
+def undisturbed(
+    make_retriever: Callable, materials: Materials, tmp_path_factory: pytest.TempPathFactory
+) -> Outcome:
+    return train(make_retriever, first_pairs(materials), tmp_path_factory.mktemp("undisturbed"))
+
+
+def assert_equal_outcomes(found: Outcome, expected: Outcome) -> None:
+    assert found.weights.keys() == expected.weights.keys()
+    assert [
+        name for name in expected.weights if not torch.equal(found.weights[name], expected.weights[name])
+    ] == []
+    assert found.log == expected.log
+    assert (found.done.looks, found.done.best_epoch) == (expected.done.looks, expected.done.best_epoch)
+
+
+@pytest.mark.parametrize(
+    "steps",
+    [1, STEPS, STEPS + 1, 2 * STEPS - 1, 3 * STEPS],
+    ids=["first step", "epoch not yet saved", "epoch just saved", "middle of an epoch", "last step"],
+)
+def test_an_interrupted_run_continues_bit_for_bit(
+    steps: int, make_retriever: Callable, materials: Materials, undisturbed: Outcome, tmp_path: Path
+) -> None:
+    data = first_pairs(materials)
+    with pytest.raises(KeyboardInterrupt):
+        train(make_retriever, data, tmp_path, interrupt=steps)
+    torch.manual_seed(steps)  # another process would have another state
+    assert_equal_outcomes(train(make_retriever, data, tmp_path), undisturbed)
+
+
+def test_a_finished_run_is_not_trained_again(
+    make_retriever: Callable, materials: Materials, undisturbed: Outcome, tmp_path: Path
+) -> None:
+    data = first_pairs(materials)
+    train(make_retriever, data, tmp_path)
+    assert_equal_outcomes(train(make_retriever, data, tmp_path, interrupt=1 + 3 * STEPS), undisturbed)
+
+
+def test_the_same_seeds_give_the_same_run_and_another_noise_seed_another(
+    make_retriever: Callable, materials: Materials, undisturbed: Outcome, tmp_path: Path
+) -> None:
+    data = first_pairs(materials)
+    assert_equal_outcomes(train(make_retriever, data, tmp_path / "same"), undisturbed)
+    other = train(make_retriever, data, tmp_path / "other", seeds__noise=1)
+    assert other.log != undisturbed.log
+
+
+@pytest.mark.parametrize(
+    "damage", ["empty", "text", "truncated", "half the keys", "another method", "a list"]
+)
+def test_a_damaged_state_is_one_line_that_names_it(
+    damage: str, make_retriever: Callable, materials: Materials, tmp_path: Path
+) -> None:
+    state = tmp_path / "resume.pt"
+    with pytest.raises(KeyboardInterrupt):
+        train(make_retriever, first_pairs(materials), tmp_path, interrupt=STEPS + 1)
+    content = torch.load(state)
+    if damage == "empty":
+        state.write_bytes(b"")
+    elif damage == "text":
+        state.write_text("not a checkpoint")
+    elif damage == "truncated":
+        state.write_bytes(state.read_bytes()[: state.stat().st_size // 2])
+    elif damage == "half the keys":
+        torch.save({key: content[key] for key in ("progression", "weights")}, state)
+    elif damage == "another method":
+        torch.save({**content, "weights": {"method.unheard_of": torch.zeros(1)}}, state)
+    else:
+        torch.save([content], state)
+    with pytest.raises(BenchError, match=r"resume\.pt is damaged .* delete it") as caught:
+        train(make_retriever, first_pairs(materials), tmp_path)
+    assert "\n" not in str(caught.value)
+
+
+def changed_towers(retriever: Retriever, before: dict[str, Tensor]) -> set[str]:
+    after = retriever.clip.state_dict()
+    return {name for name in before if not torch.equal(before[name], after[name])}
+
+
+@pytest.mark.parametrize(
+    ("mode", "picture", "text"),
+    [("frozen", False, False), ("text-tuned", False, True), ("finetune", True, True)],
+)
+def test_a_mode_trains_the_towers_that_it_names(
+    mode: str, picture: bool, text: bool, make_retriever: Callable, materials: Materials, tmp_path: Path
+) -> None:
+    retriever, spec = make_retriever(
+        "xpool",
+        training__mode=mode,
+        training__batch_size=4,
+        training__epochs=1,
+        training__selection="last",
+        training__schedule="constant",
+    )
+    towers = {name: tensor.clone() for name, tensor in retriever.clip.state_dict().items()}
+    method = {name: tensor.clone() for name, tensor in retriever.method.state_dict().items()}
+    Trainer(retriever, spec.training, spec.seeds, tmp_path).fit(
+        first_pairs(materials, 8), no_validation, Silent()
+    )
+    learned = {name for name, _ in retriever.clip.named_parameters()} - {"logit_scale"}
+    of_picture = {name for name in learned if name.startswith("visual.")}
+    expected = (of_picture if picture else set()) | (learned - of_picture if text else set())
+    # Rows of words and positions that no caption uses get no gradient, but their table does.
+    assert changed_towers(retriever, towers) == expected
+    assert {
+        name for name in method if not torch.equal(method[name], retriever.method.state_dict()[name])
+    } == {name for name, _ in retriever.method.named_parameters()}
+
+
+def test_frozen_prefixes_do_not_train(make_retriever: Callable, materials: Materials, tmp_path: Path) -> None:
+    retriever, spec = make_retriever(
+        "clip4clip",
+        training__batch_size=8,
+        training__epochs=1,
+        training__selection="last",
+        training__frozen_clip_prefixes=["token_embedding", "transformer.resblocks.0"],
+    )
+    towers = {name: tensor.clone() for name, tensor in retriever.clip.state_dict().items()}
+    Trainer(retriever, spec.training, spec.seeds, tmp_path).fit(
+        first_pairs(materials, 16), no_validation, Silent()
+    )
+    changed = changed_towers(retriever, towers)
+    assert any(name.startswith("transformer.resblocks.1") for name in changed)
+    assert not any(name.startswith(("token_embedding", "transformer.resblocks.0")) for name in changed)
+
+
+def test_an_epoch_visits_every_caption_once_in_an_order_of_its_own() -> None:
+    pairing = torch.arange(50) // 2
+    orders = {
+        (seed, epoch): tuple(data_order(pairing, "every", seed, epoch).tolist())
+        for seed in (0, 1)
+        for epoch in (0, 1)
+    }
+    assert all(sorted(order) == list(range(50)) for order in orders.values())
+    assert len(set(orders.values())) == len(orders)
+
+
+def test_with_one_caption_an_epoch_visits_every_video_once_and_each_caption_as_often_as_another() -> None:
+    pairing = torch.tensor([0, 0, 0, 1, 2, 2])
+    epochs = [data_order(pairing, "one", 0, epoch).tolist() for epoch in range(1200)]
+    assert all(sorted(pairing[order].tolist()) == [0, 1, 2] for order in map(torch.tensor, epochs))
+    share = [sum(caption in order for order in epochs) / len(epochs) for caption in range(6)]
+    assert share == pytest.approx([1 / 3, 1 / 3, 1 / 3, 1, 1 / 2, 1 / 2], abs=0.05)
+    assert sum(pairing[order[0]] == 0 for order in epochs) / len(epochs) == pytest.approx(1 / 2, abs=0.05)
+
+
+def captions_seen(
+    monkeypatch: pytest.MonkeyPatch,
+    make_retriever: Callable,
+    data: SplitData,
+    folder: Path,
+    method: str,
+    **seeds: int,
+) -> list[int]:
+    retriever, spec = make_retriever(method, **SMALL, training__selection="last", **seeds)
+    seen: list[int] = []
+    encode = retriever.texts
+
+    def spy(tokens: Tensor, keys: Tensor) -> object:
+        seen.extend(keys.tolist())
+        return encode(tokens, keys)
+
+    monkeypatch.setattr(retriever, "texts", spy)
+    folder.mkdir()
+    Trainer(retriever, spec.training, spec.seeds, folder).fit(data, no_validation, Silent())
+    return seen
+
+
+def test_the_order_of_the_pairs_depends_on_the_data_seed_alone(
+    monkeypatch: pytest.MonkeyPatch, make_retriever: Callable, materials: Materials, tmp_path: Path
+) -> None:
+    def seen(name: str, method: str, **seeds: int) -> list[int]:
+        return captions_seen(
+            monkeypatch, make_retriever, first_pairs(materials), tmp_path / name, method, **seeds
+        )
+
+    first = seen("first", "clip4clip")
+    assert seen("method", "gaid", seeds__noise=7, seeds__initialisation=5) == first
+    assert seen("data", "clip4clip", seeds__data=1) != first
+
+
+@pytest.mark.parametrize(
+    ("pairs", "drop_last", "sizes"),
+    [
+        (10, False, [4, 4, 2]),
+        (10, True, [4, 4]),
+        (9, False, [4, 4]),
+        (3, False, [3]),
+        (3, True, []),
+        (1, False, []),
+    ],
+)
+def test_a_last_batch_without_negatives_is_left_out(pairs: int, drop_last: bool, sizes: list[int]) -> None:
+    assert [len(batch) for batch in batches_of(torch.arange(pairs), 4, drop_last)] == sizes
+
+
+def test_fewer_pairs_than_a_batch_still_train(
+    make_retriever: Callable, materials: Materials, tmp_path: Path
+) -> None:
+    retriever, spec = make_retriever("clip4clip", training__epochs=2, training__selection="last")
+    data = first_pairs(materials, 10)
+    assert spec.training.batch_size > len(data.tokens)
+    done = Trainer(retriever, spec.training, spec.seeds, tmp_path).fit(data, no_validation, Silent())
+    assert (done.step, done.epoch) == (2, 2)
+
+
+@pytest.mark.parametrize(("pairs", "drop_last"), [(1, False), (10, True)])
+def test_too_few_pairs_for_any_batch_is_one_line(
+    pairs: int, drop_last: bool, make_retriever: Callable, materials: Materials, tmp_path: Path
+) -> None:
+    retriever, spec = make_retriever("clip4clip", training__drop_last=drop_last)
+    trainer = Trainer(retriever, spec.training, spec.seeds, tmp_path)
+    with pytest.raises(BenchError, match=f"{pairs} pairs.*training.batch_size"):
+        trainer.fit(first_pairs(materials, pairs), no_validation, Silent())
+
+
+def test_no_epochs_leave_the_weights_as_they_are(
+    make_retriever: Callable, materials: Materials, tmp_path: Path
+) -> None:
+    retriever, spec = make_retriever("gaid", training__epochs=0)
+    before = retriever.trained_state()
+    Trainer(retriever, spec.training, spec.seeds, tmp_path).fit(
+        first_pairs(materials), no_validation, Silent()
+    )
+    assert all(torch.equal(before[name], tensor) for name, tensor in retriever.trained_state().items())
+
+
+@pytest.mark.parametrize(
+    ("selection", "every", "looks", "chosen"),
+    [
+        ("val", 1, [1, 2, 3, 4], 2),
+        ("test-best", 1, [1, 2, 3, 4], 2),
+        ("val", 3, [3, 4], 3),
+        ("last", 1, [], 4),
+    ],
+)
+def test_the_selection_keeps_the_epoch_of_the_best_look(
+    selection: str,
+    every: int,
+    looks: list[int],
+    chosen: int,
+    make_retriever: Callable,
+    materials: Materials,
+    tmp_path: Path,
+) -> None:
+    retriever, spec = make_retriever(
+        "clip4clip",
+        training__batch_size=BATCH,
+        training__epochs=4,
+        training__selection=selection,
+        training__validate_every=every,
+    )
+    recall = {1: 10.0, 2: 30.0, 3: 30.0, 4: 20.0}
+    at_epoch: dict[int, dict[str, Tensor]] = {}
+    trainer = Trainer(retriever, spec.training, spec.seeds, tmp_path)
+
+    def validate() -> float:
+        epoch = trainer.done.epoch
+        at_epoch[epoch] = retriever.trained_state()
+        return recall[epoch]
+
+    done = trainer.fit(first_pairs(materials), validate, Silent())
+    assert [look["epoch"] for look in done.looks] == looks
+    assert [look["recall_at_1"] for look in done.looks] == [recall[epoch] for epoch in looks]
+    assert done.best_epoch == chosen
+    if chosen in at_epoch:
+        kept = retriever.trained_state()
+        assert all(torch.equal(kept[name], tensor) for name, tensor in at_epoch[chosen].items())
+
+
+def test_rates_follow_the_groups_and_biases_are_spared_the_decay(make_retriever: Callable) -> None:
+    retriever, spec = make_retriever(
+        "avigate",
+        training__optimizer="bertadam",
+        training__decay_biases=False,
+        training__lr_new=1e-3,
+        training__lr_clip=1e-5,
+        training__lr_factors={"query_tokens": 100.0},
+        training__weight_decay=0.3,
+    )
+    optimizer = build_optimizer(retriever, spec.training)
+    settings = {
+        id(p): (group["lr"], group["weight_decay"])
+        for group in optimizer.param_groups
+        for p in group["params"]
+    }
+    count = sum(len(group["params"]) for group in optimizer.param_groups)
+    trainable = {name: p for name, p in retriever.named_parameters() if p.requires_grad}
+    assert count == len(settings) == len(trainable)
+    for name, parameter in trainable.items():
+        rate = 1e-3
+        if name.startswith("clip.") or name == "method.logit_scale":
+            rate = 1e-5
+        elif name == "method.fusion.query_tokens":
+            rate = 0.1
+        found = settings[id(parameter)]
+        assert found == (pytest.approx(rate), 0.0 if "bias" in name else 0.3), name
+
+
+def test_the_logged_rate_rises_to_one_and_falls_along_the_cosine(
+    make_retriever: Callable, materials: Materials, tmp_path: Path
+) -> None:
+    outcome = train(
+        make_retriever, first_pairs(materials), tmp_path, training__epochs=4, training__warmup=0.25
+    )
+    factors = [float(line.split('"rate_factor": ')[1].split(",")[0]) for line in outcome.log.splitlines()]
+    expected = [step / 3 if step < 3 else (1 + math.cos(math.pi * (step - 3) / 9)) / 2 for step in range(12)]
+    assert factors == pytest.approx(expected)
+
+
+def test_the_logit_scale_is_held_at_a_hundred(
+    make_retriever: Callable, materials: Materials, tmp_path: Path
+) -> None:
+    retriever, spec = make_retriever("clip4clip", training__epochs=1, training__selection="last")
+    with torch.no_grad():
+        retriever.method.logit_scale.fill_(6.0)
+    Trainer(retriever, spec.training, spec.seeds, tmp_path).fit(
+        first_pairs(materials, 8), no_validation, Silent()
+    )
+    assert retriever.method.logit_scale.item() == pytest.approx(math.log(100))
+
+
+def test_a_gradient_that_is_not_finite_ends_the_run_with_one_line_before_any_weight_moves(
+    make_retriever: Callable, materials: Materials, tmp_path: Path
+) -> None:
+    retriever, spec = make_retriever("gaid", **SMALL)
+    with torch.no_grad():
+        retriever.clip.text_projection[0, 0] = torch.nan
+    before = retriever.trained_state()
+    trainer = Trainer(retriever, spec.training, spec.seeds, tmp_path)
+    with pytest.raises(BenchError, match=r"gradient is nan at step 0 .*training\.lr_new") as caught:
+        trainer.fit(first_pairs(materials), no_validation, Silent())
+    assert "\n" not in str(caught.value)
+    after = retriever.trained_state()
+    assert all(torch.equal(before[name].nan_to_num(), after[name].nan_to_num()) for name in before)
+    assert not (tmp_path / "resume.pt").exists()
