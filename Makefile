@@ -21,11 +21,11 @@ lint: .venv/dev.stamp
 setup: .venv/run.stamp
 
 .venv/run.stamp: pyproject.toml | $(UV)
-	$(UV) sync --quiet --inexact --no-default-groups
+	$(UV) sync --quiet --inexact --no-default-groups --compile-bytecode
 	@touch $@
 
 .venv/dev.stamp: pyproject.toml | $(UV)
-	$(UV) sync --quiet
+	$(UV) sync --quiet --compile-bytecode
 	@touch $@ .venv/run.stamp
 
 .tools/bin/uv:

@@ -50,10 +50,15 @@ def friendly(function: Callable[..., Any]) -> Callable[..., Any]:
         except KeyboardInterrupt:
             console.print("interrupted; the same command continues where it stopped")
             raise typer.Exit(130) from None
-        Console(stderr=True).print(f"[red]bench:[/] {escape(line)}", soft_wrap=True)
+        complain(line)
         raise typer.Exit(2)
 
     return command
+
+
+def complain(line: str) -> None:
+    """Prints the one line that a mistake gets."""
+    Console(stderr=True).print(f"[red]bench:[/] {escape(line)}", soft_wrap=True)
 
 
 def values(text: str | None) -> tuple[str, ...]:
@@ -63,10 +68,13 @@ def values(text: str | None) -> tuple[str, ...]:
 
 def integers(text: str | None, option: str) -> tuple[int, ...]:
     """The items of a comma-separated option as integers; raises `BenchError` for one that is none."""
+    numbers = []
     for item in values(text):
-        if not item.lstrip("-").isdigit():
-            raise BenchError(f"{option} takes whole numbers, not '{item}', e.g. {option} 0,1,2")
-    return tuple(int(item) for item in values(text))
+        try:
+            numbers.append(int(item))
+        except ValueError as error:
+            raise BenchError(f"{option} takes whole numbers, not '{item}', e.g. {option} 12,24") from error
+    return tuple(numbers)
 
 
 @app.command()
@@ -96,6 +104,9 @@ def run(
 
     Example: bench run --methods gaid,tmass --datasets avworld --perturbation dasp,stp --seeds 0,1
     """
+    from core import workers as processes
+
+    processes.start_server()  # imports in the background what this process imports next
     from core import matrix, pipeline
 
     flags = {
@@ -128,9 +139,10 @@ def report_on(directories: list[Any]) -> None:
     """Prints the tables of some finished runs."""
     from reports.collect import read_run
     from reports.report import tables_of
+    from reports.tables import main_tables
     from reports.write import print_table
 
-    for table in tables_of([read_run(directory) for directory in directories]):
+    for table in tables_of([read_run(directory) for directory in directories], main_tables):
         print_table(table, console)
 
 
@@ -233,7 +245,13 @@ def prepare(
 
 def main() -> None:
     """Entry point of the console script."""
-    app()
+    try:
+        code = app(standalone_mode=False)
+    except typer.TyperException as error:  # an option or value that typer refuses; no message after its help
+        code = error.exit_code
+        if message := error.format_message():
+            complain(message)
+    sys.exit(code)
 
 
 if __name__ == "__main__":

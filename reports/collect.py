@@ -12,6 +12,17 @@ from core.method import find_method
 from core.runs import RunDirectory, find_runs
 from core.spec import SCHEMA, RunSpec, resolve
 
+METRICS_FIELDS = {"results", "gates"}
+MANIFEST_FIELDS = {
+    "fingerprints",
+    "parameters",
+    "peak_memory_bytes",
+    "score_seconds",
+    "started",
+    "train_seconds",
+}
+"""What the tables read, beside the metrics themselves."""
+
 
 @dataclass(frozen=True)
 class Run:
@@ -42,30 +53,42 @@ def read_runs(root: Path) -> tuple[list[Run], list[str]]:
                 runs.append(read_run(directory))
         except BenchError as error:
             notes.append(str(error))
-    return runs, notes
+    kept, stale = same_data(runs)
+    return kept, notes + stale
+
+
+def same_data(runs: Sequence[Run]) -> tuple[list[Run], list[str]]:
+    """The runs that may stand in one table, and a line for each that may not.
+
+    The newest run says which version of its data set counts, and the newest of a label which weights and
+    features: figures on other data are no further seeds.
+    """
+    data: dict[str, str] = {}
+    everything: dict[tuple[str, str], Mapping[str, str]] = {}
+    kept, notes = [], []
+    for run in sorted(runs, key=lambda r: str(r.manifest["started"]), reverse=True):
+        found = run.manifest["fingerprints"]
+        current = data.setdefault(run.spec.dataset, found["dataset"]) == found["dataset"]
+        if current and everything.setdefault((run.spec.dataset, label(run.spec)), found) == found:
+            kept.append(run)
+        else:
+            notes.append(
+                f"{run.directory.path.name}: made on other data or weights than newer runs; run it again"
+            )
+    return [run for run in runs if run in kept], notes
 
 
 def read_run(directory: RunDirectory) -> Run:
     """One finished run; raises `BenchError` where a file of it is damaged or lacks a field."""
-    try:
-        spec = RunSpec.model_validate(directory.read_json("spec.json"))
-        find_method(spec.method)
-        manifest, metrics = directory.read_json("manifest.json"), directory.read_json("metrics.json")
-        missing = {"results", "gates"} - set(metrics) or {
-            "parameters",
-            "train_seconds",
-            "score_seconds",
-        } - set(manifest)
-        if missing:
-            raise BenchError(
-                f"{directory.path}: no field {sorted(missing)[0]!r}; delete the folder and run the cell again"
-            )
-        return Run(directory, spec, manifest, metrics)
-    except ValueError as error:
+    spec = directory.read_spec()
+    find_method(spec.method)
+    manifest, metrics = directory.read_json("manifest.json"), directory.read_json("metrics.json")
+    missing = (METRICS_FIELDS - set(metrics)) | (MANIFEST_FIELDS - set(manifest))
+    if missing:
         raise BenchError(
-            f"{directory.path / 'spec.json'} is no spec of this version; "
-            "delete the folder and run the cell again"
-        ) from error
+            f"{directory.path}: no field {sorted(missing)[0]!r}; delete the folder and run the cell again"
+        )
+    return Run(directory, spec, manifest, metrics)
 
 
 def label(spec: RunSpec) -> str:

@@ -11,11 +11,14 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
 
 from core.cells import prepare_materials
+from core.datasets import find_dataset
 from core.datasets.base import Split
+from core.errors import BenchError
 from core.paths import written_whole
 from core.progress import Silent
 from core.statistics import auroc
@@ -64,7 +67,11 @@ def draw_clip(
 
 def gate_figure(run: Run, split_name: str = "test") -> Figure:
     """A figure of one typical clip per stratum in which the sound matters for a part of the clip."""
-    stored = load_file(run.directory.path / "gates.safetensors")
+    path = run.directory.path / "gates.safetensors"
+    try:
+        stored = load_file(path)
+    except (OSError, SafetensorError) as error:
+        raise BenchError(f"{path} is damaged ({error}); delete the folder and run the cell again") from error
     gates, truth, videos = (stored[f"{split_name}/{key}"] for key in ("gates", "truth", "video"))
     materials = prepare_materials(run.spec, Silent(), workers=1)
     split = materials.dataset.splits[split_name]
@@ -105,12 +112,18 @@ def gate_figure(run: Run, split_name: str = "test") -> Figure:
 
 
 def write_gate_figure(runs: Sequence[Run], folder: Path) -> Path | None:
-    """Draws the first run that has a gate per frame and a known truth; None where there is none."""
+    """Draws the first run that has a gate per frame and a known truth; None where there is none.
+
+    A run whose data no longer lie in the cache, or in another version, is passed over.
+    """
     for run in runs:
         reports = run.metrics["gates"]
-        if "test" in reports and any(
+        entry = find_dataset(run.spec.dataset)
+        same = entry.ready() and entry.fingerprint() == run.manifest["fingerprints"]["dataset"]
+        per_frame = "test" in reports and any(
             "within" in key for strata in reports["test"]["auroc"].values() for key in strata
-        ):
+        )
+        if same and per_frame:
             figure = gate_figure(run)
             path = folder / "gates.png"
             with written_whole(path) as temporary:

@@ -1,8 +1,9 @@
 """`bench report`: from run directories to printed and written tables and the gate picture."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import pandas as pd
 from rich.console import Console
 
 from core.datasets import find_dataset, load_dataset
@@ -10,19 +11,22 @@ from core.errors import BenchError
 from core.progress import Silent
 from reports.collect import Run, frame_of, read_runs
 from reports.gate_figure import write_gate_figure
-from reports.tables import Table, all_tables
+from reports.tables import Ceilings, Table, all_tables
 from reports.write import print_table, write_tables
 
 
-def tables_of(runs: Sequence[Run]) -> list[Table]:
-    """Every table that some finished runs give rise to; none for no runs."""
+def tables_of(
+    runs: Sequence[Run], choose: Callable[[pd.DataFrame, Sequence[Run], Ceilings], list[Table]]
+) -> list[Table]:
+    """The tables that `choose` makes of some finished runs; none for no runs."""
     if not runs:
         return []
     names = dict.fromkeys(run.spec.dataset for run in runs)
     ceilings = {
         name: load_dataset(name, Silent(), workers=1).ceilings for name in names if find_dataset(name).ready()
     }
-    return all_tables(frame_of(runs), runs, ceilings)
+    frame = frame_of(runs).sort_values(["dataset", "split"], kind="stable")
+    return choose(frame, runs, ceilings)
 
 
 def write_report(root: Path, folder: Path, console: Console) -> None:
@@ -37,7 +41,7 @@ def write_report(root: Path, folder: Path, console: Console) -> None:
         raise BenchError(
             f"no finished run under {root}; run `bench run` first or name another folder with --runs"
         )
-    tables = tables_of(runs)
+    tables = tables_of(runs, all_tables)
     for table in tables:
         print_table(table, console)
     paths = write_tables(tables, folder)

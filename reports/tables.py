@@ -10,6 +10,8 @@ from reports.collect import Run, label
 
 METRICS = ("R@1", "R@5", "R@10", "MdR", "MnR")
 KEYS = ["dataset", "split", "label"]
+Ceilings = Mapping[str, Mapping[str, Mapping[str, Mapping[str, float]]]]
+"""Data set -> split -> observer -> stratum (and `all`) -> text-to-video R@1 in points."""
 
 
 @dataclass(frozen=True)
@@ -59,20 +61,20 @@ def leak_table(frame: pd.DataFrame, direction: str) -> Table:
     for (dataset, split, name), cell in cells_of(chosen):
         query, released = cell[cell["condition"] == "query"], cell[cell["condition"] == "released"]
         gap = released["R@1"].mean() - query["R@1"].mean()
-        undefined = released["undefined"].max()
-        leaky = number(released["R@1"].mean()) + (f" ({int(undefined)} undefined)" if undefined else "")
+        undefined = int(released["undefined"].max()) if len(released) else 0
+        leaky = number(released["R@1"].mean()) + (f" ({undefined} undefined)" if undefined else "")
         rows.append(
             [
                 f"{dataset}/{split}",
                 name,
-                str(query["seed"].nunique()),
+                str(cell["seed"].nunique()),
                 spread(query, "R@1"),
                 *(number(query[metric].mean()) for metric in METRICS[1:]),
                 leaky,
                 f"{gap:+.1f}" if not math.isnan(gap) else "–",
-                f"{query['parameters'].mean() / 1e6:.2f}",
-                number(query["train_seconds"].mean(), 0),
-                number(query["score_seconds"].mean(), 1),
+                f"{cell['parameters'].mean() / 1e6:.2f}",
+                number(cell["train_seconds"].mean(), 0),
+                number(cell["score_seconds"].mean(), 1),
             ]
         )
     title = {"t2v": "Text-to-video", "v2t": "Video-to-text"}[direction]
@@ -89,20 +91,19 @@ def leak_table(frame: pd.DataFrame, direction: str) -> Table:
     return Table(f"{title}, leak-free", columns, rows, notes)
 
 
-def strata_table(
-    frame: pd.DataFrame, ceilings: Mapping[str, Mapping[str, Mapping[str, Mapping[str, float]]]]
-) -> Table | None:
-    """Leak-free text-to-video R@1 per stratum, with the world's ceilings as rows; None without strata.
-
-    `ceilings`: data set -> split -> observer -> stratum -> R@1 in points.
-    """
+def strata_table(frame: pd.DataFrame, ceilings: Ceilings) -> Table | None:
+    """Leak-free text-to-video R@1 per stratum, with the world's ceilings as rows; None without strata."""
     chosen = frame[
         (frame["direction"] == "t2v") & (frame["rescoring"] == "none") & (frame["condition"] == "query")
     ]
     chosen = chosen[chosen["strata"].map(bool)]
     if chosen.empty:
         return None
-    strata = list(dict.fromkeys(name for record in chosen["strata"] for name in record))
+    known = [
+        name for splits in ceilings.values() for seen in splits.values() for r in seen.values() for name in r
+    ]
+    found = [name for record in chosen["strata"] for name in record]
+    strata = [name for name in dict.fromkeys([*known, *found]) if name in found]
     rows: list[list[str]] = []
     for (dataset, split, name), cell in cells_of(chosen):
         values = [number(cell["strata"].map(lambda r, s=s: r.get(s, math.nan)).mean()) for s in strata]
@@ -171,17 +172,13 @@ def gate_table(runs: Sequence[Run]) -> Table | None:
     return Table("Audio gates against the truth", ["data", "method", "gate", "seeds", *columns], rows, notes)
 
 
-def all_tables(
-    frame: pd.DataFrame,
-    runs: Sequence[Run],
-    ceilings: Mapping[str, Mapping[str, Mapping[str, Mapping[str, float]]]],
-) -> list[Table]:
-    """Every table that the runs give rise to."""
-    tables = [
-        leak_table(frame, "t2v"),
-        leak_table(frame, "v2t"),
-        strata_table(frame, ceilings),
-        gate_table(runs),
-        rescoring_table(frame),
-    ]
+def main_tables(frame: pd.DataFrame, runs: Sequence[Run], ceilings: Ceilings) -> list[Table]:
+    """What a run is about: leak-free beside released, strata and ceilings, gates against the truth."""
+    tables = [leak_table(frame, "t2v"), strata_table(frame, ceilings), gate_table(runs)]
     return [table for table in tables if table is not None]
+
+
+def all_tables(frame: pd.DataFrame, runs: Sequence[Run], ceilings: Ceilings) -> list[Table]:
+    """Every table that the runs give rise to."""
+    others = [leak_table(frame, "v2t"), rescoring_table(frame)]
+    return main_tables(frame, runs, ceilings) + [table for table in others if table is not None]

@@ -8,6 +8,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table as RichTable
 
+from core.errors import BenchError
 from core.paths import written_whole
 from reports.tables import Table
 
@@ -49,8 +50,16 @@ def comma_separated(table: Table) -> str:
 
 
 def write_tables(tables: Sequence[Table], folder: Path) -> list[Path]:
-    """Writes report.md and one CSV per table; returns the paths."""
-    folder.mkdir(parents=True, exist_ok=True)
+    """Writes report.md and one CSV per table; returns the paths.
+
+    Raises `BenchError` where the folder cannot be made.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise BenchError(
+            f"cannot write to {folder} ({error.strerror}); choose another folder with --out"
+        ) from error
     contents = {"report.md": markdown(tables)}
     contents |= {
         f"{table.title.lower().replace(',', '').replace(' ', '-').replace('@', '')}.csv": comma_separated(

@@ -1,0 +1,115 @@
+"""Which runs may stand in one table, and under which name."""
+
+from pathlib import Path
+
+import pytest
+from made_runs import make_run, result
+
+from core.errors import BenchError
+from core.runs import write_json
+from core.spec import resolve
+from reports.collect import flat, frame_of, label, read_run, read_runs
+
+
+@pytest.mark.parametrize(
+    ("method", "overrides", "expected"),
+    [
+        ("gaid", {}, "GAID"),
+        ("gaid", {"config.fusion": "sample"}, "GAID (fusion=sample)"),
+        ("gaid", {"seeds.data": 3, "seeds.noise": 4}, "GAID"),
+        ("tmass", {"frames": 24, "training.epochs": 2}, "T-MASS (frames=24, training.epochs=2)"),
+        ("clip4clip", {"evaluation.splits": ["val", "test"]}, "CLIP4Clip (evaluation.splits=val+test)"),
+    ],
+)
+def test_a_label_names_the_method_and_what_differs_from_its_defaults(
+    method: str, overrides: dict[str, object], expected: str
+) -> None:
+    assert label(resolve(method, "avworld-tiny", overrides)) == expected
+
+
+def test_a_flat_spec_has_a_dotted_key_per_field() -> None:
+    spec = resolve("gaid", "avworld", {"training.epochs": 3})
+    keys = flat(spec)
+    assert keys["training.epochs"] == 3
+    assert keys["method"] == "gaid"
+    assert not any(isinstance(value, dict) for key, value in keys.items() if key != "training.lr_factors")
+
+
+def test_a_frame_has_a_row_per_result_with_the_metrics_of_random_ties(tmp_path: Path) -> None:
+    entries = [result(40.0), result(55.0, condition="released"), result(30.0, direction="v2t")]
+    entries[0]["metrics"]["optimistic"] = {key: 99.0 for key in entries[0]["metrics"]["expected"]}
+    make_run(tmp_path, {"seeds.initialisation": 4}, entries)
+    runs, notes = read_runs(tmp_path)
+    frame = frame_of(runs)
+    assert notes == []
+    assert frame["R@1"].tolist() == [40.0, 55.0, 30.0]
+    assert frame["condition"].tolist() == ["query", "released", "query"]
+    assert frame["direction"].tolist() == ["t2v", "t2v", "v2t"]
+    assert set(frame["seed"]) == {4}
+    assert set(frame["label"]) == {"GAID"}
+    assert set(frame["parameters"]) == {1_500_000}
+
+
+def test_unfinished_damaged_and_foreign_runs_are_left_out_by_name(tmp_path: Path) -> None:
+    kept, _ = make_run(tmp_path, {}, [result(1.0)])
+    running, _ = make_run(tmp_path, {"frames": 6}, [result(2.0)])
+    running.set_status("running")
+    damaged, _ = make_run(tmp_path, {"frames": 7}, [result(3.0)])
+    (damaged.path / "metrics.json").write_text('{"results": [')
+    lacking, _ = make_run(tmp_path, {"frames": 8}, [result(4.0)])
+    write_json(lacking.path / "manifest.json", {})
+    foreign, _ = make_run(tmp_path, {"frames": 9}, [result(5.0)])
+    write_json(foreign.path / "status.json", {"state": "done", "schema": 99})
+    strange, _ = make_run(tmp_path, {"frames": 10}, [result(6.0)])
+    write_json(strange.path / "spec.json", {"method": "gaid", "no such field": 1})
+    gone, _ = make_run(tmp_path, {"frames": 11}, [result(7.0)])
+    spec = gone.read_json("spec.json")
+    write_json(gone.path / "spec.json", {**spec, "method": "gaid9000"})
+    runs, notes = read_runs(tmp_path)
+    assert [run.directory for run in runs] == [kept]
+    assert len(notes) == 6
+    for directory, words in [
+        (running, "running; the same `bench run` continues it"),
+        (damaged, "metrics.json is damaged"),
+        (lacking, "no field 'fingerprints'"),
+        (foreign, "schema 99"),
+        (strange, "spec.json is no spec of this version"),
+    ]:
+        assert [note for note in notes if words in note and directory.path.name in note], words
+    assert any("unknown method 'gaid9000'" in note for note in notes)
+    assert not any("\n" in note for note in notes)
+
+
+def test_a_run_that_lacks_a_file_is_named(tmp_path: Path) -> None:
+    directory, _ = make_run(tmp_path, {}, [result(1.0)])
+    (directory.path / "metrics.json").unlink()
+    with pytest.raises(BenchError, match=r"metrics\.json"):
+        read_run(directory)
+
+
+def test_runs_on_older_data_are_no_further_seeds(tmp_path: Path) -> None:
+    old = {"dataset": "old world", "features": "f"}
+    new = {"dataset": "new world", "features": "f"}
+    make_run(tmp_path, {"seeds.noise": 1}, [result(9.0)], fingerprints=old, started="2026-01-01T10:00:00+00:00")
+    make_run(tmp_path, {"frames": 6}, [result(9.0)], fingerprints=old, started="2026-01-01T11:00:00+00:00")
+    kept, _ = make_run(tmp_path, {}, [result(1.0)], fingerprints=new, started="2026-01-02T10:00:00+00:00")
+    runs, notes = read_runs(tmp_path)
+    assert [run.directory for run in runs] == [kept]
+    assert sum("other data or weights" in note for note in notes) == 2
+
+
+def test_runs_with_older_weights_are_no_further_seeds_but_other_labels_may_have_their_own(tmp_path: Path) -> None:
+    def fingerprints(features: str) -> dict[str, str]:
+        return {"dataset": "world", "features": features}
+
+    make_run(tmp_path, {"seeds.noise": 1}, [result(9.0)], fingerprints=fingerprints("old"), started="2026-01-01")
+    make_run(tmp_path, {}, [result(1.0)], fingerprints=fingerprints("new"), started="2026-01-02")
+    make_run(tmp_path, {"frames": 6}, [result(2.0)], fingerprints=fingerprints("of six"), started="2026-01-01")
+    runs, notes = read_runs(tmp_path)
+    assert sorted(run.metrics["results"][0]["metrics"]["expected"]["R@1"] for run in runs) == [1.0, 2.0]
+    assert len(notes) == 1
+
+
+def test_a_folder_without_runs_gives_none(tmp_path: Path) -> None:
+    assert read_runs(tmp_path) == ([], [])
+    assert read_runs(tmp_path / "nowhere") == ([], [])

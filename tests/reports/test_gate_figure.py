@@ -1,0 +1,95 @@
+"""The picture of the gate: a typical clip per stratum, drawn from the run and the clips it was made on."""
+
+from pathlib import Path
+
+import matplotlib.image
+import pytest
+import torch
+from made_runs import make_run, result
+from safetensors.torch import save_file
+
+from core.cells import Materials
+from core.gates import frame_truth
+from reports.collect import Run, read_run
+from reports.gate_figure import gate_figure, typical_clip, write_gate_figure
+
+AUROC = {"test": {"auroc": {"trained": {"partial": 0.9, "within partial": 0.9}}}}
+
+
+@pytest.fixture
+def run(materials: Materials, tmp_path: Path) -> Run:
+    """A run whose gate follows the truth, more or less."""
+    directory, _ = make_run(
+        tmp_path, {}, [result(1.0)], gates=AUROC, fingerprints={"dataset": materials.dataset.fingerprint}
+    )
+    split = materials.dataset.splits["test"]
+    assert split.truth is not None
+    truth = torch.tensor([frame_truth(record, 4.0, 12) for record in split.truth])
+    noise = torch.rand(truth.shape, generator=torch.Generator().manual_seed(0))
+    tensors = {"test/gates": 0.6 * truth + 0.4 * noise, "test/truth": truth, "test/video": torch.arange(len(truth))}
+    save_file(tensors, directory.path / "gates.safetensors")
+    return read_run(directory)
+
+
+def mixed_strata(materials: Materials) -> list[str]:
+    """The strata of the test clips in which the sound matters for some frames and not for others."""
+    split = materials.dataset.splits["test"]
+    assert split.truth is not None
+    found = [r.stratum for r in split.truth if len(set(frame_truth(r, 4.0, 12))) == 2]
+    return list(dict.fromkeys(found))
+
+
+def test_the_figure_has_a_column_per_stratum_with_frames_sound_and_gate(run: Run, materials: Materials) -> None:
+    strata = mixed_strata(materials)
+    assert "partial" in strata
+    figure = gate_figure(run)
+    axes = [axis for axis in figure.axes if axis.has_data()]
+    assert len(axes) == 3 * len(strata)
+    strips, waves, curves = (axes[i * len(strata) : (i + 1) * len(strata)] for i in range(3))
+    split = materials.dataset.splits["test"]
+    assert split.truth is not None
+    stratum_of = {v.id: record.stratum for v, record in zip(split.videos, split.truth, strict=True)}
+    shown = [axis.get_title(loc="left").split(":")[0] for axis in strips]
+    assert [stratum_of[name] for name in shown] == strata
+    for strip, wave, curve in zip(strips, waves, curves, strict=True):
+        assert strip.images[0].get_array().shape[1] == 12 * materials.clip.image_size
+        assert len(wave.lines[0].get_xdata()) == 64_000
+        assert curve.get_xlim() == wave.get_xlim() == strip.get_xlim() == (0.0, 4.0)
+        assert curve.get_ylim() == (0.0, 1.0)
+
+
+def test_the_marked_spans_are_the_true_ones(run: Run, materials: Materials) -> None:
+    figure = gate_figure(run)
+    split = materials.dataset.splits["test"]
+    assert split.truth is not None
+    truth_of = {v.id: record for v, record in zip(split.videos, split.truth, strict=True)}
+    columns = len(mixed_strata(materials))
+    for strip, curve in zip(figure.axes[:columns], figure.axes[2 * columns :], strict=True):
+        name = strip.get_title(loc="left").split(":")[0]
+        spans = [patch.get_extents().transformed(curve.transData.inverted()) for patch in curve.patches]
+        drawn = {(round(s.x0, 3), round(s.x1, 3)) for s in spans if s.y0 <= 0 and s.y1 >= 1 and s.x1 - s.x0 < 3.999}
+        assert {(round(a, 3), round(b, 3)) for a, b in truth_of[name].relevant} <= drawn
+
+
+def test_the_picture_is_a_png_that_one_can_read(run: Run, tmp_path: Path) -> None:
+    path = write_gate_figure([run], tmp_path)
+    assert path == tmp_path / "gates.png"
+    assert path.read_bytes().startswith(b"\x89PNG")
+    height, width = matplotlib.image.imread(path).shape[:2]
+    assert 400 <= height <= 1200
+    assert 800 <= width <= 4000
+    assert not list(tmp_path.glob(".*.part"))
+
+
+def test_the_typical_clip_has_the_median_auroc() -> None:
+    truth = torch.tensor([[1, 1, 0, 0]] * 3).bool()
+    gates = torch.tensor([[0.9, 0.8, 0.1, 0.2], [0.9, 0.1, 0.5, 0.2], [0.1, 0.2, 0.8, 0.9]])
+    assert typical_clip(gates, truth, [0, 1, 2]) == 1
+
+
+def test_a_run_without_a_gate_per_frame_or_on_other_data_gives_no_picture(run: Run, tmp_path: Path) -> None:
+    per_layer = {"test": {"auroc": {"trained layer 1": {"audible": 0.5}}}}
+    assert write_gate_figure([Run(run.directory, run.spec, run.manifest, {"gates": per_layer})], tmp_path) is None
+    elsewhere = {**run.manifest, "fingerprints": {"dataset": "another world"}}
+    assert write_gate_figure([Run(run.directory, run.spec, elsewhere, run.metrics)], tmp_path) is None
+    assert not (tmp_path / "gates.png").exists()

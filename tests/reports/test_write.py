@@ -1,0 +1,64 @@
+"""Tables on paper: Markdown that renders, CSV that reads back, files that are whole."""
+
+import csv
+import io
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from core.errors import BenchError
+from reports.tables import Table
+from reports.write import comma_separated, markdown, print_table, write_tables
+
+TABLE = Table(
+    "Text-to-video, leak-free",
+    ["data", "method", "R@1"],
+    [["avworld/test", "GAID (fusion=a|b)", "40.5 ± 2.3"], ['with "quotes", and commas', "[bold]X[/]", "–"]],
+    ["A note."],
+)
+
+
+def cells(line: str) -> list[str]:
+    """The cells of a Markdown row, as a renderer splits it."""
+    parts = line.replace("\\|", "\0").strip().strip("|").split("|")
+    return [part.strip().replace("\0", "|") for part in parts]
+
+
+def test_markdown_escapes_what_would_split_a_cell() -> None:
+    lines = markdown([TABLE]).splitlines()
+    assert lines[0] == "## Text-to-video, leak-free"
+    assert cells(lines[2]) == list(TABLE.columns)
+    assert cells(lines[3]) == ["---", "---", "---:"]
+    assert [cells(line) for line in lines[4:6]] == [list(row) for row in TABLE.rows]
+    assert "A note." in lines[7]
+
+
+def test_csv_reads_back_cell_by_cell() -> None:
+    rows = list(csv.reader(io.StringIO(comma_separated(TABLE))))
+    assert rows == [list(TABLE.columns), *(list(row) for row in TABLE.rows)]
+
+
+def test_a_printed_table_shows_every_cell_as_it_is() -> None:
+    text = io.StringIO()
+    print_table(TABLE, Console(file=text, width=120))
+    for word in (TABLE.title, "GAID (fusion=a|b)", "40.5 ± 2.3", "[bold]X[/]", "A note."):
+        assert word in text.getvalue()
+
+
+def test_every_table_has_a_file_of_its_own(tmp_path: Path) -> None:
+    other = Table("R@1 after rescoring, leak-free", ["data"], [["x"]])
+    paths = write_tables([TABLE, other], tmp_path / "new" / "folder")
+    assert [path.name for path in paths] == [
+        "report.md",
+        "text-to-video-leak-free.csv",
+        "r1-after-rescoring-leak-free.csv",
+    ]
+    assert sorted(paths) == sorted((tmp_path / "new" / "folder").iterdir())
+    assert paths[0].read_text(encoding="utf-8") == markdown([TABLE, other])
+
+
+def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(BenchError, match="--out"):
+        write_tables([TABLE], tmp_path / "file" / "folder")
