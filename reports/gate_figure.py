@@ -1,5 +1,6 @@
 """The gate over time: frames, waveform, gate per frame and the span in which the sound matters."""
 
+import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -28,6 +29,9 @@ from reports.collect import Run, label
 BLUE, ORANGE, GREY = "#0072B2", "#E69F00", "#999999"
 """Okabe and Ito's palette, which colour-blind readers can tell apart and which prints in grey."""
 
+TITLE_WIDTH = 74
+"""Characters of a caption that fit over a column."""
+
 
 def typical_clip(gates: Tensor, truth: Tensor, rows: Sequence[int]) -> int:
     """The clip with the median AUROC among `rows`, so that the picture flatters nobody."""
@@ -43,7 +47,8 @@ def draw_clip(
     duration = float(store.duration[row])
     strip, wave, curve = axes
     strip.imshow(np.concatenate(list(frames), axis=1), extent=(0, duration, 0, 1), aspect="auto")
-    strip.set_title(f"{split.videos[video].id}: “{caption}”", fontsize=8, loc="left", wrap=True)
+    title = textwrap.fill(f"{split.videos[video].id}: “{caption}”", TITLE_WIDTH)
+    strip.set_title(title, fontsize=8, loc="left")
     strip.set_yticks([])
     times = np.linspace(0, duration, len(sound), endpoint=False)
     wave.plot(times, sound, color=GREY, linewidth=0.4)
@@ -83,7 +88,7 @@ def gate_figure(run: Run, split_name: str = "test") -> Figure:
         len(strata),
         figsize=(5.2 * len(strata), 3.2),
         squeeze=False,
-        height_ratios=(1.1, 0.8, 1.2),
+        height_ratios=(0.65, 0.8, 1.2),
         layout="constrained",
     )
     row_of = {name: row for row, name in enumerate(materials.store.ids)}
@@ -103,7 +108,7 @@ def gate_figure(run: Run, split_name: str = "test") -> Figure:
             video,
             captions[video],
         )
-    grid[2, 0].legend(fontsize=6, loc="upper right")
+    grid[2, 0].legend(fontsize=6, ncols=2, frameon=False, loc="lower left", bbox_to_anchor=(0, 0.97))
     figure.suptitle(
         f"{label(run.spec)} on {run.spec.dataset}: the gate of a typical clip ({', '.join(strata)})",
         fontsize=9,

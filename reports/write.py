@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table as RichTable
 
 from core.errors import BenchError
@@ -21,7 +22,7 @@ def print_table(table: Table, console: Console) -> None:
             column, justify="left" if position < 2 else "right", overflow="fold", no_wrap=position > 1
         )
     for row in table.rows:
-        view.add_row(*row)
+        view.add_row(*map(escape, row))
     console.print(view)
     for note in table.notes:
         console.print(f"  {note}", style="dim", markup=False)
