@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 
 import torch
 from safetensors.torch import save_file
@@ -60,13 +61,19 @@ def prepare_materials(spec: RunSpec, progress: Progress, workers: int) -> Materi
     settings = StoreSettings(frames=spec.frames, sampling=spec.frame_sampling, size=clip.image_size)
     videos = [video for split in dataset.splits.values() for video in split.videos]
     place = f"{dataset.name}-{dataset.fingerprint[:12]}-{settings.frames}-{settings.sampling}-{settings.size}"
-    folder = cache_root() / "stores" / place
-    store = prepare_store(videos, dataset.fingerprint, settings, folder, workers=workers, progress=progress)
+    store = prepare_store(
+        videos, dataset.fingerprint, settings, store_folder(place), workers=workers, progress=progress
+    )
     audio = AudioEncoder.load(spec.audio_encoder) if uses_audio(spec) else None
     features = encode_store(
         store, clip, audio, cache_root() / "features", workers=workers, progress=progress, device=device()
     )
     return Materials(dataset, store, clip, features)
+
+
+def store_folder(place: str) -> Path:
+    """Where the store of that name lies; a run's manifest names its own."""
+    return cache_root() / "stores" / place
 
 
 def digest(spec: RunSpec, materials: Materials) -> str:
@@ -114,6 +121,7 @@ def run_cell(spec: RunSpec, directory: RunDirectory, progress: Progress) -> None
         manifest(
             started,
             materials.fingerprints(),
+            store=materials.store.folder.name,
             parameters=parameters,
             trained_parameters=sum(p.numel() for p in retriever.parameters() if p.requires_grad),
             train_seconds=round(trained.seconds, 2),

@@ -31,7 +31,7 @@ SAMPLE_SCALE = 32_767
 
 MANIFEST = "manifest.json"
 TABLE = "clips.parquet"
-MEND = "delete the folder, or run `bench data prepare NAME --again`"
+MEND = "delete the folder and run the command again"
 
 
 class StoreSettings(BaseModel):

@@ -16,8 +16,8 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
 
-from core.cells import prepare_materials
-from core.datasets import find_dataset
+from core.cells import store_folder
+from core.datasets import find_dataset, load_dataset
 from core.datasets.base import Split
 from core.errors import BenchError
 from core.paths import written_whole
@@ -78,8 +78,8 @@ def gate_figure(run: Run, split_name: str = "test") -> Figure:
     except (OSError, SafetensorError) as error:
         raise BenchError(f"{path} is damaged ({error}); delete the folder and run the cell again") from error
     gates, truth, videos = (stored[f"{split_name}/{key}"] for key in ("gates", "truth", "video"))
-    materials = prepare_materials(run.spec, Silent(), workers=1)
-    split = materials.dataset.splits[split_name]
+    store = Store.open(store_folder(run.manifest["store"]))
+    split = load_dataset(run.spec.dataset, Silent(), workers=1).splits[split_name]
     assert split.truth is not None
     mixed = [row for row in range(len(videos)) if 0 < int(truth[row].sum()) < truth.shape[1]]
     strata = dict.fromkeys(split.truth[int(videos[row])].stratum for row in mixed)
@@ -91,7 +91,7 @@ def gate_figure(run: Run, split_name: str = "test") -> Figure:
         height_ratios=(0.65, 0.8, 1.2),
         layout="constrained",
     )
-    row_of = {name: row for row, name in enumerate(materials.store.ids)}
+    row_of = {name: row for row, name in enumerate(store.ids)}
     captions: dict[int, str] = {}
     for text, video in zip(split.captions, split.video_of_caption, strict=True):
         captions.setdefault(video, text)
@@ -101,7 +101,7 @@ def gate_figure(run: Run, split_name: str = "test") -> Figure:
         video = int(videos[chosen])
         draw_clip(
             list(grid[:, column]),
-            materials.store,
+            store,
             row_of[split.videos[video].id],
             gates[chosen],
             split,

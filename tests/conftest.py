@@ -1,6 +1,7 @@
 """What the tests of the engine share: one small world, prepared once in a cache of its own."""
 
 import os
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -13,6 +14,8 @@ CACHE = Path(__file__).parents[1] / ".cache" / "tests"
 
 os.environ["BENCH_CACHE"] = str(CACHE)
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch counts the cores, which the workers share
+if sys.dont_write_bytecode:  # children would compile all that they import, which is half of their start
+    os.environ |= {"PYTHONDONTWRITEBYTECODE": "", "PYTHONPYCACHEPREFIX": str(CACHE / "bytecode")}
 
 from core.cells import Materials, build_method, prepare_materials  # noqa: E402
 from core.encoders.clip import ClipBackbone  # noqa: E402

@@ -1,5 +1,6 @@
 """The command line: real runs from the shell, their interruption, and one line for every mistake."""
 
+import errno
 import json
 import os
 import shutil
@@ -9,21 +10,27 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import pytest
+import torch
 import typer
 from naive_metrics import naive_metrics
 from rich.console import Console
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 from typer.testing import CliRunner, Result
 
 import harness
-from core.cells import Materials, digest
+from core.cells import Materials, digest, run_cell
 from core.errors import BenchError
+from core.progress import Silent
 from core.runs import RunDirectory, find_runs
+from core.scheduler import Outcome, default_workers
+
+pytestmark = pytest.mark.timeout(900)  # each real run imports the engine twice, on whatever else is going on
 
 BENCH = Path(sys.executable).with_name("bench")
 RUN = ("run", "--methods", "clip4clip,gaid", "--datasets", "avworld-tiny", "--set", "training.epochs=6")
@@ -37,89 +44,10 @@ def started(folder: Path, *arguments: str) -> Iterator[subprocess.Popen[bytes]]:
         yield subprocess.Popen([BENCH, *arguments], stdout=out, stderr=err, start_new_session=True)
 
 
-def finished(folder: Path, *arguments: str) -> tuple[int, str, str]:
-    """Exit code, standard output and standard error of a `bench` command that runs to its end."""
-    with started(folder, *arguments) as process:
-        code = process.wait(timeout=240)
-    return code, (folder / "out").read_text(), (folder / "err").read_text()
-
-
-@pytest.fixture(scope="module")
-def done(materials: Materials, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str, str]:
-    """Two methods, trained and scored without disturbance: the folder of the runs, and what was printed."""
-    runs = tmp_path_factory.mktemp("runs")
-    code, out, err = finished(runs.with_name("shell-done"), *RUN, "--runs", str(runs))
-    assert code == 0, err
-    return runs, out, err
-
-
-def directories(runs: Path) -> dict[str, RunDirectory]:
-    return {directory.path.name.split("-")[0]: directory for directory in find_runs(runs)}
-
-
-def test_a_run_leaves_whole_directories_and_prints_its_tables(done: tuple[Path, str, str]) -> None:
-    runs, out, err = done
-    common = {"spec.json", "manifest.json", "metrics.json", "queries.parquet", "log.jsonl", "lock"}
-    common |= {"checkpoint.safetensors", "status.json"}
-    files = {
-        name: {p.name for p in directory.path.iterdir()} for name, directory in directories(runs).items()
-    }
-    assert files == {"clip4clip": common, "gaid": common | {"gates.safetensors"}}
-    assert all(directory.is_done() for directory in directories(runs).values())
-    for words in ("Text-to-video, leak-free", "released R@1", "gap", "CLIP4Clip", "GAID", "ceiling"):
-        assert words in out
-    assert "Traceback" not in err
-
-
-def test_a_run_is_named_by_the_hash_of_its_spec_data_and_weights(
-    done: tuple[Path, str, str], materials: Materials
-) -> None:
-    directory = directories(done[0])["gaid"]
-    assert directory.path.name == f"gaid-avworld-tiny-{digest(directory.read_spec(), materials)}"
-    assert directory.read_json("manifest.json")["fingerprints"] == materials.fingerprints()
-
-
-def test_a_manifest_says_where_a_result_comes_from(done: tuple[Path, str, str]) -> None:
-    for directory in directories(done[0]).values():
-        manifest = directory.read_json("manifest.json")
-        assert manifest["packages"]["torch"]
-        assert manifest["hardware"]["cores"] == os.cpu_count()
-        assert set(manifest["commit"]) == {"sha", "dirty"}
-        assert manifest["wall_seconds"] > manifest["train_seconds"] > 0
-        assert manifest["peak_memory_bytes"] > 2**20
-        every = directory.read_spec().training.validate_every
-        looks = {epoch for epoch in range(1, 7) if epoch % every == 0 or epoch == 6}
-        assert manifest["selection_looks"] == len(looks)
-        assert manifest["selected_epoch"] in looks
-
-
-def test_the_log_has_a_line_per_step_and_the_checkpoint_what_was_trained(done: tuple[Path, str, str]) -> None:
-    directory = directories(done[0])["gaid"]
-    steps = [json.loads(line)["step"] for line in (directory.path / "log.jsonl").read_text().splitlines()]
-    assert steps == list(range(1, len(steps) + 1))
-    assert len(steps) % 6 == 0
-    weights = load_file(directory.path / "checkpoint.safetensors")
-    assert any(name.startswith("method.fusion") for name in weights)
-    assert any(name.startswith("clip.transformer") for name in weights)
-    assert not any(name.startswith("clip.visual") for name in weights)
-
-
-def test_printed_figures_follow_from_the_ranks_of_the_queries(done: tuple[Path, str, str]) -> None:
-    for directory in directories(done[0]).values():
-        table = pd.read_parquet(directory.path / "queries.parquet")
-        for entry in directory.read_json("metrics.json")["results"]:
-            protocol = entry["protocol"]
-            keys = {key: protocol[key] for key in ("split", "condition", "rescoring")}
-            keys["direction"] = entry["direction"]
-            rows = table[(table[list(keys)] == list(keys.values())).all(axis=1)]
-            for policy in ("expected", "optimistic", "pessimistic"):
-                assert entry["metrics"][policy] == pytest.approx(naive_metrics(rows, policy), nan_ok=True)
-
-
-def wait_until(condition: Callable[[], bool], seconds: float = 120) -> None:
+def wait_until(condition: Callable[[], bool], seconds: float = 240) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
-        assert time.monotonic() < deadline, "the run has not come that far in two minutes"
+        assert time.monotonic() < deadline, f"the run has not come that far in {seconds:.0f} s"
         time.sleep(0.02)
 
 
@@ -132,48 +60,152 @@ def is_free(directory: RunDirectory) -> bool:
         return False
 
 
-def test_an_interrupted_and_a_killed_run_continue_to_the_same_metrics(
-    done: tuple[Path, str, str], tmp_path: Path
-) -> None:
-    runs, shell = tmp_path / "runs", tmp_path / "shell"
+@dataclass(frozen=True)
+class Ended:
+    """How a `bench` command ended, and how it left its cells."""
 
-    with started(shell, *RUN, "--runs", str(runs)) as process:
+    code: int
+    out: str
+    err: str
+    states: set[str]
+    """Of the cells that had begun."""
+    files: set[str]
+    """Names of all files in their folders."""
+
+
+@dataclass(frozen=True)
+class Story:
+    """One command over two cells, given three times: interrupted, killed, and left alone."""
+
+    runs: Path
+    interrupted: Ended
+    killed: Ended
+    left_alone: Ended
+
+
+@pytest.fixture(scope="module")
+def story(materials: Materials, tmp_path_factory: pytest.TempPathFactory) -> Story:
+    folder = tmp_path_factory.mktemp("story")
+    runs = folder / "runs"
+
+    def tell(disturb: Callable[[subprocess.Popen[bytes]], None]) -> Ended:
+        with started(folder, *RUN, "--runs", str(runs)) as process:
+            disturb(process)
+            code = process.wait(timeout=240)
+        wait_until(lambda: all(is_free(directory) for directory in find_runs(runs)))
+        states = {str(directory.status()["state"]) for directory in find_runs(runs)}
+        files = {file.name for file in runs.rglob("*")}
+        return Ended(code, (folder / "out").read_text(), (folder / "err").read_text(), states, files)
+
+    def interrupt(process: subprocess.Popen[bytes]) -> None:
         wait_until(lambda: any(runs.glob("*/resume.pt")))
-        os.killpg(process.pid, signal.SIGINT)  # what a terminal does on Ctrl-C
-        assert process.wait(timeout=60) == 130
-    assert "Traceback" not in (shell / "err").read_text()
-    assert "the same command continues" in (shell / "out").read_text()
-    trained = [directory for directory in find_runs(runs) if (directory.path / "resume.pt").exists()]
-    assert trained
-    assert {directory.status()["state"] for directory in find_runs(runs)} <= {"interrupted", "done"}
-    assert not list(runs.glob("*/.*.part"))
+        os.killpg(process.pid, signal.SIGINT)  # as a terminal does, to every process of the group
 
-    saved = {directory.path: (directory.path / "resume.pt").stat().st_mtime_ns for directory in trained}
-
-    def further() -> bool:
-        return any(
-            not (path / "resume.pt").exists() or (path / "resume.pt").stat().st_mtime_ns != time
-            for path, time in saved.items()
-        )
-
-    with started(shell, *RUN, "--runs", str(runs)) as process:
-        wait_until(further)
+    def kill(process: subprocess.Popen[bytes]) -> None:
+        saved = {file: file.stat().st_mtime_ns for file in runs.glob("*/resume.pt")}
+        wait_until(lambda: any(not f.exists() or f.stat().st_mtime_ns != time for f, time in saved.items()))
         process.kill()
-        process.wait(timeout=60)
-    wait_until(lambda: all(is_free(directory) for directory in find_runs(runs)))
-    assert {directory.status()["state"] for directory in find_runs(runs)} <= {
-        "running",
-        "done",
-        "interrupted",
-    }
 
-    code, _, err = finished(shell, *RUN, "--runs", str(runs))
-    assert code == 0, err
-    for name, expected in directories(done[0]).items():
-        found = directories(runs)[name]
+    return Story(runs, tell(interrupt), tell(kill), tell(lambda process: None))
+
+
+@pytest.fixture(scope="module")
+def done(story: Story) -> Path:
+    """The folder of two finished runs."""
+    assert story.left_alone.code == 0, story.left_alone.err
+    return story.runs
+
+
+def directories(runs: Path) -> dict[str, RunDirectory]:
+    return {directory.path.name.split("-")[0]: directory for directory in find_runs(runs)}
+
+
+def test_a_run_leaves_whole_directories_and_prints_its_tables(story: Story, done: Path) -> None:
+    common = {"spec.json", "manifest.json", "metrics.json", "queries.parquet", "log.jsonl", "lock"}
+    common |= {"checkpoint.safetensors", "status.json"}
+    files = {
+        name: {p.name for p in directory.path.iterdir()} for name, directory in directories(done).items()
+    }
+    assert files == {"clip4clip": common, "gaid": common | {"gates.safetensors"}}
+    assert all(directory.is_done() for directory in directories(done).values())
+    for words in ("Text-to-video, leak-free", "released R@1", "gap", "CLIP4Clip", "GAID", "ceiling"):
+        assert words in story.left_alone.out
+    assert "Traceback" not in story.left_alone.err
+
+
+def test_a_run_is_named_by_the_hash_of_its_spec_data_and_weights(done: Path, materials: Materials) -> None:
+    directory = directories(done)["gaid"]
+    assert directory.path.name == f"gaid-avworld-tiny-{digest(directory.read_spec(), materials)}"
+    assert directory.read_json("manifest.json")["fingerprints"] == materials.fingerprints()
+
+
+def test_a_manifest_says_where_a_result_comes_from(done: Path) -> None:
+    for directory in directories(done).values():
+        manifest = directory.read_json("manifest.json")
+        assert manifest["packages"]["torch"]
+        assert manifest["hardware"]["cores"] == os.cpu_count()
+        assert set(manifest["commit"]) == {"sha", "dirty"}
+        assert min(manifest[f"{what}_seconds"] for what in ("wall", "train", "score")) > 0
+        assert manifest["peak_memory_bytes"] > 2**20
+        every = directory.read_spec().training.validate_every
+        looks = {epoch for epoch in range(1, 7) if epoch % every == 0 or epoch == 6}
+        assert manifest["selection_looks"] == len(looks)
+        assert manifest["selected_epoch"] in looks
+
+
+def test_the_log_has_a_line_per_step_and_the_checkpoint_what_was_trained(done: Path) -> None:
+    directory = directories(done)["gaid"]
+    steps = [json.loads(line)["step"] for line in (directory.path / "log.jsonl").read_text().splitlines()]
+    assert steps == list(range(1, len(steps) + 1))
+    assert len(steps) % 6 == 0
+    weights = load_file(directory.path / "checkpoint.safetensors")
+    assert any(name.startswith("method.fusion") for name in weights)
+    assert any(name.startswith("clip.transformer") for name in weights)
+    assert not any(name.startswith("clip.visual") for name in weights)
+
+
+def test_printed_figures_follow_from_the_ranks_of_the_queries(done: Path) -> None:
+    for directory in directories(done).values():
+        table = pd.read_parquet(directory.path / "queries.parquet")
+        for entry in directory.read_json("metrics.json")["results"]:
+            protocol = entry["protocol"]
+            keys = {key: protocol[key] for key in ("split", "condition", "rescoring")}
+            keys["direction"] = entry["direction"]
+            rows = table[(table[list(keys)] == list(keys.values())).all(axis=1)]
+            for policy in ("expected", "optimistic", "pessimistic"):
+                assert entry["metrics"][policy] == pytest.approx(naive_metrics(rows, policy), nan_ok=True)
+
+
+def test_ctrl_c_leaves_cells_that_say_so_and_no_traceback(story: Story) -> None:
+    ended = story.interrupted
+    assert ended.code == 130
+    assert "interrupted" in ended.states <= {"interrupted", "done"}
+    assert "the same command continues" in ended.out
+    assert "Traceback" not in ended.err
+    assert "resume.pt" in ended.files
+    assert not any(name.endswith(".part") for name in ended.files)
+
+
+def test_cells_end_when_the_command_is_killed_and_never_say_done(story: Story) -> None:
+    ended = story.killed
+    assert ended.code == -signal.SIGKILL
+    assert ended.states <= {"running", "interrupted", "done"}
+    assert "running" in ended.states
+    assert "resume.pt" in ended.files
+
+
+def test_a_disturbed_run_ends_with_the_log_and_the_metrics_of_an_undisturbed_one(
+    done: Path, tmp_path: Path
+) -> None:
+    threads = torch.get_num_threads()
+    torch.set_num_threads(max(1, default_workers(64) // 2))  # as many as each of two cells gets
+    for name, found in directories(done).items():
+        expected = RunDirectory(tmp_path / name)
+        expected.path.mkdir()
+        run_cell(found.read_spec(), expected, Silent())
         assert found.read_json("metrics.json") == expected.read_json("metrics.json")
         assert (found.path / "log.jsonl").read_text() == (expected.path / "log.jsonl").read_text()
-        assert not (found.path / "resume.pt").exists()
+    torch.set_num_threads(threads)
 
 
 @pytest.fixture
@@ -201,7 +233,7 @@ def assert_one_line(result: Result, *words: str) -> None:
 
 
 def test_a_dry_run_prints_the_cells_and_runs_nothing(
-    invoke: Callable[..., Result], done: tuple[Path, str, str], tmp_path: Path
+    invoke: Callable[..., Result], done: Path, tmp_path: Path
 ) -> None:
     flags = ("--methods", "gaid,clip4clip", "--datasets", "avworld-tiny", "--fusion", "sample,frame")
     result = invoke("run", *flags, "--seeds", "0,1", "--dry-run", "--runs", tmp_path / "runs")
@@ -209,19 +241,19 @@ def test_a_dry_run_prints_the_cells_and_runs_nothing(
     assert "clip4clip has no fusion" in result.stdout
     assert result.stdout.count("to do") == 2 * 2 + 2
     assert not (tmp_path / "runs").exists()
-    assert invoke(*RUN, "--dry-run", "--runs", done[0]).stdout.count("done") == 2
+    assert invoke(*RUN, "--dry-run", "--runs", done).stdout.count("done") == 2
 
 
 def test_the_same_command_reads_what_is_finished(
-    invoke: Callable[..., Result], done: tuple[Path, str, str]
+    invoke: Callable[..., Result], story: Story, done: Path
 ) -> None:
-    runs, first, _ = done
-    before = {path: path.stat().st_mtime_ns for path in runs.glob("*/m*.json")}
-    result = invoke(*RUN, "--runs", runs)
+    before = {path: path.stat().st_mtime_ns for path in done.glob("*/m*.json")}
+    result = invoke(*RUN, "--runs", done)
     assert result.exit_code == 0
     assert result.stdout.count("(before)") == 2
+    first = story.left_alone.out
     assert first[first.index("Text-to-video") :] in result.stdout
-    assert {path: path.stat().st_mtime_ns for path in runs.glob("*/m*.json")} == before
+    assert {path: path.stat().st_mtime_ns for path in done.glob("*/m*.json")} == before
 
 
 DRY = ("run", "--methods", "gaid", "--datasets", "avworld-tiny", "--dry-run")
@@ -289,25 +321,71 @@ def test_a_command_that_does_not_exist_is_one_line_too(
 
 
 def test_from_the_shell_a_mistake_is_one_line_as_well(tmp_path: Path) -> None:
-    code, out, err = finished(tmp_path, "run", "--methods", "gaidd", "--runs", str(tmp_path / "runs"))
-    assert (code, out) == (2, "")
-    assert err.startswith("bench: unknown method 'gaidd'; did you mean 'gaid'?")
-    assert err.count("\n") == 1
-    assert not (tmp_path / "runs").exists()
+    with started(tmp_path, "rnu") as process:
+        assert process.wait(timeout=60) == 2
+    assert (tmp_path / "out").read_text() == ""
+    assert (tmp_path / "err").read_text() == "bench: No such command 'rnu'. Did you mean 'run'?\n"
 
 
 ONE = ("run", "--methods", "clip4clip", "--datasets", "avworld-tiny")
 
 
+def raising(error: BaseException) -> Callable[..., Any]:
+    def function(*_: object, **__: object) -> Any:
+        raise error
+
+    return function
+
+
+def test_ctrl_c_while_data_are_prepared_is_no_traceback(
+    invoke: Callable[..., Result], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr("core.pipeline.prepare_materials", raising(KeyboardInterrupt()))
+    result = invoke(*ONE, "--runs", tmp_path)
+    assert (result.exit_code, result.stderr) == (130, "")
+    assert "the same command continues" in result.stdout
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EACCES, errno.EROFS, errno.EDQUOT])
+def test_a_disk_that_refuses_is_one_line_wherever_it_happens(
+    number: int, invoke: Callable[..., Result], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    error = OSError(number, os.strerror(number), "/the/file")
+    monkeypatch.setattr("core.pipeline.prepare_materials", raising(error))
+    assert_one_line(invoke(*ONE, "--runs", tmp_path), "/the/file", os.strerror(number), "BENCH_CACHE")
+
+
+def test_a_defect_is_not_dressed_up_as_a_mistake(
+    invoke: Callable[..., Result], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr("core.pipeline.prepare_materials", raising(ZeroDivisionError()))
+    with pytest.raises(ZeroDivisionError):
+        invoke(*ONE, "--runs", tmp_path)
+
+
+def test_failed_cells_make_the_exit_code_one_and_the_others_are_reported(
+    invoke: Callable[..., Result], monkeypatch: pytest.MonkeyPatch, done: Path, tmp_path: Path
+) -> None:
+    runs = copied(done, tmp_path)
+    directories(runs)["gaid"].set_status("failed", message="no reason")
+    monkeypatch.setattr(
+        "core.pipeline.run_cells", lambda cells, *_: [Outcome(cell, "failed", "no reason") for cell in cells]
+    )
+    result = invoke(*RUN, "--runs", runs)
+    assert result.exit_code == 1
+    assert "1 of 2 cells failed" in result.stdout
+    assert "CLIP4Clip (training.epochs=6)" in result.stdout
+
+
 def test_folders_that_cannot_be_written_are_named(
-    invoke: Callable[..., Result], done: tuple[Path, str, str], tmp_path: Path
+    invoke: Callable[..., Result], done: Path, tmp_path: Path
 ) -> None:
     (tmp_path / "file").write_text("")
     inside = tmp_path / "file" / "inside"
     assert_one_line(invoke(*ONE, "--runs", inside), str(inside), "--runs")
     assert_one_line(invoke(*ONE, "--runs", tmp_path, BENCH_CACHE=str(inside)), str(inside), "BENCH_CACHE")
     assert_one_line(invoke("data", "list", BENCH_CACHE=str(inside)), str(inside), "BENCH_CACHE")
-    assert_one_line(invoke("report", "--runs", done[0], "--out", inside), str(inside), "--out")
+    assert_one_line(invoke("report", "--runs", done, "--out", inside), str(inside), "--out")
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
 
 
@@ -364,19 +442,19 @@ def test_damaged_features_are_named(
     )
 
 
-def copied(done: tuple[Path, str, str], tmp_path: Path) -> Path:
-    return Path(shutil.copytree(done[0], tmp_path / "runs"))
+def copied(done: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(done, tmp_path / "runs"))
 
 
 def test_a_report_prints_and_writes_the_tables_and_the_picture(
-    invoke: Callable[..., Result], done: tuple[Path, str, str], tmp_path: Path
+    invoke: Callable[..., Result], done: Path, tmp_path: Path
 ) -> None:
-    result = invoke("report", "--runs", done[0], "--out", tmp_path)
+    result = invoke("report", "--runs", done, "--out", tmp_path)
     assert result.exit_code == 0
     names = {path.name for path in tmp_path.iterdir()}
     assert {"report.md", "gates.png", "text-to-video-leak-free.csv", "video-to-text-leak-free.csv"} <= names
     assert not any(name.endswith(".part") for name in names)
-    metrics = directories(done[0])["gaid"].read_json("metrics.json")["results"][0]["metrics"]["expected"]
+    metrics = directories(done)["gaid"].read_json("metrics.json")["results"][0]["metrics"]["expected"]
     rows = pd.read_csv(tmp_path / "text-to-video-leak-free.csv").set_index(["data", "method"])
     row = rows.loc[("avworld-tiny/test", "GAID (training.epochs=6)")]
     assert float(row["R@1"].split(" ")[0]) == pytest.approx(metrics["R@1"], abs=0.051)
@@ -385,7 +463,7 @@ def test_a_report_prints_and_writes_the_tables_and_the_picture(
 
 @pytest.mark.parametrize("name", ["metrics.json", "manifest.json", "spec.json", "status.json"])
 def test_a_report_names_a_damaged_run_and_goes_on_with_the_others(
-    name: str, invoke: Callable[..., Result], done: tuple[Path, str, str], tmp_path: Path
+    name: str, invoke: Callable[..., Result], done: Path, tmp_path: Path
 ) -> None:
     runs = copied(done, tmp_path)
     file = directories(runs)["gaid"].path / name
@@ -398,7 +476,7 @@ def test_a_report_names_a_damaged_run_and_goes_on_with_the_others(
 
 
 def test_a_report_leaves_out_what_is_not_finished_and_says_so(
-    invoke: Callable[..., Result], done: tuple[Path, str, str], tmp_path: Path
+    invoke: Callable[..., Result], done: Path, tmp_path: Path
 ) -> None:
     runs = copied(done, tmp_path)
     directories(runs)["gaid"].set_status("interrupted")
@@ -408,9 +486,7 @@ def test_a_report_leaves_out_what_is_not_finished_and_says_so(
     assert "GAID" not in (runs / "report" / "report.md").read_text()
 
 
-def test_damaged_gates_are_named(
-    invoke: Callable[..., Result], done: tuple[Path, str, str], tmp_path: Path
-) -> None:
+def test_damaged_gates_are_named(invoke: Callable[..., Result], done: Path, tmp_path: Path) -> None:
     runs = copied(done, tmp_path)
     file = directories(runs)["gaid"].path / "gates.safetensors"
     file.write_bytes(file.read_bytes()[:100])
@@ -418,7 +494,7 @@ def test_damaged_gates_are_named(
 
 
 def test_a_damaged_run_is_named_by_the_command_that_would_read_it(
-    invoke: Callable[..., Result], done: tuple[Path, str, str], tmp_path: Path
+    invoke: Callable[..., Result], done: Path, tmp_path: Path
 ) -> None:
     runs = copied(done, tmp_path)
     file = directories(runs)["gaid"].path / "metrics.json"
@@ -430,7 +506,7 @@ def test_a_damaged_run_is_named_by_the_command_that_would_read_it(
 
 
 def test_a_run_of_another_version_stops_no_dry_run(
-    invoke: Callable[..., Result], done: tuple[Path, str, str], tmp_path: Path
+    invoke: Callable[..., Result], done: Path, tmp_path: Path
 ) -> None:
     runs = copied(done, tmp_path)
     old = directories(runs)["gaid"].path
@@ -450,6 +526,23 @@ def test_a_report_of_nothing_says_what_to_do(invoke: Callable[..., Result], tmp_
 
 def test_parity_of_an_empty_folder_says_what_to_name(invoke: Callable[..., Result], tmp_path: Path) -> None:
     assert_one_line(invoke("parity", tmp_path), str(tmp_path), "golden")
+
+
+def test_parity_fails_for_a_kind_that_it_does_not_know(invoke: Callable[..., Result], tmp_path: Path) -> None:
+    shutil.copy(Path(__file__).parent / "golden" / "xpool_head1.safetensors", tmp_path)
+    good = invoke("parity", tmp_path)
+    assert (good.exit_code, "agrees" in good.stdout) == (0, True)
+    save_file({"x": torch.zeros(1)}, tmp_path / "other.safetensors", {"kind": "of.magic"})
+    bad = invoke("parity", tmp_path)
+    assert bad.exit_code == 1
+    assert "unknown kind 'of.magic'" in bad.stdout
+    assert "1 fail" in bad.stdout
+
+
+def test_preparing_what_is_ready_says_so(invoke: Callable[..., Result], materials: Materials) -> None:
+    result = invoke("data", "prepare", "avworld-tiny")
+    assert result.exit_code == 0
+    assert f"ready: {len(materials.store)} clips" in result.stdout
 
 
 def test_lists_of_methods_and_data_name_all_of_them(invoke: Callable[..., Result]) -> None:

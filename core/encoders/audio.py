@@ -14,11 +14,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import torch
-import transformers
 from numpy.typing import NDArray
 from safetensors import SafetensorError
 from torch import Tensor, nn
@@ -26,6 +25,9 @@ from torch import Tensor, nn
 from core.encoders.weights import fingerprint, shipped_folder
 from core.errors import BenchError, unknown_name
 from core.waveform import SOUND_RATE
+
+if TYPE_CHECKING:
+    import transformers
 
 SHIPPED_NAMES = {
     "avworld-whisper": "whisper",
@@ -36,8 +38,6 @@ SHIPPED_NAMES = {
 UNTRAINED = "-untrained"
 """Suffix of the control that has the same configuration and fresh weights."""
 
-transformers.utils.logging.disable_progress_bar()  # type: ignore[no-untyped-call]  # files load at once
-
 STATES_PER_SECOND = 50
 """Whisper's states: 100 log-mel frames per second, halved by its second convolution."""
 WAV2VEC2_POSITIONS = {128: 200, 768: 1500, 1024: 1500}
@@ -47,8 +47,8 @@ SHORTEST = 400
 
 
 def whisper_states(
-    encoder: transformers.PreTrainedModel,
-    extractor: transformers.WhisperFeatureExtractor,
+    encoder: "transformers.PreTrainedModel",
+    extractor: "transformers.WhisperFeatureExtractor",
     waveforms: Sequence[NDArray[np.float32]],
 ) -> Tensor:
     """Encoder states `(B, L, Da)` of waveforms `(n,)` at 16 kHz; L is the encoder's number of positions.
@@ -70,8 +70,8 @@ def whisper_states(
 
 
 def wav2vec2_states(
-    encoder: transformers.PreTrainedModel,
-    extractor: transformers.Wav2Vec2FeatureExtractor,
+    encoder: "transformers.PreTrainedModel",
+    extractor: "transformers.Wav2Vec2FeatureExtractor",
     waveforms: Sequence[NDArray[np.float32]],
     positions: int,
 ) -> Tensor:
@@ -101,7 +101,7 @@ class AudioEncoder:
 
     name: str
     """Name on the command line, or the model folder."""
-    encoder: transformers.PreTrainedModel
+    encoder: "transformers.PreTrainedModel"
     """The transformer."""
     extractor: Any
     """Waveform to input features, transformers' own."""
@@ -115,6 +115,9 @@ class AudioEncoder:
         folder = shipped_folder(SHIPPED_NAMES[name]) if name in SHIPPED_NAMES else Path(name)
         if not (folder / "config.json").is_file():
             raise unknown_name("audio encoder", name, SHIPPED_NAMES)
+        import transformers  # late: it takes seconds, which a report or a decoding worker should not wait
+
+        transformers.utils.logging.disable_progress_bar()  # type: ignore[no-untyped-call]  # files load at once
         try:
             model: Any
             extractor: Any
@@ -201,7 +204,7 @@ class AudioEncoder:
 
 def _rebuilt(
     name: str,
-    kind: Callable[[Any], transformers.PreTrainedModel],
+    kind: "Callable[[Any], transformers.PreTrainedModel]",
     config: Any,
     state: Mapping[str, Tensor],
     extractor: Any,

@@ -24,7 +24,13 @@ def result(
     """An entry of metrics.json; R@K grows by 10 points per K, MdR is 3.5 and MnR 12.25."""
     metrics = {f"R@{k}": min(100.0, recall_at_1 + 10 * i) for i, k in enumerate(RECALL)}
     metrics |= {"MdR": 3.5, "MnR": 12.25, "entries": 100, "undefined": undefined}
-    protocol = {"split": split, "condition": condition, "rescoring": rescoring, "queries": 100, "gallery": 100}
+    protocol = {
+        "split": split,
+        "condition": condition,
+        "rescoring": rescoring,
+        "queries": 100,
+        "gallery": 100,
+    }
     return {
         "direction": direction,
         "protocol": {**protocol, "rescoring_uses": f"what {rescoring} uses"},

@@ -90,7 +90,9 @@ def test_a_run_that_lacks_a_file_is_named(tmp_path: Path) -> None:
 def test_runs_on_older_data_are_no_further_seeds(tmp_path: Path) -> None:
     old = {"dataset": "old world", "features": "f"}
     new = {"dataset": "new world", "features": "f"}
-    make_run(tmp_path, {"seeds.noise": 1}, [result(9.0)], fingerprints=old, started="2026-01-01T10:00:00+00:00")
+    make_run(
+        tmp_path, {"seeds.noise": 1}, [result(9.0)], fingerprints=old, started="2026-01-01T10:00:00+00:00"
+    )
     make_run(tmp_path, {"frames": 6}, [result(9.0)], fingerprints=old, started="2026-01-01T11:00:00+00:00")
     kept, _ = make_run(tmp_path, {}, [result(1.0)], fingerprints=new, started="2026-01-02T10:00:00+00:00")
     runs, notes = read_runs(tmp_path)
@@ -98,13 +100,19 @@ def test_runs_on_older_data_are_no_further_seeds(tmp_path: Path) -> None:
     assert sum("other data or weights" in note for note in notes) == 2
 
 
-def test_runs_with_older_weights_are_no_further_seeds_but_other_labels_may_have_their_own(tmp_path: Path) -> None:
+def test_runs_with_older_weights_are_no_further_seeds_but_other_labels_may_have_their_own(
+    tmp_path: Path,
+) -> None:
     def fingerprints(features: str) -> dict[str, str]:
         return {"dataset": "world", "features": features}
 
-    make_run(tmp_path, {"seeds.noise": 1}, [result(9.0)], fingerprints=fingerprints("old"), started="2026-01-01")
+    make_run(
+        tmp_path, {"seeds.noise": 1}, [result(9.0)], fingerprints=fingerprints("old"), started="2026-01-01"
+    )
     make_run(tmp_path, {}, [result(1.0)], fingerprints=fingerprints("new"), started="2026-01-02")
-    make_run(tmp_path, {"frames": 6}, [result(2.0)], fingerprints=fingerprints("of six"), started="2026-01-01")
+    make_run(
+        tmp_path, {"frames": 6}, [result(2.0)], fingerprints=fingerprints("of six"), started="2026-01-01"
+    )
     runs, notes = read_runs(tmp_path)
     assert sorted(run.metrics["results"][0]["metrics"]["expected"]["R@1"] for run in runs) == [1.0, 2.0]
     assert len(notes) == 1

@@ -22,13 +22,22 @@ AUROC = {"test": {"auroc": {"trained": {"partial": 0.9, "within partial": 0.9}}}
 def run(materials: Materials, tmp_path: Path) -> Run:
     """A run whose gate follows the truth, more or less."""
     directory, _ = make_run(
-        tmp_path, {}, [result(1.0)], gates=AUROC, fingerprints={"dataset": materials.dataset.fingerprint}
+        tmp_path,
+        {},
+        [result(1.0)],
+        gates=AUROC,
+        fingerprints={"dataset": materials.dataset.fingerprint},
+        store=materials.store.folder.name,
     )
     split = materials.dataset.splits["test"]
     assert split.truth is not None
     truth = torch.tensor([frame_truth(record, 4.0, 12) for record in split.truth])
     noise = torch.rand(truth.shape, generator=torch.Generator().manual_seed(0))
-    tensors = {"test/gates": 0.6 * truth + 0.4 * noise, "test/truth": truth, "test/video": torch.arange(len(truth))}
+    tensors = {
+        "test/gates": 0.6 * truth + 0.4 * noise,
+        "test/truth": truth,
+        "test/video": torch.arange(len(truth)),
+    }
     save_file(tensors, directory.path / "gates.safetensors")
     return read_run(directory)
 
@@ -41,7 +50,9 @@ def mixed_strata(materials: Materials) -> list[str]:
     return list(dict.fromkeys(found))
 
 
-def test_the_figure_has_a_column_per_stratum_with_frames_sound_and_gate(run: Run, materials: Materials) -> None:
+def test_the_figure_has_a_column_per_stratum_with_frames_sound_and_gate(
+    run: Run, materials: Materials
+) -> None:
     strata = mixed_strata(materials)
     assert "partial" in strata
     figure = gate_figure(run)
@@ -101,7 +112,10 @@ def test_the_typical_clip_has_the_median_auroc() -> None:
 
 def test_a_run_without_a_gate_per_frame_or_on_other_data_gives_no_picture(run: Run, tmp_path: Path) -> None:
     per_layer = {"test": {"auroc": {"trained layer 1": {"audible": 0.5}}}}
-    assert write_gate_figure([Run(run.directory, run.spec, run.manifest, {"gates": per_layer})], tmp_path) is None
+    assert (
+        write_gate_figure([Run(run.directory, run.spec, run.manifest, {"gates": per_layer})], tmp_path)
+        is None
+    )
     elsewhere = {**run.manifest, "fingerprints": {"dataset": "another world"}}
     assert write_gate_figure([Run(run.directory, run.spec, elsewhere, run.metrics)], tmp_path) is None
     assert not (tmp_path / "gates.png").exists()

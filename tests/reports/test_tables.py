@@ -120,7 +120,10 @@ def test_rescoring_stands_beside_the_plain_scores_with_what_it_uses(tmp_path: Pa
     row = row_of(table, "GAID")
     assert [row[f"t2v {kind}"] for kind in ("none", "dsl", "qb-norm")] == ["40.0", "44.0", "42.0"]
     assert [row.get(f"v2t {kind}", "–") for kind in ("none", "dsl", "qb-norm")] == ["30.0", "31.0", "–"]
-    assert [note.startswith(f"{kind}: what {kind} uses") for note, kind in zip(table.notes, ("dsl", "qb-norm"), strict=True)]
+    assert [
+        note.startswith(f"{kind}: what {kind} uses")
+        for note, kind in zip(table.notes, ("dsl", "qb-norm"), strict=True)
+    ]
     make_run(tmp_path / "plain", {}, [result(40.0)])
     assert rescoring_table(frame_of(read_runs(tmp_path / "plain")[0])) is None
 
@@ -146,6 +149,8 @@ def test_without_gates_there_is_no_table_of_them(tmp_path: Path) -> None:
     assert [table.title for table in all_tables(frame_of(runs), runs, {})][:1] == ["Text-to-video, leak-free"]
 
 
-@pytest.mark.parametrize(("value", "text"), [(12.345, "12.3"), (float("nan"), "–"), (None, "–"), (0.0, "0.0")])
+@pytest.mark.parametrize(
+    ("value", "text"), [(12.345, "12.3"), (float("nan"), "–"), (None, "–"), (0.0, "0.0")]
+)
 def test_a_figure_that_does_not_exist_is_a_dash(value: float, text: str) -> None:
     assert number(value) == text
