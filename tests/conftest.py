@@ -17,6 +17,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch counts the cores, 
 if sys.dont_write_bytecode:  # children would compile all that they import, which is half of their start
     os.environ |= {"PYTHONDONTWRITEBYTECODE": "", "PYTHONPYCACHEPREFIX": str(CACHE / "bytecode")}
 
+import harness  # noqa: E402
 from core.cells import Materials, build_method, prepare_materials  # noqa: E402
 from core.encoders.clip import ClipBackbone  # noqa: E402
 from core.progress import Silent  # noqa: E402
@@ -43,3 +44,18 @@ def make_retriever(materials: Materials) -> Callable[..., tuple[Retriever, RunSp
         return Retriever(own.clip, built, own.features, own.store, spec.training), spec
 
     return make
+
+
+@pytest.fixture
+def invoke(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Result]:
+    """A command in this process; none of them runs a cell, so none needs the server of processes."""
+    monkeypatch.setattr("core.workers.start_server", lambda: None)
+    monkeypatch.setattr(harness, "console", Console(width=harness.PIPE_WIDTH))
+
+    def command(*arguments: object, **environment: str) -> Result:
+        result = CliRunner().invoke(harness.app, [str(a) for a in arguments], env=environment)
+        if result.exception is not None and not isinstance(result.exception, SystemExit):
+            raise result.exception
+        return result
+
+    return command
