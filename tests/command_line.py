@@ -1,10 +1,11 @@
-"""Running `bench`: as a process of its own, and what a mistake must look like."""
+"""`bench` as a process of its own, and what a mistake must look like."""
 
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from typer.testing import Result
 
@@ -29,6 +30,8 @@ def assert_one_line(result: Result, *words: str) -> None:
 
 
 def raising(error: BaseException) -> Callable[..., Any]:
+    """A function that takes anything and raises."""
+
     def function(*_: object, **__: object) -> Any:
         raise error
 

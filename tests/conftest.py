@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from rich.console import Console
+from typer.testing import CliRunner, Result
 
 CACHE = Path(__file__).parents[1] / ".cache" / "tests"
 """Outlives the session; child processes see it through the environment."""

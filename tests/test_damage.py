@@ -35,15 +35,15 @@ def test_a_disk_that_refuses_is_one_line_wherever_it_happens(
 
 
 def test_folders_that_cannot_be_written_are_named(
-    invoke: Callable[..., Result], done: Path, tmp_path: Path
+    invoke: Callable[..., Result], made: tuple[Path, RunDirectory], tmp_path: Path
 ) -> None:
     (tmp_path / "file").write_text("")
     inside = tmp_path / "file" / "inside"
     assert_one_line(invoke(*ONE, "--runs", inside), str(inside), "--runs")
     assert_one_line(invoke(*ONE, "--runs", tmp_path, BENCH_CACHE=str(inside)), str(inside), "BENCH_CACHE")
     assert_one_line(invoke("data", "list", BENCH_CACHE=str(inside)), str(inside), "BENCH_CACHE")
-    assert_one_line(invoke("report", "--runs", done, "--out", inside), str(inside), "--out")
-    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+    assert_one_line(invoke("report", "--runs", made[0], "--out", inside), str(inside), "--out")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "made"]
 
 
 def test_a_full_disk_is_told_before_anything_is_generated(
@@ -101,11 +101,11 @@ def test_damaged_features_are_named(
 
 @pytest.mark.parametrize("name", ["metrics.json", "manifest.json", "spec.json", "status.json"])
 def test_a_report_names_a_damaged_run_and_goes_on_with_the_others(
-    name: str, invoke: Callable[..., Result], done: Path, tmp_path: Path
+    name: str, invoke: Callable[..., Result], made: tuple[Path, RunDirectory]
 ) -> None:
-    runs = copied(done, tmp_path)
-    file = directories(runs)["gaid"].path / name
-    file.write_bytes(file.read_bytes()[:-40])
+    runs, gaid = made
+    file = gaid.path / name
+    file.write_bytes(file.read_bytes()[:-20])
     result = invoke("report", "--runs", runs)
     assert result.exit_code == 0
     assert f"left out: {file}" in result.stdout.replace("\n", "")
@@ -114,35 +114,48 @@ def test_a_report_names_a_damaged_run_and_goes_on_with_the_others(
 
 
 def test_a_report_leaves_out_what_is_not_finished_and_says_so(
-    invoke: Callable[..., Result], done: Path, tmp_path: Path
+    invoke: Callable[..., Result], made: tuple[Path, RunDirectory]
 ) -> None:
-    runs = copied(done, tmp_path)
-    directories(runs)["gaid"].set_status("interrupted")
+    runs, gaid = made
+    gaid.set_status("interrupted")
     result = invoke("report", "--runs", runs)
     assert result.exit_code == 0
     assert "interrupted; the same `bench run` continues it" in result.stdout
     assert "GAID" not in (runs / "report" / "report.md").read_text()
 
 
-def test_damaged_gates_are_named(invoke: Callable[..., Result], done: Path, tmp_path: Path) -> None:
-    runs = copied(done, tmp_path)
-    file = directories(runs)["gaid"].path / "gates.safetensors"
-    file.write_bytes(file.read_bytes()[:100])
-    assert_one_line(invoke("report", "--runs", runs), str(file), "delete")
+def test_damaged_gates_are_named(invoke: Callable[..., Result], materials: Materials, tmp_path: Path) -> None:
+    directory, _ = make_run(
+        tmp_path,
+        {},
+        [result(40.0)],
+        gates={"test": {"auroc": {"trained": {"within partial": 0.9}}}},
+        fingerprints={"dataset": materials.dataset.fingerprint},
+    )
+    file = directory.path / "gates.safetensors"
+    file.write_bytes(b"not tensors")
+    assert_one_line(invoke("report", "--runs", tmp_path), str(file), "delete")
 
 
-def test_a_run_of_another_version_stops_no_dry_run(
-    invoke: Callable[..., Result], done: Path, tmp_path: Path
+def test_a_run_of_another_version_stops_neither_a_dry_run_nor_a_report(
+    invoke: Callable[..., Result], made: tuple[Path, RunDirectory]
 ) -> None:
-    runs = copied(done, tmp_path)
-    old = directories(runs)["gaid"].path
-    (old / "status.json").write_text('{"state": "done", "schema": 0}')
-    (old / "spec.json").write_text('{"architecture": "of yore"}')
-    result = invoke(*RUN, "--dry-run", "--runs", runs)
-    assert result.exit_code == 0
-    assert (result.stdout.count("to do"), result.stdout.count("done")) == (1, 1)
+    runs, gaid = made
+    (gaid.path / "status.json").write_text('{"state": "done", "schema": 0}')
+    (gaid.path / "spec.json").write_text('{"architecture": "of yore"}')
+    both = ("run", "--methods", "clip4clip,gaid", "--datasets", "avworld-tiny")
+    assert invoke(*both, "--dry-run", "--runs", runs).exit_code == 0
     report = invoke("report", "--runs", runs)
+    assert report.exit_code == 0
     assert "schema 0, this version reads 1" in report.stdout
+
+
+def test_a_dry_run_names_a_damaged_run(
+    invoke: Callable[..., Result], made: tuple[Path, RunDirectory]
+) -> None:
+    runs, gaid = made
+    (gaid.path / "spec.json").write_text('{"architecture": "of yore"}')
+    assert_one_line(invoke(*ONE, "--dry-run", "--runs", runs), str(gaid.path / "spec.json"), "delete")
 
 
 def test_a_report_of_nothing_says_what_to_do(invoke: Callable[..., Result], tmp_path: Path) -> None:

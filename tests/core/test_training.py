@@ -1,146 +1,20 @@
-"""Training: an interrupt changes nothing, each mode trains what it says, each rule picks its epoch."""
+"""Training: each mode trains what it says, in the order of its seed, and each rule picks its epoch."""
 
+import json
 import math
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import torch
+from small_training import BATCH, SMALL, first_pairs, no_validation
 from torch import Tensor
 
 from core.cells import Materials
 from core.errors import BenchError
-from core.progress import Advance, Silent
+from core.progress import Silent
 from core.retriever import Retriever, SplitData
-from core.training import Progression, Trainer, batches_of, build_optimizer, data_order
-
-PAIRS, BATCH = 48, 16
-STEPS = PAIRS // BATCH
-SMALL = {"training__batch_size": BATCH, "training__epochs": 3, "training__captions": "every"}
-
-
-def first_pairs(materials: Materials, count: int = PAIRS) -> SplitData:
-    data = SplitData.of(materials.dataset.splits["train"], materials.clip, materials.store)
-    return SplitData(data.split, data.tokens[:count], data.text_keys[:count], data.pairing[:count], data.rows)
-
-
-def no_validation() -> float:
-    raise AssertionError("a run that keeps its last epoch does not validate")
-
-
-@dataclass
-class InterruptAfter:
-    """A progress that raises Ctrl-C once so many optimiser steps have been taken."""
-
-    steps: int
-
-    @contextmanager
-    def task(self, description: str, total: int) -> Iterator[Advance]:
-        taken = 0
-
-        def advance(units: int, note: str) -> None:
-            nonlocal taken
-            taken += units
-            if taken == self.steps:
-                raise KeyboardInterrupt
-
-        yield advance
-
-
-@dataclass
-class Outcome:
-    weights: dict[str, Tensor]
-    log: str
-    done: Progression
-
-
-def train(
-    make_retriever: Callable, data: SplitData, folder: Path, interrupt: int | None = None, **overrides: object
-) -> Outcome:
-    """Trains T-MASS, which draws noise and dropout; what it validates by depends on the weights."""
-    retriever, spec = make_retriever("tmass", **{**SMALL, **overrides})
-    folder.mkdir(exist_ok=True)
-    trainer = Trainer(retriever, spec.training, spec.seeds, folder)
-    progress = Silent() if interrupt is None else InterruptAfter(interrupt)
-    done = trainer.fit(data, lambda: retriever.method.logit_scale.item(), progress)
-    return Outcome(retriever.trained_state(), (folder / "log.jsonl").read_text(), done)
-
-
-@pytest.fixture(scope="module")
-def undisturbed(
-    make_retriever: Callable, materials: Materials, tmp_path_factory: pytest.TempPathFactory
-) -> Outcome:
-    return train(make_retriever, first_pairs(materials), tmp_path_factory.mktemp("undisturbed"))
-
-
-def assert_equal_outcomes(found: Outcome, expected: Outcome) -> None:
-    assert found.weights.keys() == expected.weights.keys()
-    assert [
-        name for name in expected.weights if not torch.equal(found.weights[name], expected.weights[name])
-    ] == []
-    assert found.log == expected.log
-    assert (found.done.looks, found.done.best_epoch) == (expected.done.looks, expected.done.best_epoch)
-
-
-@pytest.mark.parametrize(
-    "steps",
-    [1, STEPS, STEPS + 1, 2 * STEPS - 1, 3 * STEPS],
-    ids=["first step", "epoch not yet saved", "epoch just saved", "middle of an epoch", "last step"],
-)
-def test_an_interrupted_run_continues_bit_for_bit(
-    steps: int, make_retriever: Callable, materials: Materials, undisturbed: Outcome, tmp_path: Path
-) -> None:
-    data = first_pairs(materials)
-    with pytest.raises(KeyboardInterrupt):
-        train(make_retriever, data, tmp_path, interrupt=steps)
-    torch.manual_seed(steps)  # another process would have another state
-    assert_equal_outcomes(train(make_retriever, data, tmp_path), undisturbed)
-
-
-def test_a_finished_run_is_not_trained_again(
-    make_retriever: Callable, materials: Materials, undisturbed: Outcome, tmp_path: Path
-) -> None:
-    data = first_pairs(materials)
-    train(make_retriever, data, tmp_path)
-    assert_equal_outcomes(train(make_retriever, data, tmp_path, interrupt=1 + 3 * STEPS), undisturbed)
-
-
-def test_the_same_seeds_give_the_same_run_and_another_noise_seed_another(
-    make_retriever: Callable, materials: Materials, undisturbed: Outcome, tmp_path: Path
-) -> None:
-    data = first_pairs(materials)
-    assert_equal_outcomes(train(make_retriever, data, tmp_path / "same"), undisturbed)
-    other = train(make_retriever, data, tmp_path / "other", seeds__noise=1)
-    assert other.log != undisturbed.log
-
-
-@pytest.mark.parametrize(
-    "damage", ["empty", "text", "truncated", "half the keys", "another method", "a list"]
-)
-def test_a_damaged_state_is_one_line_that_names_it(
-    damage: str, make_retriever: Callable, materials: Materials, tmp_path: Path
-) -> None:
-    state = tmp_path / "resume.pt"
-    with pytest.raises(KeyboardInterrupt):
-        train(make_retriever, first_pairs(materials), tmp_path, interrupt=STEPS + 1)
-    content = torch.load(state)
-    if damage == "empty":
-        state.write_bytes(b"")
-    elif damage == "text":
-        state.write_text("not a checkpoint")
-    elif damage == "truncated":
-        state.write_bytes(state.read_bytes()[: state.stat().st_size // 2])
-    elif damage == "half the keys":
-        torch.save({key: content[key] for key in ("progression", "weights")}, state)
-    elif damage == "another method":
-        torch.save({**content, "weights": {"method.unheard_of": torch.zeros(1)}}, state)
-    else:
-        torch.save([content], state)
-    with pytest.raises(BenchError, match=r"resume\.pt is damaged .* delete it") as caught:
-        train(make_retriever, first_pairs(materials), tmp_path)
-    assert "\n" not in str(caught.value)
+from core.training import Trainer, batches_of, build_optimizer, data_order
 
 
 def changed_towers(retriever: Retriever, before: dict[str, Tensor]) -> set[str]:
@@ -371,12 +245,15 @@ def test_rates_follow_the_groups_and_biases_are_spared_the_decay(make_retriever:
 def test_the_logged_rate_rises_to_one_and_falls_along_the_cosine(
     make_retriever: Callable, materials: Materials, tmp_path: Path
 ) -> None:
-    outcome = train(
-        make_retriever, first_pairs(materials), tmp_path, training__epochs=4, training__warmup=0.25
+    overrides = {**SMALL, "training__epochs": 4, "training__warmup": 0.25, "training__selection": "last"}
+    retriever, spec = make_retriever("clip4clip", **overrides)
+    Trainer(retriever, spec.training, spec.seeds, tmp_path).fit(
+        first_pairs(materials), no_validation, Silent()
     )
-    factors = [float(line.split('"rate_factor": ')[1].split(",")[0]) for line in outcome.log.splitlines()]
+    log = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
     expected = [step / 3 if step < 3 else (1 + math.cos(math.pi * (step - 3) / 9)) / 2 for step in range(12)]
-    assert factors == pytest.approx(expected)
+    assert [record["rate_factor"] for record in log] == pytest.approx(expected)
+    assert [record["step"] for record in log] == list(range(1, 13))
 
 
 def test_the_logit_scale_is_held_at_a_hundred(
