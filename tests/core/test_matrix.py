@@ -114,7 +114,8 @@ def test_assignments_are_json_where_they_parse_as_such() -> None:
 
 
 def test_equal_specs_have_equal_digests_and_other_data_has_another() -> None:
-    first, second = resolve("gaid", "avworld", {}), resolve("gaid", "avworld", {"training.epochs": 12})
+    first = resolve("gaid", "avworld", {})
+    second = resolve("gaid", "avworld", {"training.epochs": first.training.epochs})
     assert first.digest("data") == second.digest("data") != first.digest("other data")
 
 
