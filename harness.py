@@ -132,7 +132,7 @@ def run(
         console.print(
             f"[red]{len(failed)} of {len(outcomes)} cells failed[/]; the same command tries them again"
         )
-        raise typer.Exit(1)
+        raise typer.Exit(2 if all(outcome.mendable for outcome in failed) else 1)
 
 
 def report_on(directories: list[Any]) -> None:

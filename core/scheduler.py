@@ -43,6 +43,8 @@ class Outcome:
     state: Literal["done", "failed", "interrupted"]
     message: str = ""
     """Of a failed cell: what went wrong, in one line."""
+    mendable: bool = False
+    """Whether the user can mend it, as a damaged file; else it is a defect or a killed process."""
 
 
 class Messages:
@@ -125,7 +127,7 @@ def run_in_child(cell: Cell, threads: int, messages: Any, lifeline: Connection) 
             except KeyboardInterrupt:
                 directory.set_status("interrupted")
             except BenchError as error:
-                directory.set_status("failed", message=str(error))
+                directory.set_status("failed", message=str(error), mendable=True)
             except Exception as error:  # a defect of one cell must not stop the others; it is logged whole
                 (directory.path / "error.txt").write_text(traceback.format_exc(), encoding="utf-8")
                 directory.set_status("failed", message=f"{type(error).__name__}: {error}")
@@ -150,13 +152,13 @@ def end_with_parent(lifeline: Connection) -> None:
 def outcome_of(cell: Cell, exit_code: int | None, lifeline: Connection) -> Outcome:
     """How a cell ended, from its status file, or from its exit code where it could not write one."""
     try:
-        return Outcome(cell, "failed", lifeline.recv())
+        return Outcome(cell, "failed", lifeline.recv(), mendable=True)
     except EOFError:  # the process ended without a word: its status file has the rest
         pass
     status = cell.directory.status()
     state = status.get("state")
     if state in ("done", "failed", "interrupted"):
-        return Outcome(cell, state, status.get("message", ""))
+        return Outcome(cell, state, status.get("message", ""), bool(status.get("mendable")))
     message = f"its process ended with code {exit_code}" + (
         " (killed, perhaps out of memory)" if exit_code == -9 else ""
     )

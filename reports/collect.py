@@ -15,6 +15,7 @@ from core.spec import SCHEMA, RunSpec, resolve
 METRICS_FIELDS = {"results", "gates"}
 MANIFEST_FIELDS = {
     "fingerprints",
+    "store",
     "parameters",
     "peak_memory_bytes",
     "score_seconds",

@@ -88,6 +88,11 @@ def leak_table(frame: pd.DataFrame, direction: str) -> Table:
             "undefined: queries for which the released pooling has no value (some video has fewer captions); "
             "they are left out of its mean."
         )
+    if (chosen["queries"] != chosen["gallery"]).any():
+        notes.append(
+            "Where videos have unequal numbers of captions, the released pooling has no value for some; "
+            "as in the released code, these rank first."
+        )
     return Table(f"{title}, leak-free", columns, rows, notes)
 
 

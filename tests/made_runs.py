@@ -57,6 +57,7 @@ def make_run(
         "schema": 1,
         "started": "2026-01-01T00:00:00+00:00",
         "fingerprints": {"dataset": "world", "features": "features"},
+        "store": "none",
         "parameters": 1_500_000,
         "train_seconds": 61.0,
         "score_seconds": 2.5,

@@ -209,16 +209,23 @@ def test_the_same_command_reads_what_is_finished(
     assert {path: path.stat().st_mtime_ns for path in done.glob("*/m*.json")} == before
 
 
-def test_failed_cells_make_the_exit_code_one_and_the_others_are_reported(
-    invoke: Callable[..., Result], monkeypatch: pytest.MonkeyPatch, done: Path, tmp_path: Path
+@pytest.mark.parametrize(("mendable", "exit_code"), [(False, 1), (True, 2)])
+def test_failed_cells_set_the_exit_code_and_the_others_are_reported(
+    invoke: Callable[..., Result],
+    monkeypatch: pytest.MonkeyPatch,
+    done: Path,
+    tmp_path: Path,
+    mendable: bool,
+    exit_code: int,
 ) -> None:
     runs = copied(done, tmp_path)
     directories(runs)["gaid"].set_status("failed", message="no reason")
     monkeypatch.setattr(
-        "core.pipeline.run_cells", lambda cells, *_: [Outcome(cell, "failed", "no reason") for cell in cells]
+        "core.pipeline.run_cells",
+        lambda cells, *_: [Outcome(cell, "failed", "no reason", mendable) for cell in cells],
     )
     result = invoke(*RUN, "--runs", runs)
-    assert result.exit_code == 1
+    assert result.exit_code == exit_code
     assert "1 of 2 cells failed" in result.stdout
     assert "CLIP4Clip (training.epochs=6)" in result.stdout
 
