@@ -7,6 +7,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,7 +27,7 @@ from core.scheduler import Outcome, default_workers
 
 pytestmark = pytest.mark.timeout(900)  # each real run imports the engine twice, on whatever else is going on
 
-RUN = ("run", "--methods", "clip4clip,gaid", "--datasets", "avworld-tiny", "--set", "training.epochs=6")
+RUN = ("run", "--methods", "clip4clip,gaid", "--datasets", "avworld-tiny", "--set", "training.epochs=16")
 
 
 def wait_until(condition: Callable[[], bool], seconds: float = 240) -> None:
@@ -86,9 +87,17 @@ def story(materials: Materials, tmp_path_factory: pytest.TempPathFactory) -> Sto
         wait_until(lambda: any(runs.glob("*/resume.pt")))
         os.killpg(process.pid, signal.SIGINT)  # as a terminal does, to every process of the group
 
+    def checkpoints() -> dict[str, str]:
+        """What each cell has saved to resume from; a cell may save or finish while this looks."""
+        found = {}
+        for file in runs.glob("*/resume.pt"):
+            with suppress(FileNotFoundError):
+                found[file.parent.name] = str(file.stat().st_mtime_ns)
+        return found
+
     def kill(process: subprocess.Popen[bytes]) -> None:
-        saved = {file: file.stat().st_mtime_ns for file in runs.glob("*/resume.pt")}
-        wait_until(lambda: any(not f.exists() or f.stat().st_mtime_ns != time for f, time in saved.items()))
+        saved = checkpoints()
+        wait_until(lambda: checkpoints() != saved)
         process.kill()
 
     return Story(runs, tell(interrupt), tell(kill), tell(lambda process: None))
@@ -227,7 +236,7 @@ def test_failed_cells_set_the_exit_code_and_the_others_are_reported(
     result = invoke(*RUN, "--runs", runs)
     assert result.exit_code == exit_code
     assert "1 of 2 cells failed" in result.stdout
-    assert "CLIP4Clip (training.epochs=6)" in result.stdout
+    assert "CLIP4Clip (training.epochs=16)" in result.stdout
 
 
 def test_a_damaged_run_is_named_by_the_command_that_would_read_it(
@@ -252,7 +261,7 @@ def test_a_report_prints_and_writes_the_tables_and_the_picture(
     assert not any(name.endswith(".part") for name in names)
     metrics = directories(done)["gaid"].read_json("metrics.json")["results"][0]["metrics"]["expected"]
     rows = pd.read_csv(tmp_path / "text-to-video-leak-free.csv").set_index(["data", "method"])
-    row = rows.loc[("avworld-tiny/test", "GAID (training.epochs=6)")]
+    row = rows.loc[("avworld-tiny/test", "GAID (training.epochs=16)")]
     assert float(row["R@1"].split(" ")[0]) == pytest.approx(metrics["R@1"], abs=0.051)
     assert float(row["MnR"]) == pytest.approx(metrics["MnR"], abs=0.051)
 

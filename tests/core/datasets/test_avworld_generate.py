@@ -135,7 +135,7 @@ def test_interrupted_generation_leaves_whole_files_only_and_continues(
         time.sleep(0.02)
     # A terminal sends Ctrl-C to the whole group of processes; a kill meets the parent alone.
     os.killpg(process.pid, signum) if signum == signal.SIGINT else process.kill()
-    _, errors = process.communicate(timeout=60)
+    _, errors = process.communicate(timeout=180)
     assert process.returncode == -signum
     wait_for_the_workers_of(process.pid)
     assert not is_whole(config, folder)
