@@ -27,7 +27,18 @@ from core.scheduler import Outcome, default_workers
 
 pytestmark = pytest.mark.timeout(900)  # each real run imports the engine twice, on whatever else is going on
 
-RUN = ("run", "--methods", "clip4clip,gaid", "--datasets", "avworld-tiny", "--set", "training.epochs=16")
+EPOCHS = 16
+"""Enough that an interrupt finds a cell in training."""
+
+RUN = (
+    "run",
+    "--methods",
+    "clip4clip,gaid",
+    "--datasets",
+    "avworld-tiny",
+    "--set",
+    f"training.epochs={EPOCHS}",
+)
 
 
 def wait_until(condition: Callable[[], bool], seconds: float = 240) -> None:
@@ -178,7 +189,7 @@ def test_a_manifest_says_where_a_result_comes_from(done: Path) -> None:
         assert min(manifest[f"{what}_seconds"] for what in ("wall", "train", "score")) > 0
         assert manifest["peak_memory_bytes"] > 2**20
         every = directory.read_spec().training.validate_every
-        looks = {epoch for epoch in range(1, 7) if epoch % every == 0 or epoch == 6}
+        looks = {epoch for epoch in range(1, EPOCHS + 1) if epoch % every == 0 or epoch == EPOCHS}
         assert manifest["selection_looks"] == len(looks)
         assert manifest["selected_epoch"] in looks
 
@@ -187,7 +198,7 @@ def test_the_log_has_a_line_per_step_and_the_checkpoint_what_was_trained(done: P
     directory = directories(done)["gaid"]
     steps = [json.loads(line)["step"] for line in (directory.path / "log.jsonl").read_text().splitlines()]
     assert steps == list(range(1, len(steps) + 1))
-    assert len(steps) % 6 == 0
+    assert len(steps) % EPOCHS == 0
     weights = load_file(directory.path / "checkpoint.safetensors")
     assert any(name.startswith("method.fusion") for name in weights)
     assert any(name.startswith("clip.transformer") for name in weights)
@@ -236,7 +247,7 @@ def test_failed_cells_set_the_exit_code_and_the_others_are_reported(
     result = invoke(*RUN, "--runs", runs)
     assert result.exit_code == exit_code
     assert "1 of 2 cells failed" in result.stdout
-    assert "CLIP4Clip (training.epochs=16)" in result.stdout
+    assert f"CLIP4Clip (training.epochs={EPOCHS})" in result.stdout
 
 
 def test_a_damaged_run_is_named_by_the_command_that_would_read_it(
@@ -261,7 +272,7 @@ def test_a_report_prints_and_writes_the_tables_and_the_picture(
     assert not any(name.endswith(".part") for name in names)
     metrics = directories(done)["gaid"].read_json("metrics.json")["results"][0]["metrics"]["expected"]
     rows = pd.read_csv(tmp_path / "text-to-video-leak-free.csv").set_index(["data", "method"])
-    row = rows.loc[("avworld-tiny/test", "GAID (training.epochs=16)")]
+    row = rows.loc[("avworld-tiny/test", f"GAID (training.epochs={EPOCHS})")]
     assert float(row["R@1"].split(" ")[0]) == pytest.approx(metrics["R@1"], abs=0.051)
     assert float(row["MnR"]) == pytest.approx(metrics["MnR"], abs=0.051)
 
