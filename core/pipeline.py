@@ -8,6 +8,8 @@ from rich.table import Table
 
 from core.cells import digest, prepare_materials
 from core.datasets import find_dataset
+from core.matrix import has_axis
+from core.method import registered_methods
 from core.progress import Bars
 from core.runs import find_runs, open_run
 from core.scheduler import Cell, Outcome, default_workers, run_cells
@@ -69,7 +71,10 @@ def plan(specs: Sequence[RunSpec], root: Path) -> Table:
 def prepare_dataset(name: str, workers: int | None, console: Console) -> None:
     """Makes a data set, its store and the features that the default methods read."""
     progress = Bars(console)
-    spec = resolve("gaid", name, {})
+    listening = next(
+        key for key, cls in sorted(registered_methods().items()) if has_axis(cls, "audio_encoder")
+    )
+    spec = resolve(listening, name, {})
     materials = prepare_materials(spec, progress, workers or default_workers(64))
     console.print(
         f"{name} is ready: {len(materials.store)} clips, fingerprint {materials.dataset.fingerprint[:12]}"
