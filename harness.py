@@ -1,18 +1,14 @@
 """The `bench` command line: each command is a few lines that call into `core`, `methods` and `reports`."""
 
-import errno
-import functools
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from core.errors import BenchError
+from core.shell import complain, console, friendly, integers, values
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -24,57 +20,8 @@ data_app = typer.Typer(
     no_args_is_help=True, help="Data sets: what there is, and making it ready.\n\nExample: bench data list"
 )
 app.add_typer(data_app, name="data")
-PIPE_WIDTH = 180
-"""Columns where the output is no terminal, so that tables in files and logs are not squeezed."""
-
-console = Console(width=None if sys.stdout.isatty() else PIPE_WIDTH)
-
 Runs = Annotated[Path, typer.Option("--runs", help="Folder of the run directories.")]
 Names = Annotated[str | None, typer.Option(help="Comma-separated values.")]
-
-
-def friendly(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Turns what a user can mend into one line and exit code 2, and Ctrl-C into exit code 130."""
-
-    @functools.wraps(function)
-    def command(*arguments: Any, **options: Any) -> Any:
-        try:
-            return function(*arguments, **options)
-        except BenchError as error:
-            line = str(error)
-        except OSError as error:
-            if error.errno not in (errno.ENOSPC, errno.EACCES, errno.EROFS, errno.EDQUOT):
-                raise
-            where = error.filename or "the disk"
-            line = f"{where}: {error.strerror}; free space or choose another folder (--runs, BENCH_CACHE)"
-        except KeyboardInterrupt:
-            console.print("interrupted; the same command continues where it stopped")
-            raise typer.Exit(130) from None
-        complain(line)
-        raise typer.Exit(2)
-
-    return command
-
-
-def complain(line: str) -> None:
-    """Prints the one line that a mistake gets."""
-    Console(stderr=True).print(f"[red]bench:[/] {escape(line)}", soft_wrap=True)
-
-
-def values(text: str | None) -> tuple[str, ...]:
-    """The items of a comma-separated option."""
-    return tuple(item.strip() for item in text.split(",") if item.strip()) if text else ()
-
-
-def integers(text: str | None, option: str) -> tuple[int, ...]:
-    """The items of a comma-separated option as integers; raises `BenchError` for one that is none."""
-    numbers = []
-    for item in values(text):
-        try:
-            numbers.append(int(item))
-        except ValueError as error:
-            raise BenchError(f"{option} takes whole numbers, not '{item}', e.g. {option} 12,24") from error
-    return tuple(numbers)
 
 
 @app.command()

@@ -20,6 +20,7 @@ if sys.dont_write_bytecode:  # children would compile all that they import, whic
     os.environ |= {"PYTHONDONTWRITEBYTECODE": "", "PYTHONPYCACHEPREFIX": str(CACHE / "bytecode")}
 
 import harness  # noqa: E402
+from core import shell  # noqa: E402
 from core.cells import Materials, build_method, prepare_materials  # noqa: E402
 from core.encoders.clip import ClipBackbone  # noqa: E402
 from core.progress import Silent  # noqa: E402
@@ -52,7 +53,9 @@ def make_retriever(materials: Materials) -> Callable[..., tuple[Retriever, RunSp
 def invoke(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Result]:
     """A command in this process; none of them runs a cell, so none needs the server of processes."""
     monkeypatch.setattr("core.workers.start_server", lambda: None)
-    monkeypatch.setattr(harness, "console", Console(width=harness.PIPE_WIDTH))
+    wide = Console(width=shell.PIPE_WIDTH)
+    monkeypatch.setattr(shell, "console", wide)
+    monkeypatch.setattr(harness, "console", wide)
 
     def command(*arguments: object, **environment: str) -> Result:
         result = CliRunner().invoke(harness.app, [str(a) for a in arguments], env=environment)

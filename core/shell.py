@@ -1,0 +1,62 @@
+"""What every command shares: the console, one line for a mistake, and lists in options."""
+
+import errno
+import functools
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+
+from core.errors import BenchError
+
+PIPE_WIDTH = 180
+"""Columns where the output is no terminal, so that tables in files and logs are not squeezed."""
+
+console = Console(width=None if sys.stdout.isatty() else PIPE_WIDTH)
+
+
+def friendly(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Turns what a user can mend into one line and exit code 2, and Ctrl-C into exit code 130."""
+
+    @functools.wraps(function)
+    def command(*arguments: Any, **options: Any) -> Any:
+        try:
+            return function(*arguments, **options)
+        except BenchError as error:
+            line = str(error)
+        except OSError as error:
+            if error.errno not in (errno.ENOSPC, errno.EACCES, errno.EROFS, errno.EDQUOT):
+                raise
+            where = error.filename or "the disk"
+            line = f"{where}: {error.strerror}; free space or choose another folder (--runs, BENCH_CACHE)"
+        except KeyboardInterrupt:
+            console.print("interrupted; the same command continues where it stopped")
+            raise typer.Exit(130) from None
+        complain(line)
+        raise typer.Exit(2)
+
+    return command
+
+
+def complain(line: str) -> None:
+    """Prints the one line that a mistake gets."""
+    Console(stderr=True).print(f"[red]bench:[/] {escape(line)}", soft_wrap=True)
+
+
+def values(text: str | None) -> tuple[str, ...]:
+    """The items of a comma-separated option."""
+    return tuple(item.strip() for item in text.split(",") if item.strip()) if text else ()
+
+
+def integers(text: str | None, option: str) -> tuple[int, ...]:
+    """The items of a comma-separated option as integers; raises `BenchError` for one that is none."""
+    numbers = []
+    for item in values(text):
+        try:
+            numbers.append(int(item))
+        except ValueError as error:
+            raise BenchError(f"{option} takes whole numbers, not '{item}', e.g. {option} 12,24") from error
+    return tuple(numbers)
