@@ -138,7 +138,7 @@ def methods_() -> None:
 
     Example: bench methods
     """
-    from core.matrix import AXES, has_axis
+    from core.axes import AXES, has_axis
     from core.method import registered_methods
 
     table = Table("name", "title", "parts", "axes", "paper")

@@ -6,9 +6,9 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
+from core.axes import has_axis
 from core.cells import digest, prepare_materials
 from core.datasets import find_dataset
-from core.matrix import has_axis
 from core.method import registered_methods
 from core.progress import Bars
 from core.runs import find_runs, open_run
