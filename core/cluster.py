@@ -4,7 +4,9 @@ Nothing but the cell's spec and the name of its folder travels: data, features a
 system that all nodes share, which is checked before any cell begins.
 """
 
+import logging
 import os
+import socket
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -81,7 +83,7 @@ def connected(address: str, cores: int) -> Iterator[ModuleType]:
             address=address,
             runtime_env={"env_vars": variables},
             log_to_driver=False,
-            logging_level="error",
+            logging_level=logging.ERROR,
             **options,
         )
     except (ConnectionError, ValueError, RuntimeError) as error:
@@ -106,7 +108,7 @@ def check_nodes(ray: ModuleType, folders: Sequence[Path]) -> list[str]:
         for mark in marks:
             mark.touch()
         answers = {
-            node_name(node["NodeManagerAddress"], node["NodeID"]): probe.options(
+            node_name(node["NodeManagerHostname"], node["NodeID"]): probe.options(
                 scheduling_strategy=NodeAffinitySchedulingStrategy(node["NodeID"], soft=False)
             ).remote(marks)
             for node in nodes
@@ -129,9 +131,9 @@ def check_nodes(ray: ModuleType, folders: Sequence[Path]) -> list[str]:
     return list(answers)
 
 
-def node_name(address: str, node: str) -> str:
-    """A node in words: two nodes of a test may share an address."""
-    return f"{address} ({node[:6]})"
+def node_name(host: str, node: str) -> str:
+    """A node in words: several may share a machine."""
+    return f"{host} ({node[:6]})"
 
 
 def unseen(marks: Sequence[Path]) -> list[Path]:
@@ -144,7 +146,7 @@ def run_on_node(spec: RunSpec, path: Path) -> tuple[str, str]:
     import ray
 
     torch.set_num_threads(1)  # as many as the cell has cores
-    node = node_name(ray.util.get_node_ip_address(), ray.get_runtime_context().get_node_id())
+    node = node_name(socket.gethostname(), ray.get_runtime_context().get_node_id())
     return run_and_mark(Cell(spec, RunDirectory(path)), Silent()), node
 
 
