@@ -137,11 +137,14 @@ class OneValuePerKey(yaml.SafeLoader):
 
 
 def explain_key(error: ValidationError) -> str:
-    """The first mistake in one line; an unknown key comes with its place and the nearest right one."""
-    first = error.errors()[0]
-    *place, key = first["loc"] or ("",)
-    if first["type"] != "extra_forbidden":
+    """One mistake in one line: an unknown key, with its place and the nearest right one, before others.
+
+    A key that is spelt wrong makes two mistakes, for the right one is missing then.
+    """
+    unknown = next((found for found in error.errors() if found["type"] == "extra_forbidden"), None)
+    if unknown is None:
         return explain(error)
+    *place, key = unknown["loc"]
     where = ".".join(str(part) for part in place)
     known = model_at(Experiment, place).model_fields
     return str(unknown_name(f"key in {where}" if where else "key", str(key), known))

@@ -109,8 +109,11 @@ def from_command_line(name: str, flags: Mapping[str, Sequence[Any]], assignments
     changes = dict(parse_assignment(text) for text in assignments)
     blocks = [with_flags(block, given) for block in load_experiment(name).blocks]
     try:
-        return union([expand(block, changes, strict=not given) for block in blocks])
+        matrix = union([expand(block, changes, strict=not given) for block in blocks])
     except BenchError as error:
         if given or changes:
             raise
         raise BenchError(f"{name}: {error}") from error
+    if not matrix.cells:
+        raise BenchError(f"{name} has no cells: it has no block, or an empty axis, or excludes every cell")
+    return matrix

@@ -132,7 +132,7 @@ def test_an_unknown_experiment_is_refused_with_the_nearest_name() -> None:
         ("title: x\nblock: []\nblocks: []", "mine.yaml: unknown key 'block'; did you mean 'blocks'?"),
         (
             "title: x\nblocks: [{methods: [gaid], dataset: [avworld]}]",
-            "mine.yaml: blocks.0.datasets: Field required",
+            "mine.yaml: unknown key in blocks.0 'dataset'; did you mean 'datasets'?",
         ),
         (
             "title: x\nblocks: [{methods: [gaid], datasets: [avworld], seed: [1]}]",

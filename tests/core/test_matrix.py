@@ -165,6 +165,21 @@ def test_what_has_no_effect_can_be_excluded() -> None:
     assert len(expand(possible, strict=True).cells) == 2
 
 
+@pytest.mark.parametrize(
+    "blocks",
+    [
+        "[]",
+        "[{methods: [], datasets: [avworld]}]",
+        "[{methods: [gaid], datasets: [avworld], exclude: [{method: gaid}]}]",
+    ],
+)
+def test_an_experiment_without_cells_is_refused(tmp_path: Any, blocks: str) -> None:
+    file = tmp_path / "mine.yaml"
+    file.write_text(f"title: x\nblocks: {blocks}")
+    with pytest.raises(BenchError, match=r"mine\.yaml has no cells"):
+        from_command_line(str(file), {}, ())
+
+
 def test_a_line_about_a_file_begins_with_its_name(tmp_path: Any) -> None:
     file = tmp_path / "mine.yaml"
     file.write_text("title: x\nblocks: [{methods: [gaid], datasets: [avworld], set: {config.alpah: 1}}]")
