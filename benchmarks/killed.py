@@ -27,14 +27,29 @@ from core.runs import RunDirectory, find_runs
 BENCH = Path(sys.executable).with_name("bench")
 
 
+POLL = 0.05
+"""Seconds between two looks at the run folder."""
+
+
+@dataclass(frozen=True)
+class Moment:
+    """When and whom a SIGKILL hits."""
+
+    cells: int
+    """Cells that must be finished first."""
+    pause: float
+    """Seconds that pass then."""
+    whole: bool
+    """Whether it hits the command with all its processes, or the command alone."""
+
+
 @dataclass(frozen=True)
 class Kill:
-    """One SIGKILL."""
+    """One SIGKILL that hit."""
 
+    moment: Moment
     after: float
     """Seconds since the command was given."""
-    whole: bool
-    """Whether it hit the command with all its processes, or the command alone."""
     finished: int
     """Cells that were finished by then."""
 
@@ -61,34 +76,36 @@ def run_quietly(arguments: Sequence[str], runs: Path) -> float:
     return time.monotonic() - started
 
 
-def run_killed(arguments: Sequence[str], runs: Path, delays: Sequence[float], seed: int) -> list[Kill]:
-    """Gives the command, kills it after each delay in turn, and at last lets it end.
-
-    A command that ends before its delay is over is not killed any more. Returns the kills.
-    """
-    chance = random.Random(seed)
+def run_killed(arguments: Sequence[str], runs: Path, moments: Sequence[Moment]) -> list[Kill]:
+    """Gives the command, kills it at each moment in turn, and at last lets it end; returns the kills."""
     kills = []
-    for delay in delays:
+    for moment in moments:
+        started = time.monotonic()
         process = begin(arguments, runs)
-        try:
-            process.wait(timeout=delay)
-            break
-        except subprocess.TimeoutExpired:
-            kill = Kill(delay, chance.random() < 0.5, len(finished(runs)))
-        if kill.whole:
-            os.killpg(process.pid, signal.SIGKILL)
-        else:
-            process.kill()
-        process.wait()
-        kills.append(kill)
+        while process.poll() is None and len(finished(runs)) < moment.cells:
+            time.sleep(POLL)
+        time.sleep(moment.pause)
+        if process.poll() is None:
+            kills.append(Kill(moment, time.monotonic() - started, len(finished(runs))))
+            if moment.whole:
+                os.killpg(process.pid, signal.SIGKILL)
+            else:
+                process.kill()
+            process.wait()
     run_quietly(arguments, runs)
     return kills
 
 
-def random_delays(kills: int, seconds: float, seed: int) -> list[float]:
-    """Moments for `kills` kills, uniform, and all of them within the `seconds` of an undisturbed run."""
+def random_moments(kills: int, cells: int, seconds: float, seed: int) -> list[Moment]:
+    """Moments spread over a matrix of so many cells that takes `seconds` undisturbed, its end left out.
+
+    The last cells may all end within one pause, and nothing would be left to kill.
+    """
     chance = random.Random(seed)
-    return [chance.uniform(0, 1.2 * seconds / (kills + 1)) for _ in range(kills)]
+    return [
+        Moment(cell, chance.uniform(0, seconds / cells), chance.random() < 0.5)
+        for cell in sorted(chance.choices(range(max(1, cells - 4)), k=kills))
+    ]
 
 
 def differences(quiet: Path, killed: Path) -> list[str]:
@@ -121,10 +138,9 @@ def main(
         seconds = run_quietly(arguments, quiet)
         console.print(f"undisturbed: {len(finished(quiet))} cells in {seconds:.0f} s")
         started = time.monotonic()
-        for number, kill in enumerate(
-            run_killed(arguments, killed, random_delays(kills, seconds, seed), seed), start=1
-        ):
-            victim = "the command with all its processes" if kill.whole else "the command alone"
+        moments = random_moments(kills, len(finished(quiet)), seconds, seed)
+        for number, kill in enumerate(run_killed(arguments, killed, moments), start=1):
+            victim = "the command with all its processes" if kill.moment.whole else "the command alone"
             console.print(
                 f"kill {number} after {kill.after:.1f} s: {victim}, {kill.finished} cells were finished"
             )

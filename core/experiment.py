@@ -27,16 +27,13 @@ class PublishedRows(Frozen):
     source_paper: str
     table: str
     method: str | None = None
-    backbone: str | None = None
+    """As the paper prints it."""
     dataset: str | None = None
-    direction: str | None = None
-    post_processing: str | None = None
-    cells: Mapping[str, Any] = {}
-    """The cells that these rows are held against: those that agree with all of these dotted keys."""
+    """As the paper prints it."""
 
     def matches(self, row: Mapping[str, Any]) -> bool:
         """Whether a row of the file is one of these."""
-        columns = self.model_dump(exclude={"cells"}, exclude_none=True)
+        columns = self.model_dump(exclude_none=True)
         return all(str(row[column]) == value for column, value in columns.items())
 
 

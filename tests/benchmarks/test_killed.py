@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.killed import Kill, differences, finished, random_delays, run_killed, run_quietly
+from benchmarks.killed import Kill, differences, finished, random_moments, run_killed, run_quietly
 from core.cells import Materials
 
 pytestmark = pytest.mark.timeout(900)  # several commands, each of which imports the engine
@@ -35,8 +35,8 @@ def ended(materials: Materials, tmp_path_factory: pytest.TempPathFactory) -> End
     """Six cells in peace, and six of which the command is killed twice at random moments."""
     folder = tmp_path_factory.mktemp("killed")
     seconds = run_quietly(RUN, folder / "quiet")
-    delays = random_delays(2, seconds, seed=1)
-    return Ended(folder / "quiet", folder / "killed", run_killed(RUN, folder / "killed", delays, seed=1))
+    moments = random_moments(2, 6, seconds, seed=2)
+    return Ended(folder / "quiet", folder / "killed", run_killed(RUN, folder / "killed", moments))
 
 
 def test_the_killed_matrix_is_finished_by_the_same_command(ended: Ended) -> None:
@@ -66,9 +66,9 @@ def test_a_cell_that_differs_or_is_missing_is_named(ended: Ended) -> None:
     directory.set_status("done")
 
 
-def test_kills_come_early_enough_to_find_the_run_alive() -> None:
-    for seed in range(50):
-        delays = random_delays(5, 60, seed)
-        assert len(delays) == 5
-        assert 0 <= min(delays) <= max(delays)
-        assert sum(delays) < 60
+def test_kills_are_spread_over_the_matrix() -> None:
+    moments = [moment for seed in range(50) for moment in random_moments(5, 24, 48, seed)]
+    assert len(moments) == 50 * 5
+    assert {moment.cells for moment in moments} == set(range(20))
+    assert {moment.whole for moment in moments} == {False, True}
+    assert 0 <= min(moment.pause for moment in moments) <= max(moment.pause for moment in moments) <= 2

@@ -9,7 +9,7 @@ import pytest
 from core.datasets import ENTRIES
 from core.errors import BenchError
 from core.experiment import Experiment, PublishedRows, experiment_files, load_experiment
-from core.matrix import agrees, from_command_line
+from core.matrix import from_command_line
 from core.spec import RunSpec
 
 ROOT = Path(__file__).parents[2]
@@ -74,14 +74,8 @@ def test_published_rows_exist(name: str, rows: PublishedRows) -> None:
     assert any(rows.matches(row) for row in published())
 
 
-@pytest.mark.parametrize(("name", "rows"), held_against())
-def test_cells_that_are_held_against_published_rows_exist(name: str, rows: PublishedRows) -> None:
-    assert any(agrees(cell, rows.cells) for cell in cells_of(name))
-
-
 @pytest.mark.parametrize("name", [f"table-{n}" for n in (1, 2, 3, 4, 5, 6, 7)])
 def test_the_selectors_of_a_table_find_every_row_of_the_methods_that_are_built_in(name: str) -> None:
-    """DSL rows of Table 1 belong to the same cells; both backbones are named where the table has both."""
     table = name.removeprefix("table-")
     wanted = re.compile(r"(CLIP4Clip|X-Pool|T-MASS|AVIGATE|GAID)( \+ .*| ablation: .*)?$")
     rows = [
