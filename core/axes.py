@@ -24,6 +24,7 @@ IDLE: Mapping[str, tuple[str, tuple[str, ...]]] = {
     "config.prior": ("perturbation", ("none",)),
     "config.support_weight": ("perturbation", ("none",)),
     "config.trials": ("perturbation", ("none", "dasp")),
+    "config.noise": ("perturbation", ("none", "dasp")),
     "config.alpha": ("perturbation", ("none", "stp")),
 }
 """Key of the spec -> a part, and the kinds of that part under which the key has no effect."""

@@ -38,17 +38,20 @@ def expand(block: Block, assignments: Mapping[str, Any] | None = None, *, strict
         for dataset in block.datasets:
             for keys in combinations({**axes, **block.product}, block):
                 matrix.cells.append(resolve(name, dataset, {**keys, **(assignments or {})}))
-    refused = [cell for cell in matrix.cells if any(agrees(cell, entry) for entry in block.exclude)]
+    kept = [cell for cell in matrix.cells if not any(agrees(cell, entry) for entry in block.exclude)]
     if strict:
-        for entry in block.exclude:
-            if not any(agrees(cell, entry) for cell in refused):
-                raise BenchError(f"exclude {dict(entry)} matches no cell; take it out")
-    matrix.cells = [cell for cell in matrix.cells if cell not in refused]
-    if strict:
-        parts = [key for key in block.set if key in AXES.values()]
-        for cell in matrix.cells:
-            refuse_idle(cell, [*block.varied(), *parts])
-    return matrix
+        check(block, matrix.cells, kept)
+    return Matrix(kept, matrix.notes)
+
+
+def check(block: Block, cells: Sequence[RunSpec], kept: Sequence[RunSpec]) -> None:
+    """Raises `BenchError` for an exclusion that matches no cell, or a key without effect in a kept one."""
+    for entry in block.exclude:
+        if not any(agrees(cell, entry) for cell in cells):
+            raise BenchError(f"exclude {dict(entry)} matches no cell; take it out")
+    parts = [key for key in block.set if key in AXES.values()]
+    for cell in kept:
+        refuse_idle(cell, [*block.varied(), *parts])
 
 
 def combinations(axes: Mapping[str, Sequence[Any]], block: Block) -> Iterator[dict[str, Any]]:

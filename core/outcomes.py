@@ -4,6 +4,8 @@ import traceback
 from dataclasses import dataclass
 from typing import Literal
 
+from rich.markup import escape
+
 from core.cells import run_cell
 from core.errors import BenchError
 from core.progress import Progress
@@ -79,4 +81,4 @@ def describe(outcome: Outcome) -> str:
         return f"[green]done[/] {name}  {directory.read_json('manifest.json')['wall_seconds']:.0f} s"
     logs = (directory.path / file for file in ("error.txt", "log.jsonl"))
     log = next((f"  (log: {path})" for path in logs if path.exists()), "")
-    return f"[red]{outcome.state}[/] {name}  {outcome.message}{log}"
+    return f"[red]{outcome.state}[/] {name}  {escape(outcome.message + log)}"
