@@ -1,22 +1,27 @@
 """The most memory that a call takes above what lay there before."""
 
+import ctypes
 import gc
 from collections.abc import Callable
 from pathlib import Path
 
 import torch
 
-STATUS, REFERENCES = Path("/proc/self/status"), Path("/proc/self/clear_refs")
+from core.runs import peak_memory
+
+REFERENCES = Path("/proc/self/clear_refs")
 RESET_HIGH_WATER = "5"
 """Written to `clear_refs`, this sets the peak of the resident set back to its present size (man 5 proc)."""
 
 
-def resident(field: str) -> int:
-    """A field of the process status in bytes: `VmRSS` now, `VmHWM` its peak."""
-    for line in STATUS.read_text(encoding="ascii").splitlines():
-        if line.startswith(f"{field}:"):
-            return int(line.split()[1]) * 1024
-    raise KeyError(field)
+def return_freed_blocks() -> None:
+    """Gives the system back what the C library keeps of freed memory, where it is glibc.
+
+    It keeps blocks of up to 32 MB, a tile's size; a call that took them again would seem to need nothing.
+    """
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+    if trim is not None:
+        trim(0)
 
 
 def peak_growth(call: Callable[[], object], device: torch.device) -> int | None:
@@ -34,7 +39,8 @@ def peak_growth(call: Callable[[], object], device: torch.device) -> int | None:
     if not REFERENCES.exists():
         call()
         return None
+    return_freed_blocks()
     REFERENCES.write_text(RESET_HIGH_WATER, encoding="ascii")
-    before = resident("VmRSS")
+    before = peak_memory()
     call()
-    return max(0, resident("VmHWM") - before)
+    return peak_memory() - before

@@ -69,13 +69,20 @@ def timed(call: Callable[[], object], device: torch.device) -> Seconds:
 
 
 def alternated(
-    calls: Mapping[str, Callable[[], object]], repeats: int, device: torch.device
+    calls: Mapping[str, Callable[[], object]],
+    repeats: int,
+    device: torch.device,
+    patience: float = float("inf"),
 ) -> dict[str, list[Seconds]]:
-    """Times every call `repeats` times, in turn, so that a disturbance of the machine meets all of them."""
+    """Times every call `repeats` times, in turn, so that a disturbance of the machine meets all of them.
+
+    A call that took more than `patience` busy seconds is not repeated.
+    """
     times: dict[str, list[Seconds]] = {name: [] for name in calls}
     for _ in range(repeats):
         for name, call in calls.items():
-            times[name].append(timed(call, device))
+            if all(seconds.busy <= patience for seconds in times[name]):
+                times[name].append(timed(call, device))
     return times
 
 
