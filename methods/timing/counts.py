@@ -81,19 +81,35 @@ def modules_cost(sizes: Sizes) -> Cost:
     return modules_pooling(sizes) + modules_radius(sizes) + comparison(sizes)
 
 
+def exact_cost(sizes: Sizes) -> Cost:
+    """Text-conditioned pooling and perturbation by algebra on B vectors per video, `methods.parts.exact`.
+
+    Logits take `F D`, the deviations of two LayerNorms `B^2` and `(B + 1)^2`, a mix of C = B + 2 vectors
+    its squared length `C^2` and a product per vector, with the text or, for STP, with the coefficients.
+    """
+    d, frames = sizes.width, sizes.frames
+    basis = sizes.heads * frames
+    mix = basis + 2
+    pooling = frames * d + basis**2 + (basis + 1) ** 2 + mix**2 + mix * d
+    radius = 0 if sizes.perturbation == "none" else 2 * frames * d
+    queries = {"none": 0, "dasp": 2 * d, "stp": 3 * sizes.trials * d}[sizes.perturbation]
+    return Cost(text=d**2, pair=pooling + radius + queries)
+
+
+def query_cost(method: ComposedMethod, implementation: Implementation) -> Cost | None:
+    """Multiply-adds of scoring; None for a composition that nobody has counted."""
+    parts, dimensions = method.parts, method.dimensions
+    gated = method.fusion.text_dependent
+    sizes = Sizes(dimensions.width, dimensions.frames, parts.heads, parts.trials, gated, parts.perturbation)
+    if parts.pooling == "text-conditioned":
+        return exact_cost(sizes) if implementation == "exact" else modules_cost(sizes)
+    if gated or parts.perturbation != "none":
+        return None
+    vectors = {"mean": 1, "sequence-transformer": 1, "multi-grained": 1 + dimensions.frames}
+    return Cost(pair=vectors[parts.pooling] * dimensions.width) if parts.pooling in vectors else None
+
+
 def query_gflop(method: Method, implementation: Implementation, texts: int, videos: int) -> float | None:
     """GFLOP of scoring texts against videos; None where nobody has counted."""
-    if not isinstance(method, ComposedMethod):
-        return None
-    parts = method.parts
-    sizes = Sizes(
-        method.dimensions.width,
-        method.dimensions.frames,
-        parts.heads,
-        parts.trials,
-        method.fusion.text_dependent,
-        parts.perturbation,
-    )
-    if parts.pooling == "text-conditioned":
-        return modules_cost(sizes).gflop(texts, videos)
-    return None
+    cost = query_cost(method, implementation) if isinstance(method, ComposedMethod) else None
+    return None if cost is None else cost.gflop(texts, videos)

@@ -5,16 +5,18 @@ from functools import partial
 from torch import Tensor
 
 from core.arithmetic import profiled_gflop
-from core.batch import Rows, Texts, Videos
+from core.batch import Texts, Videos
 from core.method import Method
 from core.peak_memory import peak_growth
-from core.scoring import exact_arithmetic, score_matrix
+from core.scoring import Engine, ScoringIndex, build_index, score_matrix
 from core.timing import Seconds, affordable_sample, median_seconds, percentile, timed
 from core.timings import Clock, Implementation, Latency, Measurement
 from methods.timing.counts import query_gflop
 from methods.timing.works import Work
 
 ENGINES: tuple[Implementation, ...] = ("tiled modules", "exact")
+WARM_UP = 8
+"""Videos of the first index, which is not timed."""
 BATCH = 1000
 """Queries that a time is given for."""
 LATENCIES = 100
@@ -33,15 +35,15 @@ class EngineSide:
         self.work, self.method, self.texts, self.videos = work, method, texts, videos
         self.device = texts.embeds.device
         self.noise = work.noise_source()
-        self.obstacle = "no exact engine yet" if implementation == "exact" else ""
-        self.index = self.built(videos[:8])
+        self.obstacle = method.exact_obstacle if implementation == "exact" else ""
+        self.index = self.built(videos[:WARM_UP])
         self.sampled = len(texts)
         self.peak: int | None = None
 
-    def built(self, videos: Videos) -> Rows:
+    def built(self, videos: Videos) -> ScoringIndex:
         """The index of some videos."""
-        with exact_arithmetic(self.method):
-            return self.method.index(videos)
+        engine: Engine = "exact" if self.implementation == "exact" else "modules"
+        return build_index(self.method, videos, engine=engine)
 
     def build(self) -> None:
         """Makes all videos ready for any text."""
