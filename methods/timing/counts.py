@@ -1,0 +1,115 @@
+"""How much arithmetic scoring takes once the index is there, counted by hand.
+
+A count is of multiply-adds in products, sums of products and squared lengths. Left out are exponentials,
+divisions, softmax, the statistics of LayerNorm and random numbers. torch's profiler sees matrix products
+only, so it counts less wherever vectors are multiplied element by element.
+"""
+
+from dataclasses import dataclass
+
+from core.method import Method
+from core.timings import Implementation
+from methods.composed import ComposedMethod
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Multiply-adds."""
+
+    text: float = 0
+    """Once per text."""
+    pair: float = 0
+    """Per text and video."""
+
+    def __add__(self, other: "Cost") -> "Cost":
+        return Cost(self.text + other.text, self.pair + other.pair)
+
+    def gflop(self, texts: int, videos: int) -> float:
+        """GFLOP of scoring texts against videos, two per multiply-add."""
+        return 2 * texts * (self.text + videos * self.pair) / 1e9
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """What a cost depends on."""
+
+    width: int
+    """D."""
+    frames: int
+    """F."""
+    heads: int
+    """H of text-conditioned pooling."""
+    trials: int
+    """K of STP."""
+    gated: bool
+    """Whether every text has fused frames of its own."""
+    perturbation: str
+    """`none`, `stp` or `dasp`."""
+
+
+def comparison(sizes: Sizes) -> Cost:
+    """From a pooled vector to a score: its length, then per query `t + x S`, its length and the product.
+
+    An unperturbed text needs the product alone.
+    """
+    queries = {"none": 1, "dasp": 3, "stp": 3 * sizes.trials}[sizes.perturbation]
+    return Cost(pair=(1 + queries) * sizes.width)
+
+
+def modules_pooling(sizes: Sizes) -> Cost:
+    """X-Pool's attention and the two maps behind it.
+
+    Without a gate keys and values are in the index; logits and weighted sum take `F D` each. With one, frames
+    are mixed (`F D`), the key map acts on the text and the value map on the weighted mean, over whole vectors
+    for every head.
+    """
+    d, frames = sizes.width, sizes.frames
+    if sizes.gated:
+        return Cost(text=2 * d**2, pair=frames * d + 2 * sizes.heads * frames * d + 3 * d**2)
+    return Cost(text=d**2, pair=2 * frames * d + 2 * d**2)
+
+
+def modules_radius(sizes: Sizes) -> Cost:
+    """Cosines with F frames, their lengths where every text has its own, and the map `F -> D`."""
+    if sizes.perturbation == "none":
+        return Cost()
+    return Cost(pair=(3 if sizes.gated else 2) * sizes.frames * sizes.width)
+
+
+def modules_cost(sizes: Sizes) -> Cost:
+    """Text-conditioned pooling and perturbation by the method's modules."""
+    return modules_pooling(sizes) + modules_radius(sizes) + comparison(sizes)
+
+
+def exact_cost(sizes: Sizes) -> Cost:
+    """Text-conditioned pooling and perturbation by algebra on B vectors per video, `methods.parts.exact`.
+
+    Logits take `F D`, the deviations of two LayerNorms `B^2` and `(B + 1)^2`, a mix of C = B + 2 vectors
+    its squared length `C^2` and a product per vector, with the text or, for STP, with the coefficients.
+    """
+    d, frames = sizes.width, sizes.frames
+    basis = sizes.heads * frames
+    mix = basis + 2
+    pooling = frames * d + basis**2 + (basis + 1) ** 2 + mix**2 + mix * d
+    radius = 0 if sizes.perturbation == "none" else 2 * frames * d
+    queries = {"none": 0, "dasp": 2 * d, "stp": 3 * sizes.trials * d}[sizes.perturbation]
+    return Cost(text=d**2, pair=pooling + radius + queries)
+
+
+def query_cost(method: ComposedMethod, implementation: Implementation) -> Cost | None:
+    """Multiply-adds of scoring; None for a composition that nobody has counted."""
+    parts, dimensions = method.parts, method.dimensions
+    gated = method.fusion.text_dependent
+    sizes = Sizes(dimensions.width, dimensions.frames, parts.heads, parts.trials, gated, parts.perturbation)
+    if parts.pooling == "text-conditioned":
+        return exact_cost(sizes) if implementation == "exact" else modules_cost(sizes)
+    if gated or parts.perturbation != "none":
+        return None
+    vectors = {"mean": 1, "sequence-transformer": 1, "multi-grained": 1 + dimensions.frames}
+    return Cost(pair=vectors[parts.pooling] * dimensions.width) if parts.pooling in vectors else None
+
+
+def query_gflop(method: Method, implementation: Implementation, texts: int, videos: int) -> float | None:
+    """GFLOP of scoring texts against videos; None where nobody has counted."""
+    cost = query_cost(method, implementation) if isinstance(method, ComposedMethod) else None
+    return None if cost is None else cost.gflop(texts, videos)
