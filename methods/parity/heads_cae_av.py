@@ -1,4 +1,4 @@
-"""Parity of CAE-AV's modules: CASTE in both settings, CASE at inference and in training, caption projection."""
+"""Parity of CAE-AV's modules: CASTE with and without shift, CASE with either choice, caption projection."""
 
 from collections.abc import Mapping
 

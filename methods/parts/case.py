@@ -1,10 +1,10 @@
 """CASE: captions of the video itself steer which tokens of picture and sound are emphasised.
 
-CAE-AV's caption-aligned saliency-guided enrichment, as in the released task files. Each modality is a stream:
-tokens attend themselves, then their caption, then the other modality; a feed-forward layer and a mixing over
-time follow; the salient tokens are emphasised as far as the frame agrees with its caption. A caption describes
-the video and is made without any query. Tokens are `(V, F, L, C)`, captions `(V, F|1, Lc, C)`: one per
-frame as in the recordings, or one per clip.
+Caption-aligned saliency-guided enrichment (Hu et al., CAE-AV, arXiv 2602.08309), as released. Each modality
+is a stream: tokens attend themselves, then their caption, then the other modality; a feed-forward layer and a
+mixing over time follow; the salient tokens are emphasised as far as the frame agrees with its caption. A
+caption describes the video and is made without any query. Tokens are `(V, F, L, C)`, captions
+`(V, F|1, Lc, C)`: one per frame as in the recordings, or one per clip.
 """
 
 from dataclasses import dataclass
@@ -151,8 +151,8 @@ class Case(nn.Module):
     ) -> tuple[Enriched, Enriched]:
         """The enriched picture and the enriched sound.
 
-        `mask` `(V, F)` bool is False for padding frames; where `heard` `(V,)` bool is False the clip is silent
-        and its picture takes nothing from the sound.
+        `mask` `(V, F)` bool is False for padding frames; where `heard` `(V,)` bool is False the clip is
+        silent and its picture takes nothing from the sound.
         """
         v, a = self.visual.described(visual), self.audio.described(audio)
         from_audio = self.visual.other_attention(v.tokens, self.visual.from_other(a.tokens))

@@ -1,8 +1,9 @@
 """CASTE: how well picture and sound agree decides between spatial and temporal enrichment of their tokens.
 
-CAE-AV's agreement-guided spatio-temporal enrichment, as in the released task files, which hold identical
-classes. A modality's tokens are `(V, F, L, C)`, the other's `(V, F, La, Ca)`; each modality has a module of
-its own. Every gamma starts at 0, so an untrained CASTE adds nothing.
+Cross-modal agreement-guided spatio-temporal enrichment (Hu et al., CAE-AV, arXiv 2602.08309), as in the
+released task files, which hold identical classes. A modality's tokens are `(V, F, L, C)`, the other's
+`(V, F, La, Ca)`; each modality has a module of its own. Every gamma starts at 0, so that an untrained CASTE
+adds nothing.
 """
 
 from typing import Literal
@@ -134,7 +135,7 @@ class Caste(nn.Module):
         self.gamma = nn.Parameter(torch.zeros(1))
 
     def forward(self, tokens: Tensor, other: Tensor) -> Tensor:
-        """The residual `(V, F, L, C)` of tokens `(V, F, L, C)` beside the other modality's `(V, F, La, Ca)`."""
+        """The residual `(V, F, L, C)` of tokens `(V, F, L, C)` beside the others `(V, F, La, Ca)`."""
         branches = [part(tokens) for part in (self.spatial, self.temporal) if part is not None]
         enriched = branches[0]
         if self.gate is not None:

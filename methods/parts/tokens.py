@@ -39,7 +39,7 @@ def noisy_probabilities(energy: Tensor, temperature: Tensor, exponential: Tensor
 
 
 def soft_choice(probabilities: Tensor, ratio: float) -> Tensor:
-    """Probabilities `(..., L)` cut below the k-th largest and renormalised: the training form of the choice."""
+    """The training form of the choice: `(..., L)` cut below the k-th largest value and renormalised."""
     count = chosen_count(probabilities.shape[-1], ratio)
     threshold = probabilities.detach().topk(count, dim=-1).values[..., -1:]
     kept = torch.where(probabilities >= threshold, probabilities, torch.zeros_like(probabilities))

@@ -97,12 +97,8 @@ def test_a_tensor_that_nothing_compares_is_off(name: str, tmp_path: Path) -> Non
 @pytest.mark.parametrize("name", kinds())
 def test_missing_or_senseless_settings_are_off(name: str, tmp_path: Path) -> None:
     tensors, meta = read(name)
-    used = [
-        key
-        for key in meta
-        if key
-        in ("num_mha_heads", "heads", "k", "prior", "header", "support_loss_weight", "lam", "topk_ratio", "T")
-    ]
+    numbers = {"num_mha_heads", "heads", "k", "support_loss_weight", "lam", "topk_ratio", "T"}
+    used = [key for key in meta if key in numbers | {"prior", "header"}]
     for key in used:
         without = rewritten(tmp_path, tensors, {k: v for k, v in meta.items() if k != key})
         senseless = rewritten(tmp_path, tensors, {**meta, key: "seven"})
