@@ -269,7 +269,9 @@ class ComposedMethod(Method):
         ) + self.pooling.initialise_from_clip(clip)
 
     def rate_group(self, parameter: str) -> str:
-        """AVIGATE's query tokens are a group of their own (100 times the rate); else as the base."""
+        """AVIGATE's query tokens and the enrichment's scalars are groups of their own; else as the base."""
+        if parameter.startswith("enrichment.") and parameter.endswith("gamma"):
+            return "gammas"
         return "query_tokens" if parameter == "fusion.query_tokens" else super().rate_group(parameter)
 
     def load_reference(self, state: Mapping[str, Tensor]) -> None:
