@@ -34,12 +34,13 @@ def has_axis(method: type[Method], axis: str) -> bool:
     """Whether a method has the part that an axis varies.
 
     A method has a fusion or a perturbation if its own default is not `none`, and an audio encoder
-    if it fuses sound; every method has frames.
+    if it fuses sound or enriches frames by it; every method has frames.
     """
     if axis == "frames":
         return True
-    name = "fusion" if axis == "audio_encoder" else axis
-    return name in method.Config.model_fields and method.Config.model_fields[name].default != "none"
+    fields = method.Config.model_fields
+    names = ("fusion", "enrichment") if axis == "audio_encoder" else (axis,)
+    return any(name in fields and fields[name].default != "none" for name in names)
 
 
 def refuse_idle(cell: RunSpec, keys: Iterable[str]) -> None:

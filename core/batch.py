@@ -112,4 +112,9 @@ class Videos(Rows):
     has_audio: Tensor | None = None
     """`(V,)` bool: False where the clip has no sound that could be decoded."""
     patches: Tensor | None = None
-    """`(V, F, P, D)` patch tokens of each frame, only for methods that ask for them."""
+    """`(V, F, P, D)` patch tokens of each frame in the joint space, only for methods that ask for them."""
+    captions: Tensor | None = None
+    """`(V, 2, Lc, D)` token states of what is said of each video's picture (0) and sound (1): captions that
+    were made of the video and of no query. None where the method asks for none or no video has one."""
+    caption_mask: Tensor | None = None
+    """`(V, 2, Lc)` bool: False behind the end of a caption, and everywhere where there is none."""

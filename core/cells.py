@@ -1,5 +1,6 @@
 """One cell from spec to finished run directory: data, features, training, scores, results."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -22,6 +23,7 @@ from core.runs import RunDirectory, manifest, write_json
 from core.spec import RunSpec
 from core.store import Store, StoreSettings, prepare_store
 from core.training import Trainer
+from core.video_captions import VideoCaption, read_video_captions
 
 
 @dataclass(frozen=True)
@@ -48,10 +50,21 @@ def device() -> torch.device:
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
-def uses_audio(spec: RunSpec) -> bool:
-    """Whether a cell's method listens under its configuration."""
+def small_method(spec: RunSpec) -> Method:
+    """A cell's method at a width that all usual numbers of heads divide; it says what it needs."""
     cls = find_method(spec.method)
-    return cls(cls.Config(**spec.config), Dimensions(8, spec.frames, 8)).uses_audio
+    return cls(cls.Config(**spec.config), Dimensions(192, spec.frames, 192))
+
+
+def video_captions(spec: RunSpec, dataset: Dataset) -> Mapping[str, VideoCaption] | None:
+    """The video-side captions that a cell names, by the video's name; None where there are none."""
+    if spec.video_captions == "none":
+        return None
+    file = dataset.video_captions if spec.video_captions == "dataset" else Path(spec.video_captions)
+    if file is None:
+        return None
+    ids = [video.id for split in dataset.splits.values() for video in split.videos]
+    return read_video_captions(file, ids)
 
 
 def prepare_materials(spec: RunSpec, progress: Progress, workers: int) -> Materials:
@@ -64,9 +77,18 @@ def prepare_materials(spec: RunSpec, progress: Progress, workers: int) -> Materi
     store = prepare_store(
         videos, dataset.fingerprint, settings, store_folder(place), workers=workers, progress=progress
     )
-    audio = AudioEncoder.load(spec.audio_encoder) if uses_audio(spec) else None
+    method = small_method(spec)
+    audio = AudioEncoder.load(spec.audio_encoder) if method.uses_audio else None
     features = encode_store(
-        store, clip, audio, cache_root() / "features", workers=workers, progress=progress, device=device()
+        store,
+        clip,
+        audio,
+        cache_root() / "features",
+        workers=workers,
+        progress=progress,
+        device=device(),
+        patches=method.uses_patches,
+        captions=video_captions(spec, dataset) if method.uses_video_captions else None,
     )
     return Materials(dataset, store, clip, features)
 

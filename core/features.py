@@ -1,17 +1,18 @@
-"""Frame embeddings and audio states of a whole store, computed once and memory-mapped.
+"""Frame embeddings, audio states and what else methods ask for, of a whole store, once and memory-mapped.
 
-Picture and sound are cached apart, each under the fingerprints of the store and of its own weights, so
-another audio encoder does not encode the pictures again. Work goes in shards that are written whole;
-the shards become one flat file when all are there.
+Each kind is cached apart, under the fingerprints of the store and of its own weights, so another audio
+encoder does not encode the pictures again. Work goes in shards that are written whole; the shards become one
+flat file when all are there.
 """
 
 import math
 import shutil
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 from hashlib import sha256
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 import torch
@@ -20,19 +21,19 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from core.batch import Videos, stable_keys
+from core.caption_features import CaptionStates
 from core.encoders.audio import AudioEncoder
 from core.encoders.clip import ClipBackbone
 from core.errors import BenchError
+from core.feature_encoders import FeatureEncoder, Patches, Pictures, Sounds
 from core.paths import require_space, written_whole
 from core.progress import Progress
 from core.storage import Store
+from core.video_captions import VideoCaption
 from core.workers import in_workers
 
 VERSION = 1
 """Raised whenever the same weights would give other features."""
-
-SOUND_BATCH = 8
-"""Clips per batch of the audio encoder: beyond this a CPU's caches are too small."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +53,14 @@ class Features:
     audio_valid: Tensor | None
     """`(V,)` int64: states inside the clip."""
     fingerprint: str
-    """64 hexadecimal digits over the store and the weights."""
+    """64 hexadecimal digits over the store, the weights and the video-side captions."""
+    patches: NDArray[np.float16] | None = None
+    """`(V, F, P, D)` memory-mapped, for methods that ask for them: 2 F P D bytes a clip, 0.6 MB with
+    ViT-B/32 and 12 frames (6 GB for MSR-VTT's 10,000 clips), 49 kB on the embedded world."""
+    captions: NDArray[np.float16] | None = None
+    """`(V, 2, Lc, D)` memory-mapped states of the video-side captions; None where none are read."""
+    caption_mask: Tensor | None = None
+    """`(V, 2, Lc)` bool, with `captions`."""
 
     @property
     def audio_width(self) -> int | None:
@@ -60,21 +68,25 @@ class Features:
         return None if self.audio is None else self.audio.shape[2]
 
     def videos(self, rows: Tensor) -> Videos:
-        """The clips of some rows `(B,)`, as float32 tensors on the CPU."""
+        """The clips of some rows `(B,)` on the CPU: float32, but patches and captions as they are kept."""
         chosen = rows.cpu()
-        if self.audio is None or self.audio_valid is None:
-            return Videos(self._frames(chosen), self.frame_mask[chosen], self.keys[chosen])
+        audio = _rows_of(self.audio, chosen)
         return Videos(
-            self._frames(chosen),
-            self.frame_mask[chosen],
-            self.keys[chosen],
-            torch.from_numpy(self.audio[chosen.numpy()]).float(),
-            self.audio_valid[chosen],
-            self.has_audio[chosen],
+            frames=torch.from_numpy(self.frames[chosen.numpy()]),
+            frame_mask=self.frame_mask[chosen],
+            keys=self.keys[chosen],
+            audio=None if audio is None else audio.float(),
+            audio_valid=None if self.audio_valid is None else self.audio_valid[chosen],
+            has_audio=None if audio is None else self.has_audio[chosen],
+            patches=_rows_of(self.patches, chosen),
+            captions=_rows_of(self.captions, chosen),
+            caption_mask=None if self.caption_mask is None else self.caption_mask[chosen],
         )
 
-    def _frames(self, rows: Tensor) -> Tensor:
-        return torch.from_numpy(self.frames[rows.numpy()])
+
+def _rows_of(features: NDArray[Any] | None, rows: Tensor) -> Tensor | None:
+    """A copy of some rows, in the precision that is kept; None for None."""
+    return None if features is None else torch.from_numpy(features[rows.numpy()])
 
 
 def encode_store(
@@ -86,19 +98,24 @@ def encode_store(
     workers: int,
     progress: Progress,
     device: torch.device | str,
+    patches: bool = False,
+    captions: Mapping[str, VideoCaption] | None = None,
 ) -> Features:
     """The features of a store, computed where `cache_folder` does not hold them.
 
-    On a CPU `workers` processes of one thread each share the work; on CUDA this process does it.
-    Clips with identical frames get bit-identical features. Raises `BenchError` where the store is
-    damaged or the disk is too full.
+    `patches` asks for patch tokens; `captions` are video-side captions by the video's name. On a CPU
+    `workers` processes of one thread each share the work; on CUDA this process does it. Clips with identical
+    frames get bit-identical features. Raises `BenchError` where the store is damaged or the disk is too full.
     """
     cache_folder.mkdir(parents=True, exist_ok=True)
-    pictures = _cached(_Pictures(store, clip, str(device)), cache_folder, workers, progress)
+    cached, place = partial(_cached, folder=cache_folder, workers=workers, progress=progress), str(device)
+    pictures = cached(Pictures(store, place, clip))
     if audio is not None:
-        sounds = _cached(_Sounds(store, audio, str(device)), cache_folder, workers, progress)
+        sounds = cached(Sounds(store, place, audio))
         valid = torch.tensor([audio.valid_states(float(duration)) for duration in store.duration])
+    said = None if captions is None else CaptionStates.of(captions, store, clip, place)
     weights = f"{clip.fingerprint} {audio.fingerprint if audio else 'no sound'}"
+    weights += f" {said.weights}" if said else ""
     return Features(
         frames=pictures,
         frame_mask=torch.from_numpy(store.mask.copy()),
@@ -107,77 +124,13 @@ def encode_store(
         audio=sounds if audio else None,
         audio_valid=valid if audio else None,
         fingerprint=sha256(f"{VERSION} {store.fingerprint} {weights}".encode()).hexdigest(),
+        patches=cached(Patches(store, place, clip)) if patches else None,
+        captions=cached(said) if said else None,
+        caption_mask=said.mask if said else None,
     )
 
 
-@dataclass(frozen=True)
-class _Pictures:
-    """Encodes the frames of a shard of clips; picklable, for worker processes."""
-
-    store: Store
-    clip: ClipBackbone
-    device: str
-    what: ClassVar[str] = "pictures"
-    dtype: ClassVar[type[np.generic]] = np.float32
-
-    @property
-    def weights(self) -> str:
-        return self.clip.fingerprint
-
-    @property
-    def shape(self) -> tuple[int, int]:
-        return self.store.settings.frames, self.clip.width
-
-    @torch.inference_mode()
-    def __call__(self, shard: int) -> NDArray[np.float32]:
-        # One clip is one batch, and equal pixels are encoded once: rounding depends on a batch's shape.
-        self.clip.model.to(self.device).eval()
-        known: dict[bytes, NDArray[np.float32]] = {}
-        found = []
-        self.store.verify(shard)
-        for row in self.store.rows(shard):
-            pixels = self.store.frames(row)
-            key = sha256(pixels.data).digest() + self.store.mask[row].tobytes()
-            if key not in known:
-                frames = torch.from_numpy(pixels).to(self.device)
-                mask = torch.from_numpy(self.store.mask[row]).to(self.device)
-                known[key] = self.clip.encode_images(frames, mask).float().cpu().numpy()
-            found.append(known[key])
-        return np.stack(found)
-
-
-@dataclass(frozen=True)
-class _Sounds:
-    """Encodes the sounds of a shard of clips; picklable, for worker processes."""
-
-    store: Store
-    audio: AudioEncoder
-    device: str
-    what: ClassVar[str] = "sounds"
-    dtype: ClassVar[type[np.generic]] = np.float16
-
-    @property
-    def weights(self) -> str:
-        return self.audio.fingerprint
-
-    @property
-    def shape(self) -> tuple[int, int]:
-        return self.audio.positions, self.audio.width
-
-    def __call__(self, shard: int) -> NDArray[np.float16]:
-        torch.nn.Module.to(self.audio.encoder, self.device)
-        self.store.verify(shard)
-        rows = self.store.rows(shard)
-        blocks = []
-        for first in range(0, len(rows), SOUND_BATCH):
-            chosen = rows[first : first + SOUND_BATCH]
-            waveforms = [self.store.waveform(row) for row in chosen]
-            states, _ = self.audio.states(waveforms, [float(self.store.duration[row]) for row in chosen])
-            blocks.append(states.half().cpu().numpy())
-        return np.concatenate(blocks)
-
-
-def _cached(encode: _Pictures | _Sounds, folder: Path, workers: int, progress: Progress) -> NDArray[Any]:
+def _cached(encode: FeatureEncoder, folder: Path, workers: int, progress: Progress) -> NDArray[Any]:
     """The memory-mapped features `(V, ...)`, encoded where the cache does not hold them."""
     key = sha256(f"{VERSION} {encode.store.fingerprint} {encode.weights}".encode()).hexdigest()[:24]
     file = folder / f"{encode.what}-{key}.npy"
@@ -197,7 +150,7 @@ def _cached(encode: _Pictures | _Sounds, folder: Path, workers: int, progress: P
 
 
 def _encode_all(
-    encode: _Pictures | _Sounds, shape: tuple[int, ...], file: Path, workers: int, progress: Progress
+    encode: FeatureEncoder, shape: tuple[int, ...], file: Path, workers: int, progress: Progress
 ) -> None:
     """Encodes the missing shards and joins all of them into one file, which appears whole."""
     parts = file.with_suffix(".parts")
@@ -218,7 +171,7 @@ def _encode_all(
     shutil.rmtree(parts)
 
 
-def _write_part(encode: _Pictures | _Sounds, parts: Path, shard: int) -> None:
+def _write_part(encode: FeatureEncoder, parts: Path, shard: int) -> None:
     features = encode(shard)
     with written_whole(parts / f"{shard}.npy") as temporary, temporary.open("wb") as file:
         np.save(file, features)

@@ -114,6 +114,16 @@ class Method(nn.Module, ABC):
         return False
 
     @property
+    def uses_patches(self) -> bool:
+        """Whether it needs `Videos.patches`."""
+        return False
+
+    @property
+    def uses_video_captions(self) -> bool:
+        """Whether it makes use of `Videos.captions`."""
+        return False
+
+    @property
     def gate_axis(self) -> Literal["frame", "layer"]:
         """What the second axis of `gates` counts."""
         return "frame"

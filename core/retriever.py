@@ -88,8 +88,11 @@ class Retriever(nn.Module):
         if self.mode != "finetune":
             return videos
         pixels = torch.stack([torch.from_numpy(self.store.frames(int(row))) for row in rows]).to(self.device)
-        frames = self.backbone.encode_images(pixels.flatten(0, 1), videos.frame_mask.flatten())
-        return replace(videos, frames=frames.unflatten(0, pixels.shape[:2]))
+        flat, mask, shape = pixels.flatten(0, 1), videos.frame_mask.flatten(), pixels.shape[:2]
+        if videos.patches is None:
+            return replace(videos, frames=self.backbone.encode_images(flat, mask).unflatten(0, shape))
+        tokens = self.backbone.encode_image_tokens(flat, mask).unflatten(0, shape)  # (V, F, 1 + P, D)
+        return replace(videos, frames=tokens[:, :, 0], patches=tokens[:, :, 1:])
 
     @torch.no_grad()
     def encode_texts(self, data: SplitData) -> Texts:

@@ -100,6 +100,9 @@ class RunSpec(Frozen):
     audio_encoder: str = "whisper-base"
     frames: int = Field(default=12, ge=1, le=256)
     frame_sampling: Literal["segment-centres", "one-per-second"] = "segment-centres"
+    video_captions: str = "dataset"
+    """What is said of the videos themselves, for methods that read it: `dataset` for the data set's own
+    captions where it has any, `none`, or the path of a `captions.jsonl` (see `core.video_captions`)."""
     config: Mapping[str, Any] = {}
     """The method's own configuration, complete."""
     training: TrainingSpec = TrainingSpec()

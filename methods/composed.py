@@ -1,4 +1,4 @@
-"""A method as fusion x pooling x perturbation x objective; all five methods are instances.
+"""A method as enrichment x fusion x pooling x perturbation x objective; all methods are instances.
 
 Training and scoring run through the same functions (`methods.parts` states the convention of shapes). The
 authors' released scoring of T-MASS and GAID, which pools and gates every video with its own caption, lives
@@ -15,7 +15,13 @@ from torch import Tensor
 from core.batch import Rows, Texts, Videos
 from core.errors import BenchError
 from core.method import ClipTextWeights, Dimensions, Losses, Method, MethodConfig, NoiseSource
-from methods.parts.build import build_fusion, build_perturbation, build_pooling, initial_logit_scale
+from methods.parts.build import (
+    build_enrichment,
+    build_fusion,
+    build_perturbation,
+    build_pooling,
+    initial_logit_scale,
+)
 from methods.parts.config import ComposedConfig
 from methods.parts.exact import index as exact
 from methods.parts.exact.released import exact_own_caption_scores
@@ -63,6 +69,11 @@ class TrainingSimilarities:
 class ComposedMethod(Method):
     """The composition that a `ComposedConfig` describes."""
 
+<<<<<<< HEAD
+=======
+    own_caption_scoring: bool = False
+    """Whether the authors' evaluation pools and gates each video with its own caption."""
+>>>>>>> w-caeav
     reference_keys: ClassVar[Mapping[str, str]] = {}
     """Authors' key prefix -> ours; the logit scale is common to all."""
     dead_keys: ClassVar[frozenset[str]] = frozenset()
@@ -74,13 +85,24 @@ class ComposedMethod(Method):
         self.fusion = build_fusion(self.parts, dimensions)
         self.pooling = build_pooling(self.parts, dimensions)
         self.perturbation = build_perturbation(self.parts, dimensions)
+        self.enrichment = build_enrichment(self.parts, dimensions)  # last: its host's weights stay the same
         self.initialised_from_clip: tuple[str, ...] = ()
         initial_logit_scale(self.parts, self.logit_scale)
 
     @property
     def uses_audio(self) -> bool:
-        """Whether there is a fusion."""
-        return self.parts.fusion != "none"
+        """Whether there is a fusion or an enrichment."""
+        return self.parts.fusion != "none" or self.parts.enrichment != "none"
+
+    @property
+    def uses_patches(self) -> bool:
+        """Whether there is an enrichment."""
+        return self.parts.enrichment != "none"
+
+    @property
+    def uses_video_captions(self) -> bool:
+        """Whether the enrichment has CASE, which reads them."""
+        return self.parts.enrichment in ("case", "caste-case")
 
     @property
     def floats_per_pair(self) -> int:
@@ -95,12 +117,20 @@ class ComposedMethod(Method):
 
     def index(self, videos: Videos) -> VideoIndex:
         """Everything about videos that no text can change; pooled already where the fusion needs no text."""
+        videos = self.checked(videos)
+        return self.enriched_index(replace(videos, frames=self.enrichment.frames(videos)))
+
+    def checked(self, videos: Videos) -> Videos:
+        """The videos with frames in the method's own precision; raises `BenchError` for another shape."""
         expected = (self.dimensions.frames, self.dimensions.width)
         if videos.frames.shape[1:] != expected:
             raise BenchError(
                 f"videos have {tuple(videos.frames.shape[1:])} frames x width, the method has {expected}"
             )
-        videos = replace(videos, frames=videos.frames.to(self.logit_scale.dtype))
+        return replace(videos, frames=videos.frames.to(self.logit_scale.dtype))
+
+    def enriched_index(self, videos: Videos) -> VideoIndex:
+        """The index of videos whose frames are enriched already."""
         frames, audio = self.fusion.encode(videos)
         if audio is not None:
             return VideoIndex(videos.keys, videos.frame_mask, frames, audio)
@@ -129,7 +159,7 @@ class ComposedMethod(Method):
         return self.pooling.prepare(frames, index.mask)
 
     def loss(self, texts: Texts, videos: Videos, generator: torch.Generator) -> Losses:
-        """InfoNCE of the perturbed texts, plus the support texts' by their weight.
+        """InfoNCE of the perturbed texts, plus the support texts' and the enrichment's terms, weighted.
 
         `generator` draws the perturbation's noise; dropout uses torch's global generator.
         """
@@ -138,7 +168,10 @@ class ComposedMethod(Method):
 
     def loss_under(self, noise: Tensor | None, texts: Texts, videos: Videos) -> Losses:
         """The loss of a batch under given noise `(B, 1, D)`."""
-        similarities = self.training_similarities(noise, self.embeds(texts), self.index(videos))
+        videos = self.checked(videos)
+        frames, objectives = self.enrichment(videos)
+        index = self.enriched_index(replace(videos, frames=frames))
+        similarities = self.training_similarities(noise, self.embeds(texts), index)
         scale = self.logit_scale.exp()
         logits = scale * similarities.main
         if self.parts.margin_beta:
@@ -148,12 +181,14 @@ class ComposedMethod(Method):
             )
             logits = logits + scale * margin
         weights = pair_weights(similarities.main, self.parts.loss_weights)
-        main = weighted_infonce(logits, weights)
-        if similarities.support is None or not self.parts.support_weight:
-            return Losses(main, {"main": main.detach()})
-        support = weighted_infonce(scale * similarities.support, weights)
-        total = main + self.parts.support_weight * support
-        return Losses(total, {"main": main.detach(), "support": support.detach()})
+        total = main = weighted_infonce(logits, weights)
+        terms = {"main": main.detach()}
+        if similarities.support is not None and self.parts.support_weight:
+            objectives = {"support": weighted_infonce(scale * similarities.support, weights), **objectives}
+        for name, term in objectives.items():
+            total = total + getattr(self.parts, f"{name}_weight") * term
+            terms[name] = term.detach()
+        return Losses(total, terms)
 
     def training_similarities(
         self, noise: Tensor | None, texts: Tensor, index: VideoIndex
@@ -256,7 +291,8 @@ class ComposedMethod(Method):
 
         For the gated transformer the attention gate per layer, `(B, layers)`.
         """
-        videos = replace(videos, frames=videos.frames.to(self.logit_scale.dtype))
+        videos = self.checked(videos)
+        videos = replace(videos, frames=self.enrichment.frames(videos))
         return self.fusion.gates(self.embeds(texts), videos)
 
     def initialise_from_clip(self, clip: ClipTextWeights) -> None:
@@ -266,7 +302,9 @@ class ComposedMethod(Method):
         ) + self.pooling.initialise_from_clip(clip)
 
     def rate_group(self, parameter: str) -> str:
-        """AVIGATE's query tokens are a group of their own (100 times the rate); else as the base."""
+        """AVIGATE's query tokens and the enrichment's scalars are groups of their own; else as the base."""
+        if parameter.startswith("enrichment.") and parameter.endswith("gamma"):
+            return "gammas"
         return "query_tokens" if parameter == "fusion.query_tokens" else super().rate_group(parameter)
 
     def load_reference(self, state: Mapping[str, Tensor]) -> None:

@@ -64,6 +64,8 @@ class Dataset:
     """`train`, `val`, `test`, and further test sets by name."""
     protocol: Mapping[str, str] = field(default_factory=dict)
     """What names the protocol in a result: captions per video, paragraph rule, text length, ..."""
+    video_captions: Path | None = None
+    """Its `captions.jsonl`, where it has one (see `core.video_captions`)."""
     ceilings: Mapping[str, Mapping[str, Mapping[str, float]]] = field(default_factory=dict)
     """Split -> observer -> stratum (and `all`) -> text-to-video R@1 in points, where it can be known."""
 

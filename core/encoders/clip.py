@@ -84,6 +84,12 @@ class ClipBackbone:
         size = self.model.visual.image_size
         return int(size[0] if isinstance(size, tuple) else size)
 
+    @property
+    def patches(self) -> int:
+        """P, patch tokens of a frame."""
+        rows, columns = self.model.visual.grid_size
+        return int(rows * columns)
+
     @cached_property
     def fingerprint(self) -> str:
         """64 hexadecimal digits over the weights as they are when first asked for."""
@@ -98,15 +104,32 @@ class ClipBackbone:
 
         Where `mask` `(B,)` is False the normalised image is all zeros: CLIP4Clip's and AVIGATE's empty slot.
         """
+        return cast(Tensor, self.model.encode_image(self._images(pixels, mask)))
+
+    def encode_image_tokens(self, pixels: Tensor, mask: Tensor | None = None) -> Tensor:
+        """Embedding and patch tokens `(B, 1 + P, D)` of frames; see `encode_images`, which gives row 0.
+
+        All tokens take the last LayerNorm and the projection of the embedding. Raises `BenchError` for a
+        tower whose embedding is no token of its own.
+        """
+        tower = self.model.visual
+        pooled_otherwise = getattr(tower, "attn_pool", None) or getattr(tower, "final_ln_after_pool", False)
+        if getattr(tower, "pool_type", None) != "tok" or pooled_otherwise:
+            raise BenchError(
+                f"backbone '{self.name}' has no class token and gives no patch tokens; choose a CLIP ViT"
+            )
+        tokens = tower.transformer(tower._embeds(self._images(pixels, mask)))
+        return cast(Tensor, tower.ln_post(tokens) @ tower.proj)
+
+    def _images(self, pixels: Tensor, mask: Tensor | None) -> Tensor:
+        """What the image tower takes, `(B, 3, size, size)`."""
         images = preprocess(
             pixels,
             self.image_size,
             pixels.new_tensor(self.model.visual.image_mean, dtype=torch.float32),
             pixels.new_tensor(self.model.visual.image_std, dtype=torch.float32),
         )
-        if mask is not None:
-            images = images * mask.view(-1, 1, 1, 1)
-        return cast(Tensor, self.model.encode_image(images))
+        return images if mask is None else images * mask.view(-1, 1, 1, 1)
 
     def encode_text(self, tokens: Tensor) -> Tensor:
         """Embeddings `(N, D)` of token rows `(N, context)`.
@@ -122,12 +145,20 @@ class ClipBackbone:
 
     def _encode_block(self, tokens: Tensor, ends: Tensor) -> Tensor:
         """Embeddings `(n, D)` of token rows `(n, context)` whose end marks stand at `ends` `(n,)`."""
-        model = self.model
-        length = int(ends.max()) + 1
-        x = model.token_embedding(tokens[:, :length]) + model.positional_embedding[:length]
+        states = self._text_states(tokens[:, : int(ends.max()) + 1])
+        pooled = states[torch.arange(len(tokens), device=tokens.device), ends]
+        return cast(Tensor, pooled @ self.model.text_projection)
+
+    def encode_text_tokens(self, tokens: Tensor) -> Tensor:
+        """Projected states `(N, length, D)` of every token of rows `(N, length)`; see `encode_text`."""
+        return cast(Tensor, self._text_states(tokens) @ self.model.text_projection)
+
+    def _text_states(self, tokens: Tensor) -> Tensor:
+        """The tower's last states `(N, length, width)` of token rows `(N, length)`."""
+        model, length = self.model, tokens.shape[1]
+        x = model.token_embedding(tokens) + model.positional_embedding[:length]
         x = model.transformer(x, attn_mask=model.attn_mask[:length, :length])
-        pooled = model.ln_final(x)[torch.arange(len(tokens), device=tokens.device), ends]
-        return cast(Tensor, pooled @ model.text_projection)
+        return cast(Tensor, model.ln_final(x))
 
     def text_weights(self) -> ClipTextWeights:
         """The text transformer's weights, for methods that initialise their own blocks from them."""

@@ -14,6 +14,7 @@ from core.errors import BenchError
 from methods.parity.engine import ENGINE_CHECKS
 from methods.parity.golden import Check, Golden
 from methods.parity.heads import check_avigate, check_clip4clip
+from methods.parity.heads_cae_av import check_caste_case
 from methods.parity.heads_gaid import check_gaid
 from methods.parity.heads_tmass import (
     check_tmass_components,
@@ -40,14 +41,12 @@ CHECKS: Mapping[str, Check] = {
     "clip4clip.similarity": check_clip4clip,
     "avigate.head": check_avigate,
     "gaid.head": check_gaid,
+    "cae_av.caste_case": check_caste_case,
     **ENGINE_CHECKS,
 }
 """The check of each kind."""
 
-UNSUPPORTED_KINDS = frozenset({"cae_av.caste_case"})
-"""Kinds of methods that are not built yet: listed, but no failure."""
-
-Verdict = Literal["agrees", "off", "unknown", "unsupported"]
+Verdict = Literal["agrees", "off", "unknown"]
 
 
 @dataclass(frozen=True)
@@ -63,14 +62,14 @@ class ParityRow:
     tensor: str
     """Name of that tensor."""
     verdict: Verdict
-    """`unknown`: a kind without a check. `unsupported`: a known kind of a method that is not built yet."""
+    """`unknown`: a kind without a check."""
     message: str
     """What is wrong or left out; empty where all is well."""
 
     @property
     def fails(self) -> bool:
         """Whether the row makes the command fail."""
-        return self.verdict in ("off", "unknown")
+        return self.verdict != "agrees"
 
 
 def run_parity(folder: Path) -> list[ParityRow]:
@@ -89,8 +88,6 @@ def check_file(path: Path) -> ParityRow:
         golden = Golden(path)
     except BenchError as error:
         return ParityRow(path.name, "", math.nan, "", "off", str(error))
-    if golden.kind in UNSUPPORTED_KINDS:
-        return ParityRow(path.name, golden.kind, math.nan, "", "unsupported", "no method of this kind yet")
     if golden.kind not in CHECKS:
         return ParityRow(path.name, golden.kind, math.nan, "", "unknown", f"unknown kind '{golden.kind}'")
     try:

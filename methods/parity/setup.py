@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from core.batch import Texts, Videos
 from core.errors import BenchError
@@ -57,21 +57,36 @@ def compare_gradients(
     *,
     owner: str = "",
 ) -> None:
+    """`compare_gradients_of` for a method, whose class knows the authors' names."""
+    names = method.reference_names()
+    compare_gradients_of(golden, prefix, method, names, inputs, required, owner=owner)
+
+
+def compare_gradients_of(
+    golden: Golden,
+    prefix: str,
+    module: nn.Module,
+    names: Mapping[str, str],
+    inputs: Mapping[str, Tensor],
+    required: tuple[str, ...],
+    *,
+    owner: str = "",
+) -> None:
     """Compares every recorded gradient under `prefix` with the one that backward left behind.
 
     `inputs` are tensors by their name in the file; all other names are parameters under the authors' key, to
-    which `owner` is prepended. Inputs, and at least one gradient that begins with each of `required`, must
-    be there.
+    which `owner` is prepended; `names` maps the authors' prefixes to ours. Inputs, and at least one gradient
+    that begins with each of `required`, must be there.
     """
     recorded = [name.removeprefix(prefix) for name in golden.names() if name.startswith(prefix)]
     missing = [key for key in (*inputs, *required) if not any(name.startswith(key) for name in recorded)]
     if missing:
         raise BenchError(f"{golden.path.name}: lacks the gradient '{prefix}{missing[0]}'")
-    parameters = dict(method.named_parameters())
+    parameters = dict(module.named_parameters())
     for key in recorded:
         own = inputs.get(key)
         if own is None:
-            own = parameters.get(renamed(owner + key, method.reference_names()) or "")
+            own = parameters.get(renamed(owner + key, names) or "")
         if own is None:
             raise BenchError(f"{golden.path.name}: '{prefix}{key}' is the gradient of nothing here")
         golden.compare(prefix + key, torch.zeros_like(own) if own.grad is None else own.grad)

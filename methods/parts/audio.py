@@ -51,10 +51,16 @@ def counted_states(videos: Videos, alignment: Alignment) -> Tensor:
 
 def frame_audio(videos: Videos, alignment: Alignment) -> Tensor:
     """One average of encoder states per frame `(V, F, Da)`; under `clip`, zeros beside padding frames."""
+    return segment_audio(videos, alignment, 1)[:, :, 0]
+
+
+def segment_audio(videos: Videos, alignment: Alignment, tokens: int) -> Tensor:
+    """So many averages of encoder states per frame, `(V, F, tokens, Da)`; see `frame_audio`."""
     audio, frames = required_audio(videos), videos.frames.shape[1]
     full = torch.full((len(videos),), frames, device=audio.device)
-    bins = full if alignment == "released" else videos.frame_mask.sum(-1)
-    return pooled_states(audio, counted_states(videos, alignment), bins, frames)
+    bins = tokens * (full if alignment == "released" else videos.frame_mask.sum(-1))
+    pooled = pooled_states(audio, counted_states(videos, alignment), bins, tokens * frames)
+    return pooled.unflatten(1, (frames, tokens))
 
 
 def required_audio(videos: Videos) -> Tensor:

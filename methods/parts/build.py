@@ -8,6 +8,7 @@ from core.method import Dimensions
 from methods.parts.audio import AudioProjection
 from methods.parts.conditioned import AttentionPooling, TextConditionedPooling, TopKPooling
 from methods.parts.config import ComposedConfig
+from methods.parts.enrichment import CasteCase, Enrichment
 from methods.parts.fusion import Fusion, GateFusion, NoFusion
 from methods.parts.gated_transformer import GatedTransformer
 from methods.parts.perturbation import DeterministicText, Perturbation, StochasticText
@@ -31,23 +32,41 @@ def check_positions(config: ComposedConfig, frames: int) -> None:
         raise BenchError(f"frames={frames} is more than positions={config.positions}; raise config.positions")
 
 
+def build_enrichment(config: ComposedConfig, dimensions: Dimensions) -> Enrichment:
+    """The enrichment part; raises `BenchError` where the run has no sound or the heads do not fit."""
+    if config.enrichment == "none":
+        return Enrichment()
+    audio_width = required_audio_width(dimensions, f"enrichment={config.enrichment}", "enrichment=none")
+    for width, what in ((dimensions.width, "joint width"), (audio_width, "audio encoder's width")):
+        if config.enrichment != "caste" and width % config.enrichment_heads:
+            raise BenchError(
+                f"enrichment_heads={config.enrichment_heads} does not divide the {what} {width}; "
+                "choose a divisor"
+            )
+    return CasteCase(config, dimensions.width, audio_width, config.audio_alignment)
+
+
+def required_audio_width(dimensions: Dimensions, part: str, without: str) -> int:
+    """Da; raises `BenchError` where a part needs sound and the run has none."""
+    if dimensions.audio_width is None:
+        raise BenchError(f"{part} needs sound, this run has none; choose {without} or an audio encoder")
+    return dimensions.audio_width
+
+
 def build_fusion(config: ComposedConfig, dimensions: Dimensions) -> Fusion:
     """The fusion part; raises `BenchError` where it needs sound and the run has none."""
     if config.fusion == "none":
         return NoFusion()
-    if dimensions.audio_width is None:
-        raise BenchError(
-            f"fusion={config.fusion} needs sound, this run has none; choose fusion=none or an audio encoder"
-        )
+    audio_width = required_audio_width(dimensions, f"fusion={config.fusion}", "fusion=none")
     width, resampler = dimensions.width, config.fusion == "gated-transformer"
     # AVIGATE's projection is a bare matrix, N(0, Da^-1) as CLIP's own projections.
     projection = AudioProjection(
-        config.audio_projection, dimensions.audio_width, width, config.null_audio, bias=not resampler
+        config.audio_projection, audio_width, width, config.null_audio, bias=not resampler
     )
     if config.fusion != "gated-transformer":
         return GateFusion(config.fusion, width, projection, config.audio_alignment, config.gate_inputs)
     if projection.linear is not None:
-        nn.init.normal_(projection.linear.weight, std=dimensions.audio_width**-0.5)
+        nn.init.normal_(projection.linear.weight, std=audio_width**-0.5)
     check_positions(config, dimensions.frames)
     return GatedTransformer(
         width,

@@ -4,9 +4,9 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from core.method import MethodConfig
 from core.noise import NoiseMode
 from methods.parts.audio import Alignment, NullAudio, Projection
+from methods.parts.enrichment import EnrichmentConfig
 from methods.parts.fusion import GateInput
 from methods.parts.objective import LossWeights
 from methods.parts.perturbation import Prior
@@ -23,8 +23,8 @@ Positive = Annotated[float, Field(gt=0)]
 Share = Annotated[float, Field(ge=0, le=1)]
 
 
-class ComposedConfig(MethodConfig):
-    """Fusion x pooling x perturbation x objective. A field of a part that is not chosen has no effect."""
+class ComposedConfig(EnrichmentConfig):
+    """Enrichment x fusion x pooling x perturbation x objective; fields of parts not chosen have no effect."""
 
     fusion: FusionKind = "none"
     """How sound enters: not, by GAID's gate per clip, frame or element, or by AVIGATE's gated transformer."""

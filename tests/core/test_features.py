@@ -17,6 +17,7 @@ from core.features import Features, encode_store
 from core.progress import Silent
 from core.storage import Store
 from core.store import StoreSettings, prepare_store
+from core.video_captions import VideoCaption
 from tests.core.media_files import tone, write_media
 
 
@@ -50,8 +51,8 @@ def audio() -> AudioEncoder:
     return AudioEncoder.load("avworld-whisper")
 
 
-def encode(store, clip, audio, folder: Path, workers: int = 1) -> Features:
-    return encode_store(store, clip, audio, folder, workers=workers, progress=Silent(), device="cpu")
+def encode(store, clip, audio, folder: Path, workers: int = 1, **more) -> Features:
+    return encode_store(store, clip, audio, folder, workers=workers, progress=Silent(), device="cpu", **more)
 
 
 def test_features_are_what_the_encoders_give(store, clip, audio, tmp_path):
@@ -97,6 +98,53 @@ def test_another_audio_encoder_does_not_encode_the_pictures_again(store, clip, a
     assert second.fingerprint != first.fingerprint
     assert second.audio.shape == (5, 200, 128)
     np.testing.assert_array_equal(first.frames, second.frames)
+
+
+SAID = {
+    "a": VideoCaption(id="a", visual="a red thing spins", audio="rain falls"),
+    "b": VideoCaption(id="b", audio="birds sing"),
+    "d": VideoCaption(id="d", visual="a blue thing"),
+}
+
+
+def test_patches_and_captions_are_what_the_towers_give(store, clip, audio, tmp_path):
+    found = encode(store, clip, audio, tmp_path, patches=True, captions=SAID)
+    rows = [4, 1, 0, 3, 2]
+    videos = found.videos(torch.tensor(rows))
+    assert videos.patches.dtype == videos.captions.dtype == torch.float16
+    assert videos.patches.shape == (5, 3, 16, 128)
+    for position, row in enumerate(rows):
+        said = SAID.get(store.ids[row], VideoCaption(id="none"))
+        with torch.inference_mode():
+            tokens = clip.encode_image_tokens(torch.from_numpy(store.frames(row)))
+            torch.testing.assert_close(videos.patches[position].float(), tokens[:, 1:], atol=1e-2, rtol=1e-3)
+            for place, sentence in enumerate((said.visual, said.audio)):
+                mask, states = videos.caption_mask[position, place], videos.captions[position, place]
+                length = 0 if sentence is None else len(sentence.split()) + 2  # with its start and end mark
+                assert mask.tolist() == [i < length for i in range(len(mask))]
+                assert not states[length:].any()
+                if sentence is not None:
+                    alone = clip.encode_text_tokens(clip.tokenise([sentence])[:, :length])[0]
+                    torch.testing.assert_close(states[:length].float(), alone, atol=1e-2, rtol=1e-3)
+    assert len(videos.caption_mask[0, 0]) == 6  # as long as the longest of them
+    np.testing.assert_array_equal(found.patches[1], found.patches[4])
+
+
+def test_only_those_who_ask_pay_for_patches_and_captions(store, clip, audio, tmp_path):
+    plain = encode(store, clip, audio, tmp_path)
+    assert plain.patches is plain.captions is plain.videos(torch.arange(2)).patches is None
+    assert {file.name.split("-")[0] for file in tmp_path.glob("*.npy")} == {"pictures", "sounds"}
+    said = encode(store, clip, audio, tmp_path, captions=SAID)
+    other = encode(store, clip, audio, tmp_path, captions={"a": SAID["a"]})
+    assert len({plain.fingerprint, said.fingerprint, other.fingerprint}) == 3
+    assert not other.caption_mask[1:].any()
+
+
+def test_no_caption_of_any_clip_is_a_mask_that_hides_all(store, clip, tmp_path):
+    found = encode(store, clip, None, tmp_path, captions={})
+    assert found.captions.shape[:3] == (5, 2, 1)
+    assert not found.caption_mask.any()
+    assert not found.captions.any()
 
 
 def test_a_killed_encoding_goes_on_where_it_stopped(store, clip, audio, tmp_path, monkeypatch):

@@ -59,10 +59,17 @@ def test_pixels_through_the_tower_give_the_cached_features(
     _, spec = make_retriever("clip4clip", training__mode="finetune")
     method = make_retriever("clip4clip")[0].method
     rows = torch.arange(len(videos))
-    with torch.no_grad():
-        live = Retriever(clip, method, features, store, spec.training).videos(rows)
+    live = Retriever(clip, method, features, store, spec.training).videos(rows)
     assert bool(live.frame_mask.all()) == (sampling == "segment-centres")
     torch.testing.assert_close(live.frames, features.videos(rows).frames, atol=1e-4, rtol=1e-4)
+    assert live.patches is None
+    asked = encode_store(
+        store, clip, None, tmp_path, workers=1, progress=Silent(), device="cpu", patches=True
+    )
+    live = Retriever(clip, method, asked, store, spec.training).videos(rows)
+    torch.testing.assert_close(live.frames, asked.videos(rows).frames, atol=1e-4, rtol=1e-4)
+    torch.testing.assert_close(live.patches, asked.videos(rows).patches.float(), atol=1e-2, rtol=1e-3)
+    assert live.patches.requires_grad
 
 
 def test_only_finetuning_sends_gradients_into_the_pictures(

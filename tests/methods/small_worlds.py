@@ -12,6 +12,7 @@ from methods.composed import ComposedMethod
 from methods.parts.config import ComposedConfig
 
 WIDTH, FRAMES, STATES, AUDIO_WIDTH, TRIALS = 8, 5, 11, 6, 3
+PATCHES, WORDS = 4, 3
 SMALL = {
     "audio_projection": "linear-norm",
     "heads": 2,
@@ -21,6 +22,9 @@ SMALL = {
     "resampler_layers": 1,
     "transformer_layers": 2,
     "transformer_heads": 2,
+    "enrichment_heads": 2,
+    "segment_tokens": 2,
+    "head_width": 4,
     "residual": 0.4,
     "logit_scale_init": 1.5,
 }
@@ -54,19 +58,28 @@ def random_texts(count: int, seed: int = 1) -> Texts:
 
 
 def random_videos(count: int, seed: int = 2) -> Videos:
-    """Every second clip has padding frames, every third is short, the second is silent."""
+    """Every second clip has padding frames, every third is short, the second is silent.
+
+    The third has no caption, the fourth a short one of its picture, and all but these one of their sound.
+    """
     generator = torch.Generator().manual_seed(seed)
     number = torch.arange(count)
     real = torch.where(number % 2 == 1, 3, FRAMES)
     has_audio = number != 1
     audio = torch.randn(count, STATES, AUDIO_WIDTH, generator=generator).double()
+    frames = torch.randn(count, FRAMES, WIDTH, generator=generator).double()
+    words = torch.where(number == 2, 0, torch.where(number == 3, 1, WORDS))
+    words = torch.stack([words, torch.where(number == 3, 0, words)], dim=1)
     return Videos(
-        frames=torch.randn(count, FRAMES, WIDTH, generator=generator).double(),
+        frames=frames,
         frame_mask=torch.arange(FRAMES) < real[:, None],
         keys=number,
         audio=torch.where(has_audio[:, None, None], audio, 0.0),
         audio_valid=torch.where(number % 3 == 2, 7, STATES),
         has_audio=has_audio,
+        patches=torch.randn(count, FRAMES, PATCHES, WIDTH, generator=generator).double(),
+        captions=torch.randn(count, 2, WORDS, WIDTH, generator=generator).double(),
+        caption_mask=torch.arange(WORDS) < words[..., None],
     )
 
 

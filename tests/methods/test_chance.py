@@ -9,11 +9,11 @@ from core.batch import Texts, Videos, stable_keys
 from core.method import Dimensions, Method, registered_methods
 from core.noise import KeyedNoise
 
-COUNT, FRAMES, WIDTH, STATES = 200, 12, 64, 24
+COUNT, FRAMES, WIDTH, STATES, PATCHES, WORDS = 200, 12, 64, 24, 4, 3
 
 
 def noise_world(seed: int) -> tuple[Texts, Videos]:
-    """Texts, frames and sound that have nothing to do with each other."""
+    """Texts, frames, patches, sound and video-side captions that have nothing to do with each other."""
     torch.manual_seed(seed)
     texts = Texts(torch.randn(COUNT, WIDTH), stable_keys([f"text {n}" for n in range(COUNT)]))
     videos = Videos(
@@ -21,6 +21,9 @@ def noise_world(seed: int) -> tuple[Texts, Videos]:
         torch.ones(COUNT, FRAMES, dtype=torch.bool),
         stable_keys([f"video {v}" for v in range(COUNT)]),
         torch.randn(COUNT, STATES, WIDTH),
+        patches=torch.randn(COUNT, FRAMES, PATCHES, WIDTH),
+        captions=torch.randn(COUNT, 2, WORDS, WIDTH),
+        caption_mask=torch.ones(COUNT, 2, WORDS, dtype=torch.bool),
     )
     return texts, videos
 

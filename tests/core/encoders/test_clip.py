@@ -75,6 +75,40 @@ def test_frames_smaller_than_the_crop_are_refused(clip):
         clip.encode_images(torch.zeros(1, 48, 64, 3, dtype=torch.uint8))
 
 
+def test_image_tokens_are_the_embedding_and_open_clips_own_patches(clip):
+    pixels = torch.randint(0, 256, (3, 64, 64, 3), dtype=torch.uint8)
+    mask = torch.tensor([True, False, True])
+    tower = clip.model.visual
+    with torch.inference_mode():
+        tokens = clip.encode_image_tokens(pixels, mask)
+        assert tokens.shape == (3, 1 + clip.patches, clip.width)
+        torch.testing.assert_close(tokens[:, 0], clip.encode_images(pixels, mask), atol=1e-5, rtol=1e-5)
+        images = preprocess(
+            pixels, 64, torch.tensor(tower.image_mean), torch.tensor(tower.image_std)
+        ) * mask.view(-1, 1, 1, 1)
+        found = tower.forward_intermediates(images, indices=1, normalize_intermediates=True)
+        patches = found["image_intermediates"][-1].flatten(2).transpose(1, 2) @ tower.proj
+    torch.testing.assert_close(tokens[:, 1:], patches, atol=1e-5, rtol=1e-5)
+
+
+def test_a_tower_without_a_class_token_gives_no_patches(clip):
+    tower = open_clip.create_model("ViT-B-32", pretrained=None, load_weights=False).visual
+    tower.pool_type = "avg"
+    other = ClipBackbone("averaging", type("Towers", (), {"visual": tower})(), clip.tokenizer)
+    with pytest.raises(BenchError, match="backbone 'averaging' has no class token"):
+        other.encode_image_tokens(torch.zeros(1, 224, 224, 3, dtype=torch.uint8))
+
+
+def test_the_state_of_the_end_mark_is_the_captions_embedding(clip):
+    tokens = clip.tokenise(CAPTIONS)
+    with torch.inference_mode():
+        states = clip.encode_text_tokens(tokens)
+        ends = states[torch.arange(3), tokens.argmax(-1)]
+        torch.testing.assert_close(ends, clip.model.encode_text(tokens), atol=1e-5, rtol=1e-5)
+        longer = clip.encode_text_tokens(tokens[:, :5])
+        torch.testing.assert_close(states[:, :5], longer, atol=1e-5, rtol=1e-5)  # the mask is causal
+
+
 def test_every_word_of_the_world_is_a_token_of_its_own(clip):
     tokens = clip.tokenise(vocabulary())
     assert ((tokens != 0).sum(1) == 3).all()  # start, word, end
