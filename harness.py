@@ -41,6 +41,9 @@ def run(
     set_: Annotated[
         list[str] | None, typer.Option("--set", help="Any key of the spec, key=value; repeatable.")
     ] = None,
+    checkpoint: Annotated[
+        Path | None, typer.Option(help="Authors' checkpoint of the one method named; scored, not trained.")
+    ] = None,
     workers: Annotated[
         int | None, typer.Option(min=1, help="Cells at a time; one per core unless given.")
     ] = None,
@@ -54,7 +57,7 @@ def run(
     from core import workers as processes
 
     processes.start_server()  # imports in the background what this process imports next
-    from core import matrix, pipeline
+    from core import checkpoints, matrix, pipeline
 
     flags = {
         "methods": values(methods),
@@ -66,7 +69,8 @@ def run(
         "frames": integers(frames, "--frames"),
         "seeds": integers(seeds, "--seeds"),
     }
-    cells = matrix.from_command_line(experiment, flags, set_ or ())
+    changes = [*checkpoints.assignments(checkpoint, flags["methods"]), *(set_ or ())]
+    cells = matrix.from_command_line(experiment, flags, changes)
     for note in cells.notes:
         console.print(f"note: {note}", markup=False)
     if dry_run:

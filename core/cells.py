@@ -7,6 +7,7 @@ from pathlib import Path
 import torch
 from safetensors.torch import save_file
 
+from core.checkpoints import Checkpoint
 from core.datasets import load_dataset
 from core.datasets.base import Dataset
 from core.encoders.audio import AudioEncoder
@@ -32,6 +33,8 @@ class Materials:
     store: Store
     clip: ClipBackbone
     features: Features
+    checkpoint: Checkpoint | None = None
+    """The authors' weights that the run starts from; the towers hold theirs already."""
 
     def fingerprints(self) -> dict[str, str]:
         """What the results depend on beside the spec."""
@@ -40,6 +43,7 @@ class Materials:
             "store": self.store.fingerprint,
             "features": self.features.fingerprint,
             "clip": self.clip.fingerprint,
+            **({"checkpoint": self.checkpoint.sha256} if self.checkpoint else {}),
         }
 
 
@@ -57,7 +61,10 @@ def uses_audio(spec: RunSpec) -> bool:
 def prepare_materials(spec: RunSpec, progress: Progress, workers: int) -> Materials:
     """Dataset, store and features of a cell, made where they are missing and opened where they are not."""
     dataset = load_dataset(spec.dataset, progress, workers=workers)
+    checkpoint = Checkpoint.read(Path(spec.checkpoint)) if spec.checkpoint else None
     clip = ClipBackbone.load(spec.backbone)
+    if checkpoint:
+        checkpoint.load_towers(clip)
     settings = StoreSettings(frames=spec.frames, sampling=spec.frame_sampling, size=clip.image_size)
     videos = [video for split in dataset.splits.values() for video in split.videos]
     place = f"{dataset.name}-{dataset.fingerprint[:12]}-{settings.frames}-{settings.sampling}-{settings.size}"
@@ -65,10 +72,12 @@ def prepare_materials(spec: RunSpec, progress: Progress, workers: int) -> Materi
         videos, dataset.fingerprint, settings, store_folder(place), workers=workers, progress=progress
     )
     audio = AudioEncoder.load(spec.audio_encoder) if uses_audio(spec) else None
+    if checkpoint and audio:
+        checkpoint.load_audio(audio)
     features = encode_store(
         store, clip, audio, cache_root() / "features", workers=workers, progress=progress, device=device()
     )
-    return Materials(dataset, store, clip, features)
+    return Materials(dataset, store, clip, features, checkpoint)
 
 
 def store_folder(place: str) -> Path:
@@ -97,6 +106,8 @@ def run_cell(spec: RunSpec, directory: RunDirectory, progress: Progress) -> None
     directory.set_status("running")
     materials = prepare_materials(spec, progress, workers=1)
     method = build_method(spec, materials, spec.seeds.initialisation)
+    if materials.checkpoint:
+        method.load_reference(materials.checkpoint.weights)
     materials.clip.model.to(device())
     retriever = Retriever(materials.clip, method, materials.features, materials.store, spec.training)
     data = {

@@ -18,7 +18,14 @@ from core.spec import SCHEMA, RunSpec, resolve
 
 def shared_key(spec: RunSpec) -> tuple[object, ...]:
     """What two cells must agree in to read the same store and features."""
-    return (spec.dataset, spec.backbone, spec.audio_encoder, spec.frames, spec.frame_sampling)
+    return (
+        spec.dataset,
+        spec.backbone,
+        spec.checkpoint,
+        spec.audio_encoder,
+        spec.frames,
+        spec.frame_sampling,
+    )
 
 
 def execute(specs: Sequence[RunSpec], root: Path, workers: int | None, console: Console) -> list[Outcome]:

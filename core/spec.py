@@ -121,6 +121,9 @@ class RunSpec(Frozen):
     frame_sampling: Literal["segment-centres", "one-per-second"] = "segment-centres"
     config: Mapping[str, Any] = {}
     """The method's own configuration, complete."""
+    checkpoint: str | None = None
+    """File of an authors' checkpoint from whose weights the run starts, towers included; its sha256 is one of
+    the run's fingerprints."""
     training: TrainingSpec = TrainingSpec()
     evaluation: EvaluationSpec = EvaluationSpec()
     seeds: Seeds = Seeds()
