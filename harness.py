@@ -45,9 +45,14 @@ def run(
         Path | None, typer.Option(help="Authors' checkpoint of the one method named; scored, not trained.")
     ] = None,
     workers: Annotated[
-        int | None, typer.Option(min=1, help="Cells at a time; one per core unless given.")
+        int | None, typer.Option(min=1, help="Cells at a time; one per GPU, else per core, unless given.")
     ] = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the cells and stop.")] = False,
+    cluster: Annotated[
+        str | None, typer.Option(help="Run on the Ray cluster at this address, or on a local one: local.")
+    ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Print the cells, what is done and an estimate; run nothing.")
+    ] = False,
     runs: Runs = Path("runs"),
 ) -> None:
     """Train and score a matrix of cells; finished cells are read, unfinished ones continue.
@@ -57,7 +62,7 @@ def run(
     from core import workers as processes
 
     processes.start_server()  # imports in the background what this process imports next
-    from core import checkpoints, matrix, pipeline
+    from core import checkpoints, matrix, pipeline, plan
 
     flags = {
         "methods": values(methods),
@@ -74,9 +79,9 @@ def run(
     for note in cells.notes:
         console.print(f"note: {note}", markup=False)
     if dry_run:
-        console.print(pipeline.plan(cells.cells, runs))
+        plan.show(cells.cells, runs, workers, console)
         return
-    outcomes = pipeline.execute(cells.cells, runs, workers, console)
+    outcomes = pipeline.execute(cells.cells, runs, workers, cluster, console)
     report_on([outcome.cell.directory for outcome in outcomes if outcome.state == "done"])
     failed = [outcome for outcome in outcomes if outcome.state != "done"]
     if failed:
@@ -142,7 +147,7 @@ def methods_() -> None:
 
     Example: bench methods
     """
-    from core.matrix import AXES, has_axis
+    from core.axes import AXES, has_axis
     from core.method import registered_methods
 
     table = Table("name", "title", "parts", "axes", "paper")

@@ -142,5 +142,4 @@ def run_cell(spec: RunSpec, directory: RunDirectory, progress: Progress) -> None
         ),
     )
     (directory.path / "resume.pt").unlink(missing_ok=True)
-    (directory.path / "error.txt").unlink(missing_ok=True)
     directory.set_status("done")

@@ -1,50 +1,15 @@
-"""Experiment files and flags -> cells: the product of the axes, one spec each."""
+"""Blocks and flags -> cells: product, zip, one change at a time, exclusion, union; one spec each."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import product
-from pathlib import Path
 from typing import Any
 
-import yaml
-from pydantic import ValidationError
-
+from core.axes import AXES, has_axis, refuse_idle
 from core.errors import BenchError, unknown_name
-from core.method import Method, find_method
-from core.spec import Frozen, RunSpec, explain, parse_assignment, resolve
-
-AXES: Mapping[str, str] = {
-    "fusion": "config.fusion",
-    "pooling": "config.pooling",
-    "perturbation": "config.perturbation",
-    "audio_encoder": "audio_encoder",
-    "frames": "frames",
-}
-"""Axis on the command line -> key of the spec."""
-
-
-class Block(Frozen):
-    """Cells that are a full product of their axes."""
-
-    methods: tuple[str, ...]
-    datasets: tuple[str, ...]
-    fusion: tuple[str, ...] = ()
-    pooling: tuple[str, ...] = ()
-    perturbation: tuple[str, ...] = ()
-    audio_encoder: tuple[str, ...] = ()
-    frames: tuple[int, ...] = ()
-    seeds: tuple[int, ...] = (0,)
-    set: Mapping[str, Any] = {}
-    """Dotted spec keys for every cell of the block."""
-
-
-class Experiment(Frozen):
-    """An experiment file: what it shows, and the union of its blocks."""
-
-    title: str
-    about: str = ""
-    """What the experiment is to show, with paper, table and page where it has them."""
-    blocks: tuple[Block, ...]
+from core.experiment import Block, load_experiment
+from core.method import find_method
+from core.spec import RunSpec, dotted, parse_assignment, resolve
 
 
 @dataclass
@@ -56,40 +21,58 @@ class Matrix:
     """One line per axis that a method does not have."""
 
 
-def has_axis(method: type[Method], axis: str) -> bool:
-    """Whether a method has the part that an axis varies.
+def expand(block: Block, assignments: Mapping[str, Any] | None = None, *, strict: bool = False) -> Matrix:
+    """The cells of a block, `assignments` (dotted keys) over all of them.
 
-    A method has a fusion or a perturbation if its own default is not `none`, and an audio encoder
-    if it fuses sound; every method has frames.
-    """
-    if axis == "frames":
-        return True
-    name = "fusion" if axis == "audio_encoder" else axis
-    return name in method.Config.model_fields and method.Config.model_fields[name].default != "none"
-
-
-def expand(block: Block, *, strict: bool = False) -> Matrix:
-    """The cells of a block. An axis multiplies only over methods that have the part.
-
-    A method without the part runs once and a note says so; with `strict` (experiment files) it is a
-    `BenchError`.
+    An axis multiplies only over methods that have the part: a method without it runs once and a note
+    says so. With `strict` (an experiment file as it is) that is a `BenchError`, as is every key that has
+    no effect in a cell and an exclusion that excludes nothing.
     """
     matrix = Matrix()
     for name in block.methods:
         method = find_method(name)
         given = {axis: getattr(block, axis) for axis in AXES if getattr(block, axis)}
-        missing = [axis for axis in given if not has_axis(method, axis)]
-        if missing and strict:
-            raise BenchError(
-                f"{name} has no {missing[0]}; leave it out of the block or take {missing[0]} out"
-            )
+        missing = [axis for axis in given if not strict and not has_axis(method, axis)]
         matrix.notes += [f"{name} has no {axis}: it runs once, without that axis" for axis in missing]
         axes = {AXES[axis]: values for axis, values in given.items() if axis not in missing}
-        for dataset, *values, seed in product(block.datasets, *axes.values(), block.seeds):
-            seeds = {f"seeds.{part}": seed for part in ("data", "initialisation", "noise")}
-            overrides = {**dict(zip(axes, values, strict=True)), **seeds, **block.set}
-            matrix.cells.append(resolve(name, dataset, overrides))
+        for dataset in block.datasets:
+            for keys in combinations({**axes, **block.product}, block):
+                matrix.cells.append(resolve(name, dataset, {**keys, **(assignments or {})}))
+    refused = [cell for cell in matrix.cells if any(agrees(cell, entry) for entry in block.exclude)]
+    if strict:
+        for entry in block.exclude:
+            if not any(agrees(cell, entry) for cell in refused):
+                raise BenchError(f"exclude {dict(entry)} matches no cell; take it out")
+    matrix.cells = [cell for cell in matrix.cells if cell not in refused]
+    if strict:
+        parts = [key for key in block.set if key in AXES.values()]
+        for cell in matrix.cells:
+            refuse_idle(cell, [*block.varied(), *parts])
     return matrix
+
+
+def combinations(axes: Mapping[str, Sequence[Any]], block: Block) -> Iterator[dict[str, Any]]:
+    """Dotted keys per cell of a method on a data set, in the order of precedence that `Block` names."""
+    tied = [dict(zip(block.zip, values, strict=True)) for values in zip(*block.zip.values(), strict=True)]
+    for *values, together, change, seed in product(
+        *axes.values(), tied or [{}], ({}, *block.change), block.seeds
+    ):
+        seeds = {f"seeds.{part}": seed for part in ("data", "initialisation", "noise")}
+        yield {**dict(zip(axes, values, strict=True)), **together, **seeds, **block.set, **change}
+
+
+def agrees(cell: RunSpec, pattern: Mapping[str, Any]) -> bool:
+    """Whether a cell has all the values of a pattern of dotted keys, `method` and `dataset` included.
+
+    Raises `BenchError` for a key that the cell does not have.
+    """
+    values = dotted(cell)
+    for key, value in pattern.items():
+        if key not in values:
+            raise unknown_name(f"key of a cell of {cell.method}", key, values)
+        if values[key] != value:
+            return False
+    return True
 
 
 def union(matrices: Sequence[Matrix]) -> Matrix:
@@ -98,36 +81,36 @@ def union(matrices: Sequence[Matrix]) -> Matrix:
     return Matrix(list(cells.values()), [note for matrix in matrices for note in matrix.notes])
 
 
-def experiment_files() -> Mapping[str, Path]:
-    """The shipped experiments by name."""
-    folder = Path(__file__).parents[1] / "benchmarks"
-    return {path.stem: path for path in sorted(folder.glob("*.yaml"))}
+def with_flags(block: Block, flags: Mapping[str, tuple[Any, ...]]) -> Block:
+    """The block with the command line's axes in the place of its own.
+
+    Raises `BenchError` for an axis that the block ties to another key.
+    """
+    keys = {AXES[axis] for axis in flags if axis in AXES}
+    if tied := sorted(keys & set(block.zip)):
+        others = ", ".join(key for key in block.zip if key != tied[0])
+        raise BenchError(f"this experiment ties {tied[0]} to {others} (zip); write a file of your own")
+    changes = tuple(without(change, keys) for change in block.change)
+    return block.model_copy(update={**flags, "set": without(block.set, keys), "change": changes})
 
 
-def load_experiment(name: str) -> Experiment:
-    """A shipped experiment by name, or a YAML file by path; raises `BenchError` for a bad one."""
-    shipped = experiment_files()
-    path = shipped.get(name) or Path(name)
-    if not path.is_file():
-        raise unknown_name("experiment", name, shipped)
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-        return Experiment.model_validate(content)
-    except yaml.YAMLError as error:
-        raise BenchError(f"{path.name} is not YAML: {' '.join(str(error).split())}") from error
-    except ValidationError as error:
-        raise BenchError(f"{path.name}: {explain(error)}") from error
+def without(values: Mapping[str, Any], keys: Iterable[str]) -> dict[str, Any]:
+    """The mapping less some keys."""
+    return {key: value for key, value in values.items() if key not in keys}
 
 
 def from_command_line(name: str, flags: Mapping[str, Sequence[Any]], assignments: Sequence[str]) -> Matrix:
     """The cells of an experiment with the command line's axes and `--set key=value` over it.
 
-    A flag replaces the axis of the same name in every block. Raises `BenchError` for unknown names.
+    A flag replaces the axis of the same name in every block. Raises `BenchError` for unknown names; where
+    the file alone is at fault the line begins with its name.
     """
     given = {axis: tuple(values) for axis, values in flags.items() if values}
     changes = dict(parse_assignment(text) for text in assignments)
-    blocks = [
-        block.model_copy(update={**given, "set": {**block.set, **changes}})
-        for block in load_experiment(name).blocks
-    ]
-    return union([expand(block, strict=not given) for block in blocks])
+    blocks = [with_flags(block, given) for block in load_experiment(name).blocks]
+    try:
+        return union([expand(block, changes, strict=not given) for block in blocks])
+    except BenchError as error:
+        if given or changes:
+            raise
+        raise BenchError(f"{name}: {error}") from error

@@ -4,16 +4,16 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from rich.console import Console
-from rich.table import Table
 
+from core.axes import has_axis
 from core.cells import digest, prepare_materials
-from core.datasets import find_dataset
-from core.matrix import has_axis
+from core.cluster import run_on_cluster
 from core.method import registered_methods
+from core.outcomes import Cell, Outcome
 from core.progress import Bars
-from core.runs import find_runs, open_run
-from core.scheduler import Cell, Outcome, default_workers, run_cells
-from core.spec import SCHEMA, RunSpec, resolve
+from core.runs import open_run
+from core.scheduler import default_slots, default_workers, run_cells
+from core.spec import RunSpec, resolve
 
 
 def shared_key(spec: RunSpec) -> tuple[object, ...]:
@@ -28,11 +28,14 @@ def shared_key(spec: RunSpec) -> tuple[object, ...]:
     )
 
 
-def execute(specs: Sequence[RunSpec], root: Path, workers: int | None, console: Console) -> list[Outcome]:
+def execute(
+    specs: Sequence[RunSpec], root: Path, workers: int | None, cluster: str | None, console: Console
+) -> list[Outcome]:
     """Prepares data and features once, then runs every cell that is not finished yet.
 
-    Finished cells come back as `done` without being run. Raises `BenchError` where the data cannot be
-    prepared; a cell that fails is an outcome, not an exception.
+    Cells run in processes of this machine, or on the Ray cluster at the address `cluster`. Finished cells
+    come back as `done` without being run. Raises `BenchError` where the data cannot be prepared; a cell that
+    fails is an outcome, not an exception.
     """
     progress = Bars(console)
     cells = []
@@ -48,31 +51,12 @@ def execute(specs: Sequence[RunSpec], root: Path, workers: int | None, console: 
         else:
             waiting.append(cell)
     if waiting:
-        ended = run_cells(waiting, workers or default_workers(len(waiting)), console)
+        if cluster:
+            ended = run_on_cluster(waiting, workers, cluster, console)
+        else:
+            ended = run_cells(waiting, workers or default_slots(len(waiting)), console)
         outcomes |= {outcome.cell.directory: outcome for outcome in ended}
     return [outcomes[cell.directory] for cell in cells]
-
-
-def plan(specs: Sequence[RunSpec], root: Path) -> Table:
-    """The cells as a table, with the state of those that have been run on the present data."""
-    known = {}
-    for directory in find_runs(root):
-        status = directory.status()
-        if status.get("schema") != SCHEMA:
-            continue  # a cell of another version is none of these
-        manifest = directory.read_json("manifest.json") if status.get("state") == "done" else {}
-        fingerprint = manifest.get("fingerprints", {}).get("dataset")
-        known[(directory.read_spec().canonical(), fingerprint)] = status.get("state")
-    table = Table("method", "data", "fusion", "pooling", "perturbation", "audio", "frames", "seed", "state")
-    for spec in specs:
-        here = (spec.canonical(), find_dataset(spec.dataset).fingerprint())
-        state = known.get(here) or known.get((spec.canonical(), None)) or "to do"
-        parts = [str(spec.config.get(part, "–")) for part in ("fusion", "pooling", "perturbation")]
-        audio = spec.audio_encoder if parts[0] != "none" else "–"
-        table.add_row(
-            spec.method, spec.dataset, *parts, audio, str(spec.frames), str(spec.seeds.initialisation), state
-        )
-    return table
 
 
 def prepare_dataset(name: str, workers: int | None, console: Console) -> None:

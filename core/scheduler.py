@@ -1,72 +1,90 @@
-"""Runs cells one process each: a failed cell stops no other, an interrupt leaves all of them resumable."""
+"""Runs cells one process each: a failed cell stops no other, an interrupt leaves all of them resumable.
+
+Each process has a pipe of its own to the parent. It carries the cell's progress, so that a process that is
+killed in the middle of a word harms no other; and it is the cell's lifeline, for it closes when the parent
+has died.
+"""
 
 import os
-import queue
 import signal
 import threading
-import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
-from typing import Any, Literal
+from multiprocessing.context import ForkServerProcess
 
+import torch
 from rich.console import Console
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
     Progress,
+    TaskID,
     TextColumn,
     TimeElapsedColumn,
     TimeRemainingColumn,
 )
 
-from core.errors import BenchError
-from core.runs import RunDirectory
-from core.spec import RunSpec
+from core.outcomes import Cell, Outcome, describe, outcome_of, run_and_mark
 from core.workers import CONTEXT, start_server
 
 
+def default_workers(items: int) -> int:
+    """Processes to use where the user names none: one per core, at most one per item."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return max(1, min(cores, items))
+
+
+def visible_gpus() -> list[str]:
+    """The GPUs that this process may use, as `CUDA_VISIBLE_DEVICES` names them."""
+    named = os.environ.get("CUDA_VISIBLE_DEVICES")
+    count = torch.cuda.device_count()
+    return [str(number) for number in range(count)] if named is None else named.split(",")[:count]
+
+
+def default_slots(cells: int) -> int:
+    """Cells at a time where the user names no number: one per GPU, without GPUs one per core."""
+    return min(len(visible_gpus()), cells) or default_workers(cells)
+
+
+def slots(workers: int, gpus: Sequence[str]) -> list[str | None]:
+    """The GPU of each of `workers` places, dealt out in turn; None for all where there is no GPU."""
+    return [gpus[place % len(gpus)] if gpus else None for place in range(workers)]
+
+
 @dataclass(frozen=True)
-class Cell:
-    """A cell to be run: its spec, its folder, and how many threads it may use."""
-
-    spec: RunSpec
-    directory: RunDirectory
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """How a cell ended."""
-
-    cell: Cell
-    state: Literal["done", "failed", "interrupted"]
-    message: str = ""
-    """Of a failed cell: what went wrong, in one line."""
-    mendable: bool = False
-    """Whether the user can mend it, as a damaged file; else it is a defect or a killed process."""
-
-
 class Messages:
     """The progress of a cell, sent to the parent process."""
 
-    def __init__(self, name: str, messages: Any) -> None:
-        self.name = name
-        self.messages = messages
+    pipe: Connection
 
     @contextmanager
     def task(self, description: str, total: int) -> Iterator[Callable[[int, str], None]]:
         """See `core.progress.Progress.task`."""
-        self.messages.put((self.name, "start", description, total))
-        yield lambda units, note: self.messages.put((self.name, "advance", note, units))
+        self.send("start", description, total)
+        yield lambda units, note: self.send("advance", note, units)
+
+    def send(self, kind: str, text: str, number: int) -> None:
+        """Says something to the parent; ends this process where the parent has died."""
+        try:
+            self.pipe.send((kind, text, number))
+        except OSError:
+            os._exit(1)
 
 
-def default_workers(cells: int) -> int:
-    """Processes to use where the user names none: one per core, at most one per cell."""
-    return max(
-        1,
-        min(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1, cells),
-    )
+@dataclass
+class Running:
+    """A cell in its process."""
+
+    process: ForkServerProcess
+    cell: Cell
+    pipe: Connection
+    """Our end."""
+    gpu: str | None
+    bar: TaskID
+    refused: str = ""
+    """Why the process could not enter the cell, if it said so."""
 
 
 def run_cells(cells: Sequence[Cell], workers: int, console: Console) -> list[Outcome]:
@@ -76,63 +94,79 @@ def run_cells(cells: Sequence[Cell], workers: int, console: Console) -> list[Out
     """
     start_server()
     threads = max(1, default_workers(workers * 64) // workers)
-    messages = CONTEXT.Queue()
+    free = slots(workers, visible_gpus())
     waiting, outcomes = list(cells), list[Outcome]()
-    running: dict[Any, tuple[Any, Cell, Connection]] = {}
+    running: list[Running] = []
     with cell_bars(console) as bars:
-        tasks: dict[str, Any] = {}
         try:
             while waiting or running:
-                while waiting and len(running) < workers:
-                    cell = waiting.pop(0)
-                    ours, theirs = CONTEXT.Pipe()
-                    process = CONTEXT.Process(
-                        target=run_in_child, args=(cell, threads, messages, theirs), daemon=False
-                    )
-                    process.start()
-                    theirs.close()
-                    running[process.sentinel] = (process, cell, ours)
-                ended = wait(list(running), timeout=0.2)
-                show(messages, bars, tasks)
-                for sentinel in ended:
-                    process, cell, lifeline = running.pop(sentinel)
-                    outcomes.append(outcome_of(cell, process.exitcode, lifeline))
-                    if cell.directory.path.name in tasks:
-                        bars.remove_task(tasks.pop(cell.directory.path.name))
-                    console.print(describe(outcomes[-1]))
+                while waiting and free:
+                    running.append(begin(waiting.pop(0), threads, free.pop(0), bars))
+                wait([one.process.sentinel for one in running], timeout=0.2)
+                for one in list(running):
+                    ended = not one.process.is_alive()  # asked first, so that its last words are heard
+                    listen(one, bars)
+                    if ended:
+                        running.remove(one)
+                        free.append(one.gpu)
+                        bars.remove_task(one.bar)
+                        one.pipe.close()
+                        outcomes.append(outcome_of(one.cell, one.refused, ending(one.process.exitcode)))
+                        console.print(describe(outcomes[-1]))
         except KeyboardInterrupt:
-            for process, _, _ in running.values():
-                process.terminate()
-            for process, _, _ in running.values():
-                process.join()
+            for one in running:
+                one.process.terminate()
+            for one in running:
+                while one.process.is_alive():
+                    listen(one, bars)  # a cell that nobody hears waits
+                    one.process.join(timeout=0.1)
             raise
     return outcomes
 
 
-def run_in_child(cell: Cell, threads: int, messages: Any, lifeline: Connection) -> None:
-    """The life of a cell's process: run, or say how it ended; ends at once when the parent is gone."""
+def begin(cell: Cell, threads: int, gpu: str | None, bars: Progress) -> Running:
+    """Starts a cell in a process of its own."""
+    ours, theirs = CONTEXT.Pipe()
+    process = CONTEXT.Process(target=run_in_child, args=(cell, threads, gpu, theirs), daemon=False)
+    process.start()
+    theirs.close()
+    return Running(
+        process, cell, ours, gpu, bars.add_task(cell.directory.path.name, total=None, phase="", note="")
+    )
+
+
+def listen(one: Running, bars: Progress) -> None:
+    """Takes what a cell has said and moves its bar."""
+    try:
+        while one.pipe.poll():
+            kind, text, number = one.pipe.recv()
+            if kind == "start":
+                bars.reset(one.bar, total=number, phase=text, note="")
+            elif kind == "advance":
+                bars.update(one.bar, advance=number, note=text)
+            else:
+                one.refused = text
+    except (EOFError, OSError):  # the process has ended, perhaps in the middle of a word
+        return
+
+
+def ending(exit_code: int | None) -> str:
+    """How a process ended, for a cell that could not say it."""
+    reason = " (killed, perhaps out of memory)" if exit_code == -signal.SIGKILL else ""
+    return f"its process ended with code {exit_code}{reason}"
+
+
+def run_in_child(cell: Cell, threads: int, gpu: str | None, pipe: Connection) -> None:
+    """The life of a cell's process: run, or say why it cannot; ends at once when the parent is gone."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal signals the whole group; the parent decides
     signal.signal(signal.SIGTERM, raise_interrupt)
-    threading.Thread(target=end_with_parent, args=(lifeline,), daemon=True).start()
-    import torch
-
+    threading.Thread(target=end_with_parent, args=(pipe,), daemon=True).start()
+    if gpu is not None:
+        os.environ["CUDA_VISIBLE_DEVICES"] = gpu
     torch.set_num_threads(threads)
-    from core.cells import run_cell
-
-    directory = cell.directory
-    try:
-        with directory.locked():
-            try:
-                run_cell(cell.spec, directory, Messages(directory.path.name, messages))
-            except KeyboardInterrupt:
-                directory.set_status("interrupted")
-            except BenchError as error:
-                directory.set_status("failed", message=str(error), mendable=True)
-            except Exception as error:  # a defect of one cell must not stop the others; it is logged whole
-                (directory.path / "error.txt").write_text(traceback.format_exc(), encoding="utf-8")
-                directory.set_status("failed", message=f"{type(error).__name__}: {error}")
-    except BenchError as error:
-        lifeline.send(str(error))
+    messages = Messages(pipe)
+    if refused := run_and_mark(cell, messages):
+        messages.send("refused", refused, 0)
 
 
 def raise_interrupt(number: int, frame: object) -> None:
@@ -141,54 +175,12 @@ def raise_interrupt(number: int, frame: object) -> None:
     raise KeyboardInterrupt
 
 
-def end_with_parent(lifeline: Connection) -> None:
+def end_with_parent(pipe: Connection) -> None:
     """Ends this process when the other end of the pipe closes, which is when the parent has died."""
     try:
-        lifeline.recv()
+        pipe.recv()
     except (EOFError, OSError):
         os._exit(1)
-
-
-def outcome_of(cell: Cell, exit_code: int | None, lifeline: Connection) -> Outcome:
-    """How a cell ended, from its status file, or from its exit code where it could not write one."""
-    try:
-        return Outcome(cell, "failed", lifeline.recv(), mendable=True)
-    except EOFError:  # the process ended without a word: its status file has the rest
-        pass
-    status = cell.directory.status()
-    state = status.get("state")
-    if state in ("done", "failed", "interrupted"):
-        return Outcome(cell, state, status.get("message", ""), bool(status.get("mendable")))
-    message = f"its process ended with code {exit_code}" + (
-        " (killed, perhaps out of memory)" if exit_code == -9 else ""
-    )
-    cell.directory.set_status("failed", message=message)
-    return Outcome(cell, "failed", message)
-
-
-def describe(outcome: Outcome) -> str:
-    """An outcome as one line of console markup."""
-    name = outcome.cell.directory.path.name
-    if outcome.state == "done":
-        manifest = outcome.cell.directory.read_json("manifest.json")
-        return f"[green]done[/] {name}  {manifest['wall_seconds']:.0f} s"
-    log = outcome.cell.directory.path / "error.txt"
-    return f"[red]{outcome.state}[/] {name}  {outcome.message}" + (f"  (log: {log})" if log.exists() else "")
-
-
-def show(messages: Any, bars: Progress, tasks: dict[str, Any]) -> None:
-    """Moves the bars by the messages that have arrived."""
-    while True:
-        try:
-            name, kind, text, number = messages.get_nowait()
-        except queue.Empty:
-            return
-        if name not in tasks:
-            tasks[name] = bars.add_task(name, total=None, note="", phase="")
-        if kind == "start":
-            bars.reset(tasks[name], total=number, phase=text, note="")
-        else:
-            bars.update(tasks[name], advance=number, note=text)
 
 
 def cell_bars(console: Console) -> Progress:

@@ -164,6 +164,15 @@ def known_keys(method: str) -> set[str]:
     return plain | {f"{part}.{name}" for part, model in nested.items() for name in model.model_fields}
 
 
+def dotted(spec: RunSpec) -> dict[str, Any]:
+    """Every value of a spec by dotted key, as JSON has it; `method` and `dataset` included."""
+    values: dict[str, Any] = {}
+    for name, value in spec.model_dump(mode="json").items():
+        parts = value.items() if isinstance(value, Mapping) else ()
+        values |= {f"{name}.{key}": part for key, part in parts} or {name: value}
+    return values
+
+
 def layers(method: str, dataset: str) -> Iterator[Mapping[str, Any]]:
     """The defaults of a method on a data set, weakest first, as dotted keys."""
     cls = find_method(method)

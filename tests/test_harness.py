@@ -171,6 +171,7 @@ def test_the_surface_of_the_command_line_is_frozen() -> None:
     assert found == {
         "run": [
             "--audio-encoder",
+            "--cluster",
             "--datasets",
             "--dry-run",
             "--frames",

@@ -21,9 +21,10 @@ from typer.testing import Result
 
 from core.cells import Materials, digest, run_cell
 from core.errors import BenchError
+from core.outcomes import Outcome
 from core.progress import Silent
 from core.runs import RunDirectory, find_runs
-from core.scheduler import Outcome, default_workers
+from core.scheduler import default_workers
 
 pytestmark = pytest.mark.timeout(900)  # each real run imports the engine twice, on whatever else is going on
 

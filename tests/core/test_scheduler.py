@@ -14,10 +14,23 @@ from typing import Any
 
 import pytest
 from rich.console import Console
+from rich.progress import TaskID
 
 from core.cells import Materials, digest
+from core.outcomes import Cell, Outcome
 from core.runs import RunDirectory, open_run
-from core.scheduler import Cell, Outcome, default_workers, run_cells
+from core.scheduler import (
+    Messages,
+    Running,
+    cell_bars,
+    default_slots,
+    default_workers,
+    listen,
+    run_cells,
+    run_in_child,
+    slots,
+    visible_gpus,
+)
 from core.spec import resolve
 
 
@@ -132,3 +145,51 @@ def test_as_many_cells_run_at_a_time_as_there_are_cores_and_cells() -> None:
     cores = len(os.sched_getaffinity(0))
     assert default_workers(1) == 1
     assert default_workers(10**6) == cores
+
+
+def test_cells_are_dealt_out_to_the_gpus_in_turn() -> None:
+    assert slots(5, ["0", "3"]) == ["0", "3", "0", "3", "0"]
+    assert slots(2, []) == [None, None]
+
+
+@pytest.mark.parametrize(
+    ("named", "count", "visible"),
+    [(None, 2, ["0", "1"]), ("3,GPU-ab", 2, ["3", "GPU-ab"]), ("", 0, []), (None, 0, [])],
+)
+def test_only_gpus_that_this_process_may_use_are_dealt_out(
+    monkeypatch: pytest.MonkeyPatch, named: str | None, count: int, visible: list[str]
+) -> None:
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    if named is not None:
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", named)
+    monkeypatch.setattr("torch.cuda.device_count", lambda: count)
+    assert visible_gpus() == visible
+    assert default_slots(64) == (count or default_workers(64))
+    assert default_slots(1) == 1
+
+
+def test_a_cell_sees_its_own_gpu_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = []
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0,1")
+    monkeypatch.setattr(
+        "core.scheduler.run_and_mark", lambda *_: seen.append(os.environ["CUDA_VISIBLE_DEVICES"])
+    )
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    ours, theirs = multiprocessing.Pipe()
+    run_in_child(Any, 1, "1", theirs)
+    ours.send("stay")
+    for number, handler in before.items():
+        signal.signal(number, handler)
+    assert seen == ["1"]
+
+
+def test_a_message_that_breaks_off_harms_nobody() -> None:
+    """What a process leaves in its pipe that is killed while it speaks: a length, and half of the words."""
+    ours, theirs = multiprocessing.Pipe()
+    whole, half = Messages(theirs), b"\x00\x00\x01\x00half"
+    whole.send("refused", "no", 0)
+    os.write(theirs.fileno(), half)
+    theirs.close()
+    one = Running(multiprocessing.Process(), Any, ours, None, TaskID(0))
+    listen(one, cell_bars(Console(file=io.StringIO())))
+    assert one.refused == "no"
