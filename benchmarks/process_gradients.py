@@ -87,7 +87,7 @@ def gradients_of_processes(cases: Sequence[Case], processes: int) -> list[list[G
 def member(rank: int, size: int, folder: Path, cases: Sequence[Case]) -> None:
     """What each process does."""
     torch.set_num_threads(1)
-    with joined(rank, size, f"file://{folder / 'meeting-point'}") as world:
+    with joined(f"file://{folder / 'meeting-point'}", rank, size) as world:
         found = [gradient_of(case, world) for case in cases]
     torch.save(found, folder / f"{rank}.pt")
 

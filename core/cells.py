@@ -23,6 +23,7 @@ from core.runs import RunDirectory, manifest, write_json
 from core.spec import RunSpec
 from core.store import Store, StoreSettings, prepare_store
 from core.training import Trainer
+from core.world import current_world
 
 
 @dataclass(frozen=True)
@@ -101,9 +102,13 @@ def build_method(spec: RunSpec, materials: Materials, seed: int) -> Method:
 
 
 def run_cell(spec: RunSpec, directory: RunDirectory, progress: Progress) -> None:
-    """Trains and scores a cell; the folder is `done` only when every file of it is whole."""
-    started = datetime.now(UTC)
-    directory.set_status("running")
+    """Trains and scores a cell; the folder is `done` only when every file of it is whole.
+
+    Where several processes train it together, the one that leads scores and writes; it alone needs the lock.
+    """
+    started, world = datetime.now(UTC), current_world()
+    if world.leads:
+        directory.set_status("running")
     materials = prepare_materials(spec, progress, workers=1)
     method = build_method(spec, materials, spec.seeds.initialisation)
     if materials.checkpoint:
@@ -118,8 +123,10 @@ def run_cell(spec: RunSpec, directory: RunDirectory, progress: Progress) -> None
     for name in {"train", selecting, *spec.evaluation.splits}:
         if name not in data:
             raise BenchError(f"{spec.dataset} has no split '{name}'; it has {', '.join(data)}")
-    trainer = Trainer(retriever, spec.training, spec.seeds, directory.path)
+    trainer = Trainer(retriever, spec.training, spec.seeds, directory.path, world)
     trained = trainer.fit(data["train"], lambda: recall_at_1(retriever, data[selecting], spec), progress)
+    if not world.leads:
+        return
     with written_whole(directory.path / "checkpoint.safetensors") as temporary:
         save_file(
             {name: tensor.contiguous() for name, tensor in retriever.trained_state().items()}, temporary
@@ -139,6 +146,8 @@ def run_cell(spec: RunSpec, directory: RunDirectory, progress: Progress) -> None
             score_seconds=round(scored, 2),
             selected_epoch=trained.best_epoch,
             selection_looks=len(trained.looks),
+            processes=world.size,
+            micro_batch=trained.micro_batch,
         ),
     )
     (directory.path / "resume.pt").unlink(missing_ok=True)

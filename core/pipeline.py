@@ -14,6 +14,8 @@ from core.progress import Bars
 from core.runs import open_run
 from core.scheduler import default_slots, default_workers, run_cells
 from core.spec import RunSpec, resolve
+from core.together import run_together
+from core.world import launched_together
 
 
 def shared_key(spec: RunSpec) -> tuple[object, ...]:
@@ -33,10 +35,13 @@ def execute(
 ) -> list[Outcome]:
     """Prepares data and features once, then runs every cell that is not finished yet.
 
-    Cells run in processes of this machine, or on the Ray cluster at the address `cluster`. Finished cells
+    Cells run in processes of this machine, or on the Ray cluster at the address `cluster`, or one after the
+    other by all the processes of which torchrun made this one. Finished cells
     come back as `done` without being run. Raises `BenchError` where the data cannot be prepared; a cell that
     fails is an outcome, not an exception.
     """
+    if launched_together():
+        return run_together(specs, root, console)
     progress = Bars(console)
     cells = []
     for spec in specs:

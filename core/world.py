@@ -70,14 +70,21 @@ ALONE = World()
 """The usual case: one process."""
 
 
+def current_world() -> World:
+    """The world that this process has joined, or itself alone."""
+    if not distributed.is_initialized():
+        return ALONE
+    return World(distributed.get_rank(), distributed.get_world_size())
+
+
 def launched_together() -> bool:
     """Whether torchrun, or a launcher with the same variables, started this process among others."""
     return int(os.environ.get("WORLD_SIZE", "1")) > 1
 
 
 @contextmanager
-def joined(rank: int, size: int, meeting_point: str) -> Iterator[World]:
-    """The world of `size` processes that meet at an address (`env://` under torchrun) for a block.
+def joined(meeting_point: str = "env://", rank: int = -1, size: int = -1) -> Iterator[World]:
+    """The world of `size` processes that meet at an address, for a block; the default is what torchrun says.
 
     A process with CUDA takes the device of its number on this machine.
     """
@@ -88,6 +95,6 @@ def joined(rank: int, size: int, meeting_point: str) -> Iterator[World]:
         backend, init_method=meeting_point, rank=rank, world_size=size, timeout=PATIENCE
     )
     try:
-        yield World(rank, size)
+        yield current_world()
     finally:
         distributed.destroy_process_group()
