@@ -110,6 +110,7 @@ class Trainer:
         self.folder = folder
         self.world = world
         self.optimizer = build_optimizer(retriever, spec)
+        self.parameters = [p for group in self.optimizer.param_groups for p in group["params"]]
         self.base_rates = [group["lr"] for group in self.optimizer.param_groups]
         self.generator = torch.Generator(retriever.device).manual_seed(seeds.noise)
         self.gradient = BatchGradient(retriever, spec, self.generator, world)
@@ -186,8 +187,7 @@ class Trainer:
         """
         scaler = self.gradient.scaler
         scaler.unscale_(self.optimizer)
-        trained = [p for group in self.optimizer.param_groups for p in group["params"]]
-        norm = torch.nn.utils.clip_grad_norm_(trained, self.spec.gradient_clip).item()
+        norm = torch.nn.utils.clip_grad_norm_(self.parameters, self.spec.gradient_clip).item()
         if not math.isfinite(norm) and not (scaler.is_enabled() and scaler.get_scale() > 1):
             raise BenchError(
                 f"{self.folder.name}: the gradient is {norm} at step {self.done.step} "
