@@ -42,9 +42,15 @@ def run(
     set_: Annotated[
         list[str] | None, typer.Option("--set", help="Any key of the spec, key=value; repeatable.")
     ] = None,
+    checkpoint: Annotated[
+        Path | None, typer.Option(help="Authors' checkpoint of the one method named; scored, not trained.")
+    ] = None,
     workers: Annotated[
         int | None, typer.Option(min=1, help="Cells at a time; one per GPU, else per core, unless given.")
     ] = None,
+    devices: Annotated[
+        int, typer.Option(min=1, help="Processes that train each cell together, a GPU each (torchrun).")
+    ] = 1,
     cluster: Annotated[
         str | None, typer.Option(help="Run on the Ray cluster at this address, or on a local one: local.")
     ] = None,
@@ -60,7 +66,7 @@ def run(
     from core import workers as processes
 
     processes.start_server()  # imports in the background what this process imports next
-    from core import matrix, pipeline, plan
+    from core import checkpoints, matrix, pipeline, plan, together
 
     flags = {
         "methods": values(methods),
@@ -72,7 +78,9 @@ def run(
         "frames": integers(frames, "--frames"),
         "seeds": integers(seeds, "--seeds"),
     }
-    cells = matrix.from_command_line(experiment, flags, set_ or ())
+    changes = [*checkpoints.assignments(checkpoint, flags["methods"]), *(set_ or ())]
+    cells = matrix.from_command_line(experiment, flags, changes)
+    together.start(1 if dry_run else devices, console)
     for note in cells.notes:
         console.print(f"note: {note}", markup=False)
     if dry_run:

@@ -8,6 +8,7 @@ from pathlib import Path
 import torch
 from safetensors.torch import save_file
 
+from core.checkpoints import Checkpoint
 from core.datasets import load_dataset
 from core.datasets.base import Dataset
 from core.encoders.audio import AudioEncoder
@@ -24,6 +25,7 @@ from core.spec import RunSpec
 from core.store import Store, StoreSettings, prepare_store
 from core.training import Trainer
 from core.video_captions import VideoCaption, read_video_captions
+from core.world import current_world
 
 
 @dataclass(frozen=True)
@@ -34,6 +36,8 @@ class Materials:
     store: Store
     clip: ClipBackbone
     features: Features
+    checkpoint: Checkpoint | None = None
+    """The authors' weights that the run starts from; the towers hold theirs already."""
 
     def fingerprints(self) -> dict[str, str]:
         """What the results depend on beside the spec."""
@@ -42,6 +46,7 @@ class Materials:
             "store": self.store.fingerprint,
             "features": self.features.fingerprint,
             "clip": self.clip.fingerprint,
+            **({"checkpoint": self.checkpoint.sha256} if self.checkpoint else {}),
         }
 
 
@@ -70,7 +75,10 @@ def video_captions(spec: RunSpec, dataset: Dataset) -> Mapping[str, VideoCaption
 def prepare_materials(spec: RunSpec, progress: Progress, workers: int) -> Materials:
     """Dataset, store and features of a cell, made where they are missing and opened where they are not."""
     dataset = load_dataset(spec.dataset, progress, workers=workers)
+    checkpoint = Checkpoint.read(Path(spec.checkpoint)) if spec.checkpoint else None
     clip = ClipBackbone.load(spec.backbone)
+    if checkpoint:
+        checkpoint.load_towers(clip)
     settings = StoreSettings(frames=spec.frames, sampling=spec.frame_sampling, size=clip.image_size)
     videos = [video for split in dataset.splits.values() for video in split.videos]
     place = f"{dataset.name}-{dataset.fingerprint[:12]}-{settings.frames}-{settings.sampling}-{settings.size}"
@@ -79,6 +87,8 @@ def prepare_materials(spec: RunSpec, progress: Progress, workers: int) -> Materi
     )
     method = small_method(spec)
     audio = AudioEncoder.load(spec.audio_encoder) if method.uses_audio else None
+    if checkpoint and audio:
+        checkpoint.load_audio(audio)
     features = encode_store(
         store,
         clip,
@@ -90,7 +100,7 @@ def prepare_materials(spec: RunSpec, progress: Progress, workers: int) -> Materi
         patches=method.uses_patches,
         captions=video_captions(spec, dataset) if method.uses_video_captions else None,
     )
-    return Materials(dataset, store, clip, features)
+    return Materials(dataset, store, clip, features, checkpoint)
 
 
 def store_folder(place: str) -> Path:
@@ -114,11 +124,17 @@ def build_method(spec: RunSpec, materials: Materials, seed: int) -> Method:
 
 
 def run_cell(spec: RunSpec, directory: RunDirectory, progress: Progress) -> None:
-    """Trains and scores a cell; the folder is `done` only when every file of it is whole."""
-    started = datetime.now(UTC)
-    directory.set_status("running")
+    """Trains and scores a cell; the folder is `done` only when every file of it is whole.
+
+    Where several processes train it together, the one that leads scores and writes; it alone needs the lock.
+    """
+    started, world = datetime.now(UTC), current_world()
+    if world.leads:
+        directory.set_status("running")
     materials = prepare_materials(spec, progress, workers=1)
     method = build_method(spec, materials, spec.seeds.initialisation)
+    if materials.checkpoint:
+        method.load_reference(materials.checkpoint.weights)
     materials.clip.model.to(device())
     retriever = Retriever(materials.clip, method, materials.features, materials.store, spec.training)
     data = {
@@ -129,8 +145,10 @@ def run_cell(spec: RunSpec, directory: RunDirectory, progress: Progress) -> None
     for name in {"train", selecting, *spec.evaluation.splits}:
         if name not in data:
             raise BenchError(f"{spec.dataset} has no split '{name}'; it has {', '.join(data)}")
-    trainer = Trainer(retriever, spec.training, spec.seeds, directory.path)
+    trainer = Trainer(retriever, spec.training, spec.seeds, directory.path, world)
     trained = trainer.fit(data["train"], lambda: recall_at_1(retriever, data[selecting], spec), progress)
+    if not world.leads:
+        return
     with written_whole(directory.path / "checkpoint.safetensors") as temporary:
         save_file(
             {name: tensor.contiguous() for name, tensor in retriever.trained_state().items()}, temporary
@@ -150,6 +168,8 @@ def run_cell(spec: RunSpec, directory: RunDirectory, progress: Progress) -> None
             score_seconds=round(scored, 2),
             selected_epoch=trained.best_epoch,
             selection_looks=len(trained.looks),
+            processes=world.size,
+            micro_batch=trained.micro_batch,
         ),
     )
     (directory.path / "resume.pt").unlink(missing_ok=True)

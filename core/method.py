@@ -98,7 +98,7 @@ class Method(nn.Module, ABC):
     dataset_defaults: ClassVar[Mapping[str, Mapping[str, object]]] = {}
     """What the authors set per data set, as dotted spec keys by the data set's name."""
 
-    own_caption_scoring: ClassVar[bool] = False
+    own_caption_scoring: bool = False
     """Whether the authors' evaluation pools or gates each video with its own caption."""
 
     def __init__(self, config: MethodConfig, dimensions: Dimensions) -> None:

@@ -16,6 +16,25 @@ from torch.optim import Optimizer
 
 from core.errors import unknown_name
 
+BLOCK = 2**21
+"""Numbers that a CPU updates at a time: temporaries as large as the model would come from the system page by
+page at every step. A GPU keeps its memory and updates all at once."""
+
+
+def blocks_of(parameters: list[Tensor]) -> list[list[Tensor]]:
+    """Consecutive parameters of together `BLOCK` numbers or little more on a CPU, all of them on a GPU."""
+    if parameters[0].device.type != "cpu":
+        return [parameters]
+    blocks: list[list[Tensor]] = [[]]
+    size = 0
+    for parameter in parameters:
+        if size >= BLOCK:
+            blocks.append([])
+            size = 0
+        blocks[-1].append(parameter)
+        size += parameter.numel()
+    return blocks
+
 
 class MomentOptimizer(Optimizer):
     """What both share: two running moments per parameter, and a step that visits the groups.
@@ -48,7 +67,8 @@ class MomentOptimizer(Optimizer):
                 state["step"] += 1
                 by_step.setdefault(state["step"], []).append(parameter)
             for step, parameters in by_step.items():
-                self.update(parameters, group, step)
+                for block in blocks_of(parameters):
+                    self.update(block, group, step)
         return loss
 
     @abstractmethod

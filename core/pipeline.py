@@ -16,6 +16,8 @@ from core.progress import Bars, Progress
 from core.runs import RunDirectory, open_run
 from core.scheduler import default_slots, default_workers, run_cells
 from core.spec import RunSpec, resolve
+from core.together import run_together
+from core.world import launched_together
 
 
 def shared_key(spec: RunSpec) -> str:
@@ -48,10 +50,13 @@ def execute(
 ) -> list[Outcome]:
     """Prepares data and features once, then runs every cell that is not finished yet.
 
-    Cells run in processes of this machine, or on the Ray cluster at the address `cluster`. Finished cells
-    come back as `done` without being run. A cell that fails, or whose data cannot be prepared, is an outcome
+    Cells run in processes of this machine, or on the Ray cluster at the address `cluster`, or one after the
+    other by all the processes of which torchrun made this one. Finished cells come back as `done` without
+    being run. A cell that fails, or whose data cannot be prepared, is an outcome
     and no exception; raises `BenchError` where the data of no cell can be prepared.
     """
+    if launched_together():
+        return run_together(specs, root, console)
     found = digests(specs, workers or default_workers(64), Bars(console))
     refused = [error for error in found if isinstance(error, BenchError)]
     if len(refused) == len(specs):

@@ -69,11 +69,6 @@ class TrainingSimilarities:
 class ComposedMethod(Method):
     """The composition that a `ComposedConfig` describes."""
 
-<<<<<<< HEAD
-=======
-    own_caption_scoring: bool = False
-    """Whether the authors' evaluation pools and gates each video with its own caption."""
->>>>>>> w-caeav
     reference_keys: ClassVar[Mapping[str, str]] = {}
     """Authors' key prefix -> ours; the logit scale is common to all."""
     dead_keys: ClassVar[frozenset[str]] = frozenset()

@@ -1,0 +1,45 @@
+"""The Audio Spectrogram Transformer under the names of its authors' code (timm's), mapped to transformers'.
+
+Gong et al., "AST: Audio Spectrogram Transformer", Interspeech 2021, arXiv 2104.01778. AVIGATE's checkpoints
+hold one. The authors pack query, key and value; transformers keeps them apart.
+"""
+
+import re
+from collections.abc import Mapping
+
+from torch import Tensor
+
+NAMES: Mapping[str, str] = {
+    r"^v\.cls_token$": "embeddings.cls_token",
+    r"^v\.dist_token$": "embeddings.distillation_token",
+    r"^v\.pos_embed$": "embeddings.position_embeddings",
+    r"^v\.patch_embed\.proj\.": "embeddings.patch_embeddings.projection.",
+    r"^v\.norm\.": "layernorm.",
+    r"^v\.blocks\.": "layers.",
+    r"\.norm1\.": ".layernorm_before.",
+    r"\.norm2\.": ".layernorm_after.",
+    r"\.attn\.proj\.": ".attention.o_proj.",
+}
+"""Part of the authors' key -> transformers'; `mlp.fc1` and `mlp.fc2` are called alike."""
+CLASSIFIERS = re.compile(r"v\.head|v\.head_dist|mlp_head")
+"""Beginnings of the keys that only AudioSet's classification reads."""
+
+
+def transformers_ast_state(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Weights of `transformers.ASTModel` from the authors', classifiers left out.
+
+    Keys of neither keep their names.
+    """
+    found: dict[str, Tensor] = {}
+    for name, tensor in state.items():
+        if CLASSIFIERS.match(name):
+            continue
+        for pattern, own in NAMES.items():
+            name = re.sub(pattern, own, name)
+        stem, packed, kind = name.partition(".attn.qkv.")
+        if not packed:
+            found[name] = tensor
+            continue
+        for part, block in zip("qkv", tensor.chunk(3), strict=True):
+            found[f"{stem}.attention.{part}_proj.{kind}"] = block
+    return found
