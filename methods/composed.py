@@ -17,8 +17,9 @@ from core.errors import BenchError
 from core.method import ClipTextWeights, Dimensions, Losses, Method, MethodConfig, NoiseSource
 from methods.parts.build import build_fusion, build_perturbation, build_pooling, initial_logit_scale
 from methods.parts.config import ComposedConfig
-from methods.parts.exact import index as exact
+from methods.parts.exact.index import ExactIndex, basis_of, obstacle
 from methods.parts.exact.released import exact_own_caption_scores
+from methods.parts.exact.scores import ExactQueries, exact_queries, exact_scores, floats_per_pair
 from methods.parts.objective import adaptive_margin, pair_weights, weighted_infonce
 from methods.parts.perturbation import support_text
 from methods.parts.pooling import Prepared, mean_of_directions
@@ -226,26 +227,26 @@ class ComposedMethod(Method):
     @property
     def exact_obstacle(self) -> str:
         """What in this composition has no algebra; empty where all of it has."""
-        return exact.obstacle(self)
+        return obstacle(self)
 
     @property
     def exact_floats_per_pair(self) -> int:
         """Coefficients of the mixes, and a few vectors where there is a perturbation."""
-        return exact.floats_per_pair(self)
+        return floats_per_pair(self)
 
-    def exact_index(self, rows: Rows) -> exact.ExactIndex:
+    def exact_index(self, rows: Rows) -> ExactIndex:
         """See `methods.parts.exact`."""
-        return exact.basis_of(self, as_index(rows))
+        return basis_of(self, as_index(rows))
 
-    def exact_queries(self, texts: Texts, noise: NoiseSource) -> exact.ExactQueries:
+    def exact_queries(self, texts: Texts, noise: NoiseSource) -> ExactQueries:
         """See `methods.parts.exact`."""
-        return exact.queries(self, texts, noise)
+        return exact_queries(self, texts, noise, gated=self.fusion.text_dependent)
 
     def exact_score(self, queries: Rows, basis: Rows, noise: NoiseSource) -> Tensor:
         """See `methods.parts.exact`."""
-        assert isinstance(queries, exact.ExactQueries)
-        assert isinstance(basis, exact.ExactIndex)
-        return exact.scores(self, queries, basis, noise)
+        assert isinstance(queries, ExactQueries)
+        assert isinstance(basis, ExactIndex)
+        return exact_scores(self, queries, basis, noise)
 
     def exact_released_score(self, texts: Texts, index: Rows, pairing: Tensor, noise: NoiseSource) -> Tensor:
         """See `methods.parts.exact`."""

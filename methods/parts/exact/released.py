@@ -12,7 +12,8 @@ from torch import Tensor
 from core.batch import Texts
 from core.method import NoiseSource
 from core.tiles import EXACT_TILE_BYTES, blocks, deep_shape
-from methods.parts.exact.index import basis_of, floats_per_pair, queries, scores
+from methods.parts.exact.index import basis_of
+from methods.parts.exact.scores import exact_queries, exact_scores, floats_per_pair
 from methods.parts.perturbation import StochasticText
 from methods.parts.vectors import unit
 from methods.released import captions_by_slot
@@ -39,9 +40,11 @@ def exact_own_caption_scores(
         asked = (slots == slot).nonzero()[:, 0]
         rows, columns = deep_shape(pairs, len(asked), len(index))
         for block in blocks(len(asked), rows):
-            query = queries(method, texts[asked[block]], noise)
+            query = exact_queries(method, texts[asked[block]], noise, gated=False)
             for part in blocks(len(index), columns):
-                tile = scores(method, query, basis[part], noise, None if finals is None else finals[part])
+                tile = exact_scores(
+                    method, query, basis[part], noise, None if finals is None else finals[part]
+                )
                 out[asked[block], part] = tile
         if method.pooling.text_conditioned or index.audio is not None:
             out[asked[:, None], missing.nonzero()[:, 0]] = torch.nan
