@@ -67,7 +67,7 @@ def story(costs: Costs) -> list[str]:
     return [
         f"STP takes {paper:.1f}x as long as DASP in the paper; here {released} by the released procedure, "
         f"{tiles} by tiles, {shared} by tiles with one draw per text, {exact} exactly.",
-        f"As released, STP adds {whole:.3g} s to unperturbed scoring. Of these {loops} are loops over videos, "
-        f"trials and pairs, {noise} noise drawn anew for every pair, {vectors} vectors built for every pair; "
-        f"{100 * method / whole:.1f} % ({method:.3g} s) are the method: its trials, by algebra.",
+        f"As released, STP adds {whole:.3g} s to unperturbed scoring. Of these {loops} are loops over "
+        f"videos, trials and pairs, {noise} noise drawn anew for every pair, {vectors} vectors built for "
+        f"every pair; {100 * method / whole:.1f} % ({method:.3g} s) are the method: its trials, by algebra.",
     ]

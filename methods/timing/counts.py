@@ -65,7 +65,7 @@ def modules_pooling(sizes: Sizes) -> Cost:
     """
     d, frames = sizes.width, sizes.frames
     if sizes.gated:
-        return Cost(text=2 * d**2, pair=frames * d + 2 * sizes.heads * frames * d + 3 * d**2)
+        return Cost(text=2 * d**2 + d, pair=frames * d + 2 * sizes.heads * frames * d + 3 * d**2)
     return Cost(text=d**2, pair=2 * frames * d + 2 * d**2)
 
 
