@@ -100,14 +100,17 @@ def report(
     out: Annotated[
         Path | None, typer.Option(help="Where tables and figures go; RUNS/report unless given.")
     ] = None,
+    against: Annotated[
+        str | None, typer.Option(help="Row that the others are held against; the best unless given.")
+    ] = None,
 ) -> None:
-    """Print and write the tables (Markdown, CSV) and the gate picture of everything that has been run.
+    """Print and write the tables (Markdown, LaTeX, CSV) and the gate picture of all that has been run.
 
-    Example: bench report --runs runs --out report
+    Example: bench report --runs runs --against "GAID (fusion=none)"
     """
     from reports.report import write_report
 
-    write_report(runs, out or runs / "report", console)
+    write_report(runs, out or runs / "report", against, console)
 
 
 @app.command()

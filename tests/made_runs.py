@@ -3,6 +3,9 @@
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import pandas as pd
+
 from core.runs import RunDirectory, open_run, write_json
 from core.spec import RunSpec, resolve
 
@@ -20,8 +23,12 @@ def result(
     undefined: int = 0,
     interval: tuple[float, float] | None = None,
     strata: dict[str, float] | None = None,
+    gallery: str = "gallery",
 ) -> dict[str, Any]:
-    """An entry of metrics.json; R@K grows by 10 points per K, MdR is 3.5 and MnR 12.25."""
+    """An entry of metrics.json; R@K grows by 10 points per K, MdR is 3.5 and MnR 12.25.
+
+    `gallery` is its fingerprint.
+    """
     metrics = {f"R@{k}": min(100.0, recall_at_1 + 10 * i) for i, k in enumerate(RECALL)}
     metrics |= {"MdR": 3.5, "MnR": 12.25, "entries": 100, "undefined": undefined}
     protocol = {
@@ -30,6 +37,9 @@ def result(
         "rescoring": rescoring,
         "queries": 100,
         "gallery": 100,
+        "gallery_fingerprint": gallery,
+        "selection": "val",
+        "training_pairs": "paired",
     }
     return {
         "direction": direction,
@@ -52,17 +62,54 @@ def make_run(
     """A finished run under `root`, with whatever the manifest is to say."""
     spec = resolve(method, "avworld-tiny", overrides)
     directory = open_run(root, spec, spec.digest(str(manifest)))
-    write_json(directory.path / "metrics.json", {"schema": 1, "results": results, "gates": gates or {}})
+    write_json(directory.path / "metrics.json", {"schema": 2, "results": results, "gates": gates or {}})
+    queries = pd.concat([query_rows(entry) for entry in results], ignore_index=True)
+    queries.to_parquet(directory.path / "queries.parquet", index=False)
     given = {
-        "schema": 1,
+        "schema": 2,
         "started": "2026-01-01T00:00:00+00:00",
         "fingerprints": {"dataset": "world", "features": "features"},
         "store": "none",
         "parameters": 1_500_000,
         "train_seconds": 61.0,
-        "score_seconds": 2.5,
+        "index_seconds": 2.5,
+        "query_seconds": 0.4,
+        "queries": 100,
+        "text_length": 40,
+        "training_videos": 2000,
         "peak_memory_bytes": 10**9,
     }
     write_json(directory.path / "manifest.json", given | manifest)
     directory.set_status("done")
     return directory, spec
+
+
+def query_rows(entry: dict[str, Any], seed: int = 0) -> pd.DataFrame:
+    """Ranks of 100 queries, each with a clip of its own, whose R@1 is that of the entry.
+
+    The entry's whole points are queries at rank 1, spread by `seed`, the others stand at rank 12; what
+    remains of a point is one query at rank 1 that ties with others.
+    """
+    protocol = entry["protocol"]
+    points = entry["metrics"]["expected"]["R@1"]
+    order = np.random.default_rng(seed).permutation(100)
+    best, ties = np.full(100, 12.0), np.zeros(100)
+    best[order[: int(points)]] = 1
+    if points % 1:
+        best[order[int(points)]], ties[order[int(points)]] = 1, 1 / (points % 1) - 1
+    names = [f"clip {i}" for i in range(100)]
+    return pd.DataFrame(
+        {key: protocol[key] for key in ("split", "condition", "rescoring")}
+        | {
+            "direction": entry["direction"],
+            "query": np.arange(100),
+            "text": [f"caption {i}" for i in range(100)] if entry["direction"] == "t2v" else names,
+            "video": names,
+            "group": names,
+            "stratum": "",
+            "rank_expected": best + ties / 2,
+            "rank_optimistic": best,
+            "rank_pessimistic": best + ties,
+            "best_wrong_video": names[1:] + names[:1],
+        }
+    )
