@@ -57,18 +57,7 @@ def read_runs(root: Path) -> tuple[list[Run], list[str]]:
     runs, notes = [], []
     for directory in find_runs(root):
         try:
-            status = directory.status()
-            if status.get("schema") != SCHEMA:
-                notes.append(
-                    f"{directory.path.name}: schema {status.get('schema')}, this version reads {SCHEMA}; "
-                    "run the cell again"
-                )
-            elif status.get("state") != "done":
-                notes.append(
-                    f"{directory.path.name}: {status.get('state')}; the same `bench run` continues it"
-                )
-            else:
-                runs.append(read_run(directory))
+            runs.append(read_run(directory))
         except BenchError as error:
             notes.append(str(error))
     once, repeated = without_duplicates(runs)
@@ -125,7 +114,19 @@ def same_data(runs: Sequence[Run]) -> tuple[list[Run], list[str]]:
 
 
 def read_run(directory: RunDirectory) -> Run:
-    """One finished run; raises `BenchError` where a file of it is damaged or lacks a field."""
+    """One finished run.
+
+    Raises `BenchError` where it is not finished, of another version, damaged, or lacks a field.
+    """
+    status, name = directory.status(), directory.path.name
+    if not status:
+        raise BenchError(f"{directory.path} holds no run; name a folder that `bench run` has made")
+    if status.get("schema") != SCHEMA:
+        raise BenchError(
+            f"{name}: schema {status.get('schema')}, this version reads {SCHEMA}; run the cell again"
+        )
+    if status.get("state") != "done":
+        raise BenchError(f"{name}: {status.get('state')}; the same `bench run` continues it")
     spec = directory.read_spec()
     find_method(spec.method)
     manifest, metrics = directory.read_json("manifest.json"), directory.read_json("metrics.json")

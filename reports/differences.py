@@ -28,7 +28,7 @@ ALPHABET = "abcdefghijklmnopqrstuvwxyz"
 
 DETECTABLE_NOTE = (
     "detectable: the smallest true difference that a two-sided test at 5 % finds with 80 % power on these "
-    "queries, from the paired differences where both sides have them; a smaller delta shows nothing."
+    "queries, judged by how the paired differences spread; a true difference below it is easily missed."
 )
 
 

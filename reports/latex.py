@@ -23,7 +23,7 @@ SPECIAL = {
 
 def latex(table: Table) -> str:
     """The table as a float that needs `\\usepackage{booktabs}`; its notes stand in the caption's footnote."""
-    alignment = "ll" + "r" * (len(table.columns) - 2)
+    alignment = "l" * table.names + "r" * (len(table.columns) - table.names)
     lines = [
         [marked(cell, table.marks.get((row, column), Mark())) for column, cell in enumerate(cells)]
         for row, cells in enumerate(table.rows)
