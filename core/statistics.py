@@ -12,8 +12,8 @@ from torch import Tensor
 RESAMPLES = 2000
 """Bootstrap samples of an interval."""
 
-BLOCK = 2**22
-"""Draws held at a time."""
+BLOCK = 2**20
+"""Draws or products held at a time."""
 
 
 @dataclass(frozen=True)

@@ -29,19 +29,20 @@ def result(
     interval: tuple[float, float] | None = None,
     strata: dict[str, float] | None = None,
     gallery: str = "gallery",
+    queries: int = 100,
 ) -> dict[str, Any]:
     """An entry of metrics.json; R@K grows by 10 points per K, MdR is 3.5 and MnR 12.25.
 
-    `gallery` is its fingerprint.
+    `gallery` is its fingerprint; it holds a clip per query.
     """
     metrics = {f"R@{k}": min(100.0, recall_at_1 + 10 * i) for i, k in enumerate(RECALL)}
-    metrics |= {"MdR": 3.5, "MnR": 12.25, "entries": 100, "undefined": undefined}
+    metrics |= {"MdR": 3.5, "MnR": 12.25, "entries": queries, "undefined": undefined}
     protocol = {
         "split": split,
         "condition": condition,
         "rescoring": rescoring,
-        "queries": 100,
-        "gallery": 100,
+        "queries": queries,
+        "gallery": queries,
         "gallery_fingerprint": gallery,
         "selection": "val",
         "training_pairs": "paired",
@@ -62,13 +63,14 @@ def make_run(
     *,
     method: str = "gaid",
     gates: dict[str, Any] | None = None,
+    order: int = 0,
     **manifest: Any,
 ) -> tuple[RunDirectory, RunSpec]:
-    """A finished run under `root`, with whatever the manifest is to say."""
+    """A finished run under `root`, with whatever the manifest is to say; `order` spreads its hits."""
     spec = resolve(method, "avworld-tiny", overrides)
     directory = open_run(root, spec, spec.digest(str(manifest)))
     write_json(directory.path / "metrics.json", {"schema": 2, "results": results, "gates": gates or {}})
-    queries = pd.concat([query_rows(entry) for entry in results], ignore_index=True)
+    queries = pd.concat([query_rows(entry, order) for entry in results], ignore_index=True)
     queries.to_parquet(directory.path / "queries.parquet", index=False)
     given = {
         "schema": 2,
@@ -104,25 +106,26 @@ def add_result(directory: RunDirectory, scores: Tensor, video_of_text: Tensor) -
 
 
 def query_rows(entry: dict[str, Any], seed: int = 0) -> pd.DataFrame:
-    """Ranks of 100 queries, each with a clip of its own, whose R@1 is that of the entry.
+    """Ranks of the entry's queries, each with a clip of its own, that give its R@1.
 
-    The entry's whole points are queries at rank 1, spread by `seed`, the others stand at rank 12; what
-    remains of a point is one query at rank 1 that ties with others.
+    Whole hits are queries at rank 1, spread by `seed`, the others stand at rank 12; what remains of a hit is
+    one query at rank 1 that ties with others.
     """
     protocol = entry["protocol"]
-    points = entry["metrics"]["expected"]["R@1"]
-    order = np.random.default_rng(seed).permutation(100)
-    best, ties = np.full(100, 12.0), np.zeros(100)
-    best[order[: int(points)]] = 1
-    if points % 1:
-        best[order[int(points)]], ties[order[int(points)]] = 1, 1 / (points % 1) - 1
-    names = [f"clip {i}" for i in range(100)]
+    queries = protocol["queries"]
+    hits = entry["metrics"]["expected"]["R@1"] * queries / 100
+    order = np.random.default_rng(seed).permutation(queries)
+    best, ties = np.full(queries, 12.0), np.zeros(queries)
+    best[order[: int(hits)]] = 1
+    if hits % 1:
+        best[order[int(hits)]], ties[order[int(hits)]] = 1, 1 / (hits % 1) - 1
+    names = [f"clip {i}" for i in range(queries)]
     return pd.DataFrame(
         {key: protocol[key] for key in ("split", "condition", "rescoring")}
         | {
             "direction": entry["direction"],
-            "query": np.arange(100),
-            "text": [f"caption {i}" for i in range(100)] if entry["direction"] == "t2v" else names,
+            "query": np.arange(queries),
+            "text": [f"caption {i}" for i in range(queries)] if entry["direction"] == "t2v" else names,
             "video": names,
             "group": names,
             "stratum": "",
