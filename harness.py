@@ -89,12 +89,9 @@ def run(
 def report_on(directories: list[Any]) -> None:
     """Prints the tables of some finished runs."""
     from reports.collect import read_run
-    from reports.report import tables_of
-    from reports.tables import main_tables
-    from reports.write import print_table
+    from reports.report import print_results
 
-    for table in tables_of([read_run(directory) for directory in directories], main_tables):
-        print_table(table, console)
+    print_results([read_run(directory) for directory in directories], console)
 
 
 @app.command()

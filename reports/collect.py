@@ -180,8 +180,8 @@ def frame_of(runs: Sequence[Run]) -> pd.DataFrame:
     """One row per run, split, condition, rescoring and direction, under the `expected` tie policy.
 
     Columns: run, label, dataset, data, seed, split, condition, rescoring, rescoring_uses, queries, gallery,
-    gallery_fingerprint, direction, R@1 ... MnR, undefined, interval (of R@1, 95 %, or None), strata
-    (mapping), parameters, train_seconds, index_seconds, query_milliseconds, peak_memory_bytes. `data` names
+    gallery_fingerprint, direction, R@1 ... MnR, undefined, metrics (of every tie policy), strata (mapping),
+    parameters, train_seconds, index_seconds, query_milliseconds, peak_memory_bytes. `data` names
     data set and split, and the gallery too where one name stands for several.
     """
     rows = []
@@ -201,7 +201,7 @@ def frame_of(runs: Sequence[Run]) -> pd.DataFrame:
                 | {key: result["protocol"][key] for key in PROTOCOL_COLUMNS}
                 | {"direction": result["direction"]}
                 | result["metrics"]["expected"]
-                | {"interval": result["recall_at_1_interval"], "strata": result["strata"]}
+                | {"metrics": result["metrics"], "strata": result["strata"]}
             )
     frame = pd.DataFrame(rows)
     names = frame["dataset"] + "/" + frame["split"]

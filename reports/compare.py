@@ -71,7 +71,7 @@ def difference_table(first: Run, second: Run, protocol: Protocol) -> Table:
         DETECTABLE_NOTE,
     ]
     columns = ["metric", "A", "B", "B - A", "95 % interval", "p", "detectable"]
-    return Table(f"Paired difference, {protocol}", columns, rows, notes, names=1)
+    return Table(f"Paired difference, {protocol}", columns, rows, notes, words=(0,))
 
 
 def paired_values(ours: Outcomes, theirs: Outcomes) -> list[tuple[str, Tensor, Tensor]]:
@@ -88,7 +88,11 @@ def changed_tables(first: Run, second: Run, protocol: Protocol, shown: int) -> l
         gained = winner["credit"] > loser["credit"]
         rows = ours.assign(a=ours["rank"], b=theirs["rank"], lost=loser["rank"])[gained]
         rows = rows.sort_values("lost", ascending=False, kind="stable")
-        cells = [[row.text, row.video, number(row.a), number(row.b)] for row in rows[:shown].itertuples()]
+        top = rows[:shown]
+        cells = [
+            [text, video, number(a), number(b)]
+            for text, video, a, b in zip(top["text"], top["video"], top["a"], top["b"], strict=True)
+        ]
         notes = [f"{len(rows)} queries; the {len(cells)} in which the other run ranks the video lowest."]
         tables.append(
             Table(f"Rank 1 more often in {name}", ["query", "video", "rank A", "rank B"], cells, notes)

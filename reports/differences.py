@@ -72,7 +72,8 @@ def differences_table(frame: pd.DataFrame, answers: Answers, against: str | None
     if against is not None and against not in set(frame["label"]):
         raise unknown_name("configuration", against, set(frame["label"]))
     chosen = frame[(frame["condition"] == "query") & (frame["rescoring"] == "none")]
-    lines, p_values = [], []
+    lines: list[list[str]] = []
+    p_values: list[Tensor] = []
     marks: dict[tuple[int, int], Mark] = {}
     for (data, direction), group in chosen.groupby(["data", "direction"], sort=False):
         samples = {str(name): sample_of(rows, answers) for name, rows in group.groupby("label", sort=False)}

@@ -23,7 +23,7 @@ SPECIAL = {
 
 def latex(table: Table) -> str:
     """The table as a float that needs `\\usepackage{booktabs}`; its notes stand in the caption's footnote."""
-    alignment = "l" * table.names + "r" * (len(table.columns) - table.names)
+    alignment = "".join("l" if position in table.words else "r" for position in range(len(table.columns)))
     lines = [
         [marked(cell, table.marks.get((row, column), Mark())) for column, cell in enumerate(cells)]
         for row, cells in enumerate(table.rows)

@@ -56,24 +56,24 @@ def read_outcomes(directory: RunDirectory, **protocol: str) -> Mapping[Protocol,
     table = read_rows(directory, "queries.parquet", [*COLUMNS, *RANKS], filters)
     found = {}
     for key, rows in table.groupby(list(Protocol._fields), sort=False, observed=True):
+        asked = Protocol(*map(str, key))
         best, worst = (torch.tensor(rows[name].to_numpy(), dtype=torch.float64) for name in RANKS)
         clusters = torch.tensor(pd.factorize(rows["group"])[0], dtype=torch.int64)
-        found[Protocol(*key)] = Outcomes(best, worst, clusters)
+        found[asked] = Outcomes(best, worst, clusters)
     return found
 
 
 def read_rows(
     directory: RunDirectory,
     name: str,
-    columns: Sequence[str] | None,
+    columns: Sequence[str],
     filters: Sequence[tuple[str, str, str]],
 ) -> pd.DataFrame:
     """Rows of a run's parquet file; raises `BenchError` naming it where it is missing or damaged."""
     path = directory.path / name
     try:
-        return pq.read_table(
-            path, columns=columns and list(columns), filters=list(filters) or None, use_threads=False
-        ).to_pandas(strings_to_categorical=True)
+        table = pq.read_table(path, columns=list(columns), filters=list(filters), use_threads=False)
+        return pd.DataFrame(table.to_pandas(strings_to_categorical=True))
     except (OSError, pa.ArrowException, KeyError) as error:
         reason = " ".join(str(error).split())
         raise BenchError(f"{path} is damaged ({reason}); delete the folder and run the cell again") from error
@@ -113,8 +113,6 @@ class Sample:
 
 def sample_of(rows: pd.DataFrame, answers: Answers, k: int = 1) -> Sample:
     """The sample behind some rows of `frame_of` that differ in nothing but their seed."""
-    outcomes = [
-        answers[row.run][Protocol(row.split, row.condition, row.rescoring, row.direction)]
-        for row in rows.itertuples()
-    ]
+    asked = rows[["run", *Protocol._fields]].astype(str).itertuples(index=False)
+    outcomes = [answers[run][Protocol(*protocol)] for run, *protocol in asked]
     return Sample(torch.stack([outcome.credit(k) for outcome in outcomes]), outcomes[0].clusters)

@@ -1,9 +1,8 @@
 """`bench report`: from run directories to printed and written tables and the gate picture."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
-import pandas as pd
 from rich.console import Console
 
 from core.datasets import find_dataset, load_dataset
@@ -12,23 +11,18 @@ from core.progress import Silent
 from reports.collect import Run, frame_of, read_runs
 from reports.gate_figure import write_gate_figure
 from reports.queries import Answers, read_outcomes
-from reports.table import Table
-from reports.tables import Ceilings, all_tables
+from reports.tables import Results, all_tables, main_tables
 from reports.write import contents_of, print_table, write_files
 
 
-def tables_of(
-    runs: Sequence[Run], choose: Callable[[pd.DataFrame, Sequence[Run], Answers, Ceilings], list[Table]]
-) -> list[Table]:
-    """The tables that `choose` makes of some finished runs; none for no runs."""
-    if not runs:
-        return []
+def results_of(runs: Sequence[Run]) -> Results:
+    """What tables need to know of some finished runs, at least one."""
     names = dict.fromkeys(run.spec.dataset for run in runs)
     ceilings = {
         name: load_dataset(name, Silent(), workers=1).ceilings for name in names if find_dataset(name).ready()
     }
     frame = frame_of(runs).sort_values(["dataset", "split"], kind="stable")
-    return choose(frame, runs, answers_of(runs), ceilings)
+    return Results(runs, frame, answers_of(runs), ceilings)
 
 
 def answers_of(runs: Sequence[Run]) -> Answers:
@@ -51,6 +45,12 @@ def readable(root: Path, console: Console) -> list[Run]:
     return runs
 
 
+def print_results(runs: Sequence[Run], console: Console) -> None:
+    """Prints what some finished runs are about; nothing where there is none."""
+    for table in main_tables(results_of(runs)) if runs else ():
+        print_table(table, console)
+
+
 def write_report(root: Path, folder: Path, against: str | None, console: Console) -> None:
     """Prints and writes the tables of every finished run under `root`, and the gate picture.
 
@@ -58,7 +58,7 @@ def write_report(root: Path, folder: Path, against: str | None, console: Console
     `BenchError` where nothing has been run or no configuration has that label.
     """
     runs = readable(root, console)
-    tables = tables_of(runs, lambda *results: all_tables(*results, against=against))
+    tables = all_tables(results_of(runs), against)
     for table in tables:
         print_table(table, console)
     paths = write_files(contents_of(tables), folder)

@@ -29,8 +29,8 @@ class Table:
     """Lines under the table."""
     marks: Mapping[tuple[int, int], Mark] = field(default_factory=dict)
     """Row and column of the cells that stand out."""
-    names: int = 2
-    """Leading columns that hold names; the others hold figures and are set to the right."""
+    words: Sequence[int] = (0, 1)
+    """Columns that hold words; the others hold figures and are set to the right."""
 
     @property
     def slug(self) -> str:

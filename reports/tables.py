@@ -2,10 +2,12 @@
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import pandas as pd
 
 from reports.accuracy import cells_of, leak_table, metrics_table
+from reports.against_published import published_table
 from reports.collect import Run, label
 from reports.differences import differences_table
 from reports.queries import Answers
@@ -13,6 +15,19 @@ from reports.table import Table, number
 
 Ceilings = Mapping[str, Mapping[str, Mapping[str, Mapping[str, float]]]]
 """Data set -> split -> observer -> stratum (and `all`) -> text-to-video R@1 in points."""
+
+
+@dataclass(frozen=True)
+class Results:
+    """Everything that tables are made of."""
+
+    runs: Sequence[Run]
+    frame: pd.DataFrame
+    """`frame_of` the runs."""
+    answers: Answers
+    """What each query came to, without rescoring."""
+    ceilings: Ceilings
+    """What could be reached, where a world knows it."""
 
 
 def strata_table(frame: pd.DataFrame, ceilings: Ceilings) -> Table | None:
@@ -95,30 +110,23 @@ def gate_table(runs: Sequence[Run]) -> Table | None:
     return Table("Audio gates against the truth", ["data", "method", "gate", "seeds", *columns], rows, notes)
 
 
-def main_tables(
-    frame: pd.DataFrame, runs: Sequence[Run], answers: Answers, ceilings: Ceilings
-) -> list[Table]:
+def main_tables(results: Results) -> list[Table]:
     """What a run is about: leak-free, beside released, strata and ceilings, gates against the truth."""
     tables = [
-        metrics_table(frame, answers, "t2v"),
-        leak_table(frame, answers),
-        strata_table(frame, ceilings),
-        gate_table(runs),
+        metrics_table(results.frame, results.answers, "t2v"),
+        leak_table(results.frame, results.answers),
+        strata_table(results.frame, results.ceilings),
+        gate_table(results.runs),
     ]
     return [table for table in tables if table is not None]
 
 
-def all_tables(
-    frame: pd.DataFrame,
-    runs: Sequence[Run],
-    answers: Answers,
-    ceilings: Ceilings,
-    against: str | None = None,
-) -> list[Table]:
+def all_tables(results: Results, against: str | None = None) -> list[Table]:
     """Every table that the runs give rise to; `against` labels the reference of the differences."""
     others = [
-        metrics_table(frame, answers, "v2t"),
-        differences_table(frame, answers, against),
-        rescoring_table(frame),
+        metrics_table(results.frame, results.answers, "v2t"),
+        differences_table(results.frame, results.answers, against),
+        rescoring_table(results.frame),
+        published_table(results.frame, results.runs, results.answers),
     ]
-    return main_tables(frame, runs, answers, ceilings) + [table for table in others if table is not None]
+    return main_tables(results) + [table for table in others if table is not None]

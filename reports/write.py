@@ -22,7 +22,7 @@ def print_table(table: Table, console: Console) -> None:
     """Prints a table with its notes."""
     view = RichTable(title=table.title, title_justify="left", title_style="bold", pad_edge=False)
     for position, column in enumerate(table.columns):
-        figures = position >= table.names
+        figures = position not in table.words
         view.add_column(column, justify="right" if figures else "left", overflow="fold", no_wrap=figures)
     for row, cells in enumerate(table.rows):
         view.add_row(*(styled(cell, table, row, column) for column, cell in enumerate(cells)))
@@ -43,7 +43,7 @@ def markdown(tables: Sequence[Table]) -> str:
     """The tables in GitHub's Markdown."""
     parts = []
     for table in tables:
-        alignment = ["---" if position < table.names else "---:" for position in range(len(table.columns))]
+        alignment = ["---" if position in table.words else "---:" for position in range(len(table.columns))]
         rows = [
             [in_markdown(cell, table.marks.get((row, column), Mark())) for column, cell in enumerate(cells)]
             for row, cells in enumerate(table.rows)

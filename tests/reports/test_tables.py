@@ -16,7 +16,7 @@ from reports.differences import differences_table
 from reports.queries import Answers
 from reports.report import answers_of
 from reports.table import Table, number
-from reports.tables import all_tables, gate_table, rescoring_table, strata_table
+from reports.tables import Results, all_tables, gate_table, rescoring_table, strata_table
 
 SEEDS = {0: (40.0, 61.0), 1: (43.0, 60.0), 2: (38.5, 65.5)}
 """Seed -> R@1 leak-free and released."""
@@ -245,7 +245,7 @@ def test_without_gates_there_is_no_table_of_them(tmp_path: Path) -> None:
     runs, _ = read_runs(tmp_path)
     assert gate_table(runs) is None
     frame, answers = results_under(tmp_path)
-    titles = [table.title for table in all_tables(frame, runs, answers, {})]
+    titles = [table.title for table in all_tables(Results(runs, frame, answers, {}))]
     assert titles == ["Text-to-video, leak-free", "Leak-free and released R@1 side by side"]
 
 
