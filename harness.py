@@ -21,6 +21,10 @@ data_app = typer.Typer(
     no_args_is_help=True, help="Data sets: what there is, and making it ready.\n\nExample: bench data list"
 )
 app.add_typer(data_app, name="data")
+export_app = typer.Typer(
+    no_args_is_help=True, help="Results for other programs.\n\nExample: bench export trec RUN --out trec"
+)
+app.add_typer(export_app, name="export")
 Runs = Annotated[Path, typer.Option("--runs", help="Folder of the run directories.")]
 Names = Annotated[str | None, typer.Option(help="Comma-separated values.")]
 
@@ -99,12 +103,9 @@ def run(
 def report_on(directories: list[Any]) -> None:
     """Prints the tables of some finished runs."""
     from reports.collect import read_run
-    from reports.report import tables_of
-    from reports.tables import main_tables
-    from reports.write import print_table
+    from reports.report import print_results
 
-    for table in tables_of([read_run(directory) for directory in directories], main_tables):
-        print_table(table, console)
+    print_results([read_run(directory) for directory in directories], console)
 
 
 @app.command()
@@ -114,14 +115,65 @@ def report(
     out: Annotated[
         Path | None, typer.Option(help="Where tables and figures go; RUNS/report unless given.")
     ] = None,
+    against: Annotated[
+        str | None, typer.Option(help="Row that the others are held against; the best unless given.")
+    ] = None,
 ) -> None:
-    """Print and write the tables (Markdown, CSV) and the gate picture of everything that has been run.
+    """Print and write the tables (Markdown, LaTeX, CSV) and the gate picture of all that has been run.
 
-    Example: bench report --runs runs --out report
+    Example: bench report --runs runs --against "GAID (fusion=none)"
     """
     from reports.report import write_report
 
-    write_report(runs, out or runs / "report", console)
+    write_report(runs, out or runs / "report", against, console)
+
+
+RunFolder = Annotated[Path, typer.Argument(help="Folder of a finished run.")]
+Split = Annotated[str, typer.Option(help="Split that was scored.")]
+Condition = Annotated[str, typer.Option(help="query (leak-free) or released.")]
+Rescoring = Annotated[str, typer.Option(help="none, dsl or qb-norm.")]
+
+
+@app.command()
+@friendly
+def compare(
+    first: RunFolder,
+    second: RunFolder,
+    split: Split = "test",
+    condition: Condition = "query",
+    rescoring: Rescoring = "none",
+    direction: Annotated[str, typer.Option(help="t2v or v2t.")] = "t2v",
+    show: Annotated[int, typer.Option(min=0, help="Changed queries printed for either side.")] = 10,
+) -> None:
+    """Hold two runs against each other query by query: difference, interval, p, and who changed sides.
+
+    Example: bench compare runs/gaid-avworld-1a2b3c4d runs/tmass-avworld-5e6f7a8b
+    """
+    from reports import compare as comparison
+    from reports.queries import Protocol
+
+    protocol = Protocol(split, condition, rescoring, direction)
+    comparison.compare(first, second, protocol, show, console)
+
+
+@export_app.command()
+@friendly
+def trec(
+    run: RunFolder,
+    out: Annotated[Path, typer.Option(help="Folder for DIRECTION.run and DIRECTION.qrels.")],
+    split: Split = "test",
+    condition: Condition = "query",
+    rescoring: Rescoring = "none",
+) -> None:
+    """Write the best twenty candidates of each query and the right answers as TREC run and qrels files.
+
+    Example: bench export trec runs/gaid-avworld-1a2b3c4d --out trec
+    """
+    from core.runs import RunDirectory
+    from reports.collect import read_run
+    from reports.trec import export
+
+    export(read_run(RunDirectory(run)), split, condition, rescoring, out, console)
 
 
 @app.command()

@@ -154,7 +154,7 @@ def run_cell(spec: RunSpec, directory: RunDirectory, progress: Progress) -> None
             {name: tensor.contiguous() for name, tensor in retriever.trained_state().items()}, temporary
         )
     untrained = build_method(spec, materials, spec.seeds.initialisation + 1)
-    scored = evaluate(retriever, untrained, data, spec, directory, progress)
+    cost = evaluate(retriever, untrained, data, spec, directory, progress)
     parameters = sum(p.numel() for p in method.parameters())
     write_json(
         directory.path / "manifest.json",
@@ -165,7 +165,11 @@ def run_cell(spec: RunSpec, directory: RunDirectory, progress: Progress) -> None
             parameters=parameters,
             trained_parameters=sum(p.numel() for p in retriever.parameters() if p.requires_grad),
             train_seconds=round(trained.seconds, 2),
-            score_seconds=round(scored, 2),
+            index_seconds=round(cost.index_seconds, 4),
+            query_seconds=round(cost.query_seconds, 4),
+            queries=cost.queries,
+            text_length=data["train"].tokens.shape[1],
+            training_videos=len(data["train"].rows),
             selected_epoch=trained.best_epoch,
             selection_looks=len(trained.looks),
             processes=world.size,

@@ -28,6 +28,7 @@ from core.retriever import Retriever, SplitData
 from core.runs import RunDirectory
 from core.scoring import Condition, ScoringIndex, build_index, exact_arithmetic, score_matrix
 from core.spec import RunSpec
+from core.top import top_lists
 
 
 @dataclass(frozen=True)
@@ -38,16 +39,41 @@ class Encoded:
     index: ScoringIndex
     pairing: Tensor
     """`(N,)` int64: video position of each text."""
+    index_seconds: float = 0.0
+    """What encoding the videos and building the index took."""
+    text_seconds: float = 0.0
+    """What encoding the texts took."""
+
+
+@dataclass(frozen=True)
+class ScoringCost:
+    """Seconds that leak-free scoring took, all splits together; features come from the store."""
+
+    index_seconds: float
+    """Encoding the videos and building the index, once per corpus."""
+    query_seconds: float
+    """Encoding the texts and scoring them against every video."""
+    queries: int
+    """Texts that were scored."""
+
+
+def clock() -> float:
+    """Seconds on a clock that runs on only when the GPU, where there is one, has done its work."""
+    if torch.cuda.is_available():
+        torch.cuda.synchronize()
+    return time.perf_counter()
 
 
 def encode(retriever: Retriever, data: SplitData) -> Encoded:
     """Encodes a split's captions and videos and builds the method's index."""
     with exact_arithmetic(retriever.method):
         retriever.eval()
+        started = clock()
         texts = retriever.encode_texts(data)
+        encoded = clock()
         videos = retriever.encode_videos(data)
     index = build_index(retriever.method, videos)
-    return Encoded(texts, index, data.pairing)
+    return Encoded(texts, index, data.pairing, clock() - encoded, encoded - started)
 
 
 def scores_of(retriever: Retriever, encoded: Encoded, condition: Condition, spec: RunSpec) -> Tensor:
@@ -109,36 +135,38 @@ def evaluate(
     spec: RunSpec,
     directory: RunDirectory,
     progress: Progress,
-) -> float:
+) -> ScoringCost:
     """Scores every split and condition of the spec and writes the results into the run's folder.
 
-    `untrained` is the control of the gate report. Returns the seconds of leak-free scoring, encoding
-    and index included.
+    `untrained` is the control of the gate report.
     """
     results: list[Result] = []
     gates: dict[str, GateReport] = {}
-    seconds = 0.0
+    index_seconds = query_seconds = 0.0
     with progress.task("score", len(spec.evaluation.splits) * len(spec.evaluation.conditions)) as advance:
         for name in spec.evaluation.splits:
             split = data[name]
-            started = time.perf_counter()
             encoded = encode(retriever, split)
+            index_seconds += encoded.index_seconds
             for condition in spec.evaluation.conditions:
+                started = clock()
                 scores = scores_of(retriever, encoded, condition, spec)
                 if condition == "query":
-                    seconds += time.perf_counter() - started
+                    query_seconds += encoded.text_seconds + clock() - started
                 for rescoring, label, matrix in rescored(retriever, encoded, scores, condition, data, spec):
                     tolerance = spec.evaluation.tie_tolerance if rescoring == "none" else RESCORED_TOLERANCE
                     for records in both_directions(matrix, split.pairing, tolerance, condition):
                         if rescoring == "qb-norm" and records.direction == "v2t":
                             continue  # rows stand on two scales, so texts cannot be compared with each other
-                        results.append(Result(name, condition, rescoring, label, tolerance, records))
+                        top = top_lists(matrix, split.pairing, records.direction)
+                        results.append(Result(name, condition, rescoring, label, tolerance, records, top))
                 advance(1, f"{name} {condition}")
             report = gate_report(retriever, untrained, split)
             if report is not None:
                 gates[name] = report
     write_results(directory.path, spec, {name: split.split for name, split in data.items()}, results, gates)
-    return seconds
+    queries = sum(len(data[name].tokens) for name in spec.evaluation.splits)
+    return ScoringCost(index_seconds, query_seconds, queries)
 
 
 def both_directions(

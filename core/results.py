@@ -1,10 +1,13 @@
-"""What scoring leaves in a run's folder: metrics.json, queries.parquet, gates.safetensors."""
+"""What scoring leaves in a run's folder: metrics.json, queries.parquet, top.parquet, gates.safetensors."""
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import torch
 from safetensors.torch import save_file
@@ -18,6 +21,7 @@ from core.ranking import QueryRecords
 from core.runs import write_json
 from core.spec import SCHEMA, RunSpec
 from core.statistics import bootstrap_interval
+from core.top import TopLists
 
 
 @dataclass(frozen=True)
@@ -32,6 +36,8 @@ class Result:
     tolerance: float
     """Scores that differ by at most this much were counted as ties."""
     records: QueryRecords
+    top: TopLists
+    """The best candidates of each query, in the order of the records."""
 
 
 def write_results(
@@ -41,13 +47,14 @@ def write_results(
     results: Sequence[Result],
     gates: Mapping[str, GateReport],
 ) -> None:
-    """Writes the three files, each whole or not at all."""
+    """Writes the four files, each whole or not at all."""
     entries = [entry(spec, splits[result.split], result) for result in results]
     reports = {name: {"auroc": report.auroc} for name, report in gates.items()}
     write_json(folder / "metrics.json", {"schema": SCHEMA, "results": entries, "gates": reports})
-    table = pd.concat([query_table(splits[result.split], result) for result in results], ignore_index=True)
-    with written_whole(folder / "queries.parquet") as temporary:
-        table.to_parquet(temporary, index=False)
+    for name, rows_of in (("queries.parquet", query_table), ("top.parquet", top_table)):
+        table = pd.concat([rows_of(splits[result.split], result) for result in results], ignore_index=True)
+        with written_whole(folder / name) as temporary:
+            table.to_parquet(temporary, index=False)
     if gates:
         with written_whole(folder / "gates.safetensors") as temporary:
             save_file(gate_tensors(gates), temporary)
@@ -75,6 +82,7 @@ def entry(spec: RunSpec, split: Split, result: Result) -> dict[str, Any]:
             "audio_alignment": spec.config.get("audio_alignment", "not applicable"),
             "queries": len(records),
             "gallery": records.candidates,
+            "gallery_fingerprint": gallery_fingerprint(split),
             "tie_tolerance": result.tolerance,
             "noise_seed": spec.seeds.noise,
         },
@@ -127,6 +135,30 @@ def query_table(split: Split, result: Result) -> pd.DataFrame:
             "best_wrong_score": records.counts.best_wrong_score.numpy(),
         }
     )
+
+
+def top_table(split: Split, result: Result) -> pd.DataFrame:
+    """A row per query and kept candidate, best first; candidates without a score are left out."""
+    top, kept = result.top, result.top.video.shape[1]
+    table = pd.DataFrame(
+        {
+            "split": result.split,
+            "condition": result.condition,
+            "rescoring": result.rescoring,
+            "direction": result.records.direction,
+            "query": result.records.query.repeat_interleave(kept).numpy(),
+            "position": torch.arange(1, kept + 1).repeat(len(top.video)).numpy(),
+            "video": [split.videos[v].id for v in top.video.flatten().tolist()],
+            "score": top.score.flatten().numpy(),
+        }
+    )
+    return table[table["score"] > -np.inf]
+
+
+def gallery_fingerprint(split: Split) -> str:
+    """What two results must share to be compared query by query: videos, captions and their pairing."""
+    content = json.dumps([[video.id for video in split.videos], split.captions, split.video_of_caption])
+    return sha256(content.encode()).hexdigest()[:16]
 
 
 def strata_of(split: Split, videos: Tensor) -> list[str]:

@@ -16,7 +16,7 @@ from core.errors import BenchError, unknown_name
 from core.method import find_method
 from core.scoring import Condition
 
-SCHEMA = 1
+SCHEMA = 2
 """Version of the run directory's files; a reader refuses another one."""
 
 

@@ -4,6 +4,7 @@ Plain estimators on tensors; nothing here knows what a query or a frame is.
 """
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import torch
 from torch import Tensor
@@ -11,8 +12,8 @@ from torch import Tensor
 RESAMPLES = 2000
 """Bootstrap samples of an interval."""
 
-BLOCK = 2**22
-"""Draws held at a time."""
+BLOCK = 2**20
+"""Draws or products held at a time."""
 
 
 @dataclass(frozen=True)
@@ -24,51 +25,91 @@ class Interval:
     high: float
 
 
-@dataclass(frozen=True)
-class Spread:
-    """A figure over several seeds."""
-
-    mean: float
-    deviation: float
-    """Sample standard deviation (n - 1); NaN for a single seed."""
-    seeds: int
-
-
 def bootstrap_interval(
     values: Tensor, clusters: Tensor, *, seed: int, level: float = 0.95, resamples: int = RESAMPLES
 ) -> Interval:
-    """Percentile interval of the mean of `values` `(Q,)`, by resampling whole clusters with replacement.
+    """Percentile interval of the mean of `values`, `(Q,)` of one run or `(S, Q)` of S seeds.
 
-    `clusters` `(Q,)` int64 says which queries stand or fall together (captions of one video, clips that
-    share their pixels). The estimate is the plain mean. Efron and Tibshirani, "An Introduction to the
-    Bootstrap", 1993, chapter 13; the cluster bootstrap is Davison and Hinkley, 1997, section 3.8.
+    Whole clusters are resampled with replacement, and the seeds too where there are several: queries and
+    seeds are crossed, so both are drawn independently (Owen, "The pigeonhole bootstrap", Annals of Applied
+    Statistics 1, 2007). `clusters` `(Q,)` int64 says which queries stand or fall together (captions of one
+    video, clips that share their pixels). The estimate is the plain mean. Efron and Tibshirani, "An
+    Introduction to the Bootstrap", 1993, chapter 13; the cluster bootstrap is Davison and Hinkley, 1997,
+    section 3.8. With S seeds their part of the width comes out a factor of about sqrt((S - 1) / S) small.
     Raises `ValueError` where there are no values or one is not finite.
     """
-    if len(values) == 0 or not bool(values.isfinite().all()):
+    means = resampled_means(values, clusters, seed=seed, resamples=resamples)
+    return Interval(float(values.double().mean()), *percentiles(means, level))
+
+
+def bootstrap_difference(
+    values: Tensor,
+    others: Tensor,
+    clusters: Tensor,
+    *,
+    seed: int,
+    level: float = 0.95,
+    resamples: int = RESAMPLES,
+) -> Interval:
+    """Percentile interval of mean(`values`) - mean(`others`), paired over the same queries.
+
+    Both are `(Q,)` or `(S, Q)`, each with its own number of seeds: every resample draws one set of clusters
+    for both and the seeds of either for itself. Raises `ValueError` as `bootstrap_interval` does.
+    """
+    difference = resampled_means(values, clusters, seed=seed, resamples=resamples) - resampled_means(
+        others, clusters, seed=seed, resamples=resamples, stream=1
+    )
+    return Interval(float(values.double().mean() - others.double().mean()), *percentiles(difference, level))
+
+
+def resampled_means(
+    values: Tensor, clusters: Tensor, *, seed: int, resamples: int, stream: int = 0
+) -> Tensor:
+    """The mean of each bootstrap sample, `(resamples,)` float64.
+
+    Equal `seed` and clusters draw equal clusters, whatever the values; `stream` tells apart the draws of
+    seeds.
+    """
+    if values.numel() == 0 or not bool(values.isfinite().all()):
         raise ValueError(
-            f"an interval needs finite values; got {int(values.isfinite().sum())} of {len(values)}"
+            f"an interval needs finite values; got {int(values.isfinite().sum())} of {values.numel()}"
         )
-    cluster = torch.unique(clusters, return_inverse=True)[1]
-    count = int(cluster.max()) + 1
-    sums = torch.zeros(count, dtype=torch.float64).index_add_(0, cluster, values.double())
-    sizes = cluster.bincount(minlength=count).double()
-    generator = torch.Generator().manual_seed(seed)
+    seeds = torch.atleast_2d(values).double()
+    sums, sizes = cluster_sums(seeds, clusters), cluster_sums(torch.ones_like(seeds[:1]), clusters)
+    drawn_seeds = _draws(len(seeds), resamples, seed + 1 + stream).double() / len(seeds)
     means = []
-    step = max(1, BLOCK // count)
-    for start in range(0, resamples, step):
-        drawn = torch.randint(count, (min(step, resamples - start), count), generator=generator)
-        means.append(sums[drawn].sum(1) / sizes[drawn].sum(1))
+    drawn_clusters = _draws(sums.shape[1], resamples, seed)
+    step = max(1, BLOCK // sums.shape[1])
+    for part, weights in zip(drawn_clusters.split(step), drawn_seeds.split(step), strict=True):
+        counts = part.double()
+        means.append(((counts @ sums.T) * weights).sum(1) / (counts @ sizes.T)[:, 0])
+    return torch.cat(means)
+
+
+@lru_cache(maxsize=8)
+def _draws(items: int, resamples: int, seed: int) -> Tensor:
+    """How often each bootstrap sample drew each item, `(resamples, items)`; a table asks for it per row."""
+    generator = torch.Generator().manual_seed(seed)
+    counts = torch.zeros(resamples, items, dtype=torch.int16)
+    step = max(1, BLOCK // items)
+    for part in counts.split(step):
+        drawn = torch.randint(items, part.shape, generator=generator)
+        part.scatter_add_(1, drawn, torch.ones_like(part))
+    return counts
+
+
+def cluster_sums(values: Tensor, clusters: Tensor) -> Tensor:
+    """Sums of `values` `(M, Q)` over the queries of each cluster, `(M, C)` float64 by cluster number."""
+    cluster = torch.unique(clusters, return_inverse=True)[1]
+    sums = torch.zeros(len(values), int(cluster.max()) + 1, dtype=torch.float64)
+    return sums.index_add_(1, cluster, values.double())
+
+
+def percentiles(means: Tensor, level: float) -> tuple[float, float]:
+    """The bounds between which the middle `level` of `means` lies."""
     tail = (1 - level) / 2
-    low, high = torch.cat(means).quantile(torch.tensor([tail, 1 - tail], dtype=torch.float64)).tolist()
-    return Interval(float(values.double().mean()), low, high)
-
-
-def seed_spread(values: Tensor) -> Spread:
-    """Mean and deviation of one figure per seed, `(seeds,)`. Raises `ValueError` where there is none."""
-    if len(values) == 0:
-        raise ValueError("a spread needs at least one seed")
-    deviation = float(values.double().std()) if len(values) > 1 else torch.nan
-    return Spread(float(values.double().mean()), deviation, len(values))
+    low, high = means.quantile(torch.tensor([tail, 1 - tail], dtype=torch.float64)).tolist()
+    return low, high
 
 
 def auroc(scores: Tensor, positive: Tensor) -> float:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -18,11 +19,27 @@ MANIFEST_FIELDS = {
     "store",
     "parameters",
     "peak_memory_bytes",
-    "score_seconds",
+    "index_seconds",
+    "queries",
+    "query_seconds",
     "started",
+    "text_length",
     "train_seconds",
+    "training_videos",
 }
 """What the tables read, beside the metrics themselves."""
+
+MANIFEST_COLUMNS = ("parameters", "train_seconds", "index_seconds", "peak_memory_bytes")
+PROTOCOL_COLUMNS = (
+    "split",
+    "condition",
+    "rescoring",
+    "rescoring_uses",
+    "queries",
+    "gallery",
+    "gallery_fingerprint",
+)
+"""What a row of the table of results takes over as it is."""
 
 
 @dataclass(frozen=True)
@@ -40,22 +57,39 @@ def read_runs(root: Path) -> tuple[list[Run], list[str]]:
     runs, notes = [], []
     for directory in find_runs(root):
         try:
-            status = directory.status()
-            if status.get("schema") != SCHEMA:
-                notes.append(
-                    f"{directory.path.name}: schema {status.get('schema')}, this version reads {SCHEMA}; "
-                    "run the cell again"
-                )
-            elif status.get("state") != "done":
-                notes.append(
-                    f"{directory.path.name}: {status.get('state')}; the same `bench run` continues it"
-                )
-            else:
-                runs.append(read_run(directory))
+            runs.append(read_run(directory))
         except BenchError as error:
             notes.append(str(error))
-    kept, stale = same_data(runs)
-    return kept, notes + stale
+    once, repeated = without_duplicates(runs)
+    kept, stale = same_data(once)
+    return kept, notes + repeated + stale
+
+
+def without_duplicates(runs: Sequence[Run]) -> tuple[list[Run], list[str]]:
+    """Each cell once, the newest of its folders, and a line for each folder that repeats one.
+
+    Copied folders and folders of equal specs would otherwise count as further seeds.
+    """
+    newest: dict[tuple[str, str], Run] = {}
+    for run in sorted(runs, key=started, reverse=True):
+        newest.setdefault(cell_of(run), run)
+    notes = [
+        f"{run.directory.path.name}: the same cell as {newest[cell_of(run)].directory.path.name}; "
+        "delete one of the two folders"
+        for run in runs
+        if newest[cell_of(run)] is not run
+    ]
+    return [run for run in runs if newest[cell_of(run)] is run], notes
+
+
+def cell_of(run: Run) -> tuple[str, str]:
+    """What tells a run's cell from every other: its spec, and the data and weights that it read."""
+    return run.spec.canonical(), str(sorted(run.manifest["fingerprints"].items()))
+
+
+def started(run: Run) -> str:
+    """When a run began, ISO 8601."""
+    return str(run.manifest["started"])
 
 
 def same_data(runs: Sequence[Run]) -> tuple[list[Run], list[str]]:
@@ -66,21 +100,33 @@ def same_data(runs: Sequence[Run]) -> tuple[list[Run], list[str]]:
     """
     data: dict[str, str] = {}
     everything: dict[tuple[str, str], Mapping[str, str]] = {}
-    kept, notes = [], []
-    for run in sorted(runs, key=lambda r: str(r.manifest["started"]), reverse=True):
+    kept, notes = set(), []
+    for run in sorted(runs, key=started, reverse=True):
         found = run.manifest["fingerprints"]
         current = data.setdefault(run.spec.dataset, found["dataset"]) == found["dataset"]
         if current and everything.setdefault((run.spec.dataset, label(run.spec)), found) == found:
-            kept.append(run)
+            kept.add(run.directory)
         else:
             notes.append(
                 f"{run.directory.path.name}: made on other data or weights than newer runs; run it again"
             )
-    return [run for run in runs if run in kept], notes
+    return [run for run in runs if run.directory in kept], notes
 
 
 def read_run(directory: RunDirectory) -> Run:
-    """One finished run; raises `BenchError` where a file of it is damaged or lacks a field."""
+    """One finished run.
+
+    Raises `BenchError` where it is not finished, of another version, damaged, or lacks a field.
+    """
+    status, name = directory.status(), directory.path.name
+    if not status:
+        raise BenchError(f"{directory.path} holds no run; name a folder that `bench run` has made")
+    if status.get("schema") != SCHEMA:
+        raise BenchError(
+            f"{name}: schema {status.get('schema')}, this version reads {SCHEMA}; run the cell again"
+        )
+    if status.get("state") != "done":
+        raise BenchError(f"{name}: {status.get('state')}; the same `bench run` continues it")
     spec = directory.read_spec()
     find_method(spec.method)
     manifest, metrics = directory.read_json("manifest.json"), directory.read_json("metrics.json")
@@ -98,7 +144,7 @@ def label(spec: RunSpec) -> str:
     >>> label(resolve("gaid", "avworld", {"config.fusion": "sample"}))
     'GAID (fusion=sample)'
     """
-    default = flat(resolve(spec.method, spec.dataset, {}))
+    default = defaults(spec.method, spec.dataset)
     changed = {
         key: value
         for key, value in flat(spec).items()
@@ -106,6 +152,12 @@ def label(spec: RunSpec) -> str:
     }
     names = [f"{key.removeprefix('config.')}={text_of(value)}" for key, value in changed.items()]
     return find_method(spec.method).title + (f" ({', '.join(names)})" if names else "")
+
+
+@cache
+def defaults(method: str, dataset: str) -> Mapping[str, Any]:
+    """What a method does on a data set unless told otherwise, as dotted keys."""
+    return flat(resolve(method, dataset, {}))
 
 
 def flat(spec: RunSpec) -> dict[str, Any]:
@@ -127,31 +179,32 @@ def text_of(value: Any) -> str:
 def frame_of(runs: Sequence[Run]) -> pd.DataFrame:
     """One row per run, split, condition, rescoring and direction, under the `expected` tie policy.
 
-    Columns: run, label, dataset, seed, split, condition, rescoring, direction, R@1 ... MnR, undefined,
-    interval (of R@1, 95 %, or None), strata (mapping), parameters, train_seconds, score_seconds.
+    Columns: run, label, dataset, data, seed, split, condition, rescoring, rescoring_uses, queries, gallery,
+    gallery_fingerprint, direction, R@1 ... MnR, undefined, metrics (of every tie policy), strata (mapping),
+    parameters, train_seconds, index_seconds, query_milliseconds, peak_memory_bytes. `data` names
+    data set and split, and the gallery too where one name stands for several.
     """
     rows = []
     for run in runs:
+        manifest = run.manifest
+        common = {
+            "run": run.directory.path.name,
+            "label": label(run.spec),
+            "dataset": run.spec.dataset,
+            "seed": run.spec.seeds.initialisation,
+            **{key: manifest[key] for key in MANIFEST_COLUMNS},
+            "query_milliseconds": 1000 * manifest["query_seconds"] / manifest["queries"],
+        }
         for result in run.metrics["results"]:
-            protocol = result["protocol"]
             rows.append(
-                {
-                    "run": run.directory.path.name,
-                    "label": label(run.spec),
-                    "dataset": run.spec.dataset,
-                    "seed": run.spec.seeds.initialisation,
-                    **{
-                        key: protocol[key]
-                        for key in ("split", "condition", "rescoring", "rescoring_uses", "queries", "gallery")
-                    },
-                    "direction": result["direction"],
-                    **result["metrics"]["expected"],
-                    "interval": result["recall_at_1_interval"],
-                    "strata": result["strata"],
-                    **{
-                        key: run.manifest[key]
-                        for key in ("parameters", "train_seconds", "score_seconds", "peak_memory_bytes")
-                    },
-                }
+                common
+                | {key: result["protocol"][key] for key in PROTOCOL_COLUMNS}
+                | {"direction": result["direction"]}
+                | result["metrics"]["expected"]
+                | {"metrics": result["metrics"], "strata": result["strata"]}
             )
-    return pd.DataFrame(rows)
+    frame = pd.DataFrame(rows)
+    names = frame["dataset"] + "/" + frame["split"]
+    several = frame.groupby(names)["gallery_fingerprint"].transform("nunique") > 1
+    frame["data"] = names.where(~several, names + " #" + frame["gallery_fingerprint"].str[:4])
+    return frame

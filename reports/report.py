@@ -1,9 +1,8 @@
 """`bench report`: from run directories to printed and written tables and the gate picture."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
-import pandas as pd
 from rich.console import Console
 
 from core.datasets import find_dataset, load_dataset
@@ -11,28 +10,30 @@ from core.errors import BenchError
 from core.progress import Silent
 from reports.collect import Run, frame_of, read_runs
 from reports.gate_figure import write_gate_figure
-from reports.tables import Ceilings, Table, all_tables
-from reports.write import print_table, write_tables
+from reports.queries import Answers, read_outcomes
+from reports.tables import Results, all_tables, main_tables
+from reports.write import contents_of, print_table, write_files
 
 
-def tables_of(
-    runs: Sequence[Run], choose: Callable[[pd.DataFrame, Sequence[Run], Ceilings], list[Table]]
-) -> list[Table]:
-    """The tables that `choose` makes of some finished runs; none for no runs."""
-    if not runs:
-        return []
+def results_of(runs: Sequence[Run]) -> Results:
+    """What tables need to know of some finished runs, at least one."""
     names = dict.fromkeys(run.spec.dataset for run in runs)
     ceilings = {
         name: load_dataset(name, Silent(), workers=1).ceilings for name in names if find_dataset(name).ready()
     }
     frame = frame_of(runs).sort_values(["dataset", "split"], kind="stable")
-    return choose(frame, runs, ceilings)
+    return Results(runs, frame, answers_of(runs), ceilings)
 
 
-def write_report(root: Path, folder: Path, console: Console) -> None:
-    """Prints and writes the tables of every finished run under `root`, and the gate picture.
+def answers_of(runs: Sequence[Run]) -> Answers:
+    """What the queries of some runs came to under every protocol without rescoring."""
+    return {run.directory.path.name: read_outcomes(run.directory, rescoring="none") for run in runs}
 
-    Raises `BenchError` where nothing has been run.
+
+def readable(root: Path, console: Console) -> list[Run]:
+    """The finished runs under `root`, with a printed line for each run that is left out.
+
+    Raises `BenchError` where there is none.
     """
     runs, notes = read_runs(root)
     for note in notes:
@@ -41,10 +42,26 @@ def write_report(root: Path, folder: Path, console: Console) -> None:
         raise BenchError(
             f"no finished run under {root}; run `bench run` first or name another folder with --runs"
         )
-    tables = tables_of(runs, all_tables)
+    return runs
+
+
+def print_results(runs: Sequence[Run], console: Console) -> None:
+    """Prints what some finished runs are about; nothing where there is none."""
+    for table in main_tables(results_of(runs)) if runs else ():
+        print_table(table, console)
+
+
+def write_report(root: Path, folder: Path, against: str | None, console: Console) -> None:
+    """Prints and writes the tables of every finished run under `root`, and the gate picture.
+
+    `against` labels the configuration that the others are held against, the best one unless given. Raises
+    `BenchError` where nothing has been run or no configuration has that label.
+    """
+    runs = readable(root, console)
+    tables = all_tables(results_of(runs), against)
     for table in tables:
         print_table(table, console)
-    paths = write_tables(tables, folder)
+    paths = write_files(contents_of(tables), folder)
     picture = write_gate_figure(runs, folder)
     for path in [*paths, *([] if picture is None else [picture])]:
         console.print(f"written: {path}", markup=False, highlight=False)

@@ -1,8 +1,8 @@
-"""Tables to the console, to Markdown and to CSV."""
+"""Tables to the console, and to files: Markdown, LaTeX and CSV."""
 
 import csv
 import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from rich.console import Console
@@ -11,35 +11,53 @@ from rich.table import Table as RichTable
 
 from core.errors import BenchError
 from core.paths import written_whole
-from reports.tables import Table
+from reports.latex import latex
+from reports.table import Mark, Table
+
+STYLES = {"best": "[bold]{}[/]", "second": "[underline]{}[/]", "": "{}"}
+MARKDOWN = {"best": "**{}**", "second": "<u>{}</u>", "": "{}"}
 
 
 def print_table(table: Table, console: Console) -> None:
     """Prints a table with its notes."""
     view = RichTable(title=table.title, title_justify="left", title_style="bold", pad_edge=False)
     for position, column in enumerate(table.columns):
-        view.add_column(
-            column, justify="left" if position < 2 else "right", overflow="fold", no_wrap=position > 1
-        )
-    for row in table.rows:
-        view.add_row(*map(escape, row))
+        figures = position not in table.words
+        view.add_column(column, justify="right" if figures else "left", overflow="fold", no_wrap=figures)
+    for row, cells in enumerate(table.rows):
+        view.add_row(*(styled(cell, table, row, column) for column, cell in enumerate(cells)))
     console.print(view)
     for note in table.notes:
         console.print(f"  {note}", style="dim", markup=False)
     console.print()
 
 
+def styled(cell: str, table: Table, row: int, column: int) -> str:
+    """A cell in rich's markup."""
+    mark = table.marks.get((row, column), Mark())
+    text = STYLES[mark.place].format(escape(cell))
+    return f"{text} [dim]{mark.letters}[/]" if mark.letters else text
+
+
 def markdown(tables: Sequence[Table]) -> str:
     """The tables in GitHub's Markdown."""
     parts = []
     for table in tables:
-        alignment = ["---" if position < 2 else "---:" for position in range(len(table.columns))]
-        lines = [table.columns, alignment, *table.rows]
-        body = "\n".join(
-            "| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines
-        )
+        alignment = ["---" if position in table.words else "---:" for position in range(len(table.columns))]
+        rows = [
+            [in_markdown(cell, table.marks.get((row, column), Mark())) for column, cell in enumerate(cells)]
+            for row, cells in enumerate(table.rows)
+        ]
+        columns = [in_markdown(column, Mark()) for column in table.columns]
+        body = "\n".join("| " + " | ".join(line) + " |" for line in [columns, alignment, *rows])
         parts.append(f"## {table.title}\n\n{body}\n\n" + "\n".join(f"{note}  " for note in table.notes))
     return "\n\n".join(parts) + "\n"
+
+
+def in_markdown(cell: str, mark: Mark) -> str:
+    """A cell that no character of it can split, with its emphasis and letters."""
+    text = MARKDOWN[mark.place].format(cell.replace("|", "\\|"))
+    return text + (f"<sup>{mark.letters}</sup>" if mark.letters else "")
 
 
 def comma_separated(table: Table) -> str:
@@ -50,8 +68,17 @@ def comma_separated(table: Table) -> str:
     return text.getvalue()
 
 
-def write_tables(tables: Sequence[Table], folder: Path) -> list[Path]:
-    """Writes report.md and one CSV per table; returns the paths.
+def contents_of(tables: Sequence[Table]) -> Mapping[str, str]:
+    """File name -> content: report.md and report.tex of all tables, a CSV of each."""
+    return {
+        "report.md": markdown(tables),
+        "report.tex": "\n".join(latex(table) for table in tables),
+        **{f"{table.slug}.csv": comma_separated(table) for table in tables},
+    }
+
+
+def write_files(contents: Mapping[str, str], folder: Path) -> list[Path]:
+    """Writes text files, each whole or not at all; returns the paths.
 
     Raises `BenchError` where the folder cannot be made.
     """
@@ -61,13 +88,6 @@ def write_tables(tables: Sequence[Table], folder: Path) -> list[Path]:
         raise BenchError(
             f"cannot write to {folder} ({error.strerror}); choose another folder with --out"
         ) from error
-    contents = {"report.md": markdown(tables)}
-    contents |= {
-        f"{table.title.lower().replace(',', '').replace(' ', '-').replace('@', '')}.csv": comma_separated(
-            table
-        )
-        for table in tables
-    }
     for name, content in contents.items():
         with written_whole(folder / name) as temporary:
             temporary.write_text(content, encoding="utf-8")

@@ -163,7 +163,9 @@ def evaluated(
     folder = tmp_path_factory.mktemp("run")
     retriever, spec = make_retriever("gaid")
     untrained = build_method(spec, materials, seed=1)
-    assert evaluate(retriever, untrained, data, spec, RunDirectory(folder), Silent()) > 0
+    cost = evaluate(retriever, untrained, data, spec, RunDirectory(folder), Silent())
+    assert min(cost.index_seconds, cost.query_seconds) > 0
+    assert cost.queries == sum(len(data[name].tokens) for name in ("test", "test-multi"))
     return folder
 
 
@@ -220,3 +222,15 @@ def test_released_pooling_has_no_score_for_videos_with_fewer_captions(
     without = [sum(count <= k for count in captions) for k in slot]
     assert max(without) > 0
     assert all(rank > count for rank, count in zip(rows["rank_optimistic"], without, strict=True))
+
+
+def test_the_best_candidate_is_the_own_video_of_exactly_the_queries_that_rank_it_first(
+    evaluated: Path,
+) -> None:
+    keys = ["split", "condition", "rescoring", "direction", "query"]
+    first = pd.read_parquet(evaluated / "top.parquet").query("position == 1").set_index(keys)["video"]
+    table = pd.read_parquet(evaluated / "queries.parquet").set_index(keys)
+    leak_free = table[table.index.get_level_values("condition") == "query"]
+    certain = leak_free[leak_free["rank_optimistic"] == leak_free["rank_pessimistic"]]
+    assert len(certain) > 100
+    assert ((first.loc[certain.index] == certain["video"]) == (certain["rank_optimistic"] == 1)).all()

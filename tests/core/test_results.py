@@ -15,8 +15,9 @@ from torch import Tensor
 from core.datasets.base import Split, Truth, Video
 from core.gates import GateReport
 from core.ranking import text_to_video, video_to_text
-from core.results import Result, write_results
+from core.results import Result, gallery_fingerprint, write_results
 from core.spec import resolve
+from core.top import top_lists
 
 PAIRING = (0, 0, 0, 1, 2, 2, 3, 3, 4)
 STRATA = ("needed", "needed", "silent", "partial", "silent", "needed")
@@ -42,9 +43,15 @@ def scores() -> Tensor:
 def results_of(matrix: Tensor, **names: str) -> list[Result]:
     pairing = torch.tensor(PAIRING)
     fields = {"split": "test", "condition": "query", "rescoring": "none", "label": "none", **names}
+    records = [rank(matrix, pairing, undefined="allow") for rank in (text_to_video, video_to_text)]
     return [
-        Result(**fields, tolerance=TOLERANCE, records=rank(matrix, pairing, undefined="allow"))
-        for rank in (text_to_video, video_to_text)
+        Result(
+            **fields,
+            tolerance=TOLERANCE,
+            records=of_direction,
+            top=top_lists(matrix, pairing, of_direction.direction, kept=4),
+        )
+        for of_direction in records
     ]
 
 
@@ -122,6 +129,7 @@ def test_every_result_carries_its_protocol(tmp_path: Path) -> None:
         "audio_alignment": "clip",
         "tie_tolerance": TOLERANCE,
         "noise_seed": 3,
+        "gallery_fingerprint": gallery_fingerprint(split()),
     }
     assert entries[0]["protocol"] == {**common, "queries": len(PAIRING), "gallery": len(STRATA)}
     assert entries[1]["protocol"] == {**common, "queries": 5, "gallery": 5}
@@ -202,4 +210,34 @@ def test_gates_are_stored_with_their_truth(tmp_path: Path) -> None:
 
 def test_no_gates_leave_no_file(tmp_path: Path) -> None:
     written(tmp_path, results_of(scores()))
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["metrics.json", "queries.parquet"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "metrics.json",
+        "queries.parquet",
+        "top.parquet",
+    ]
+
+
+def test_the_table_of_best_candidates_names_them_best_first(tmp_path: Path) -> None:
+    matrix = scores()
+    written(tmp_path, results_of(matrix))
+    top = pd.read_parquet(tmp_path / "top.parquet")
+    for text, row in enumerate(matrix.tolist()):
+        found = top[(top["direction"] == "t2v") & (top["query"] == text)]
+        best = sorted(range(len(row)), key=lambda v: -row[v])[:4]
+        assert found["video"].tolist() == [f"v{v}" for v in best]
+        assert found["score"].tolist() == pytest.approx([row[v] for v in best])
+        assert found["position"].tolist() == [1, 2, 3, 4]
+
+
+def test_a_candidate_without_a_score_is_in_no_list(tmp_path: Path) -> None:
+    matrix = scores()
+    matrix[0, 1:] = torch.nan
+    written(tmp_path, results_of(matrix, condition="released"))
+    top = pd.read_parquet(tmp_path / "top.parquet")
+    assert top[(top["direction"] == "t2v") & (top["query"] == 0)]["video"].tolist() == ["v0"]
+
+
+def test_a_gallery_is_its_videos_captions_and_pairing() -> None:
+    same, other = split(), split((0, 0, 0, 1, 2, 2, 3, 3, 5))
+    assert gallery_fingerprint(same) == gallery_fingerprint(split())
+    assert gallery_fingerprint(other) != gallery_fingerprint(same)

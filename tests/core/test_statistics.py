@@ -8,7 +8,13 @@ import torch
 from scipy import stats
 from torch import Tensor
 
-from core.statistics import auroc, average_precision, bootstrap_interval, seed_spread, within_group_auroc
+from core.statistics import (
+    auroc,
+    average_precision,
+    bootstrap_difference,
+    bootstrap_interval,
+    within_group_auroc,
+)
 
 
 def gates(seed: int, count: int, *, levels: int | None = None) -> tuple[Tensor, Tensor]:
@@ -133,10 +139,52 @@ def test_undefined_values_have_no_interval_and_no_order() -> None:
         auroc(torch.tensor([1.0, torch.nan]), torch.tensor([True, False]))
 
 
-def test_the_spread_over_seeds_is_the_sample_deviation() -> None:
-    spread = seed_spread(torch.tensor([40.0, 42.0, 47.0]))
-    assert (spread.mean, spread.seeds) == (43.0, 3)
-    assert spread.deviation == pytest.approx(np.std([40, 42, 47], ddof=1))
-    assert math.isnan(seed_spread(torch.tensor([40.0])).deviation)
-    with pytest.raises(ValueError, match="at least one seed"):
-        seed_spread(torch.zeros(0))
+def seeds_and_queries(seed: int, seeds: int, queries: int) -> Tensor:
+    """Values `(S, Q)` whose seeds and queries both differ from one another."""
+    generator = torch.Generator().manual_seed(seed)
+    levels = torch.randn(seeds, 1, generator=generator, dtype=torch.float64)
+    return levels + torch.randn(seeds, queries, generator=generator, dtype=torch.float64)
+
+
+def test_an_interval_over_seeds_equals_a_loop_that_draws_both() -> None:
+    values, clusters = seeds_and_queries(7, 4, 24), np.repeat(np.arange(8), 3)
+    rng = np.random.default_rng(0)
+    means = []
+    for _ in range(20_000):
+        columns = np.concatenate([np.flatnonzero(clusters == c) for c in rng.integers(0, 8, 8)])
+        means.append(values.numpy()[np.ix_(rng.integers(0, 4, 4), columns)].mean())
+    low, high = np.quantile(means, [0.025, 0.975])
+    ours = bootstrap_interval(values, torch.tensor(clusters), seed=0, resamples=20_000)
+    assert ours.estimate == pytest.approx(float(values.mean()))
+    assert ours.low == pytest.approx(low, abs=0.03 * (high - low))
+    assert ours.high == pytest.approx(high, abs=0.03 * (high - low))
+
+
+def test_one_seed_adds_nothing_to_an_interval() -> None:
+    values = torch.rand(50)
+    alone = bootstrap_interval(values, torch.arange(50), seed=2)
+    assert bootstrap_interval(values[None], torch.arange(50), seed=2) == alone
+    assert bootstrap_interval(values.expand(3, 50), torch.arange(50), seed=2).low == pytest.approx(alone.low)
+
+
+def test_an_interval_of_a_difference_equals_a_loop_that_pairs_the_queries() -> None:
+    values, others = seeds_and_queries(8, 3, 30), seeds_and_queries(9, 2, 30)
+    rng = np.random.default_rng(0)
+    differences = []
+    for _ in range(20_000):
+        columns = rng.integers(0, 30, 30)
+        ours, theirs = rng.integers(0, 3, 3), rng.integers(0, 2, 2)
+        differences.append(
+            values.numpy()[np.ix_(ours, columns)].mean() - others.numpy()[np.ix_(theirs, columns)].mean()
+        )
+    low, high = np.quantile(differences, [0.025, 0.975])
+    found = bootstrap_difference(values, others, torch.arange(30), seed=0, resamples=20_000)
+    assert found.estimate == pytest.approx(float(values.mean() - others.mean()))
+    assert found.low == pytest.approx(low, abs=0.03 * (high - low))
+    assert found.high == pytest.approx(high, abs=0.03 * (high - low))
+
+
+def test_a_constant_gain_on_the_same_queries_has_no_width() -> None:
+    values = torch.rand(40, generator=torch.Generator().manual_seed(10), dtype=torch.float64)
+    found = bootstrap_difference(values + 0.25, values, torch.arange(40), seed=0)
+    assert (found.low, found.high) == pytest.approx((0.25, 0.25))

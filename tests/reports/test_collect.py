@@ -1,5 +1,6 @@
 """Which runs may stand in one table, and under which name."""
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -121,3 +122,14 @@ def test_runs_with_older_weights_are_no_further_seeds_but_other_labels_may_have_
 def test_a_folder_without_runs_gives_none(tmp_path: Path) -> None:
     assert read_runs(tmp_path) == ([], [])
     assert read_runs(tmp_path / "nowhere") == ([], [])
+
+
+def test_a_copied_folder_is_no_further_seed(tmp_path: Path) -> None:
+    kept, _ = make_run(tmp_path, {}, [result(1.0)], started="2026-01-02")
+    shutil.copytree(kept.path, tmp_path / "copy")
+    write_json(
+        tmp_path / "copy" / "manifest.json", {**kept.read_json("manifest.json"), "started": "2026-01-01"}
+    )
+    runs, notes = read_runs(tmp_path)
+    assert [run.directory for run in runs] == [kept]
+    assert notes == [f"copy: the same cell as {kept.path.name}; delete one of the two folders"]

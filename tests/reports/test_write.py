@@ -8,8 +8,9 @@ import pytest
 from rich.console import Console
 
 from core.errors import BenchError
-from reports.tables import Table
-from reports.write import comma_separated, markdown, print_table, write_tables
+from reports.latex import latex
+from reports.table import Mark, Table
+from reports.write import comma_separated, contents_of, markdown, print_table, write_files
 
 TABLE = Table(
     "Text-to-video, leak-free",
@@ -47,10 +48,11 @@ def test_a_printed_table_shows_every_cell_as_it_is() -> None:
 
 
 def test_every_table_has_a_file_of_its_own(tmp_path: Path) -> None:
-    other = Table("R@1 after rescoring, leak-free", ["data"], [["x"]])
-    paths = write_tables([TABLE, other], tmp_path / "new" / "folder")
+    other = Table("R@1 after rescoring, leak-free", ["data", "method"], [["x", "y"]])
+    paths = write_files(contents_of([TABLE, other]), tmp_path / "new" / "folder")
     assert [path.name for path in paths] == [
         "report.md",
+        "report.tex",
         "text-to-video-leak-free.csv",
         "r1-after-rescoring-leak-free.csv",
     ]
@@ -61,4 +63,34 @@ def test_every_table_has_a_file_of_its_own(tmp_path: Path) -> None:
 def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(BenchError, match="--out"):
-        write_tables([TABLE], tmp_path / "file" / "folder")
+        write_files({"a": "b"}, tmp_path / "file" / "folder")
+
+
+MARKED = Table(
+    "Marks",
+    ["data", "method", "R@1"],
+    [["d", "A_1 & B", "40.5 ± 2.3"], ["d", "C {50 %}", "39.0"], ["d", "D", "–"]],
+    ["50 % of ~all^2, C:\\d"],
+    {(0, 2): Mark("best", "bc"), (1, 2): Mark("second")},
+)
+
+
+def test_marks_show_in_every_format_but_csv() -> None:
+    assert "| **40.5 ± 2.3**<sup>bc</sup> |" in markdown([MARKED])
+    assert "| <u>39.0</u> |" in markdown([MARKED])
+    text = io.StringIO()
+    print_table(MARKED, Console(file=text, width=120, force_terminal=True))
+    assert "\x1b[1m40.5 ± 2.3" in text.getvalue()
+    assert "\x1b[4m39.0" in text.getvalue()
+    assert list(csv.reader(io.StringIO(comma_separated(MARKED))))[1:] == [list(row) for row in MARKED.rows]
+
+
+def test_latex_is_a_booktabs_table_in_which_no_character_is_a_command() -> None:
+    lines = latex(MARKED).splitlines()
+    assert [line for line in lines if line.endswith("rule")] == [r"\toprule", r"\midrule", r"\bottomrule"]
+    assert r"\begin{tabular}{llr}" in lines
+    assert r"d & A\_1 \& B & \textbf{40.5 $\pm$ 2.3}$^{\mathrm{bc}}$ \\" in lines
+    assert r"d & C \{50 \%\} & \underline{39.0} \\" in lines
+    assert r"d & D & -- \\" in lines
+    assert r"\par\footnotesize 50 \% of \textasciitilde{}all\textasciicircum{}2, C:\textbackslash{}d" in lines
+    assert sum(line.count("{") - line.count("}") for line in lines) == 0

@@ -1,0 +1,108 @@
+"""`bench compare`: two runs on the same queries, their paired difference, and who changed sides."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import torch
+from rich.console import Console
+from torch import Tensor
+
+from core.errors import BenchError
+from core.runs import RunDirectory
+from core.significance import PERMUTATIONS, permutation_test, smallest_detectable, standard_error
+from core.statistics import bootstrap_difference
+from reports.collect import Run, label, read_run
+from reports.differences import DETECTABLE_NOTE
+from reports.queries import Outcomes, Protocol, read_outcomes, read_rows, require_same_gallery
+from reports.table import Table, number, signed
+from reports.write import print_table
+
+RECALL = {"R@1": 1, "R@5": 5, "R@10": 10}
+
+
+def compare(first: Path, second: Path, protocol: Protocol, shown: int, console: Console) -> None:
+    """Prints how two runs differ under a protocol, with at most `shown` changed queries for either side.
+
+    Raises `BenchError` where a run cannot be read, lacks the protocol, or was asked other queries.
+    """
+    runs = [read_run(RunDirectory(path)) for path in (first, second)]
+    require_same_gallery(*(entry_of(run, protocol) for run in runs))
+    print_table(difference_table(runs[0], runs[1], protocol), console)
+    for table in changed_tables(runs[0], runs[1], protocol, shown):
+        print_table(table, console)
+
+
+def entry_of(run: Run, protocol: Protocol) -> Mapping[str, Any]:
+    """The run's result under a protocol; raises `BenchError` naming those that it has."""
+    found = {}
+    for result in run.metrics["results"]:
+        entry = {**result["protocol"], "direction": result["direction"], "run": run.directory.path.name}
+        found[Protocol(*(entry[name] for name in Protocol._fields))] = entry
+    if protocol not in found:
+        raise BenchError(
+            f"{run.directory.path.name} was not scored under '{protocol}'; "
+            f"it has: {', '.join(map(str, found))}"
+        )
+    return found[protocol]
+
+
+def difference_table(first: Run, second: Run, protocol: Protocol) -> Table:
+    """Metrics of both runs, the second minus the first, interval, p and the smallest detectable one."""
+    ours, theirs = (read_outcomes(run.directory, **protocol._asdict())[protocol] for run in (first, second))
+    known = ours.best.isfinite() & theirs.best.isfinite()
+    clusters = ours.clusters[known]
+    rows = []
+    for name, values, others in paired_values(ours, theirs):
+        pair = torch.stack([values[known], others[known]])
+        found = bootstrap_difference(pair[1], pair[0], clusters, seed=0)
+        p = float(permutation_test(pair, torch.tensor([[0, 1]]), clusters, seed=0)[0])
+        detectable = smallest_detectable(standard_error(pair[1] - pair[0], clusters))
+        interval = f"[{found.low:+.1f}, {found.high:+.1f}]"
+        means = (number(mean) for mean in pair.mean(1).tolist())
+        rows.append([name, *means, signed(found.estimate), interval, number(p, 4), number(detectable)])
+    notes = [
+        f"A: {first.directory.path.name}, {label(first.spec)}. B: {second.directory.path.name}, "
+        f"{label(second.spec)}.",
+        f"{int(known.sum())} queries in {len(clusters.unique())} clusters; interval: 95 % bootstrap over "
+        f"clusters; p: paired permutation test, {PERMUTATIONS:,} sign flips of whole clusters (exact where "
+        "there are fewer).",
+        DETECTABLE_NOTE,
+    ]
+    columns = ["metric", "A", "B", "B - A", "95 % interval", "p", "detectable"]
+    return Table(f"Paired difference, {protocol}", columns, rows, notes, words=(0,))
+
+
+def paired_values(ours: Outcomes, theirs: Outcomes) -> list[tuple[str, Tensor, Tensor]]:
+    """Metric and what each query adds to it in either run, `(Q,)`: points of R@K, and ranks."""
+    recalls = [(name, 100 * ours.credit(k), 100 * theirs.credit(k)) for name, k in RECALL.items()]
+    return [*recalls, ("MnR", (ours.best + ours.worst) / 2, (theirs.best + theirs.worst) / 2)]
+
+
+def changed_tables(first: Run, second: Run, protocol: Protocol, shown: int) -> list[Table]:
+    """The queries that only B finds at rank 1 and those that only A finds, those that fell furthest first."""
+    ours, theirs = (changes(run, protocol) for run in (first, second))
+    tables = []
+    for winner, loser, name in ((theirs, ours, "B"), (ours, theirs, "A")):
+        gained = winner["credit"] > loser["credit"]
+        rows = ours.assign(a=ours["rank"], b=theirs["rank"], lost=loser["rank"])[gained]
+        rows = rows.sort_values("lost", ascending=False, kind="stable")
+        top = rows[:shown]
+        cells = [
+            [text, video, number(a), number(b)]
+            for text, video, a, b in zip(top["text"], top["video"], top["a"], top["b"], strict=True)
+        ]
+        notes = [f"{len(rows)} queries; the {len(cells)} in which the other run ranks the video lowest."]
+        tables.append(
+            Table(f"Rank 1 more often in {name}", ["query", "video", "rank A", "rank B"], cells, notes)
+        )
+    return tables
+
+
+def changes(run: Run, protocol: Protocol) -> pd.DataFrame:
+    """Text, video, rank and R@1 credit of each query; undefined queries count for nothing."""
+    filters = [(name, "==", value) for name, value in protocol._asdict().items()]
+    rows = read_rows(run.directory, "queries.parquet", ["text", "video", "rank_expected"], filters)
+    outcomes = read_outcomes(run.directory, **protocol._asdict())[protocol]
+    return rows.assign(rank=rows["rank_expected"], credit=outcomes.credit().nan_to_num().numpy())

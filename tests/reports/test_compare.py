@@ -1,0 +1,87 @@
+"""Two runs held against each other: the same figures as scipy, and only on the same queries."""
+
+import io
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from made_runs import make_run, query_rows, result
+from rich.console import Console
+from scipy import stats
+
+from core.errors import BenchError
+from core.runs import RunDirectory
+from reports.collect import read_run
+from reports.compare import changed_tables, compare, difference_table
+from reports.queries import Protocol
+
+PROTOCOL = Protocol("test")
+
+
+def two_runs(root: Path, **second: Any) -> tuple[RunDirectory, RunDirectory]:
+    """30 and 38 hits in 100 queries, on sets of queries that are drawn apart."""
+    first, _ = make_run(root, {"frames": 6}, [result(30.0)])
+    other, _ = make_run(root, {"frames": 8}, [result(38.0, **second)])
+    query_rows(result(38.0), seed=1).to_parquet(other.path / "queries.parquet", index=False)
+    return first, other
+
+
+def test_the_difference_is_tested_on_the_queries_that_changed(tmp_path: Path) -> None:
+    first, second = two_runs(tmp_path)
+    table = difference_table(read_run(first), read_run(second), PROTOCOL)
+    row = dict(zip(table.columns, table.rows[0], strict=True))
+    a, b = (
+        (pd.read_parquet(run.path / "queries.parquet")["rank_expected"] == 1).to_numpy(float)
+        for run in (first, second)
+    )
+    exact = stats.binomtest(int((b > a).sum()), int((a != b).sum())).pvalue
+    assert (row["metric"], row["A"], row["B"], row["B - A"]) == ("R@1", "30.0", "38.0", "+8.0")
+    assert float(row["p"]) == pytest.approx(exact, abs=0.02)
+    assert float(row["detectable"]) == pytest.approx(280.16 * stats.sem(b - a), abs=0.05)
+    low, high = (float(bound) for bound in row["95 % interval"].strip("[]").split(","))
+    resampled = stats.bootstrap(
+        (100 * (b - a),), np.mean, method="percentile", rng=np.random.default_rng(0)
+    ).confidence_interval
+    assert (low, high) == pytest.approx((resampled.low, resampled.high), abs=1.1)
+
+
+def test_changed_queries_stand_on_the_side_that_found_them(tmp_path: Path) -> None:
+    first, second = (read_run(run) for run in two_runs(tmp_path))
+    ours, theirs = (pd.read_parquet(run.directory.path / "queries.parquet") for run in (first, second))
+    gained, lost = changed_tables(first, second, PROTOCOL, shown=100)
+    better = theirs["rank_expected"] < ours["rank_expected"]
+    worse = theirs["rank_expected"] > ours["rank_expected"]
+    assert {row[0] for row in gained.rows} == set(ours["text"][better])
+    assert {row[0] for row in lost.rows} == set(ours["text"][worse])
+    assert {tuple(row[2:]) for row in gained.rows} == {("12.0", "1.0")}
+    few, _ = changed_tables(first, second, PROTOCOL, shown=3)
+    assert len(few.rows) == 3
+    assert few.notes[0].startswith(f"{int(better.sum())} queries; the 3")
+
+
+def refused(first: Path, second: Path, protocol: Protocol = PROTOCOL) -> str:
+    with pytest.raises(BenchError) as error:
+        compare(first, second, protocol, 10, Console(file=io.StringIO()))
+    assert "\n" not in str(error.value)
+    return str(error.value)
+
+
+def test_unequal_galleries_are_refused(tmp_path: Path) -> None:
+    first, second = two_runs(tmp_path, gallery="another")
+    line = refused(first.path, second.path)
+    assert "fingerprint gallery)" in line
+    assert "fingerprint another)" in line
+    assert "not asked the same queries" in line
+
+
+def test_what_is_no_finished_run_of_this_version_is_refused(tmp_path: Path) -> None:
+    first, second = two_runs(tmp_path)
+    assert "holds no run" in refused(first.path, tmp_path)
+    assert "holds no run" in refused(tmp_path / "nowhere", first.path)
+    assert "was not scored under 'val query none t2v'" in refused(first.path, second.path, Protocol("val"))
+    (second.path / "queries.parquet").write_bytes(b"PAR1 and no more")
+    assert "queries.parquet is damaged" in refused(first.path, second.path)
+    second.set_status("running")
+    assert "running; the same `bench run` continues it" in refused(first.path, second.path)

@@ -1,0 +1,157 @@
+"""Published facts are well formed, and stand beside the runs that answer to them, and to no others."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from made_runs import make_run, result
+
+from core.errors import BenchError
+from core.method import registered_methods
+from core.spec import parse_assignment, resolve
+from reports.against_published import published_table
+from reports.collect import frame_of, read_runs
+from reports.published import (
+    Published,
+    ReleasedProtocol,
+    footnotes,
+    published,
+    read_csv,
+    released_protocol,
+)
+from reports.report import answers_of
+from reports.table import Table
+
+GAID = "GAID arXiv:2508.01711v1"
+
+
+def test_every_row_that_names_a_method_here_can_be_run() -> None:
+    answered = [row for row in published() if row.run_method]
+    assert {row.run_method for row in answered} == {"gaid", "tmass", "xpool", "avigate", "clip4clip"}
+    for row in answered:
+        resolve(
+            row.run_method, "avworld", dict(parse_assignment(s) for s in row.run_settings.split(";") if s)
+        )
+
+
+def test_every_built_in_method_with_a_published_row_has_a_released_protocol() -> None:
+    for name in registered_methods():
+        if any(row.run_method == name for row in published()):
+            assert released_protocol(name, "MSR-VTT") is not None
+    wider = released_protocol("clip4clip", "DiDeMo")
+    assert wider is not None
+    assert (wider.frames, wider.text_length) == (64, 64)
+
+
+def test_the_headline_rows_are_those_of_the_papers() -> None:
+    (row,) = [
+        r
+        for r in published()
+        if (r.source_paper, r.table, r.method, r.dataset, r.backbone, r.post_processing)
+        == (GAID, "1", "GAID", "MSR-VTT", "CLIP ViT-B/32", "none")
+    ]
+    assert (row.r1, row.r5, row.r10, row.mdr, row.mnr) == (55.0, 83.0, 89.9, 1.0, 7.7)
+    assert sum(row.source_paper.startswith("CAE-AV") for row in published()) == 4
+
+
+def test_every_footnote_concerns_a_row_that_is_there() -> None:
+    for note in footnotes():
+        assert any(note.concerns(row) for row in published()), note.text
+    nine = [note for note in footnotes() if note.source == GAID and note.tables == ("9",)]
+    assert len(nine) == 3
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "words"),
+    [
+        ("r1", "550", "r1"),
+        ("direction", "text", "direction"),
+        ("r5", "12.0", "R@K falls as K grows"),
+        ("gallery", "many", "gallery"),
+        ("evidence", "hearsay", "evidence"),
+    ],
+)
+def test_a_bad_row_is_named_with_its_line(column: str, value: str, words: str, tmp_path: Path) -> None:
+    row = published()[0].model_dump() | {"r1": 43.1, "r5": 70.4}
+    cells = {key: "" if cell is None else str(cell) for key, cell in row.items()}
+    lines = [",".join(cells), ",".join(f'"{c}"' for c in (cells | {column: value}).values())]
+    (tmp_path / "rows.csv").write_text("\n".join(lines) + "\n")
+    with pytest.raises(BenchError, match="rows.csv, line 2") as error:
+        read_csv(tmp_path / "rows.csv", Published)
+    assert words in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_an_unknown_protocol_is_none() -> None:
+    assert released_protocol("a method of one's own", "MSR-VTT") is None
+    assert all(isinstance(released_protocol(m, ""), ReleasedProtocol) for m in ("gaid", "xpool"))
+
+
+def table_of(root: Path) -> Table | None:
+    runs, _ = read_runs(root)
+    frame = frame_of(runs)
+    return published_table(frame, runs, answers_of(runs))
+
+
+def as_rows(table: Table | None) -> list[dict[str, str]]:
+    assert table is not None
+    return [dict(zip(table.columns, row, strict=True)) for row in table.rows]
+
+
+def test_another_data_set_is_said_first_and_has_no_difference(tmp_path: Path) -> None:
+    make_run(tmp_path, {}, [result(40.0), result(60.0, condition="released")])
+    (row,) = as_rows(table_of(tmp_path))
+    assert row["protocol"] == "t2v released none"
+    assert row["published"].startswith("55.0 / 83.0 / 89.9 [1]")
+    assert row["measured"] == "60.0 / 70.0 / 80.0"
+    assert (row["delta"], row["detectable"]) == ("–", "–")
+    assert row["protocol matches?"].startswith("no: data set MSR-VTT (here avworld-tiny)")
+    assert "selection test-best (here val)" in row["protocol matches?"]
+
+
+def test_an_ablation_answers_to_its_own_row_only(tmp_path: Path) -> None:
+    make_run(tmp_path, {"config.fusion": "sample"}, [result(40.0, condition="released")])
+    (row,) = as_rows(table_of(tmp_path))
+    assert row["source"] == "GAID, 5: GAID ablation: Sample-level gate (paper)"
+    make_run(tmp_path / "other", {"config.alpha": 0.25}, [result(40.0)])
+    assert table_of(tmp_path / "other") is None
+
+
+def on_msrvtt(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Takes the tiny world for MSR-VTT: only its name and sizes matter here."""
+    monkeypatch.setattr(
+        "reports.against_published.plain",
+        lambda name: "msrvtt" if name in ("MSR-VTT", "avworld-tiny") else name,
+    )
+
+
+def test_on_the_same_data_set_the_difference_stands_beside_what_could_be_seen(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    on_msrvtt(monkeypatch)
+    same: dict[str, Any] = {"text_length": 77, "training_videos": 9000}
+    overrides = {"backbone": "ViT-B-32", "training.selection": "test-best"}
+    make_run(tmp_path, overrides, [result(45.0, queries=1000)], method="xpool", **same)
+    rows = as_rows(table_of(tmp_path))
+    papers = [row for row in rows if row["source"] == "GAID, 1: X-Pool (paper)"]
+    small, large = sorted(papers, key=lambda row: row["published"])
+    assert small["published"].startswith("46.9 / 72.8 / 82.2")
+    assert small["protocol matches?"] == "yes"
+    assert small["delta"].split(" / ")[0] == "-1.9"
+    # 2.80 * sqrt(45 * 55 / 999 + 46.9 * 53.1 / 1000)
+    assert float(small["detectable"].split(" / ")[0]) == pytest.approx(6.25, abs=0.06)
+    assert large["protocol matches?"] == "no: backbone ViT-B-16 (here ViT-B-32)"
+    readme = next(row for row in rows if "39.9" in row["published"] or "43.9" in row["published"])
+    assert "training videos 7010 (here 9000)" in readme["protocol matches?"]
+    assert "not stated: gallery" in readme["protocol matches?"]
+
+
+def test_leak_free_and_released_scores_both_stand_beside_a_leaky_row(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    on_msrvtt(monkeypatch)
+    make_run(tmp_path, {}, [result(40.0), result(52.0, condition="released")])
+    rows = [row for row in as_rows(table_of(tmp_path)) if row["source"] == "GAID, 1: GAID (paper)"]
+    verdicts = {row["protocol"]: row["protocol matches?"] for row in rows}
+    assert "condition released (here query)" in verdicts["t2v query none"]
+    assert "condition" not in verdicts["t2v released none"]
