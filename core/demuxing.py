@@ -6,11 +6,12 @@ media file can make FFmpeg open the network.
 """
 
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from time import thread_time
+from typing import Any, Literal, NamedTuple
 
 import av
 import numpy as np
@@ -29,12 +30,36 @@ Window = tuple[float, float | None]
 
 PREROLL = 1.0  # seconds read before a window, so that audio decoders have settled when it begins
 DEFAULT_FPS = 25.0  # for a single frame without any stated rate
+LONGEST = 3600.0
+"""Seconds: a longer clip, or a time stamp that pretends one, is refused before it fills the memory."""
+PATIENCE = 300.0
+"""Seconds of this thread's processor time that one pass over a file may take."""
+LARGEST = 64 * 2**20
+"""Pixels of a frame beyond which its codec refuses it (8K has half as many)."""
 NO_TRACK = "no track"
 """Key in `Pass.errors` of a file that has no audio track."""
 
 
 class MediaError(BenchError):
     """A media file that cannot be used: the line names the file and the reason."""
+
+    def __init__(self, path: Path | str, reason: str) -> None:
+        super().__init__(path, reason)
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return "{}: {}".format(*self.args)
+
+
+class Packets(NamedTuple):
+    """What the packets of a picture track tell before anything is decoded."""
+
+    count: int
+    """Packets inside the window."""
+    fps: float
+    """Frames per second that the container states, or the measured rate where it states none."""
+    end: float
+    """When the last of them ends, in seconds from the window's start."""
 
 
 @dataclass(frozen=True)
@@ -72,15 +97,15 @@ class Pass:
 @contextmanager
 def opened(path: Path, start: float) -> Iterator[InputContainer]:
     """The open file, positioned so that every frame from second `start` on is still to come."""
-    if not path.is_file():  # a pipe or a device would block
-        raise MediaError(f"{path}: no such file")
     try:
+        if not path.is_file():  # a pipe or a device would block
+            raise MediaError(path, "no such file")
         # An absolute path is never taken for a protocol, whatever its name begins with.
         container = av.open(
             str(path.resolve()), options={"protocol_whitelist": "file"}, metadata_errors="ignore"
         )
-    except FFmpegError as error:
-        raise MediaError(f"{path}: not a readable media file ({error.strerror})") from error
+    except (FFmpegError, OSError) as error:
+        raise MediaError(path, f"not a readable media file ({error.strerror})") from error
     with container:
         if start > PREROLL:
             target = round((start - PREROLL) * av.time_base) + (container.start_time or 0)
@@ -107,7 +132,12 @@ def _packets(
     units = {stream.index: float(stream.time_base or 0) for stream in streams}
     passed: set[int] = set()
     demuxer = container.demux(streams)
+    begun = thread_time()
     while len(passed) < len(streams):
+        if thread_time() - begun > PATIENCE:
+            raise MediaError(
+                container.name, f"reading takes more than {PATIENCE:g} s of processor time; cut it"
+            )
         try:
             packet = next(demuxer)
         except (StopIteration, FFmpegError):
@@ -123,28 +153,60 @@ def _packets(
             yield packet
 
 
-def count_packets(path: Path, container: InputContainer, window: Window) -> tuple[int, float]:
-    """How many video packets lie in the window, and the frame rate; nothing is decoded for it.
+def count_packets(container: InputContainer, window: Window) -> Packets:
+    """The video packets of the window; nothing is decoded for it.
 
     Raises `MediaError` where the file has no picture track.
     """
-    stream = _best(container, "video")
-    if stream is None:
-        raise MediaError(f"{path}: holds no picture track")
-    origin = (container.start_time or 0) / av.time_base
+    stream = _picture_track(container)
+    origin = (container.start_time or 0) / av.time_base + window[0]
     unit = float(stream.time_base or 0)
     times = [
         None if packet.pts is None else packet.pts * unit - origin
         for packet in _packets(container, [stream], window[1])
     ]
-    inside = sum(t is None or _inside(t - window[0], window) for t in times)
-    known = sorted(t for t in times if t is not None)
+    known = sorted(time for time in times if time is not None)
     stated = stream.average_rate or stream.guessed_rate
     if stated:
-        return inside, float(stated)
-    return inside, (len(known) - 1) / (known[-1] - known[0]) if len(known) > 1 and known[-1] > known[
-        0
-    ] else DEFAULT_FPS
+        fps = float(stated)
+    elif len(known) > 1 and known[-1] > known[0]:
+        fps = (len(known) - 1) / (known[-1] - known[0])
+    else:
+        fps = DEFAULT_FPS
+    inside = [time for time in known if _inside(time, window)]
+    count = len(inside) + times.count(None)
+    end = (inside[-1] if inside else (count - 1) / fps) + 1 / fps
+    return Packets(count, fps, end if window[1] is None else min(end, window[1] - window[0]))
+
+
+def first_frame(container: InputContainer, window: Window) -> av.VideoFrame:
+    """The first frame of the window that decodes.
+
+    Raises `MediaError` where there is none.
+    """
+    stream = _picture_track(container)
+    origin = (container.start_time or 0) / av.time_base + window[0]
+    errors: dict[str, str] = {}
+    for unit, frame in _decoded(container, [stream], window[1], errors):
+        outside = frame.pts is not None and not _inside(frame.pts * unit - origin, window)
+        if isinstance(frame, av.VideoFrame) and not outside:
+            return frame
+    raise no_picture(container.name, window, errors)
+
+
+def no_picture(path: Path | str, window: Window, errors: Mapping[str, str]) -> MediaError:
+    """The error for a file of whose window no frame decodes."""
+    start, end = window
+    place = f" between {start:g} s and {'the end' if end is None else f'{end:g} s'}" if start or end else ""
+    why = errors.get("video", "the track holds no picture there")
+    return MediaError(path, f"no frame can be decoded{place}: {why}")
+
+
+def _picture_track(container: InputContainer) -> Track:
+    stream = _best(container, "video")
+    if stream is None:
+        raise MediaError(container.name, "holds no picture track")
+    return stream
 
 
 def _inside(time: float, window: Window) -> bool:
@@ -164,13 +226,17 @@ def read_pass(container: InputContainer, window: Window, wanted: Wanted | None, 
     origin = (container.start_time or 0) / av.time_base + window[0]
     for unit, frame in _decoded(container, streams, window[1], found.errors):
         # PyAV leaves the time base out of the last frames, those that a decoder had held back.
-        time = None if frame.pts is None else frame.pts * unit - origin
+        begins = None if frame.pts is None else frame.pts * unit - origin
         if isinstance(frame, av.AudioFrame):
-            found.sound.add(frame, time)
+            found.sound.add(frame, begins)
         elif isinstance(frame, av.VideoFrame) and wanted:
-            time = len(found.times) / wanted.fps if time is None else time
+            begins = len(found.times) / wanted.fps if begins is None else begins
             shown = frame.duration * unit if frame.duration else 1 / wanted.fps
-            _add_picture(found, frame, (time, time + shown), window, wanted)
+            _add_picture(found, frame, (begins, begins + shown), window, wanted)
+        if max(found.end, found.sound.seconds) > LONGEST:
+            raise MediaError(
+                container.name, f"its time stamps reach past {LONGEST:g} s; cut it, or mend its time stamps"
+            )
     return found
 
 
@@ -183,6 +249,7 @@ def _decoded(
             errors[stream.type] = "FFmpeg has no decoder for this track"
         else:
             stream.codec_context.thread_count = 1  # the parallelism is over clips, in worker processes
+            stream.codec_context.options = {"max_pixels": str(LARGEST)}
     usable = [stream for stream in streams if stream.codec_context is not None]
     work = itertools.chain(
         ((packet.stream, packet) for packet in _packets(container, usable, end)),
