@@ -1,4 +1,4 @@
-"""One pass over a media file with PyAV: which packets there are, and the frames and sound that decode.
+"""Media files through PyAV: opening one, its packets, and every frame and sound that decodes.
 
 Seconds count from the container's own start plus the start of a window, the same clock for picture
 and sound. A broken packet costs its own frames, not the clip. No file name reaches a shell, and no
@@ -8,21 +8,16 @@ media file can make FFmpeg open the network.
 import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from time import thread_time
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 import av
-import numpy as np
-import torch
 from av.container import InputContainer
 from av.error import FFmpegError
-from av.video.reformatter import VideoReformatter
-from numpy.typing import NDArray
 
 from core.errors import BenchError
-from core.waveform import SOUND_RATE, WaveformBuilder
 
 Track = av.VideoStream | av.AudioStream
 Window = tuple[float, float | None]
@@ -30,14 +25,10 @@ Window = tuple[float, float | None]
 
 PREROLL = 1.0  # seconds read before a window, so that audio decoders have settled when it begins
 DEFAULT_FPS = 25.0  # for a single frame without any stated rate
-LONGEST = 3600.0
-"""Seconds: a longer clip, or a time stamp that pretends one, is refused before it fills the memory."""
 PATIENCE = 300.0
 """Seconds of this thread's processor time that one pass over a file may take."""
 LARGEST = 64 * 2**20
 """Pixels of a frame beyond which its codec refuses it (8K has half as many)."""
-NO_TRACK = "no track"
-"""Key in `Pass.errors` of a file that has no audio track."""
 
 
 class MediaError(BenchError):
@@ -51,7 +42,8 @@ class MediaError(BenchError):
         return "{}: {}".format(*self.args)
 
 
-class Packets(NamedTuple):
+@dataclass(frozen=True)
+class Packets:
     """What the packets of a picture track tell before anything is decoded."""
 
     count: int
@@ -62,36 +54,10 @@ class Packets(NamedTuple):
     """When the last of them ends, in seconds from the window's start."""
 
 
-@dataclass(frozen=True)
-class Wanted:
-    """Which frames of a window a pass keeps."""
-
-    indices: frozenset[int]
-    """Numbers of the frames, counted from the first one in the window."""
-    size: int
-    """Short side in pixels."""
-    fps: float
-    """Frames per second, for files without time stamps."""
-
-
-@dataclass
-class Pass:
-    """What one pass over a file collects; seconds count from the window's start."""
-
-    sound: WaveformBuilder
-    """The audio track, as far as it was asked for."""
-    first: float | None = None
-    """Time of the first frame that decoded, inside the window or before it."""
-    times: list[float] = field(default_factory=list)
-    """Time of every frame in the window."""
-    kept: dict[int, NDArray[np.uint8]] = field(default_factory=dict)
-    """The wanted frames `(h, w, 3)` by number."""
-    end: float = 0.0
-    """When the last frame ends."""
-    errors: dict[str, str] = field(default_factory=dict)
-    """The first error of the `video` and of the `audio` track, or `NO_TRACK`."""
-    converter: VideoReformatter = field(default_factory=VideoReformatter)
-    """Converts to RGB; kept, because setting it up costs more than a small frame."""
+def inside(time: float, window: Window) -> bool:
+    """Whether a time, counted from the window's start, lies in the window (to a tenth of a millisecond)."""
+    start, end = window
+    return time > -1e-4 and (end is None or time < end - start - 1e-4)
 
 
 @contextmanager
@@ -116,7 +82,7 @@ def opened(path: Path, start: float) -> Iterator[InputContainer]:
         yield container
 
 
-def _best(
+def best(
     container: InputContainer, kind: Literal["video", "audio"], related: Track | None = None
 ) -> Track | None:
     """FFmpeg's choice among a file's tracks of a kind; cover art is no choice where there is a film."""
@@ -124,7 +90,7 @@ def _best(
     return stream if isinstance(stream, Track) else None
 
 
-def _packets(
+def packets(
     container: InputContainer, streams: Sequence[Track], end: float | None
 ) -> "Iterator[av.Packet[Any]]":
     """The packets of some streams until all of them have passed second `end`, or the file breaks off."""
@@ -163,7 +129,7 @@ def count_packets(container: InputContainer, window: Window) -> Packets:
     unit = float(stream.time_base or 0)
     times = [
         None if packet.pts is None else packet.pts * unit - origin
-        for packet in _packets(container, [stream], window[1])
+        for packet in packets(container, [stream], window[1])
     ]
     known = sorted(time for time in times if time is not None)
     stated = stream.average_rate or stream.guessed_rate
@@ -173,9 +139,9 @@ def count_packets(container: InputContainer, window: Window) -> Packets:
         fps = (len(known) - 1) / (known[-1] - known[0])
     else:
         fps = DEFAULT_FPS
-    inside = [time for time in known if _inside(time, window)]
-    count = len(inside) + times.count(None)
-    end = (inside[-1] if inside else (count - 1) / fps) + 1 / fps
+    shown = [time for time in known if inside(time, window)]
+    count = len(shown) + times.count(None)
+    end = (shown[-1] if shown else (count - 1) / fps) + 1 / fps
     return Packets(count, fps, end if window[1] is None else min(end, window[1] - window[0]))
 
 
@@ -187,8 +153,8 @@ def first_frame(container: InputContainer, window: Window) -> av.VideoFrame:
     stream = _picture_track(container)
     origin = (container.start_time or 0) / av.time_base + window[0]
     errors: dict[str, str] = {}
-    for unit, frame in _decoded(container, [stream], window[1], errors):
-        outside = frame.pts is not None and not _inside(frame.pts * unit - origin, window)
+    for unit, frame in decoded(container, [stream], window[1], errors):
+        outside = frame.pts is not None and not inside(frame.pts * unit - origin, window)
         if isinstance(frame, av.VideoFrame) and not outside:
             return frame
     raise no_picture(container.name, window, errors)
@@ -203,44 +169,13 @@ def no_picture(path: Path | str, window: Window, errors: Mapping[str, str]) -> M
 
 
 def _picture_track(container: InputContainer) -> Track:
-    stream = _best(container, "video")
+    stream = best(container, "video")
     if stream is None:
         raise MediaError(container.name, "holds no picture track")
     return stream
 
 
-def _inside(time: float, window: Window) -> bool:
-    """Whether a time, counted from the window's start, lies in the window (to a tenth of a millisecond)."""
-    start, end = window
-    return time > -1e-4 and (end is None or time < end - start - 1e-4)
-
-
-def read_pass(container: InputContainer, window: Window, wanted: Wanted | None, rate: int | None) -> Pass:
-    """Decodes a file once, front to back: the wanted frames, and the sound at `rate` Hz."""
-    found = Pass(WaveformBuilder(rate or SOUND_RATE))
-    picture = _best(container, "video") if wanted else None
-    track = _best(container, "audio", picture) if rate else None
-    if rate and track is None:
-        found.errors[NO_TRACK] = "no audio track"
-    streams = [stream for stream in (picture, track) if stream is not None]
-    origin = (container.start_time or 0) / av.time_base + window[0]
-    for unit, frame in _decoded(container, streams, window[1], found.errors):
-        # PyAV leaves the time base out of the last frames, those that a decoder had held back.
-        begins = None if frame.pts is None else frame.pts * unit - origin
-        if isinstance(frame, av.AudioFrame):
-            found.sound.add(frame, begins)
-        elif isinstance(frame, av.VideoFrame) and wanted:
-            begins = len(found.times) / wanted.fps if begins is None else begins
-            shown = frame.duration * unit if frame.duration else 1 / wanted.fps
-            _add_picture(found, frame, (begins, begins + shown), window, wanted)
-        if max(found.end, found.sound.seconds) > LONGEST:
-            raise MediaError(
-                container.name, f"its time stamps reach past {LONGEST:g} s; cut it, or mend its time stamps"
-            )
-    return found
-
-
-def _decoded(
+def decoded(
     container: InputContainer, streams: Sequence[Track], end: float | None, errors: dict[str, str]
 ) -> Iterator[tuple[float, av.frame.Frame]]:
     """Every frame that decodes, with its track's unit of time; a track's first error goes into `errors`."""
@@ -252,7 +187,7 @@ def _decoded(
             stream.codec_context.options = {"max_pixels": str(LARGEST)}
     usable = [stream for stream in streams if stream.codec_context is not None]
     work = itertools.chain(
-        ((packet.stream, packet) for packet in _packets(container, usable, end)),
+        ((packet.stream, packet) for packet in packets(container, usable, end)),
         ((stream, None) for stream in usable),
     )
     units = {stream.index: float(stream.time_base or 0) for stream in usable}
@@ -262,38 +197,3 @@ def _decoded(
                 yield units[stream.index], frame
         except FFmpegError as error:
             errors.setdefault(stream.type, str(error.strerror))
-
-
-def _add_picture(
-    found: Pass, frame: av.VideoFrame, shown: tuple[float, float], window: Window, wanted: Wanted
-) -> None:
-    """Counts a frame, shown from one second to another, if it lies in the window; keeps it if wanted."""
-    time, end = shown
-    found.first = time if found.first is None else found.first
-    if not _inside(time, window):
-        return
-    if len(found.times) in wanted.indices:
-        image = found.converter.reformat(frame, format="rgb24")
-        found.kept[len(found.times)] = _upright(
-            image, frame.rotation, wanted.size, next(iter(found.kept.values()), None)
-        )
-    found.times.append(time)
-    found.end = max(found.end, end if window[1] is None else min(end, window[1] - window[0]))
-
-
-def _upright(
-    image: av.VideoFrame, rotation: int, size: int, like: NDArray[np.uint8] | None
-) -> NDArray[np.uint8]:
-    """An RGB frame as `(h, w, 3)`, turned by `rotation` degrees, its short side resized to `size` pixels.
-
-    `like` is an earlier frame of the clip: a picture that changes its size on the way keeps that one's.
-    """
-    upright = np.rot90(image.to_ndarray(), round(rotation / 90))
-    height, width = upright.shape[:2]
-    short = min(height, width)
-    shape = (height * size // short, width * size // short) if like is None else like.shape[:2]
-    if (height, width) == shape:
-        return np.ascontiguousarray(upright)
-    planes = torch.from_numpy(np.ascontiguousarray(upright.transpose(2, 0, 1)))[None]
-    resized = torch.nn.functional.interpolate(planes, size=shape, mode="bicubic", antialias=True)
-    return resized[0].permute(1, 2, 0).contiguous().numpy()

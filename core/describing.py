@@ -9,7 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from core.demuxing import NO_TRACK, MediaError, Window, count_packets, first_frame, opened, read_pass
+from av.container import InputContainer
+
+from core.demuxing import MediaError, Window, best, count_packets, first_frame, opened
+from core.passes import NO_TRACK, read_pass
 from core.waveform import SOUND_RATE, finished_sound
 
 SoundState = Literal["with-track", "shorter", "silent", "none", "undecodable"]
@@ -83,7 +86,7 @@ def _picture(path: Path, window: Window) -> Picture:
             packets = count_packets(container, window)
         with opened(path, window[0]) as container:
             frame = first_frame(container, window)
-            codec = container.streams.best("video").codec_context.name
+            codec = _codec(container, "video")
     except MediaError as error:
         return Picture(decodable=False, reason=error.reason)
     width, height = frame.width, frame.height
@@ -95,8 +98,7 @@ def _picture(path: Path, window: Window) -> Picture:
 def _sound(path: Path, window: Window, picture: Picture) -> Track:
     try:
         with opened(path, window[0]) as container:
-            stream = container.streams.best("audio")
-            codec = stream.codec_context.name if stream is not None and stream.codec_context else ""
+            codec = _codec(container, "audio")
             found = read_pass(container, window, None, SOUND_RATE)
     except MediaError as error:
         return Track("undecodable", reason=error.reason)
@@ -111,3 +113,8 @@ def _sound(path: Path, window: Window, picture: Picture) -> Track:
     if picture.frames > 1 and seconds < picture.seconds - SHORTER_SECONDS:
         return Track("shorter", codec, seconds, f"ends {picture.seconds - seconds:.1f} s before the picture")
     return Track("with-track", codec, seconds, sound.reason)
+
+
+def _codec(container: InputContainer, kind: Literal["video", "audio"]) -> str:
+    stream = best(container, kind)
+    return stream.codec_context.name if stream is not None and stream.codec_context else ""

@@ -13,18 +13,9 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from core.demuxing import (
-    NO_TRACK,
-    MediaError,
-    Pass,
-    Wanted,
-    Window,
-    count_packets,
-    no_picture,
-    opened,
-    read_pass,
-)
+from core.demuxing import MediaError, Window, count_packets, no_picture, opened
 from core.describing import Description, describe
+from core.passes import NO_TRACK, Pass, Wanted, read_pass
 from core.sampling import one_per_second, segment_centres
 from core.waveform import SOUND_RATE, Sound, finished_sound
 
@@ -133,8 +124,8 @@ def _picture(
 ) -> tuple[Frames, Pass]:
     """The sampled frames, and the pass over the file that found them (with sound where `rate` is given)."""
     with opened(path, window[0]) as container:
-        total, fps, _ = count_packets(container, window)
-    position = window[0]
+        packets = count_packets(container, window)
+    total, fps, position = packets.count, packets.fps, window[0]
     while True:
         slots, mask = _choose(sampling, max(total, 1), frames, fps)
         with opened(path, position) as container:

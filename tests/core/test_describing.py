@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from core import demuxing
+from core import demuxing, passes
 from core.media import MediaError, decode_clip, describe
 from tests.core.media_files import grey_ramp, tone, write_media
 
@@ -66,16 +66,17 @@ def test_what_cannot_be_opened_has_a_reason(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("limit", "value", "reason"),
+    ("module", "limit", "value", "reason"),
     [
-        ("PATIENCE", -1.0, "reading takes more than"),
-        ("LONGEST", 2.0, "reach past 2 s"),
-        ("LARGEST", 1000, "no frame can be decoded"),
+        (demuxing, "PATIENCE", -1.0, "reading takes more than"),
+        (passes, "LONGEST", 2.0, "reach past 2 s"),
+        (demuxing, "LARGEST", 1000, "no frame can be decoded"),
+        (passes, "WIDEST", 1.2, "a picture of 48 x 32 pixels"),
     ],
 )
-def test_a_file_that_would_take_too_long_or_too_much_is_refused(tmp_path, monkeypatch, limit, value, reason):
+def test_a_file_of_excessive_work_is_refused(tmp_path, monkeypatch, module, limit, value, reason):
     path = write_media(tmp_path / "a.mkv", grey_ramp(30), sound=[WAVE])
-    monkeypatch.setattr(demuxing, limit, value)
+    monkeypatch.setattr(module, limit, value)
     with pytest.raises(MediaError, match=f"a.mkv: .*{reason}"):
         decode_clip(path, sampling="segment-centres", frames=2, size=32)
 
