@@ -60,6 +60,9 @@ class Messages:
         self.messages.put((self.name, "start", description, total))
         yield lambda units, note: self.messages.put((self.name, "advance", note, units))
 
+    def say(self, line: str) -> None:
+        """Nothing: what long work a cell needs was announced by the parent, which did it before."""
+
 
 def default_workers(cells: int) -> int:
     """Processes to use where the user names none: one per core, at most one per cell."""
