@@ -91,7 +91,7 @@ def test_a_preparation_killed_at_any_moment_ends_as_one_that_was_not(tmp_path, m
     draw = np.random.default_rng(0)
     clips = [
         Video(str(i), write_media(tmp_path / f"{i}.mkv", draw.integers(0, 256, (6, 48, 64, 3), np.uint8)))
-        for i in range(24)
+        for i in range(10)
     ]
     whole = prepare(clips, tmp_path / "whole")
     kills = 0
@@ -105,7 +105,7 @@ def test_a_preparation_killed_at_any_moment_ends_as_one_that_was_not(tmp_path, m
         process.kill()
         process.join()
         kills += process.exitcode != 0
-    assert kills > 2
+    assert kills >= 2
     assert contents(tmp_path / "store") == contents(whole.folder)
 
 
