@@ -4,7 +4,7 @@ Shapes use the same letters everywhere: `N` texts, `V` videos, `F` frames, `D` e
 `L` audio steps, `P` patch tokens, `B` batch of matched pairs (`N == V == B`).
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 from hashlib import sha256
 from typing import Self
@@ -43,11 +43,11 @@ class Rows:
 
     def __getitem__(self, rows: slice | Tensor) -> Self:
         """The record of some rows: a slice, or an int64 or bool tensor of rows."""
-        return self._map(lambda t: t[rows])
+        return self.map(lambda t: t[rows])
 
     def to(self, device: torch.device | str) -> Self:
         """The record on another device."""
-        return self._map(lambda t: t.to(device))
+        return self.map(lambda t: t.to(device))
 
     @classmethod
     def concatenate(cls, parts: "Sequence[Self]") -> Self:
@@ -55,7 +55,8 @@ class Rows:
         columns = zip(*([getattr(part, f.name) for f in fields(cls)] for part in parts), strict=True)
         return cls(*(None if column[0] is None else torch.cat(column) for column in columns))
 
-    def _map(self, function) -> Self:  # type: ignore[no-untyped-def]
+    def map(self, function: Callable[[Tensor], Tensor]) -> Self:
+        """The record of the function's values for every tensor."""
         values = (getattr(self, f.name) for f in fields(self))
         return type(self)(*(None if v is None else function(v) for v in values))
 

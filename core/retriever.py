@@ -6,11 +6,13 @@ the store). Whatever does not train is read from the feature cache.
 """
 
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
 
 from core.batch import Texts, Videos, stable_keys
+from core.crops import centre_crop
 from core.datasets.base import Split
 from core.encoders.clip import ClipBackbone
 from core.features import Features
@@ -18,8 +20,13 @@ from core.method import Method
 from core.spec import TrainingSpec
 from core.store import Store
 
+if TYPE_CHECKING:
+    import open_clip
+
 ENCODE_BATCH = 256
-"""Captions or videos per step when a whole split is encoded."""
+"""Captions, or videos with cached features, per step when a whole split is encoded."""
+PIXEL_BATCH = 32
+"""Videos per step when a whole split goes through the image tower."""
 
 
 @dataclass(frozen=True)
@@ -64,6 +71,7 @@ class Retriever(nn.Module):
         self.mode = spec.mode
         for name, parameter in self.clip.named_parameters():
             parameter.requires_grad_(self.trains(name) and not name.startswith(spec.frozen_clip_prefixes))
+        accelerate(self.clip, spec)
 
     def trains(self, name: str) -> bool:
         """Whether a parameter of the towers (open_clip name) trains in this mode."""
@@ -76,20 +84,29 @@ class Retriever(nn.Module):
         """Where the method's parameters lie."""
         return self.method.logit_scale.device
 
-    def texts(self, tokens: Tensor, keys: Tensor) -> Texts:
-        """Encodes captions `(N, context)`, with gradients where the text tower trains."""
+    def text_embeds(self, tokens: Tensor) -> Tensor:
+        """Embeddings `(N, D)` of captions `(N, context)`, with gradients where the text tower trains."""
         with torch.set_grad_enabled(torch.is_grad_enabled() and self.mode != "frozen"):
-            embeds = self.backbone.encode_text(tokens.to(self.device))
-        return Texts(embeds, keys.to(self.device))
+            return self.backbone.encode_text(tokens)
+
+    def frame_embeds(self, pixels: Tensor, mask: Tensor) -> Tensor:
+        """Embeddings `(V, F, D)` of frames `(V, F, h, w, 3)` uint8 with their mask `(V, F)`."""
+        return self.backbone.encode_images(pixels.flatten(0, 1), mask.flatten()).unflatten(0, mask.shape)
+
+    def texts(self, tokens: Tensor, keys: Tensor) -> Texts:
+        """Encoded captions `(N, context)`."""
+        return Texts(self.text_embeds(tokens.to(self.device)), keys.to(self.device))
 
     def videos(self, rows: Tensor) -> Videos:
-        """Videos by store row `(V,)`: cached features, or pixels through the image tower in `finetune`."""
+        """Videos by store row `(V,)`: cached features, or central crops through the tower in `finetune`."""
         videos = self.features.videos(rows).to(self.device)
         if self.mode != "finetune":
             return videos
-        pixels = torch.stack([torch.from_numpy(self.store.frames(int(row))) for row in rows]).to(self.device)
-        frames = self.backbone.encode_images(pixels.flatten(0, 1), videos.frame_mask.flatten())
-        return replace(videos, frames=frames.unflatten(0, pixels.shape[:2]))
+        size = self.backbone.image_size
+        pixels = torch.stack(
+            [centre_crop(torch.from_numpy(self.store.frames(row)), size) for row in rows.tolist()]
+        )
+        return replace(videos, frames=self.frame_embeds(pixels.to(self.device), videos.frame_mask))
 
     @torch.no_grad()
     def encode_texts(self, data: SplitData) -> Texts:
@@ -104,7 +121,8 @@ class Retriever(nn.Module):
     @torch.no_grad()
     def encode_videos(self, data: SplitData) -> Videos:
         """All videos of a split, without gradients."""
-        blocks = [self.videos(rows) for rows in data.rows.split(ENCODE_BATCH)]
+        size = PIXEL_BATCH if self.mode == "finetune" else ENCODE_BATCH
+        blocks = [self.videos(rows) for rows in data.rows.split(size)]
         return Videos.concatenate(blocks)
 
     def trained_state(self) -> dict[str, Tensor]:
@@ -123,3 +141,13 @@ class Retriever(nn.Module):
             for name, tensor in state.items():
                 if name.startswith("clip."):
                     towers[name.removeprefix("clip.")].copy_(tensor)
+
+
+def accelerate(towers: "open_clip.CLIP", spec: TrainingSpec) -> None:
+    """Prepares the towers for the memory and speed that a spec asks for; names of weights do not change."""
+    towers.set_grad_checkpointing(spec.activation_checkpointing)
+    if spec.channels_last:
+        towers.visual.to(memory_format=torch.channels_last)
+    if spec.compile:
+        towers.visual.compile()
+        towers.transformer.compile(dynamic=True)  # captions of one batch are cut to several lengths

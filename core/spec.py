@@ -34,7 +34,7 @@ class Seeds(Frozen):
     """One seed per axis, so that changing a method keeps the data order."""
 
     data: Seed = 0
-    """Order of the training pairs."""
+    """Order of the training pairs, and the random crops of their frames."""
     initialisation: Seed = 0
     """Fresh weights."""
     noise: Seed = 0
@@ -67,6 +67,25 @@ class TrainingSpec(Frozen):
     """X-Pool's family decays every parameter; CLIP4Clip and AVIGATE leave biases out."""
     gradient_clip: float = Field(default=1.0, gt=0)
     """Largest global gradient norm."""
+    crop: Literal["centre", "random"] = "centre"
+    """Training frames under `finetune`: the central square (CLIP4Clip, AVIGATE), or a random one per clip
+    and epoch, mirrored every second time (X-Pool, T-MASS, GAID). Scoring always takes the centre."""
+    precision: Literal["float32", "bfloat16", "float16"] = "float32"
+    """Of the towers' arithmetic in training (autocast; float16 with loss scaling). Weights, the method, the
+    loss and everything in scoring stay in float32."""
+    micro_batch: int | None = Field(default=None, ge=1)
+    """Pairs of one process that go through the towers at a time. The gradient stays that of the whole
+    batch; smaller saves memory and costs a second forward pass. None: all at once."""
+    activation_checkpointing: bool = False
+    """Whether the towers' blocks compute their activations again in the backward pass: less memory, about a
+    third more time."""
+    channels_last: bool = False
+    """Whether the image tower's convolution keeps its weights with channels last."""
+    compile: bool = False
+    """Whether torch.compile compiles the towers; needs a compiler, and minutes at the first steps."""
+    gathered_gradient: Literal["exact", "released"] = "exact"
+    """With several processes: the global batch's gradient, or what CLIP4Clip's and AVIGATE's gather leaves of
+    it (all but the logit scale divided by the number of processes, which clipping and Adam mostly undo)."""
     frozen_clip_prefixes: tuple[str, ...] = ()
     """Parameters of the towers (open_clip names) that never train."""
     selection: Literal["last", "val", "test-best"] = "val"

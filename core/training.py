@@ -6,18 +6,20 @@ norm, optimiser, schedule, clamp the logit scale at ln 100.
 
 import json
 import math
+import os
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from pickle import UnpicklingError
-from typing import Any, Literal
+from typing import IO, Any
 
 import torch
 from torch import Tensor
 
-from core.batch import first_captions
 from core.errors import BenchError
+from core.gradient import BatchGradient
+from core.loading import Batch, Loader
 from core.optimizers import (
     BertAdam,
     XPoolAdamW,
@@ -28,8 +30,10 @@ from core.optimizers import (
 )
 from core.paths import written_whole
 from core.progress import Progress
+from core.randomness import RandomState
 from core.retriever import Retriever, SplitData
 from core.spec import Seeds, TrainingSpec
+from core.world import ALONE, World
 
 MAX_LOGIT_SCALE = math.log(100)
 """CLIP's cap on the stored logarithm (Radford et al., ICML 2021, section 2.5)."""
@@ -61,27 +65,14 @@ class Progression:
     """Epochs finished."""
     step: int = 0
     """Optimiser steps taken."""
+    micro_batch: int = 0
+    """Pairs that went through the towers at a time in the last step."""
     seconds: float = 0.0
     """Wall time spent in training, validation left out."""
     looks: list[dict[str, float]] = field(default_factory=list)
     """One record per look at the selection split: epoch and R@1 in points."""
     best_epoch: int = 0
     """Epoch of the selected checkpoint."""
-
-
-def data_order(pairing: Tensor, captions: Literal["every", "one"], seed: int, epoch: int) -> Tensor:
-    """The captions that an epoch visits, in order; a function of the data seed and nothing else.
-
-    `pairing` `(N,)` int64 is the video of each caption. `one` keeps the first caption of each video in a
-    random order of all of them: a uniform choice.
-    """
-    order = torch.randperm(len(pairing), generator=torch.Generator().manual_seed(seed * 1_000_003 + epoch))
-    return order[first_captions(pairing[order])] if captions == "one" else order
-
-
-def batches_of(order: Tensor, batch_size: int, drop_last: bool) -> list[Tensor]:
-    """Consecutive batches; a last batch of one pair has no negatives and is left out."""
-    return [b for b in order.split(batch_size) if len(b) == batch_size or (not drop_last and len(b) > 1)]
 
 
 def build_optimizer(retriever: Retriever, spec: TrainingSpec) -> torch.optim.Optimizer:
@@ -110,84 +101,99 @@ def build_optimizer(retriever: Retriever, spec: TrainingSpec) -> torch.optim.Opt
 class Trainer:
     """Trains a retriever in a run's folder; interrupted at any moment it continues where it was."""
 
-    def __init__(self, retriever: Retriever, spec: TrainingSpec, seeds: Seeds, folder: Path) -> None:
+    def __init__(
+        self, retriever: Retriever, spec: TrainingSpec, seeds: Seeds, folder: Path, world: World = ALONE
+    ) -> None:
         self.retriever = retriever
         self.spec = spec
         self.seeds = seeds
         self.folder = folder
+        self.world = world
         self.optimizer = build_optimizer(retriever, spec)
         self.base_rates = [group["lr"] for group in self.optimizer.param_groups]
         self.generator = torch.Generator(retriever.device).manual_seed(seeds.noise)
+        self.gradient = BatchGradient(retriever, spec, self.generator, world)
         self.done = Progression()
         self.selected = retriever.trained_state()
 
     def fit(self, data: SplitData, validate: Callable[[], float], progress: Progress) -> Progression:
         """Trains to the last epoch and leaves the selected weights in the retriever.
 
-        `validate` returns R@1 in points on the split that selects; it is not called for `last`.
+        `validate` returns R@1 in points on the split that selects; it is not called for `last`, and only
+        in the process that leads. So the selected weights are known, and left behind, in that one alone.
         """
         torch.manual_seed(self.seeds.noise)
         self.resume()
-        steps = len(self.epoch_batches(data, 0))
+        loader = Loader(self.retriever, data, self.spec, self.seeds, self.world)
+        steps = len(loader.batches(0))
         if steps == 0 and self.spec.epochs:
             raise BenchError(
                 f"training has {len(data.tokens)} pairs, fewer than one batch of {self.spec.batch_size}; "
                 "lower training.batch_size"
             )
         total = steps * self.spec.epochs
-        with progress.task("train", total) as advance, (self.folder / "log.jsonl").open("a") as log:
+        with progress.task("train", total) as advance, self.log() as log:
             advance(self.done.step, "")
             for epoch in range(self.done.epoch, self.spec.epochs):
                 started = time.perf_counter()
-                for batch in self.epoch_batches(data, epoch):
-                    record = self.step(data, batch, total)
+                for batch in loader.epoch(epoch):
+                    record = self.step(batch.to(self.retriever.device), total)
                     log.write(json.dumps(record) + "\n")
                     advance(1, f"loss {record['loss']:.3f}")
                 self.done.seconds += time.perf_counter() - started
                 self.done.epoch = epoch + 1
-                self.select(validate, advance)
-                log.flush()
-                self.save()
+                if self.world.leads:
+                    self.select(validate, advance)
+                    log.flush()
+                    self.save()
         self.retriever.load_trained_state(self.selected)
         return self.done
 
-    def epoch_batches(self, data: SplitData, epoch: int) -> list[Tensor]:
-        """The batches of an epoch, each the positions `(B,)` of its captions."""
-        order = data_order(data.pairing, self.spec.captions, self.seeds.data, epoch)
-        return batches_of(order, self.spec.batch_size, self.spec.drop_last)
+    def log(self) -> IO[str]:
+        """Where the record of each step goes: a file of the process that leads."""
+        return Path(self.folder / "log.jsonl" if self.world.leads else os.devnull).open("a", encoding="utf-8")
 
-    def step(self, data: SplitData, batch: Tensor, total: int) -> dict[str, Any]:
-        """One optimiser step on pairs `(B,)`; returns its log record."""
+    def step(self, batch: Batch, total: int) -> dict[str, Any]:
+        """One optimiser step; returns its log record."""
         self.retriever.train()
         factor = SCHEDULES[self.spec.schedule](self.done.step, total, self.spec.warmup)
         for group, rate in zip(self.optimizer.param_groups, self.base_rates, strict=True):
             group["lr"] = rate * factor
-        texts = self.retriever.texts(data.tokens[batch], data.text_keys[batch])
-        videos = self.retriever.videos(data.rows[data.pairing[batch]])
-        losses = self.retriever.method.loss(texts, videos, self.generator)
-        self.optimizer.zero_grad(set_to_none=True)
-        losses.total.backward()
-        trained = [p for group in self.optimizer.param_groups for p in group["params"]]
-        norm = torch.nn.utils.clip_grad_norm_(trained, self.spec.gradient_clip)
-        if not torch.isfinite(norm):
-            raise BenchError(
-                f"{self.folder.name}: the gradient is {norm.item()} at step {self.done.step} "
-                f"(loss {losses.total.item()}); lower training.lr_new or training.lr_clip"
-            )
-        self.optimizer.step()
+        losses = self.gradient(batch)
+        norm = self.clipped_norm(losses.total)
+        self.gradient.scaler.step(self.optimizer)  # leaves the step out where float16 overflowed
+        self.gradient.scaler.update()
         scale = self.retriever.method.logit_scale
         with torch.no_grad():
             scale.clamp_(max=MAX_LOGIT_SCALE)
         self.done.step += 1
+        self.done.micro_batch = self.gradient.micro_batch
         terms = {name: value.item() for name, value in losses.terms.items()}
         return {
             "step": self.done.step,
             "loss": losses.total.item(),
             **terms,
-            "gradient_norm": norm.item(),
+            "gradient_norm": norm,
             "rate_factor": factor,
             "logit_scale": scale.exp().item(),
+            "micro_batch": self.done.micro_batch,
         }
+
+    def clipped_norm(self, loss: Tensor) -> float:
+        """Clips the gradient; returns its global norm before that.
+
+        Raises `BenchError` where it is not finite, except that float16 may first lower its loss scale.
+        """
+        scaler = self.gradient.scaler
+        scaler.unscale_(self.optimizer)
+        trained = [p for group in self.optimizer.param_groups for p in group["params"]]
+        norm = torch.nn.utils.clip_grad_norm_(trained, self.spec.gradient_clip).item()
+        if not math.isfinite(norm) and not (scaler.is_enabled() and scaler.get_scale() > 1):
+            raise BenchError(
+                f"{self.folder.name}: the gradient is {norm} at step {self.done.step} "
+                f"(loss {loss.item()}); lower training.lr_new or training.lr_clip"
+            )
+        return norm
 
     def select(self, validate: Callable[[], float], advance: Callable[[int, str], None]) -> None:
         """Keeps the weights of the epoch that the selection rule prefers; the first of equals wins."""
@@ -199,7 +205,9 @@ class Trainer:
             return
         if epoch % self.spec.validate_every and not last:
             return
+        before = RandomState.of(self.generator)
         score = validate()
+        before.restore(self.generator)  # what scoring draws must not reach training
         best = max((look["recall_at_1"] for look in self.done.looks), default=-math.inf)
         self.done.looks.append({"epoch": epoch, "recall_at_1": score})
         advance(0, f"{self.spec.selection.removesuffix('-best')} R@1 {score:.1f}")
@@ -213,8 +221,8 @@ class Trainer:
             "weights": self.retriever.trained_state(),
             "selected": self.selected,
             "optimizer": self.optimizer.state_dict(),
-            "generator": self.generator.get_state(),
-            "random": torch.get_rng_state(),
+            "scaler": self.gradient.scaler.state_dict(),
+            "random": vars(RandomState.of(self.generator)),
         }
         with written_whole(self.folder / "resume.pt") as temporary:
             torch.save(state, temporary)
@@ -224,7 +232,8 @@ class Trainer:
         path = self.folder / "resume.pt"
         log = self.folder / "log.jsonl"
         if not path.exists():
-            log.unlink(missing_ok=True)
+            if self.world.leads:
+                log.unlink(missing_ok=True)
             return
         try:
             state = torch.load(path, map_location="cpu", weights_only=True)
@@ -232,12 +241,15 @@ class Trainer:
             self.retriever.load_trained_state(state["weights"])
             self.selected = state["selected"]
             self.optimizer.load_state_dict(state["optimizer"])
-            self.generator.set_state(state["generator"])
-            torch.set_rng_state(state["random"])
+            self.gradient.scaler.load_state_dict(state["scaler"])
+            RandomState(**state["random"]).restore(self.generator)
         except DAMAGE as error:
             raise BenchError(
                 f"{path} is damaged ({type(error).__name__}); delete it to train this cell from the start"
             ) from error
+        self.gradient.micro_batch = self.done.micro_batch
+        if not self.world.leads:
+            return
         kept = log.read_text(encoding="utf-8").splitlines()[: self.done.step] if log.exists() else []
         with written_whole(log) as temporary:
             temporary.write_text("".join(line + "\n" for line in kept), encoding="utf-8")

@@ -9,6 +9,7 @@ import torch
 from safetensors import SafetensorError
 from torch import Tensor
 
+from core.crops import centre_crop
 from core.encoders.weights import fingerprint, shipped_folder
 from core.errors import BenchError
 from core.method import ClipTextWeights
@@ -29,16 +30,12 @@ SMALLEST_BLOCK = 16
 def preprocess(pixels: Tensor, size: int, mean: Tensor, std: Tensor) -> Tensor:
     """Centre crop `(B, 3, size, size)` of RGB `(B, h, w, 3)` uint8, scaled to 0..1 and normalised.
 
-    Radford et al., "Learning transferable visual models", 2021; the resize to `size` has been done
-    by the decoder. An odd margin is cut by torchvision's rounding. Raises `ValueError` for pixels
+    Radford et al., "Learning transferable visual models", 2021, in the precision of `mean` and `std`, `(3,)`
+    each; the resize to `size` has been done by the decoder. Raises `ValueError` for pixels
     smaller than the crop.
     """
-    height, width = pixels.shape[1:3]
-    if min(height, width) < size:
-        raise ValueError(f"frames of {height} x {width} pixels are smaller than the backbone's {size}")
-    top, left = round((height - size) / 2), round((width - size) / 2)
-    cropped = pixels[:, top : top + size, left : left + size].permute(0, 3, 1, 2)
-    return (cropped.float() / 255 - mean.view(3, 1, 1)) / std.view(3, 1, 1)
+    cropped = centre_crop(pixels, size).permute(0, 3, 1, 2)
+    return (cropped.to(mean.dtype) / 255 - mean.view(3, 1, 1)) / std.view(3, 1, 1)
 
 
 @dataclass(frozen=True)
@@ -98,12 +95,11 @@ class ClipBackbone:
 
         Where `mask` `(B,)` is False the normalised image is all zeros: CLIP4Clip's and AVIGATE's empty slot.
         """
-        images = preprocess(
-            pixels,
-            self.image_size,
-            pixels.new_tensor(self.model.visual.image_mean, dtype=torch.float32),
-            pixels.new_tensor(self.model.visual.image_std, dtype=torch.float32),
+        mean, std = (
+            self.model.visual.conv1.weight.new_tensor(moment)
+            for moment in (self.model.visual.image_mean, self.model.visual.image_std)
         )
+        images = preprocess(pixels, self.image_size, mean, std)
         if mask is not None:
             images = images * mask.view(-1, 1, 1, 1)
         return cast(Tensor, self.model.encode_image(images))

@@ -12,9 +12,10 @@ from torch import Tensor
 
 from core.cells import Materials
 from core.errors import BenchError
+from core.loading import batches_of, data_order
 from core.progress import Silent
 from core.retriever import Retriever, SplitData
-from core.training import Trainer, batches_of, build_optimizer, data_order
+from core.training import Trainer, build_optimizer
 
 
 def changed_towers(retriever: Retriever, before: dict[str, Tensor]) -> set[str]:
@@ -96,16 +97,16 @@ def captions_seen(
     folder: Path,
     method: str,
     **seeds: int,
-) -> list[int]:
+) -> list[list[int]]:
     retriever, spec = make_retriever(method, **SMALL, training__selection="last", **seeds)
-    seen: list[int] = []
-    encode = retriever.texts
+    seen: list[list[int]] = []
+    encode = retriever.text_embeds
 
-    def spy(tokens: Tensor, keys: Tensor) -> object:
-        seen.extend(keys.tolist())
-        return encode(tokens, keys)
+    def spy(tokens: Tensor) -> Tensor:
+        seen.extend(tokens.tolist())
+        return encode(tokens)
 
-    monkeypatch.setattr(retriever, "texts", spy)
+    monkeypatch.setattr(retriever, "text_embeds", spy)
     folder.mkdir()
     Trainer(retriever, spec.training, spec.seeds, folder).fit(data, no_validation, Silent())
     return seen
@@ -114,7 +115,7 @@ def captions_seen(
 def test_the_order_of_the_pairs_depends_on_the_data_seed_alone(
     monkeypatch: pytest.MonkeyPatch, make_retriever: Callable, materials: Materials, tmp_path: Path
 ) -> None:
-    def seen(name: str, method: str, **seeds: int) -> list[int]:
+    def seen(name: str, method: str, **seeds: int) -> list[list[int]]:
         return captions_seen(
             monkeypatch, make_retriever, first_pairs(materials), tmp_path / name, method, **seeds
         )
