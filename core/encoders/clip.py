@@ -1,17 +1,19 @@
 """CLIP towers through open_clip: pixels and captions in, unnormalised embeddings out."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, Self, cast
 
 import torch
-from safetensors import SafetensorError
 from torch import Tensor
 
 from core.crops import centre_crop
+from core.encoders.published import CLIP, obtain
+from core.encoders.towers import Tokenizer, open_towers
 from core.encoders.weights import fingerprint, shipped_folder
-from core.errors import BenchError
+from core.errors import unknown_name
 from core.method import ClipTextWeights
 
 if TYPE_CHECKING:
@@ -46,24 +48,24 @@ class ClipBackbone:
     """Name on the command line, or the model folder."""
     model: "open_clip.CLIP"
     """Both towers; its parameters are the ones that train."""
-    tokenizer: Callable[..., Tensor]
+    tokenizer: Tokenizer
     """Captions to token rows."""
 
     @classmethod
     def load(cls, name: str) -> Self:
-        """A shipped backbone by name, or an open_clip model folder (`open_clip_config.json` and weights).
+        """A shipped or published backbone by name (see `core.encoders.published`), a model folder or a file.
 
         Raises `BenchError` where there are no such weights.
         """
-        import open_clip  # takes seconds; commands that load no weights need not wait
-
-        source = f"local-dir:{shipped_folder(SHIPPED_NAMES[name]) if name in SHIPPED_NAMES else name}"
-        try:
-            model = open_clip.create_model(source, load_weights=True, require_pretrained=True)
-            tokenizer = open_clip.get_tokenizer(source)
-        except (OSError, ValueError, RuntimeError, SafetensorError) as error:
-            raise BenchError(f"backbone '{name}' cannot be loaded: {str(error).splitlines()[0]}") from error
-        return cls(name, model.eval(), tokenizer)
+        published = {entry.name: entry for entry in CLIP}
+        place = Path(name).expanduser()
+        if name in SHIPPED_NAMES:
+            place = shipped_folder(SHIPPED_NAMES[name])
+        elif name in published:
+            place = obtain(published[name])
+        elif not place.exists():
+            raise unknown_name("backbone", name, (*SHIPPED_NAMES, *published))
+        return cls(name, *open_towers(place))
 
     @property
     def width(self) -> int:
