@@ -158,7 +158,8 @@ class Store:
     @property
     def undecodable(self) -> NDArray[np.bool_]:
         """`(V,)` True for clips without a picture that decodes, which have no real frame; see `reason`."""
-        return ~self.mask.any(axis=1)
+        empty: NDArray[np.bool_] = ~self.mask.any(axis=1)
+        return empty
 
     @property
     def shards(self) -> range:

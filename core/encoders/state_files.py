@@ -49,7 +49,7 @@ def _content(path: Path) -> Any:
         if path.suffix == ".safetensors":
             return load_file(path)
         if _is_script(path):
-            return torch.jit.load(path, map_location="cpu").state_dict()  # type: ignore[no-untyped-call]
+            return torch.jit.load(path, map_location="cpu").state_dict()
         return torch.load(path, map_location="cpu", weights_only=True)
     except UnpicklingError as error:
         found = re.search(r"GLOBAL (\S+)", str(error))

@@ -6,7 +6,7 @@ which were trained with quick GELU. Sizes are those of the weights.
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from safetensors import SafetensorError
 from torch import Tensor
@@ -61,7 +61,7 @@ def _transformers_folder(folder: Path) -> tuple["open_clip.CLIP", Tokenizer]:
     if not weights:
         raise BenchError(f"{folder} cannot be loaded: it holds none of {' and '.join(files)}")
     config = transformers.CLIPConfig.from_pretrained(folder)
-    towers = (config.text_config, config.vision_config)
+    towers: tuple[Any, ...] = (config.text_config, config.vision_config)
     if any(tower.hidden_size != HEAD_WIDTH * tower.num_attention_heads for tower in towers):
         raise BenchError(f"{folder} cannot be loaded: its heads have not {HEAD_WIDTH} channels each")
     quick_gelu = all(tower.hidden_act == "quick_gelu" for tower in towers)
