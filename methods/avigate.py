@@ -43,6 +43,7 @@ class Avigate(ComposedMethod):
         "training.drop_last": True,
         "training.epochs": 5,
         "frame_sampling": "one-per-second",
+        "text_tokens": 32,
     }
     reference_keys: ClassVar[Mapping[str, str]] = {
         "query_tokens": "fusion.query_tokens",
