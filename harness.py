@@ -2,7 +2,7 @@
 
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 from rich.markup import escape
@@ -22,6 +22,13 @@ data_app = typer.Typer(
 app.add_typer(data_app, name="data")
 Runs = Annotated[Path, typer.Option("--runs", help="Folder of the run directories.")]
 Names = Annotated[str | None, typer.Option(help="Comma-separated values.")]
+Missing = Annotated[
+    Literal["fail", "count-as-miss", "drop"] | None,
+    typer.Option(help="Videos without a file that decodes: fail (default), count-as-miss or drop."),
+]
+Root = Annotated[Path | None, typer.Option(help="Folder that holds annotation files and videos.")]
+Videos = Annotated[Path | None, typer.Option(help="Folder of the videos, where it is another one.")]
+Captions = Annotated[Path | None, typer.Option(help="The caption file of `folder`.")]
 
 
 @app.command()
@@ -44,6 +51,7 @@ def run(
     workers: Annotated[
         int | None, typer.Option(min=1, help="Cells at a time; one per core unless given.")
     ] = None,
+    missing: Missing = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the cells and stop.")] = False,
     runs: Runs = Path("runs"),
 ) -> None:
@@ -66,7 +74,8 @@ def run(
         "frames": integers(frames, "--frames"),
         "seeds": integers(seeds, "--seeds"),
     }
-    cells = matrix.from_command_line(experiment, flags, set_ or ())
+    policy = [f"data.missing={missing}"] if missing else []
+    cells = matrix.from_command_line(experiment, flags, [*(set_ or ()), *policy])
     for note in cells.notes:
         console.print(f"note: {note}", markup=False)
     if dry_run:
@@ -162,17 +171,57 @@ def methods_() -> None:
 @data_app.command(name="list")
 @friendly
 def data_list() -> None:
-    """List the data sets: size, where they lie, whether they are ready.
+    """List the data sets: what they are, where their owners offer them, where the files go, what is ready.
 
     Example: bench data list
     """
     from core.datasets import ENTRIES
+    from core.datasets.show import show_list
 
-    table = Table("name", "clips", "on disk", "state", "what it is")
-    for entry in ENTRIES.values():
-        state = "ready" if entry.ready() else f"made on first use, or by: bench data prepare {entry.name}"
-        table.add_row(entry.name, entry.clips, entry.size, state, entry.about)
-    console.print(table)
+    show_list(list(ENTRIES.values()), console)
+
+
+@data_app.command()
+@friendly
+def add(
+    name: Annotated[str, typer.Argument(help="A data set, e.g. msrvtt.")],
+    root: Root = None,
+    videos: Videos = None,
+    captions: Captions = None,
+) -> None:
+    """Say once where a data set lies; kept in bench.toml. The variable BENCH_DATA overrides it.
+
+    Example: bench data add msrvtt --root /data/msrvtt
+    """
+    from core.datasets.commands import add_dataset
+    from core.datasets.locations import location_of
+
+    add_dataset(name, location_of(root, videos, captions), console)
+
+
+@data_app.command()
+@friendly
+def check(
+    name: Annotated[str, typer.Argument(help="A data set, e.g. msrvtt.")],
+    root: Root = None,
+    videos: Videos = None,
+    captions: Captions = None,
+    set_: Annotated[
+        list[str] | None, typer.Option("--set", help="An option of the data set, data.key=value; repeatable.")
+    ] = None,
+    quick: Annotated[bool, typer.Option("--quick", help="Look for the files, open none of them.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="Print everything as JSON.")] = False,
+    workers: Annotated[int | None, typer.Option(min=1, help="Processes; one per core unless given.")] = None,
+) -> None:
+    """Count what is found, missing, silent, undecodable; exit code 1 where a listed video has no picture.
+
+    Example: bench data check folder --videos clips --captions captions.csv
+    """
+    from core.datasets.commands import check_files
+
+    place = (root, videos, captions)
+    if not check_files(name, place, set_ or (), console, quick=quick, workers=workers, as_json=json):
+        raise typer.Exit(1)
 
 
 @data_app.command()
@@ -180,6 +229,7 @@ def data_list() -> None:
 def prepare(
     name: Annotated[str, typer.Argument(help="A data set, e.g. avworld.")],
     workers: Annotated[int | None, typer.Option(min=1, help="Processes; one per core unless given.")] = None,
+    missing: Missing = None,
 ) -> None:
     """Make a data set ready: generate or decode it once and encode its features.
 
@@ -187,7 +237,7 @@ def prepare(
     """
     from core import pipeline
 
-    pipeline.prepare_dataset(name, workers, console)
+    pipeline.prepare_dataset(name, workers, console, missing or "fail")
 
 
 def main() -> None:

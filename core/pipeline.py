@@ -1,5 +1,6 @@
 """A matrix from cells to outcomes: shared data first, then the cells in processes of their own."""
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -7,10 +8,12 @@ from rich.console import Console
 from rich.table import Table
 
 from core.cells import digest, prepare_materials
-from core.datasets import find_dataset
+from core.datasets import dataset_fingerprint, find_dataset, load_dataset
+from core.datasets.missing import absence
+from core.datasets.options import MissingPolicy
 from core.matrix import has_axis
 from core.method import registered_methods
-from core.progress import Bars
+from core.progress import Bars, Silent
 from core.runs import find_runs, open_run
 from core.scheduler import Cell, Outcome, default_workers, run_cells
 from core.spec import SCHEMA, RunSpec, resolve
@@ -21,12 +24,33 @@ def shared_key(spec: RunSpec) -> tuple[object, ...]:
     return (spec.dataset, spec.backbone, spec.audio_encoder, spec.frames, spec.frame_sampling)
 
 
+def data_key(spec: RunSpec) -> tuple[str, str]:
+    """What two cells must agree in to ask for the same data set under the same options."""
+    return spec.dataset, json.dumps(spec.data, sort_keys=True)
+
+
+def announce(specs: Sequence[RunSpec], console: Console) -> None:
+    """Says in one line per data set that a user has on disk how many videos there are and how many lack.
+
+    Raises `BenchError` where that forbids to go on, before anything is decoded.
+    """
+    for spec in {data_key(spec): spec for spec in specs}.values():
+        if find_dataset(spec.dataset).layout:
+            dataset = load_dataset(spec.dataset, Silent(), workers=1, options=spec.data)
+            counts = " · ".join(f"{name} {len(split.videos):,}" for name, split in dataset.splits.items())
+            lost = (
+                f"{absence(dataset)} ({spec.data['missing']})" if absence(dataset) else "no file is missing"
+            )
+            console.print(f"{spec.dataset}: {counts}; {lost}", markup=False, highlight=False)
+
+
 def execute(specs: Sequence[RunSpec], root: Path, workers: int | None, console: Console) -> list[Outcome]:
     """Prepares data and features once, then runs every cell that is not finished yet.
 
     Finished cells come back as `done` without being run. Raises `BenchError` where the data cannot be
     prepared; a cell that fails is an outcome, not an exception.
     """
+    announce(specs, console)
     progress = Bars(console)
     cells = []
     for spec in specs:
@@ -57,9 +81,14 @@ def plan(specs: Sequence[RunSpec], root: Path) -> Table:
         fingerprint = manifest.get("fingerprints", {}).get("dataset")
         known[(directory.read_spec().canonical(), fingerprint)] = status.get("state")
     table = Table("method", "data", "fusion", "pooling", "perturbation", "audio", "frames", "seed", "state")
+    fingerprints = {
+        key: dataset_fingerprint(spec.dataset, spec.data)
+        for key, spec in {data_key(spec): spec for spec in specs}.items()
+    }
     for spec in specs:
-        here = (spec.canonical(), find_dataset(spec.dataset).fingerprint())
-        state = known.get(here) or known.get((spec.canonical(), None)) or "to do"
+        data = fingerprints[data_key(spec)]
+        state = known.get((spec.canonical(), data)) or known.get((spec.canonical(), None)) or "to do"
+        state = "no data" if data is None else state
         parts = [str(spec.config.get(part, "–")) for part in ("fusion", "pooling", "perturbation")]
         audio = spec.audio_encoder if parts[0] != "none" else "–"
         table.add_row(
@@ -68,13 +97,16 @@ def plan(specs: Sequence[RunSpec], root: Path) -> Table:
     return table
 
 
-def prepare_dataset(name: str, workers: int | None, console: Console) -> None:
+def prepare_dataset(
+    name: str, workers: int | None, console: Console, missing: MissingPolicy = "fail"
+) -> None:
     """Makes a data set, its store and the features that the default methods read."""
     progress = Bars(console)
     listening = next(
         key for key, cls in sorted(registered_methods().items()) if has_axis(cls, "audio_encoder")
     )
-    spec = resolve(listening, name, {})
+    spec = resolve(listening, name, {"data.missing": missing})
+    announce([spec], console)
     materials = prepare_materials(spec, progress, workers or default_workers(64))
     console.print(
         f"{name} is ready: {len(materials.store)} clips, fingerprint {materials.dataset.fingerprint[:12]}"

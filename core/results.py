@@ -40,9 +40,11 @@ def write_results(
     splits: Mapping[str, Split],
     results: Sequence[Result],
     gates: Mapping[str, GateReport],
+    protocol: Mapping[str, str] | None = None,
 ) -> None:
-    """Writes the three files, each whole or not at all."""
-    entries = [entry(spec, splits[result.split], result) for result in results]
+    """Writes the three files, each whole or not at all; `protocol` is what the data set has to say."""
+    data = {**spec.data, **(protocol or {})}
+    entries = [entry(spec, splits[result.split], result, data) for result in results]
     reports = {name: {"auroc": report.auroc} for name, report in gates.items()}
     write_json(folder / "metrics.json", {"schema": SCHEMA, "results": entries, "gates": reports})
     table = pd.concat([query_table(splits[result.split], result) for result in results], ignore_index=True)
@@ -53,8 +55,8 @@ def write_results(
             save_file(gate_tensors(gates), temporary)
 
 
-def entry(spec: RunSpec, split: Split, result: Result) -> dict[str, Any]:
-    """The metrics of one direction with the protocol they were measured under."""
+def entry(spec: RunSpec, split: Split, result: Result, data: Mapping[str, Any]) -> dict[str, Any]:
+    """The metrics of one direction with the protocol they were measured under; `data` is the data set's."""
     records = result.records
     expected = recall_credit(records, 1)
     clusters = cluster_ids(split, records.video)
@@ -77,6 +79,9 @@ def entry(spec: RunSpec, split: Split, result: Result) -> dict[str, Any]:
             "gallery": records.candidates,
             "tie_tolerance": result.tolerance,
             "noise_seed": spec.seeds.noise,
+            "text_tokens": spec.text_tokens,
+            "gallery_fingerprint": split.fingerprint,
+            "data": dict(data),
         },
         "metrics": {policy: metrics_record(records, policy) for policy in TIE_POLICIES},
         "recall_at_1_interval": None if interval is None else [interval.low, interval.high],

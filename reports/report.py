@@ -23,7 +23,9 @@ def tables_of(
         return []
     names = dict.fromkeys(run.spec.dataset for run in runs)
     ceilings = {
-        name: load_dataset(name, Silent(), workers=1).ceilings for name in names if find_dataset(name).ready()
+        name: load_dataset(name, Silent(), workers=1).ceilings
+        for name, entry in ((name, find_dataset(name)) for name in names)
+        if entry.has_truth and entry.ready()
     }
     frame = frame_of(runs).sort_values(["dataset", "split"], kind="stable")
     return choose(frame, runs, ceilings)

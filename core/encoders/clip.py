@@ -13,7 +13,7 @@ from core.crops import centre_crop
 from core.encoders.published import CLIP, obtain
 from core.encoders.towers import Tokenizer, open_towers
 from core.encoders.weights import fingerprint, shipped_folder
-from core.errors import unknown_name
+from core.errors import BenchError, unknown_name
 from core.method import ClipTextWeights
 
 if TYPE_CHECKING:
@@ -88,9 +88,28 @@ class ClipBackbone:
         """64 hexadecimal digits over the weights as they are when first asked for."""
         return fingerprint(self.model.state_dict())
 
-    def tokenise(self, texts: Sequence[str]) -> Tensor:
-        """Token rows `(N, context)` int64, padded with 0; longer captions are cut, the end mark stays."""
-        return self.tokenizer(list(texts), context_length=self.context)
+    def tokenise(self, texts: Sequence[str], length: int | None = None) -> Tensor:
+        """Token rows `(N, length)` int64, padded with 0; longer captions are cut, the end mark stays.
+
+        `length` is the tower's context unless given.
+        """
+        return self.tokenizer(list(texts), context_length=length or self.context)
+
+    def tokens_and_cuts(self, texts: Sequence[str], length: int) -> tuple[Tensor, int]:
+        """Token rows `(N, length)` int64, and how many of the captions had to be cut to that length.
+
+        Raises `BenchError` where the tower cannot read so many tokens.
+        """
+        if length > self.context:
+            raise BenchError(
+                f"backbone '{self.name}' reads {self.context} tokens, not {length}; "
+                f"pass --set text_tokens={self.context}"
+            )
+        rows = self.tokenise(texts, length + 1)
+        cut = rows[:, -1] != 0
+        tokens = rows[:, :-1].clone()
+        tokens[cut, -1] = rows[cut, -1]  # the end mark
+        return tokens, int(cut.sum())
 
     def encode_images(self, pixels: Tensor, mask: Tensor | None = None) -> Tensor:
         """Embeddings `(B, D)` of RGB frames `(B, h, w, 3)` uint8 with a short side of `image_size`.

@@ -1,7 +1,8 @@
 """Encoders whose weights others publish: under which names, and where on this machine they may lie.
 
-Looked for in this order: the folders of the variable `BENCH_WEIGHTS`, the Hugging Face cache, the cache
-of OpenAI's and open_clip's downloads, torch's hub. What is nowhere is downloaded from the Hugging Face
+Looked for in this order: the folders of the variable `BENCH_WEIGHTS`, the folder that `bench.toml` names
+(`[weights]` `folder = "DIR"`), the Hugging Face cache, the cache of OpenAI's and open_clip's downloads,
+torch's hub. What is nowhere is downloaded from the Hugging Face
 hub by its own library, unless the user is offline.
 """
 
@@ -12,10 +13,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from core.errors import BenchError
+from core.settings import read_settings
 from core.shell import console
 
 VARIABLE = "BENCH_WEIGHTS"
 """Names folders of weights, separated as in PATH."""
+SECTION, KEY = "weights", "folder"
+"""What names a folder of weights in `bench.toml`."""
 OFFLINE = ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE")
 """Variables of the libraries that forbid downloads."""
 OPENAI_CACHE = Path("~/.cache/clip")
@@ -69,10 +73,15 @@ def is_model_folder(folder: Path) -> bool:
     )
 
 
+def own_folders() -> list[Path]:
+    """The folders of weights that the user names; raises `BenchError` for an unreadable `bench.toml`."""
+    named = [*os.environ.get(VARIABLE, "").split(os.pathsep), str(read_settings(SECTION).get(KEY, ""))]
+    return [Path(folder).expanduser() for folder in named if folder]
+
+
 def own_places(entry: Published) -> Iterator[Path]:
     """Where the user's own folders may hold an encoder: by our name, its repository's or its file's."""
-    for root in filter(None, os.environ.get(VARIABLE, "").split(os.pathsep)):
-        folder = Path(root).expanduser()
+    for folder in own_folders():
         yield folder / entry.name
         for repository in entry.repositories:
             yield folder / repository
@@ -119,7 +128,7 @@ def obtain(entry: Published) -> Path:
 
 def missing(entry: Published) -> str:
     """What is missing, where it was looked for, and how to put it there, in one line."""
-    folders = os.environ.get(VARIABLE) or f"{VARIABLE} (not set)"
+    folders = ", ".join(map(str, own_folders())) or f"{VARIABLE} (not set)"
     caches = f", {OPENAI_CACHE} and torch's hub" if entry.files else ""
     return (
         f"no weights of '{entry.name}' in {folders}, the Hugging Face cache{caches}; put "

@@ -51,7 +51,7 @@ def results_of(matrix: Tensor, **names: str) -> list[Result]:
 def written(
     folder: Path, results: list[Result], gates: Any = None
 ) -> tuple[list[dict[str, Any]], pd.DataFrame]:
-    write_results(folder, SPEC, {"test": split()}, results, gates or {})
+    write_results(folder, SPEC, {"test": split()}, results, gates or {}, {"paragraph": "none"})
     return json.loads((folder / "metrics.json").read_text())["results"], pd.read_parquet(
         folder / "queries.parquet"
     )

@@ -19,6 +19,8 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A home of its own, without weights and without a network."""
     for name in (published.VARIABLE, *published.OFFLINE):
         monkeypatch.delenv(name, raising=False)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("platformdirs.user_config_dir", lambda _: str(tmp_path / "config"))
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "hub"))
     monkeypatch.setattr(published, "OPENAI_CACHE", tmp_path / "clip")
     monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path / "torch"))
@@ -46,6 +48,16 @@ def test_a_folder_of_the_users_own_is_found_by_each_of_its_names(home, monkeypat
     folder = model_folder(home / "own" / place)
     monkeypatch.setenv(published.VARIABLE, f"{home / 'elsewhere'}{os.pathsep}{home / 'own'}")
     assert obtain(PUBLISHED["ViT-B-32"]) == folder
+
+
+def test_the_folder_that_bench_toml_names_is_looked_into_behind_the_variables(home, monkeypatch):
+    (home / "bench.toml").write_text(f"[weights]\nfolder = '{home / 'said'}'\n")
+    entry, said = PUBLISHED["ast"], model_folder(home / "said" / "ast")
+    assert obtain(entry) == said
+    monkeypatch.setenv(published.VARIABLE, str(home / "own"))
+    assert obtain(entry) == said
+    own = model_folder(home / "own" / "ast")
+    assert obtain(entry) == own
 
 
 def test_a_file_of_openais_is_found_in_every_cache(home, monkeypatch):
