@@ -8,7 +8,7 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from core.shell import complain, console, friendly, integers, values
+from core.shell import complain, console, forbid_downloads, friendly, integers, values
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -28,6 +28,7 @@ Missing = Annotated[
 ]
 Root = Annotated[Path | None, typer.Option(help="Folder that holds annotation files and videos.")]
 Videos = Annotated[Path | None, typer.Option(help="Folder of the videos, where it is another one.")]
+Offline = Annotated[bool, typer.Option("--offline", help="Download no weights, as HF_HUB_OFFLINE=1 does.")]
 Captions = Annotated[Path | None, typer.Option(help="The caption file of `folder`.")]
 
 
@@ -52,6 +53,7 @@ def run(
         int | None, typer.Option(min=1, help="Cells at a time; one per core unless given.")
     ] = None,
     missing: Missing = None,
+    offline: Offline = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the cells and stop.")] = False,
     runs: Runs = Path("runs"),
 ) -> None:
@@ -59,6 +61,7 @@ def run(
 
     Example: bench run --methods gaid,tmass --datasets avworld --perturbation dasp,stp --seeds 0,1
     """
+    forbid_downloads(offline)
     from core import workers as processes
 
     processes.start_server()  # imports in the background what this process imports next
@@ -230,14 +233,39 @@ def prepare(
     name: Annotated[str, typer.Argument(help="A data set, e.g. avworld.")],
     workers: Annotated[int | None, typer.Option(min=1, help="Processes; one per core unless given.")] = None,
     missing: Missing = None,
+    methods: Names = None,
+    offline: Offline = False,
 ) -> None:
-    """Make a data set ready: generate or decode it once and encode its features.
+    """Make a data set ready: generate or decode it once and encode what the methods (all, by default) read.
 
-    Example: bench data prepare avworld
+    Example: bench data prepare msrvtt --methods gaid,tmass
     """
+    forbid_downloads(offline)
     from core import pipeline
 
-    pipeline.prepare_dataset(name, workers, console, missing or "fail")
+    pipeline.prepare_dataset(name, values(methods), workers, console, missing or "fail")
+
+
+@app.command()
+@friendly
+def doctor(
+    json: Annotated[bool, typer.Option("--json", help="Print everything as JSON.")] = False,
+    offline: Offline = False,
+) -> None:
+    """Say what this installation has and lacks; exit code 1 where something that is needed is missing.
+
+    Example: bench doctor
+    """
+    forbid_downloads(offline)
+    from core import doctor as doctors
+
+    findings = doctors.examine()
+    if json:
+        print(doctors.as_json(findings))
+    else:
+        doctors.show(findings, console)
+    if not doctors.is_whole(findings):
+        raise typer.Exit(1)
 
 
 def main() -> None:

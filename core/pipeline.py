@@ -7,11 +7,10 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from core.cells import digest, prepare_materials
+from core.cells import digest, prepare_materials, uses_audio
 from core.datasets import dataset_fingerprint, find_dataset, load_dataset
 from core.datasets.missing import absence
 from core.datasets.options import MissingPolicy
-from core.matrix import has_axis
 from core.method import registered_methods
 from core.progress import Bars, Silent
 from core.runs import find_runs, open_run
@@ -98,16 +97,23 @@ def plan(specs: Sequence[RunSpec], root: Path) -> Table:
 
 
 def prepare_dataset(
-    name: str, workers: int | None, console: Console, missing: MissingPolicy = "fail"
+    name: str,
+    methods: Sequence[str],
+    workers: int | None,
+    console: Console,
+    missing: MissingPolicy = "fail",
 ) -> None:
-    """Makes a data set, its store and the features that the default methods read."""
+    """Makes a data set, and the stores and features that some methods read by default.
+
+    All registered methods where none is named. Raises `BenchError` as `prepare_materials` does.
+    """
     progress = Bars(console)
-    listening = next(
-        key for key, cls in sorted(registered_methods().items()) if has_axis(cls, "audio_encoder")
-    )
-    spec = resolve(listening, name, {"data.missing": missing})
-    announce([spec], console)
-    materials = prepare_materials(spec, progress, workers or default_workers(64))
+    specs = [
+        resolve(method, name, {"data.missing": missing}) for method in methods or sorted(registered_methods())
+    ]
+    announce(specs, console)
+    for spec in {(shared_key(spec), uses_audio(spec)): spec for spec in specs}.values():
+        materials = prepare_materials(spec, progress, workers or default_workers(64))
     console.print(
         f"{name} is ready: {len(materials.store)} clips, fingerprint {materials.dataset.fingerprint[:12]}"
     )

@@ -177,6 +177,7 @@ def test_the_surface_of_the_command_line_is_frozen() -> None:
             "--fusion",
             "--methods",
             "--missing",
+            "--offline",
             "--perturbation",
             "--pooling",
             "--runs",
@@ -189,7 +190,8 @@ def test_the_surface_of_the_command_line_is_frozen() -> None:
         "parity": ["folder"],
         "methods": [],
         "data list": [],
-        "data prepare": ["--missing", "--workers", "name"],
+        "doctor": ["--json", "--offline"],
+        "data prepare": ["--methods", "--missing", "--offline", "--workers", "name"],
         "data add": ["--captions", "--root", "--videos", "name"],
         "data check": [
             "--captions",

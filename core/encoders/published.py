@@ -141,11 +141,6 @@ def is_offline() -> bool:
     return any(os.environ.get(name, "").lower() in ("1", "true", "yes", "on") for name in OFFLINE)
 
 
-def go_offline() -> None:
-    """Forbids downloads to this process and its children; called before the libraries are imported."""
-    os.environ.update(dict.fromkeys(OFFLINE, "1"))
-
-
 def download(entry: Published) -> Path:
     """The folder of an encoder in the Hugging Face cache, downloaded through that hub's library.
 

@@ -10,6 +10,7 @@ import torch
 from core.encoders import published
 from core.encoders.published import PUBLISHED, is_offline, locate, obtain
 from core.errors import BenchError
+from core.shell import forbid_downloads
 
 TIMM, OPENAI = PUBLISHED["ViT-B-32"].repositories
 
@@ -135,7 +136,8 @@ def test_without_a_network_the_line_says_so(monkeypatch):
 def test_offline_reaches_the_libraries_through_their_own_variables(monkeypatch):
     for name in published.OFFLINE:
         monkeypatch.setenv(name, "0")
+    forbid_downloads(False)
     assert not is_offline()
-    published.go_offline()
+    forbid_downloads(True)
     assert is_offline()
     assert all(os.environ[name] == "1" for name in published.OFFLINE)
