@@ -2,14 +2,14 @@
 
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from core.shell import complain, console, friendly, integers, values
+from core.shell import complain, console, forbid_downloads, friendly, integers, values
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -27,6 +27,14 @@ export_app = typer.Typer(
 app.add_typer(export_app, name="export")
 Runs = Annotated[Path, typer.Option("--runs", help="Folder of the run directories.")]
 Names = Annotated[str | None, typer.Option(help="Comma-separated values.")]
+Missing = Annotated[
+    Literal["fail", "count-as-miss", "drop"] | None,
+    typer.Option(help="Videos without a file that decodes: fail (default), count-as-miss or drop."),
+]
+Root = Annotated[Path | None, typer.Option(help="Folder that holds annotation files and videos.")]
+Videos = Annotated[Path | None, typer.Option(help="Folder of the videos, where it is another one.")]
+Offline = Annotated[bool, typer.Option("--offline", help="Download no weights, as HF_HUB_OFFLINE=1 does.")]
+Captions = Annotated[Path | None, typer.Option(help="The caption file of `folder`.")]
 
 
 @app.command()
@@ -58,6 +66,8 @@ def run(
     cluster: Annotated[
         str | None, typer.Option(help="Run on the Ray cluster at this address, or on a local one: local.")
     ] = None,
+    missing: Missing = None,
+    offline: Offline = False,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Print the cells, what is done and an estimate; run nothing.")
     ] = False,
@@ -67,6 +77,7 @@ def run(
 
     Example: bench run --methods gaid,tmass --datasets avworld --perturbation dasp,stp --seeds 0,1
     """
+    forbid_downloads(offline)
     from core import workers as processes
 
     processes.start_server()  # imports in the background what this process imports next
@@ -82,7 +93,8 @@ def run(
         "frames": integers(frames, "--frames"),
         "seeds": integers(seeds, "--seeds"),
     }
-    changes = [*checkpoints.assignments(checkpoint, flags["methods"]), *(set_ or ())]
+    policy = [f"data.missing={missing}"] if missing else []
+    changes = [*checkpoints.assignments(checkpoint, flags["methods"]), *(set_ or ()), *policy]
     cells = matrix.from_command_line(experiment, flags, changes)
     together.start(1 if dry_run else devices, console)
     for note in cells.notes:
@@ -278,17 +290,57 @@ def methods_() -> None:
 @data_app.command(name="list")
 @friendly
 def data_list() -> None:
-    """List the data sets: size, where they lie, whether they are ready.
+    """List the data sets: what they are, where their owners offer them, where the files go, what is ready.
 
     Example: bench data list
     """
     from core.datasets import ENTRIES
+    from core.datasets.show import show_list
 
-    table = Table("name", "clips", "on disk", "state", "what it is")
-    for entry in ENTRIES.values():
-        state = "ready" if entry.ready() else f"made on first use, or by: bench data prepare {entry.name}"
-        table.add_row(entry.name, entry.clips, entry.size, state, entry.about)
-    console.print(table)
+    show_list(list(ENTRIES.values()), console)
+
+
+@data_app.command()
+@friendly
+def add(
+    name: Annotated[str, typer.Argument(help="A data set, e.g. msrvtt.")],
+    root: Root = None,
+    videos: Videos = None,
+    captions: Captions = None,
+) -> None:
+    """Say once where a data set lies; kept in bench.toml. The variable BENCH_DATA overrides it.
+
+    Example: bench data add msrvtt --root /data/msrvtt
+    """
+    from core.datasets.commands import add_dataset
+    from core.datasets.locations import location_of
+
+    add_dataset(name, location_of(root, videos, captions), console)
+
+
+@data_app.command()
+@friendly
+def check(
+    name: Annotated[str, typer.Argument(help="A data set, e.g. msrvtt.")],
+    root: Root = None,
+    videos: Videos = None,
+    captions: Captions = None,
+    set_: Annotated[
+        list[str] | None, typer.Option("--set", help="An option of the data set, data.key=value; repeatable.")
+    ] = None,
+    quick: Annotated[bool, typer.Option("--quick", help="Look for the files, open none of them.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="Print everything as JSON.")] = False,
+    workers: Annotated[int | None, typer.Option(min=1, help="Processes; one per core unless given.")] = None,
+) -> None:
+    """Count what is found, missing, silent, undecodable; exit code 1 where a listed video has no picture.
+
+    Example: bench data check folder --videos clips --captions captions.csv
+    """
+    from core.datasets.commands import check_files
+
+    place = (root, videos, captions)
+    if not check_files(name, place, set_ or (), console, quick=quick, workers=workers, as_json=json):
+        raise typer.Exit(1)
 
 
 @data_app.command()
@@ -296,14 +348,40 @@ def data_list() -> None:
 def prepare(
     name: Annotated[str, typer.Argument(help="A data set, e.g. avworld.")],
     workers: Annotated[int | None, typer.Option(min=1, help="Processes; one per core unless given.")] = None,
+    missing: Missing = None,
+    methods: Names = None,
+    offline: Offline = False,
 ) -> None:
-    """Make a data set ready: generate or decode it once and encode its features.
+    """Make a data set ready: generate or decode it once and encode what the methods (all, by default) read.
 
-    Example: bench data prepare avworld
+    Example: bench data prepare msrvtt --methods gaid,tmass
     """
+    forbid_downloads(offline)
     from core import pipeline
 
-    pipeline.prepare_dataset(name, workers, console)
+    pipeline.prepare_dataset(name, values(methods), workers, console, missing or "fail")
+
+
+@app.command()
+@friendly
+def doctor(
+    json: Annotated[bool, typer.Option("--json", help="Print everything as JSON.")] = False,
+    offline: Offline = False,
+) -> None:
+    """Say what this installation has and lacks; exit code 1 where something that is needed is missing.
+
+    Example: bench doctor
+    """
+    forbid_downloads(offline)
+    from core import doctor as doctors
+
+    findings = doctors.examine()
+    if json:
+        print(doctors.as_json(findings))
+    else:
+        doctors.show(findings, console)
+    if not doctors.is_whole(findings):
+        raise typer.Exit(1)
 
 
 def main() -> None:

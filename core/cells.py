@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from hashlib import sha256
 from pathlib import Path
 
 import torch
@@ -11,6 +12,8 @@ from safetensors.torch import save_file
 from core.checkpoints import Checkpoint
 from core.datasets import load_dataset
 from core.datasets.base import Dataset
+from core.datasets.missing import mark_absent, settle
+from core.datasets.options import MissingPolicy
 from core.encoders.audio import AudioEncoder
 from core.encoders.clip import ClipBackbone
 from core.errors import BenchError
@@ -23,6 +26,7 @@ from core.retriever import Retriever, SplitData
 from core.runs import RunDirectory, manifest, write_json
 from core.spec import RunSpec
 from core.store import Store, StoreSettings, prepare_store
+from core.store import digest as videos_digest
 from core.training import Trainer
 from core.video_captions import VideoCaption, read_video_captions
 from core.world import current_world
@@ -74,17 +78,27 @@ def video_captions(spec: RunSpec, dataset: Dataset) -> Mapping[str, VideoCaption
 
 def prepare_materials(spec: RunSpec, progress: Progress, workers: int) -> Materials:
     """Dataset, store and features of a cell, made where they are missing and opened where they are not."""
-    dataset = load_dataset(spec.dataset, progress, workers=workers)
+    dataset = load_dataset(spec.dataset, progress, workers=workers, options=spec.data)
     checkpoint = Checkpoint.read(Path(spec.checkpoint)) if spec.checkpoint else None
     clip = ClipBackbone.load(spec.backbone)
     if checkpoint:
         checkpoint.load_towers(clip)
     settings = StoreSettings(frames=spec.frames, sampling=spec.frame_sampling, size=clip.image_size)
-    videos = [video for split in dataset.splits.values() for video in split.videos]
-    place = f"{dataset.name}-{dataset.fingerprint[:12]}-{settings.frames}-{settings.sampling}-{settings.size}"
+    videos, media = dataset.videos, dataset.media_fingerprint
+    clips = sha256(f"{media} {videos_digest(videos)}".encode()).hexdigest()[:12]
+    place = f"{dataset.name}-{clips}-{settings.frames}-{settings.sampling}-{settings.size}"
+    missing: MissingPolicy = spec.data["missing"]
     store = prepare_store(
-        videos, dataset.fingerprint, settings, store_folder(place), workers=workers, progress=progress
+        videos,
+        media,
+        settings,
+        store_folder(place),
+        workers=workers,
+        progress=progress,
+        keep_undecodable=missing != "fail",
     )
+    undecodable = {store.ids[row]: store.reason[row] for row in store.undecodable.nonzero()[0]}
+    dataset = settle(mark_absent(dataset, undecodable, missing), missing)
     method = small_method(spec)
     audio = AudioEncoder.load(spec.audio_encoder) if method.uses_audio else None
     if checkpoint and audio:
@@ -123,6 +137,12 @@ def build_method(spec: RunSpec, materials: Materials, seed: int) -> Method:
     return method.to(device())
 
 
+def cut_captions(data: Mapping[str, SplitData]) -> str:
+    """How many captions of each split have more tokens than are read, e.g. "3 of 1,000 test"."""
+    counts = [f"{split.cut:,} of {len(split.tokens):,} {name}" for name, split in data.items() if split.cut]
+    return ", ".join(counts) or "none"
+
+
 def run_cell(spec: RunSpec, directory: RunDirectory, progress: Progress) -> None:
     """Trains and scores a cell; the folder is `done` only when every file of it is whole.
 
@@ -138,7 +158,7 @@ def run_cell(spec: RunSpec, directory: RunDirectory, progress: Progress) -> None
     materials.clip.model.to(device())
     retriever = Retriever(materials.clip, method, materials.features, materials.store, spec.training)
     data = {
-        name: SplitData.of(split, materials.clip, materials.store)
+        name: SplitData.of(split, materials.clip, materials.store, spec.text_tokens)
         for name, split in materials.dataset.splits.items()
     }
     selecting = "test" if spec.training.selection == "test-best" else "val"
@@ -154,13 +174,15 @@ def run_cell(spec: RunSpec, directory: RunDirectory, progress: Progress) -> None
             {name: tensor.contiguous() for name, tensor in retriever.trained_state().items()}, temporary
         )
     untrained = build_method(spec, materials, spec.seeds.initialisation + 1)
-    cost = evaluate(retriever, untrained, data, spec, directory, progress)
+    protocol = {**materials.dataset.protocol, "captions cut": cut_captions(data)}
+    cost = evaluate(retriever, untrained, data, spec, directory, progress, protocol)
     parameters = sum(p.numel() for p in method.parameters())
     write_json(
         directory.path / "manifest.json",
         manifest(
             started,
             materials.fingerprints(),
+            annotation_files=dict(materials.dataset.files),
             store=materials.store.folder.name,
             parameters=parameters,
             trained_parameters=sum(p.numel() for p in retriever.parameters() if p.requires_grad),

@@ -1,4 +1,4 @@
-"""One pass over a media file with PyAV: which packets there are, and the frames and sound that decode.
+"""Media files through PyAV: opening one, its packets, and every frame and sound that decodes.
 
 Seconds count from the container's own start plus the start of a window, the same clock for picture
 and sound. A broken packet costs its own frames, not the clip. No file name reaches a shell, and no
@@ -6,22 +6,18 @@ media file can make FFmpeg open the network.
 """
 
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
+from time import thread_time
 from typing import Any, Literal
 
 import av
-import numpy as np
-import torch
 from av.container import InputContainer
 from av.error import FFmpegError
-from av.video.reformatter import VideoReformatter
-from numpy.typing import NDArray
 
 from core.errors import BenchError
-from core.waveform import SOUND_RATE, WaveformBuilder
 
 Track = av.VideoStream | av.AudioStream
 Window = tuple[float, float | None]
@@ -29,58 +25,53 @@ Window = tuple[float, float | None]
 
 PREROLL = 1.0  # seconds read before a window, so that audio decoders have settled when it begins
 DEFAULT_FPS = 25.0  # for a single frame without any stated rate
-NO_TRACK = "no track"
-"""Key in `Pass.errors` of a file that has no audio track."""
+PATIENCE = 300.0
+"""Seconds of this thread's processor time that one pass over a file may take."""
+LARGEST = 64 * 2**20
+"""Pixels of a frame beyond which its codec refuses it (8K has half as many)."""
 
 
 class MediaError(BenchError):
     """A media file that cannot be used: the line names the file and the reason."""
 
+    def __init__(self, path: Path | str, reason: str) -> None:
+        super().__init__(path, reason)
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return "{}: {}".format(*self.args)
+
 
 @dataclass(frozen=True)
-class Wanted:
-    """Which frames of a window a pass keeps."""
+class Packets:
+    """What the packets of a picture track tell before anything is decoded."""
 
-    indices: frozenset[int]
-    """Numbers of the frames, counted from the first one in the window."""
-    size: int
-    """Short side in pixels."""
+    count: int
+    """Packets inside the window."""
     fps: float
-    """Frames per second, for files without time stamps."""
+    """Frames per second that the container states, or the measured rate where it states none."""
+    end: float
+    """When the last of them ends, in seconds from the window's start."""
 
 
-@dataclass
-class Pass:
-    """What one pass over a file collects; seconds count from the window's start."""
-
-    sound: WaveformBuilder
-    """The audio track, as far as it was asked for."""
-    first: float | None = None
-    """Time of the first frame that decoded, inside the window or before it."""
-    times: list[float] = field(default_factory=list)
-    """Time of every frame in the window."""
-    kept: dict[int, NDArray[np.uint8]] = field(default_factory=dict)
-    """The wanted frames `(h, w, 3)` by number."""
-    end: float = 0.0
-    """When the last frame ends."""
-    errors: dict[str, str] = field(default_factory=dict)
-    """The first error of the `video` and of the `audio` track, or `NO_TRACK`."""
-    converter: VideoReformatter = field(default_factory=VideoReformatter)
-    """Converts to RGB; kept, because setting it up costs more than a small frame."""
+def inside(time: float, window: Window) -> bool:
+    """Whether a time, counted from the window's start, lies in the window (to a tenth of a millisecond)."""
+    start, end = window
+    return time > -1e-4 and (end is None or time < end - start - 1e-4)
 
 
 @contextmanager
 def opened(path: Path, start: float) -> Iterator[InputContainer]:
     """The open file, positioned so that every frame from second `start` on is still to come."""
-    if not path.is_file():  # a pipe or a device would block
-        raise MediaError(f"{path}: no such file")
     try:
+        if not path.is_file():  # a pipe or a device would block
+            raise MediaError(path, "no such file")
         # An absolute path is never taken for a protocol, whatever its name begins with.
         container = av.open(
             str(path.resolve()), options={"protocol_whitelist": "file"}, metadata_errors="ignore"
         )
-    except FFmpegError as error:
-        raise MediaError(f"{path}: not a readable media file ({error.strerror})") from error
+    except (FFmpegError, OSError) as error:
+        raise MediaError(path, f"not a readable media file ({error.strerror})") from error
     with container:
         if start > PREROLL:
             target = round((start - PREROLL) * av.time_base) + (container.start_time or 0)
@@ -91,7 +82,7 @@ def opened(path: Path, start: float) -> Iterator[InputContainer]:
         yield container
 
 
-def _best(
+def best(
     container: InputContainer, kind: Literal["video", "audio"], related: Track | None = None
 ) -> Track | None:
     """FFmpeg's choice among a file's tracks of a kind; cover art is no choice where there is a film."""
@@ -99,7 +90,7 @@ def _best(
     return stream if isinstance(stream, Track) else None
 
 
-def _packets(
+def packets(
     container: InputContainer, streams: Sequence[Track], end: float | None
 ) -> "Iterator[av.Packet[Any]]":
     """The packets of some streams until all of them have passed second `end`, or the file breaks off."""
@@ -107,7 +98,12 @@ def _packets(
     units = {stream.index: float(stream.time_base or 0) for stream in streams}
     passed: set[int] = set()
     demuxer = container.demux(streams)
+    begun = thread_time()
     while len(passed) < len(streams):
+        if thread_time() - begun > PATIENCE:
+            raise MediaError(
+                container.name, f"reading takes more than {PATIENCE:g} s of processor time; cut it"
+            )
         try:
             packet = next(demuxer)
         except (StopIteration, FFmpegError):
@@ -123,58 +119,63 @@ def _packets(
             yield packet
 
 
-def count_packets(path: Path, container: InputContainer, window: Window) -> tuple[int, float]:
-    """How many video packets lie in the window, and the frame rate; nothing is decoded for it.
+def count_packets(container: InputContainer, window: Window) -> Packets:
+    """The video packets of the window; nothing is decoded for it.
 
     Raises `MediaError` where the file has no picture track.
     """
-    stream = _best(container, "video")
-    if stream is None:
-        raise MediaError(f"{path}: holds no picture track")
-    origin = (container.start_time or 0) / av.time_base
+    stream = _picture_track(container)
+    origin = (container.start_time or 0) / av.time_base + window[0]
     unit = float(stream.time_base or 0)
     times = [
         None if packet.pts is None else packet.pts * unit - origin
-        for packet in _packets(container, [stream], window[1])
+        for packet in packets(container, [stream], window[1])
     ]
-    inside = sum(t is None or _inside(t - window[0], window) for t in times)
-    known = sorted(t for t in times if t is not None)
+    known = sorted(time for time in times if time is not None)
     stated = stream.average_rate or stream.guessed_rate
     if stated:
-        return inside, float(stated)
-    return inside, (len(known) - 1) / (known[-1] - known[0]) if len(known) > 1 and known[-1] > known[
-        0
-    ] else DEFAULT_FPS
+        fps = float(stated)
+    elif len(known) > 1 and known[-1] > known[0]:
+        fps = (len(known) - 1) / (known[-1] - known[0])
+    else:
+        fps = DEFAULT_FPS
+    shown = [time for time in known if inside(time, window)]
+    count = len(shown) + times.count(None)
+    end = (shown[-1] if shown else (count - 1) / fps) + 1 / fps
+    return Packets(count, fps, end if window[1] is None else min(end, window[1] - window[0]))
 
 
-def _inside(time: float, window: Window) -> bool:
-    """Whether a time, counted from the window's start, lies in the window (to a tenth of a millisecond)."""
-    start, end = window
-    return time > -1e-4 and (end is None or time < end - start - 1e-4)
+def first_frame(container: InputContainer, window: Window) -> av.VideoFrame:
+    """The first frame of the window that decodes.
 
-
-def read_pass(container: InputContainer, window: Window, wanted: Wanted | None, rate: int | None) -> Pass:
-    """Decodes a file once, front to back: the wanted frames, and the sound at `rate` Hz."""
-    found = Pass(WaveformBuilder(rate or SOUND_RATE))
-    picture = _best(container, "video") if wanted else None
-    track = _best(container, "audio", picture) if rate else None
-    if rate and track is None:
-        found.errors[NO_TRACK] = "no audio track"
-    streams = [stream for stream in (picture, track) if stream is not None]
+    Raises `MediaError` where there is none.
+    """
+    stream = _picture_track(container)
     origin = (container.start_time or 0) / av.time_base + window[0]
-    for unit, frame in _decoded(container, streams, window[1], found.errors):
-        # PyAV leaves the time base out of the last frames, those that a decoder had held back.
-        time = None if frame.pts is None else frame.pts * unit - origin
-        if isinstance(frame, av.AudioFrame):
-            found.sound.add(frame, time)
-        elif isinstance(frame, av.VideoFrame) and wanted:
-            time = len(found.times) / wanted.fps if time is None else time
-            shown = frame.duration * unit if frame.duration else 1 / wanted.fps
-            _add_picture(found, frame, (time, time + shown), window, wanted)
-    return found
+    errors: dict[str, str] = {}
+    for unit, frame in decoded(container, [stream], window[1], errors):
+        outside = frame.pts is not None and not inside(frame.pts * unit - origin, window)
+        if isinstance(frame, av.VideoFrame) and not outside:
+            return frame
+    raise no_picture(container.name, window, errors)
 
 
-def _decoded(
+def no_picture(path: Path | str, window: Window, errors: Mapping[str, str]) -> MediaError:
+    """The error for a file of whose window no frame decodes."""
+    start, end = window
+    place = f" between {start:g} s and {'the end' if end is None else f'{end:g} s'}" if start or end else ""
+    why = errors.get("video", "the track holds no picture there")
+    return MediaError(path, f"no frame can be decoded{place}: {why}")
+
+
+def _picture_track(container: InputContainer) -> Track:
+    stream = best(container, "video")
+    if stream is None:
+        raise MediaError(container.name, "holds no picture track")
+    return stream
+
+
+def decoded(
     container: InputContainer, streams: Sequence[Track], end: float | None, errors: dict[str, str]
 ) -> Iterator[tuple[float, av.frame.Frame]]:
     """Every frame that decodes, with its track's unit of time; a track's first error goes into `errors`."""
@@ -183,9 +184,10 @@ def _decoded(
             errors[stream.type] = "FFmpeg has no decoder for this track"
         else:
             stream.codec_context.thread_count = 1  # the parallelism is over clips, in worker processes
+            stream.codec_context.options = {"max_pixels": str(LARGEST)}
     usable = [stream for stream in streams if stream.codec_context is not None]
     work = itertools.chain(
-        ((packet.stream, packet) for packet in _packets(container, usable, end)),
+        ((packet.stream, packet) for packet in packets(container, usable, end)),
         ((stream, None) for stream in usable),
     )
     units = {stream.index: float(stream.time_base or 0) for stream in usable}
@@ -195,38 +197,3 @@ def _decoded(
                 yield units[stream.index], frame
         except FFmpegError as error:
             errors.setdefault(stream.type, str(error.strerror))
-
-
-def _add_picture(
-    found: Pass, frame: av.VideoFrame, shown: tuple[float, float], window: Window, wanted: Wanted
-) -> None:
-    """Counts a frame, shown from one second to another, if it lies in the window; keeps it if wanted."""
-    time, end = shown
-    found.first = time if found.first is None else found.first
-    if not _inside(time, window):
-        return
-    if len(found.times) in wanted.indices:
-        image = found.converter.reformat(frame, format="rgb24")
-        found.kept[len(found.times)] = _upright(
-            image, frame.rotation, wanted.size, next(iter(found.kept.values()), None)
-        )
-    found.times.append(time)
-    found.end = max(found.end, end if window[1] is None else min(end, window[1] - window[0]))
-
-
-def _upright(
-    image: av.VideoFrame, rotation: int, size: int, like: NDArray[np.uint8] | None
-) -> NDArray[np.uint8]:
-    """An RGB frame as `(h, w, 3)`, turned by `rotation` degrees, its short side resized to `size` pixels.
-
-    `like` is an earlier frame of the clip: a picture that changes its size on the way keeps that one's.
-    """
-    upright = np.rot90(image.to_ndarray(), round(rotation / 90))
-    height, width = upright.shape[:2]
-    short = min(height, width)
-    shape = (height * size // short, width * size // short) if like is None else like.shape[:2]
-    if (height, width) == shape:
-        return np.ascontiguousarray(upright)
-    planes = torch.from_numpy(np.ascontiguousarray(upright.transpose(2, 0, 1)))[None]
-    resized = torch.nn.functional.interpolate(planes, size=shape, mode="bicubic", antialias=True)
-    return resized[0].permute(1, 2, 0).contiguous().numpy()

@@ -1,7 +1,7 @@
 """Encode once, score in tiles, rank, rescore: every protocol that a run asks for, on one checkpoint."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -12,6 +12,7 @@ from core.batch import Texts
 from core.gates import GateReport, gate_report
 from core.method import Method
 from core.metrics import rank_metrics
+from core.misses import count_misses
 from core.noise import KeyedNoise, NoiseMode
 from core.progress import Progress
 from core.ranking import QueryRecords, text_to_video, video_to_text
@@ -135,10 +136,11 @@ def evaluate(
     spec: RunSpec,
     directory: RunDirectory,
     progress: Progress,
+    protocol: Mapping[str, str] | None = None,
 ) -> ScoringCost:
     """Scores every split and condition of the spec and writes the results into the run's folder.
 
-    `untrained` is the control of the gate report.
+    `untrained` is the control of the gate report, `protocol` what the data set adds to that of the results.
     """
     results: list[Result] = []
     gates: dict[str, GateReport] = {}
@@ -158,13 +160,15 @@ def evaluate(
                     for records in both_directions(matrix, split.pairing, tolerance, condition):
                         if rescoring == "qb-norm" and records.direction == "v2t":
                             continue  # rows stand on two scales, so texts cannot be compared with each other
+                        counted = count_misses(records, split.split)
                         top = top_lists(matrix, split.pairing, records.direction)
-                        results.append(Result(name, condition, rescoring, label, tolerance, records, top))
+                        results.append(Result(name, condition, rescoring, label, tolerance, counted, top))
                 advance(1, f"{name} {condition}")
             report = gate_report(retriever, untrained, split)
             if report is not None:
                 gates[name] = report
-    write_results(directory.path, spec, {name: split.split for name, split in data.items()}, results, gates)
+    splits = {name: split.split for name, split in data.items()}
+    write_results(directory.path, spec, splits, results, gates, protocol)
     queries = sum(len(data[name].tokens) for name in spec.evaluation.splits)
     return ScoringCost(index_seconds, query_seconds, queries)
 

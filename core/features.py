@@ -1,11 +1,12 @@
 """Frame embeddings, audio states and what else methods ask for, of a whole store, once and memory-mapped.
 
 Each kind is cached apart, under the fingerprints of the store and of its own weights, so another audio
-encoder does not encode the pictures again. Work goes in shards that are written whole; the shards become one
-flat file when all are there.
+encoder does not encode the pictures again. Work goes in shards, each at its place in one flat file, which
+takes its name when all are there.
 """
 
 import math
+import os
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -27,7 +28,7 @@ from core.encoders.clip import ClipBackbone
 from core.errors import BenchError
 from core.feature_encoders import FeatureEncoder, Patches, Pictures, Sounds
 from core.paths import require_space, written_whole
-from core.progress import Progress
+from core.progress import Progress, bytes_in_words
 from core.storage import Store
 from core.video_captions import VideoCaption
 from core.workers import in_workers
@@ -152,26 +153,33 @@ def _cached(encode: FeatureEncoder, folder: Path, workers: int, progress: Progre
 def _encode_all(
     encode: FeatureEncoder, shape: tuple[int, ...], file: Path, workers: int, progress: Progress
 ) -> None:
-    """Encodes the missing shards and joins all of them into one file, which appears whole."""
-    parts = file.with_suffix(".parts")
-    require_space(file.parent, 2 * math.prod(shape) * np.dtype(encode.dtype).itemsize)
-    parts.mkdir(exist_ok=True)
-    store = encode.store
-    missing = [shard for shard in store.shards if not (parts / f"{shard}.npy").exists()]
-    with progress.task(
-        f"encoding {encode.what}", sum(len(store.rows(shard)) for shard in missing)
-    ) as advance:
-        for shard, _ in in_workers(partial(_write_part, encode, parts), missing, workers):
+    """Encodes the missing shards into one file, which takes its name when all are there."""
+    growing, done = file.with_suffix(".growing"), file.with_suffix(".done")
+    store, size = encode.store, math.prod(shape) * np.dtype(encode.dtype).itemsize
+    if not growing.exists():
+        shutil.rmtree(done, ignore_errors=True)
+        with written_whole(growing) as temporary:
+            np.lib.format.open_memmap(temporary, "w+", encode.dtype, shape)
+    done.mkdir(exist_ok=True)
+    missing = [shard for shard in store.shards if not (done / str(shard)).exists()]
+    clips = sum(len(store.rows(shard)) for shard in missing)
+    needed = size * clips / len(store)
+    progress.say(f"encoding {encode.what} of {clips:,} clips once: {bytes_in_words(needed)} in {file.parent}")
+    require_space(file.parent, needed)
+    with progress.task(f"encoding {encode.what}", clips) as advance:
+        for shard, _ in in_workers(partial(_write_part, encode, growing, done), missing, workers):
             advance(len(store.rows(shard)), "")
-    with written_whole(file) as temporary:
-        whole = np.lib.format.open_memmap(temporary, "w+", encode.dtype, shape)
-        for shard in store.shards:
-            whole[store.rows(shard)] = np.load(parts / f"{shard}.npy")
-        whole.flush()
-    shutil.rmtree(parts)
+    os.replace(growing, file)
+    shutil.rmtree(done)
 
 
-def _write_part(encode: FeatureEncoder, parts: Path, shard: int) -> None:
+def _write_part(encode: FeatureEncoder, growing: Path, done: Path, shard: int) -> None:
+    """Writes a shard's features to their place; not through the map, where a full disk would kill."""
     features = encode(shard)
-    with written_whole(parts / f"{shard}.npy") as temporary, temporary.open("wb") as file:
-        np.save(file, features)
+    first = np.load(growing, mmap_mode="r").offset + encode.store.rows(shard).start * features[0].nbytes
+    with growing.open("r+b") as file:
+        file.seek(first)
+        file.write(features.data)
+        file.flush()
+        os.fsync(file.fileno())
+    (done / str(shard)).touch()

@@ -15,6 +15,7 @@ from torch import Tensor
 from core.batch import first_captions
 from core.datasets.base import Truth
 from core.method import Method
+from core.misses import present_videos
 from core.retriever import Retriever, SplitData
 from core.scoring import exact_arithmetic
 from core.statistics import auroc, within_group_auroc
@@ -76,7 +77,7 @@ def gate_report(retriever: Retriever, untrained: Method, data: SplitData) -> Gat
             else:
                 for layer in range(gate.shape[1]):
                     scores[f"{name} layer {layer + 1}"] = clip_auroc(gate[:, layer], truth, audible, strata)
-    return GateReport(video, values.cpu(), audible, truth, scores)
+    return GateReport(present_videos(data.split)[video], values.cpu(), audible, truth, scores)
 
 
 def frame_auroc(gate: Tensor, truth: Tensor, audible: Tensor, strata: list[str]) -> dict[str, float]:

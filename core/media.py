@@ -13,11 +13,23 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from core.demuxing import NO_TRACK, MediaError, Pass, Wanted, Window, count_packets, opened, read_pass
+from core.demuxing import MediaError, Window, count_packets, no_picture, opened
+from core.describing import Description, describe
+from core.passes import NO_TRACK, Pass, Wanted, read_pass
 from core.sampling import one_per_second, segment_centres
 from core.waveform import SOUND_RATE, Sound, finished_sound
 
-__all__ = ["Clip", "Frames", "MediaError", "Sound", "decode_clip", "decode_frames", "decode_sound"]
+__all__ = [
+    "Clip",
+    "Description",
+    "Frames",
+    "MediaError",
+    "Sound",
+    "decode_clip",
+    "decode_frames",
+    "decode_sound",
+    "describe",
+]
 
 Sampling = Literal["segment-centres", "one-per-second"]
 
@@ -112,8 +124,8 @@ def _picture(
 ) -> tuple[Frames, Pass]:
     """The sampled frames, and the pass over the file that found them (with sound where `rate` is given)."""
     with opened(path, window[0]) as container:
-        total, fps = count_packets(path, container, window)
-    position = window[0]
+        packets = count_packets(container, window)
+    total, fps, position = packets.count, packets.fps, window[0]
     while True:
         slots, mask = _choose(sampling, max(total, 1), frames, fps)
         with opened(path, position) as container:
@@ -125,8 +137,7 @@ def _picture(
         else:
             break
     if not found.times:
-        why = found.errors.get("video", "the track holds no picture there")
-        raise MediaError(f"{path}: no frame can be decoded{_in(window)}: {why}")
+        raise no_picture(path, window, found.errors)
     pixels = np.zeros((frames, *found.kept[slots[0]].shape), np.uint8)
     times = np.zeros(frames, np.float32)
     for slot, (index, real) in enumerate(zip(slots, mask, strict=True)):
@@ -139,8 +150,3 @@ def _choose(sampling: Sampling, total: int, frames: int, fps: float) -> tuple[li
     if sampling == "one-per-second":
         return one_per_second(total, fps, frames, "uniform")
     return segment_centres(total, frames), [True] * frames
-
-
-def _in(window: Window) -> str:
-    start, end = window
-    return f" between {start:g} s and {'the end' if end is None else f'{end:g} s'}" if start or end else ""

@@ -29,7 +29,7 @@ def cache_root() -> Path:
     return root
 
 
-def require_space(folder: Path, needed: int) -> None:
+def require_space(folder: Path, needed: float) -> None:
     """Raises `BenchError` if `folder`'s disk has fewer than `needed` bytes free."""
     free = shutil.disk_usage(folder).free
     if free < needed:

@@ -6,13 +6,15 @@ from pathlib import Path
 
 from rich.console import Console
 
-from core.axes import has_axis
-from core.cells import prepare_materials
+from core.cells import prepare_materials, small_method
 from core.cluster import run_on_cluster
+from core.datasets import find_dataset, load_dataset
+from core.datasets.missing import absence
+from core.datasets.options import MissingPolicy
 from core.errors import BenchError
 from core.method import registered_methods
 from core.outcomes import Cell, Outcome, describe
-from core.progress import Bars, Progress
+from core.progress import Bars, Progress, Silent
 from core.runs import RunDirectory, open_run
 from core.scheduler import default_slots, default_workers, run_cells
 from core.spec import RunSpec, resolve
@@ -24,6 +26,26 @@ def shared_key(spec: RunSpec) -> str:
     """What two cells must agree in to be prepared in the same way, as text."""
     shared = spec.model_dump(mode="json", exclude={"training", "evaluation", "seeds"})
     return json.dumps([shared, spec.training.mode], sort_keys=True)
+
+
+def data_key(spec: RunSpec) -> tuple[str, str]:
+    """What two cells must agree in to ask for the same data set under the same options."""
+    return spec.dataset, json.dumps(spec.data, sort_keys=True)
+
+
+def announce(specs: Sequence[RunSpec], console: Console) -> None:
+    """Says in one line per data set that a user has on disk how many videos there are and how many lack."""
+    for spec in {data_key(spec): spec for spec in specs}.values():
+        if find_dataset(spec.dataset).layout:
+            try:
+                dataset = load_dataset(spec.dataset, Silent(), workers=1, options=spec.data)
+            except BenchError:
+                continue  # preparing says why, for every cell that needs it
+            counts = " · ".join(f"{name} {len(split.videos):,}" for name, split in dataset.splits.items())
+            lost = (
+                f"{absence(dataset)} ({spec.data['missing']})" if absence(dataset) else "no file is missing"
+            )
+            console.print(f"{spec.dataset}: {counts}; {lost}", markup=False, highlight=False)
 
 
 def digests(specs: Sequence[RunSpec], workers: int, progress: Progress) -> list[str | BenchError]:
@@ -57,6 +79,7 @@ def execute(
     """
     if launched_together():
         return run_together(specs, root, console)
+    announce(specs, console)
     found = digests(specs, workers or default_workers(64), Bars(console))
     refused = [error for error in found if isinstance(error, BenchError)]
     if len(refused) == len(specs):
@@ -81,14 +104,24 @@ def execute(
     return sorted(outcomes, key=lambda outcome: specs.index(outcome.cell.spec))
 
 
-def prepare_dataset(name: str, workers: int | None, console: Console) -> None:
-    """Makes a data set, its store and the features that the default methods read."""
+def prepare_dataset(
+    name: str,
+    methods: Sequence[str],
+    workers: int | None,
+    console: Console,
+    missing: MissingPolicy = "fail",
+) -> None:
+    """Makes a data set, and the stores and features that some methods read by default.
+
+    All registered methods where none is named. Raises `BenchError` as `prepare_materials` does.
+    """
     progress = Bars(console)
-    listening = next(
-        key for key, cls in sorted(registered_methods().items()) if has_axis(cls, "audio_encoder")
-    )
-    spec = resolve(listening, name, {})
-    materials = prepare_materials(spec, progress, workers or default_workers(64))
+    specs = [
+        resolve(method, name, {"data.missing": missing}) for method in methods or sorted(registered_methods())
+    ]
+    announce(specs, console)
+    for spec in {(shared_key(spec), small_method(spec).uses_audio): spec for spec in specs}.values():
+        materials = prepare_materials(spec, progress, workers or default_workers(64))
     console.print(
         f"{name} is ready: {len(materials.store)} clips, fingerprint {materials.dataset.fingerprint[:12]}"
     )

@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from core.datasets import find_dataset
+from core.datasets import dataset_fingerprint
 from core.runs import find_runs
 from core.scheduler import default_slots
 from core.spec import SCHEMA, RunSpec, dotted, resolve
@@ -47,9 +47,12 @@ class Past:
     timings: list[Timing] = field(default_factory=list)
 
     def state(self, spec: RunSpec) -> str:
-        """The state of a cell on the present data, `to do` where it has none."""
-        here = (spec.canonical(), find_dataset(spec.dataset).fingerprint())
-        return self.states.get(here) or self.states.get((spec.canonical(), None)) or "to do"
+        """The state of a cell on the present data: `to do` where it has none, `no data` where that is."""
+        data = dataset_fingerprint(spec.dataset, spec.data)
+        if data is None:
+            return "no data"
+        canonical = spec.canonical()
+        return self.states.get((canonical, data)) or self.states.get((canonical, None)) or "to do"
 
 
 def read_past(root: Path) -> Past:

@@ -1,5 +1,6 @@
 """Progress of long work: a bar with an estimate on a terminal, nothing elsewhere."""
 
+import math
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from typing import Protocol
@@ -19,6 +20,10 @@ class Progress(Protocol):
         """A task of `total` units; the context yields the function that advances it."""
         ...
 
+    def say(self, line: str) -> None:
+        """One line for the user, such as an estimate before long work begins."""
+        ...
+
 
 class Silent:
     """Reports nothing."""
@@ -27,6 +32,9 @@ class Silent:
     def task(self, description: str, total: int) -> Iterator[Advance]:
         """See `Progress.task`."""
         yield lambda units, note: None
+
+    def say(self, line: str) -> None:
+        """See `Progress.say`."""
 
 
 class Bars:
@@ -54,3 +62,27 @@ class Bars:
                 bar.update(task, advance=units, note=note)
 
             yield advance
+
+    def say(self, line: str) -> None:
+        """See `Progress.say`."""
+        self.console.print(line, markup=False, highlight=False, soft_wrap=True)
+
+
+def bytes_in_words(size: float) -> str:
+    """A number of bytes for people.
+
+    >>> bytes_in_words(24.31e9), bytes_in_words(3_400_000)
+    ('24.3 GB', '3.4 MB')
+    """
+    return f"{size / 1e9:,.1f} GB" if size >= 1e9 else f"{size / 1e6:.1f} MB"
+
+
+def seconds_in_words(seconds: float) -> str:
+    """A time span for people, whole seconds rounded up.
+
+    >>> seconds_in_words(11.4), seconds_in_words(750), seconds_in_words(11_000)
+    ('12 s', '12 min', '3.1 h')
+    """
+    if seconds >= 7200:
+        return f"{seconds / 3600:.1f} h"
+    return f"{seconds / 60:.0f} min" if seconds >= 120 else f"{math.ceil(seconds)} s"

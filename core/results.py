@@ -1,9 +1,7 @@
 """What scoring leaves in a run's folder: metrics.json, queries.parquet, top.parquet, gates.safetensors."""
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -46,9 +44,11 @@ def write_results(
     splits: Mapping[str, Split],
     results: Sequence[Result],
     gates: Mapping[str, GateReport],
+    protocol: Mapping[str, str] | None = None,
 ) -> None:
-    """Writes the four files, each whole or not at all."""
-    entries = [entry(spec, splits[result.split], result) for result in results]
+    """Writes the four files, each whole or not at all; `protocol` is what the data set has to say."""
+    data = {**spec.data, **(protocol or {})}
+    entries = [entry(spec, splits[result.split], result, data) for result in results]
     reports = {name: {"auroc": report.auroc} for name, report in gates.items()}
     write_json(folder / "metrics.json", {"schema": SCHEMA, "results": entries, "gates": reports})
     for name, rows_of in (("queries.parquet", query_table), ("top.parquet", top_table)):
@@ -60,8 +60,8 @@ def write_results(
             save_file(gate_tensors(gates), temporary)
 
 
-def entry(spec: RunSpec, split: Split, result: Result) -> dict[str, Any]:
-    """The metrics of one direction with the protocol they were measured under."""
+def entry(spec: RunSpec, split: Split, result: Result, data: Mapping[str, Any]) -> dict[str, Any]:
+    """The metrics of one direction with the protocol they were measured under; `data` is the data set's."""
     records = result.records
     expected = recall_credit(records, 1)
     clusters = cluster_ids(split, records.video)
@@ -82,9 +82,11 @@ def entry(spec: RunSpec, split: Split, result: Result) -> dict[str, Any]:
             "audio_alignment": spec.config.get("audio_alignment", "not applicable"),
             "queries": len(records),
             "gallery": records.candidates,
-            "gallery_fingerprint": gallery_fingerprint(split),
             "tie_tolerance": result.tolerance,
             "noise_seed": spec.seeds.noise,
+            "text_tokens": spec.text_tokens,
+            "gallery_fingerprint": split.fingerprint,
+            "data": dict(data),
         },
         "metrics": {policy: metrics_record(records, policy) for policy in TIE_POLICIES},
         "recall_at_1_interval": None if interval is None else [interval.low, interval.high],
@@ -153,12 +155,6 @@ def top_table(split: Split, result: Result) -> pd.DataFrame:
         }
     )
     return table[table["score"] > -np.inf]
-
-
-def gallery_fingerprint(split: Split) -> str:
-    """What two results must share to be compared query by query: videos, captions and their pairing."""
-    content = json.dumps([[video.id for video in split.videos], split.captions, split.video_of_caption])
-    return sha256(content.encode()).hexdigest()[:16]
 
 
 def strata_of(split: Split, videos: Tensor) -> list[str]:

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from core.batch import Texts, Videos, stable_keys
 from core.crops import centre_crop
 from core.datasets.base import Split
+from core.datasets.missing import dropped
 from core.encoders.clip import ClipBackbone
 from core.features import Features
 from core.method import Method
@@ -31,7 +32,10 @@ PIXEL_BATCH = 32
 
 @dataclass(frozen=True)
 class SplitData:
-    """A split as the engine handles it: token rows, keys, and where each video lies in the store."""
+    """A split as the engine handles it: token rows, keys, and where each video lies in the store.
+
+    Absent videos of the split and their captions are not in here (see `core.misses`).
+    """
 
     split: Split
     tokens: Tensor
@@ -39,20 +43,30 @@ class SplitData:
     text_keys: Tensor
     """`(N,)` int64."""
     pairing: Tensor
-    """`(N,)` int64: position in `split.videos` of each caption's video."""
+    """`(N,)` int64: position in `rows` of each caption's video."""
     rows: Tensor
     """`(V,)` int64: row of each video in the store and in the features."""
+    cut: int = 0
+    """Captions that had more tokens than are read."""
 
     @classmethod
-    def of(cls, split: Split, clip: ClipBackbone, store: Store) -> "SplitData":
-        """Tokenises a split's captions and finds its videos in the store."""
+    def of(
+        cls, split: Split, clip: ClipBackbone, store: Store, text_tokens: int | None = None
+    ) -> "SplitData":
+        """Tokenises a split's captions and finds its videos in the store.
+
+        `text_tokens` is the longest caption that is read; all that the tower reads unless given.
+        """
         row_of = {name: row for row, name in enumerate(store.ids)}
+        present = dropped(split)
+        tokens, cut = clip.tokens_and_cuts(present.captions, text_tokens or clip.context)
         return cls(
             split,
-            clip.tokenise(split.captions),
-            stable_keys(split.captions),
-            torch.tensor(split.video_of_caption),
-            torch.tensor([row_of[video.id] for video in split.videos]),
+            tokens,
+            stable_keys(present.captions),
+            torch.tensor(present.video_of_caption),
+            torch.tensor([row_of[video.id] for video in present.videos]),
+            cut,
         )
 
 

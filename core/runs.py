@@ -121,7 +121,9 @@ def find_runs(root: Path) -> list[RunDirectory]:
     return [RunDirectory(status.parent) for status in sorted(root.glob("*/status.json"))]
 
 
-def manifest(started: datetime, fingerprints: Mapping[str, str], **figures: float | str) -> Mapping[str, Any]:
+def manifest(
+    started: datetime, fingerprints: Mapping[str, str], **figures: float | str | Mapping[str, str]
+) -> Mapping[str, Any]:
     """Where a result comes from: commit, command, packages, hardware, data, weights and cost."""
     return {
         "schema": SCHEMA,

@@ -2,6 +2,7 @@
 
 import errno
 import functools
+import os
 import sys
 from collections.abc import Callable
 from typing import Any
@@ -60,3 +61,12 @@ def integers(text: str | None, option: str) -> tuple[int, ...]:
         except ValueError as error:
             raise BenchError(f"{option} takes whole numbers, not '{item}', e.g. {option} 12,24") from error
     return tuple(numbers)
+
+
+def forbid_downloads(offline: bool) -> None:
+    """With `offline`, keeps this process and its children from downloading weights.
+
+    By the hubs' own variables, which their libraries read when they are imported.
+    """
+    if offline:
+        os.environ.update(HF_HUB_OFFLINE="1", TRANSFORMERS_OFFLINE="1")

@@ -119,11 +119,15 @@ class RunSpec(Frozen):
     audio_encoder: str = "whisper-base"
     frames: int = Field(default=12, ge=1, le=256)
     frame_sampling: Literal["segment-centres", "one-per-second"] = "segment-centres"
+    text_tokens: int = Field(default=77, ge=3)
+    """Longest caption in tokens, both marks included; longer ones are cut, their end mark stays."""
     video_captions: str = "dataset"
     """What is said of the videos themselves, for methods that read it: `dataset` for the data set's own
     captions where it has any, `none`, or the path of a `captions.jsonl` (see `core.video_captions`)."""
     config: Mapping[str, Any] = {}
     """The method's own configuration, complete."""
+    data: Mapping[str, Any] = {}
+    """The data set's own options, complete (see `core.datasets.options`)."""
     checkpoint: str | None = None
     """File of an authors' checkpoint from whose weights the run starts, towers included; its sha256 is one of
     the run's fingerprints."""
@@ -155,13 +159,14 @@ def parse_assignment(text: str) -> tuple[str, Any]:
         return key, value
 
 
-def known_keys(method: str) -> set[str]:
-    """Every dotted key that a spec of that method takes."""
+def known_keys(method: str, dataset: str) -> set[str]:
+    """Every dotted key that a spec of that method on that data set takes."""
     nested: dict[str, type[BaseModel]] = {
         "training": TrainingSpec,
         "evaluation": EvaluationSpec,
         "seeds": Seeds,
         "config": find_method(method).Config,
+        "data": find_dataset(dataset).options,
     }
     plain = set(RunSpec.model_fields) - set(nested) - {"method", "dataset"}  # a cell is made for these two
     return plain | {f"{part}.{name}" for part, model in nested.items() for name in model.model_fields}
@@ -181,7 +186,7 @@ def layers(method: str, dataset: str) -> Iterator[Mapping[str, Any]]:
     cls = find_method(method)
     yield cls.recipe
     yield cls.dataset_defaults.get(dataset, {})
-    recipe, known = find_dataset(dataset).recipe, known_keys(method)
+    recipe, known = find_dataset(dataset).recipe, known_keys(method, dataset)
     # A recipe speaks to all methods; a key of a part that this method lacks does not concern it.
     yield {key: value for key, value in recipe.items() if not key.startswith("config.") or key in known}
 
@@ -191,12 +196,12 @@ def resolve(method: str, dataset: str, overrides: Mapping[str, Any]) -> RunSpec:
 
     Raises `BenchError` for an unknown key (with the nearest right one) or a value out of range.
     """
-    known = known_keys(method)
+    known = known_keys(method, dataset)
     values: dict[str, Any] = {"method": method, "dataset": dataset}
     for layer in (*layers(method, dataset), overrides):
         for key, value in layer.items():
             if key not in known:
-                raise unknown_name(f"key of method {method}", key, known)
+                raise unknown_name(f"key of {method} on {dataset}", key, known)
             values[key] = value
     nested: dict[str, Any] = {}
     for key, value in values.items():
@@ -206,7 +211,8 @@ def resolve(method: str, dataset: str, overrides: Mapping[str, Any]) -> RunSpec:
             nested[part] = value
     try:
         config = find_method(method).Config(**nested.pop("config", {}))
-        return RunSpec(**nested, config=config.model_dump(mode="json"))
+        data = find_dataset(dataset).options(**nested.pop("data", {}))
+        return RunSpec(**nested, config=config.model_dump(mode="json"), data=data.model_dump(mode="json"))
     except ValidationError as error:
         raise BenchError(f"{method} on {dataset}: {explain(error)}") from error
 

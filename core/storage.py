@@ -106,7 +106,7 @@ class Store:
     status: tuple[str, ...]
     """`(V,)` what became of the sound: `audible`, `silent`, `no-track` or `undecodable`."""
     reason: tuple[str, ...]
-    """`(V,)` why the sound is missing or incomplete; empty where all is well."""
+    """`(V,)` why the sound, or the whole clip, is missing or incomplete; empty where all is well."""
     _columns: dict[str, NDArray[np.int64]]
     _shards: dict[str, NDArray[Any]] = field(default_factory=dict, compare=False)
 
@@ -154,6 +154,12 @@ class Store:
     def settings(self) -> StoreSettings:
         """What was decoded."""
         return self.manifest.settings
+
+    @property
+    def undecodable(self) -> NDArray[np.bool_]:
+        """`(V,)` True for clips without a picture that decodes, which have no real frame; see `reason`."""
+        empty: NDArray[np.bool_] = ~self.mask.any(axis=1)
+        return empty
 
     @property
     def shards(self) -> range:

@@ -5,11 +5,11 @@ killed preparation therefore goes on where it stopped, and a half-made store is 
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import partial
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
+from time import thread_time
+from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -18,12 +18,12 @@ from filelock import FileLock
 
 from core.datasets.base import Video
 from core.errors import BenchError
-from core.media import Clip, MediaError, decode_clip
+from core.media import MediaError
 from core.paths import require_space, written_whole
-from core.progress import Progress
+from core.progress import Progress, bytes_in_words, seconds_in_words
+from core.shards import Shard, decode, shard_table, write_shard
 from core.storage import (
     MANIFEST,
-    SAMPLE_SCALE,
     SHARD_CLIPS,
     TABLE,
     Manifest,
@@ -34,15 +34,11 @@ from core.storage import (
 )
 from core.workers import in_workers
 
-__all__ = ["Store", "StoreSettings", "digest", "estimate_bytes", "prepare_store"]
+__all__ = ["Store", "StoreSettings", "digest", "estimate", "prepare_store"]
 
 PLAN = "plan.json"
-
-
-@dataclass(frozen=True)
-class _Shard:
-    number: int
-    videos: tuple[Video, ...]
+PROBES = 5
+"""Clips that are decoded for an estimate."""
 
 
 def prepare_store(
@@ -53,11 +49,13 @@ def prepare_store(
     *,
     workers: int,
     progress: Progress,
+    keep_undecodable: bool = False,
 ) -> Store:
     """The store of these videos in `folder`, decoded first where it is not finished.
 
-    `fingerprint` is the data set's. Raises `BenchError` where the folder holds a store of other
-    settings or videos, the disk is too full, or clips have no picture that decodes.
+    `fingerprint` is the data set's. A clip without a picture that decodes is an error, or with
+    `keep_undecodable` a row without a real frame (see `Store.undecodable`). Raises `BenchError` where
+    the folder holds a store of other settings or videos, the disk is too full, or clips do not decode.
     """
     folder.mkdir(parents=True, exist_ok=True)
     clips = digest(videos)
@@ -69,9 +67,16 @@ def prepare_store(
                 folder,
                 workers,
                 progress,
+                keep_undecodable,
             )
     store = Store.open(folder)
     store.require(settings, fingerprint, clips)
+    if not keep_undecodable and store.undecodable.any():
+        first = int(store.undecodable.argmax())
+        raise BenchError(
+            f"{store.undecodable.sum()} of {len(store)} clips have no picture that decodes; first: "
+            f"{videos[first].path}: {store.reason[first]}; replace them and delete {folder}"
+        )
     return store
 
 
@@ -80,42 +85,48 @@ def digest(videos: Sequence[Video]) -> str:
     return sha256("\n".join(f"{v.id}\t{v.start}\t{v.end}" for v in videos).encode()).hexdigest()
 
 
-def estimate_bytes(videos: Sequence[Video], settings: StoreSettings) -> int:
-    """About how large the store will be, from decoding three of its clips."""
-    probes = {0, len(videos) // 2, len(videos) - 1}
+class Estimate(NamedTuple):
+    """What decoding some clips will take."""
+
+    size: float
+    """Bytes of the store."""
+    seconds: float
+    """Of one processor core."""
+
+
+def estimate(videos: Sequence[Video], settings: StoreSettings) -> Estimate:
+    """About what decoding the videos will take, from decoding a few of them, evenly spaced."""
+    probed = np.unique(np.linspace(0, len(videos) - 1, PROBES).round().astype(int))
     sizes = []
-    for row in sorted(probes):
+    began = thread_time()
+    for row in probed:
         try:
-            clip = _decode(videos[row], settings)
+            clip = decode(videos[row], settings)
         except MediaError:
             continue  # preparation itself names every clip that cannot be decoded
         sizes.append(clip.frames.pixels.nbytes + 2 * clip.sound.samples.size)
-    return len(videos) * sum(sizes) // max(len(sizes), 1)
+    spent = thread_time() - began
+    return Estimate(len(videos) * sum(sizes) / max(len(sizes), 1), len(videos) * spent / len(probed))
 
 
-def _prepare(videos: Sequence[Video], plan: Manifest, folder: Path, workers: int, progress: Progress) -> None:
+def _prepare(
+    videos: Sequence[Video],
+    plan: Manifest,
+    folder: Path,
+    workers: int,
+    progress: Progress,
+    keep_undecodable: bool,
+) -> None:
     if not videos:
         raise BenchError(f"{folder}: there are no videos to decode")
     shards = [
-        _Shard(number, tuple(videos[first : first + plan.shard]))
+        Shard(number, tuple(videos[first : first + plan.shard]))
         for number, first in enumerate(range(0, len(videos), plan.shard))
     ]
     _clear_other_plans(folder, plan)
-    missing = [shard for shard in shards if not (folder / _table(shard.number)).exists()]
+    missing = [shard for shard in shards if not (folder / shard_table(shard.number)).exists()]
     if missing:
-        clips = sum(len(shard.videos) for shard in missing)
-        require_space(folder, estimate_bytes(videos, plan.settings) * clips // len(videos))
-        failures: list[str] = []
-        with progress.task("decoding clips", clips) as advance:
-            for shard, failed in in_workers(
-                partial(_write_shard, settings=plan.settings, folder=folder), missing, workers
-            ):
-                failures += failed
-                advance(len(shard.videos), "")
-        if failures:
-            raise BenchError(
-                f"{len(failures)} of {len(videos)} clips have no picture that decodes; first: {failures[0]}"
-            )
+        _decode_all(missing, plan.settings, folder, workers, progress, keep_undecodable)
     _finish(folder, plan, [shard.number for shard in shards])
 
 
@@ -130,73 +141,38 @@ def _clear_other_plans(folder: Path, plan: Manifest) -> None:
         temporary.write_text(text)
 
 
-def _table(number: int) -> str:
-    return f"clips-{number:05d}.parquet"
-
-
-def _decode(video: Video, settings: StoreSettings) -> Clip:
-    return decode_clip(
-        video.path,
-        sampling=settings.sampling,
-        frames=settings.frames,
-        size=settings.size,
-        start=video.start,
-        end=video.end,
+def _decode_all(
+    shards: Sequence[Shard],
+    settings: StoreSettings,
+    folder: Path,
+    workers: int,
+    progress: Progress,
+    keep_undecodable: bool,
+) -> None:
+    """Writes the shards, after an estimate of what that will take and a look at the free disk."""
+    videos = [video for shard in shards for video in shard.videos]
+    needed = estimate(videos, settings)
+    processes = min(workers, len(shards))
+    progress.say(
+        f"decoding {len(videos):,} clips once: about {bytes_in_words(needed.size)} in {folder}, "
+        f"about {seconds_in_words(needed.seconds / processes)} with {processes} processes"
     )
-
-
-def _write_shard(shard: _Shard, settings: StoreSettings, folder: Path) -> list[str]:
-    """Decodes and writes a shard; where clips fail nothing is written, and their errors are returned."""
-    clips: list[Clip] = []
+    require_space(folder, needed.size)
     failures: list[str] = []
-    for video in shard.videos:
-        try:
-            clips.append(_decode(video, settings))
-        except MediaError as error:
-            failures.append(str(error))
+    with progress.task("decoding clips", len(videos)) as advance:
+        write = partial(write_shard, settings=settings, folder=folder, keep_undecodable=keep_undecodable)
+        for shard, failed in in_workers(write, shards, workers):
+            failures += failed
+            advance(len(shard.videos), "")
     if failures:
-        return failures
-    sounds = [np.rint(clip.sound.samples.clip(-1, 1) * SAMPLE_SCALE).astype(np.int16) for clip in clips]
-    pixels = [clip.frames.pixels.reshape(-1) for clip in clips]
-    for name, arrays in zip(shard_files(shard.number), (pixels, sounds), strict=True):
-        with written_whole(folder / name) as temporary, temporary.open("wb") as file:
-            np.save(file, np.concatenate(arrays))
-    rows = [
-        _row(video, clip, int(first), int(start), sound.size)
-        for video, clip, first, start, sound in zip(
-            shard.videos, clips, _offsets(pixels), _offsets(sounds), sounds, strict=True
+        raise BenchError(
+            f"{len(failures)} of {len(videos)} clips have no picture that decodes; first: {failures[0]}"
         )
-    ]
-    with written_whole(folder / _table(shard.number)) as temporary:
-        pq.write_table(pa.Table.from_pylist(rows), temporary)
-    return []
-
-
-def _offsets(arrays: Sequence[np.ndarray[Any, Any]]) -> np.ndarray[Any, np.dtype[np.int64]]:
-    """Where each array begins when they lie end to end."""
-    return np.cumsum([0, *(a.size for a in arrays[:-1])])
-
-
-def _row(video: Video, clip: Clip, pixels_at: int, sound_at: int, samples: int) -> dict[str, object]:
-    frames = clip.frames
-    return {
-        "id": video.id,
-        "height": frames.pixels.shape[1],
-        "width": frames.pixels.shape[2],
-        "pixels_at": pixels_at,
-        "sound_at": sound_at,
-        "samples": samples,
-        "duration": np.float32(frames.duration),
-        "times": frames.times,
-        "mask": frames.mask,
-        "status": clip.sound.status,
-        "reason": clip.sound.reason,
-    }
 
 
 def _finish(folder: Path, plan: Manifest, numbers: Sequence[int]) -> None:
     """Joins the shards' tables and writes the manifest; from then on the folder is a store."""
-    parts = [folder / _table(number) for number in numbers]
+    parts = [folder / shard_table(number) for number in numbers]
     with written_whole(folder / TABLE) as temporary:
         pq.write_table(pa.concat_tables(pq.read_table(part) for part in parts), temporary)
     names = [TABLE, *(name for number in numbers for name in shard_files(number))]

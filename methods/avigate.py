@@ -43,6 +43,8 @@ class Avigate(ComposedMethod):
         "training.drop_last": True,
         "training.epochs": 5,
         "frame_sampling": "one-per-second",
+        "audio_encoder": "ast:avigate",
+        "text_tokens": 32,
     }
     reference_keys: ClassVar[Mapping[str, str]] = {
         "query_tokens": "fusion.query_tokens",

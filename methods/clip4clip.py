@@ -34,6 +34,10 @@ class Clip4Clip(ComposedMethod):
         "training.drop_last": True,
         "training.epochs": 5,
         "frame_sampling": "one-per-second",
+        "text_tokens": 32,
+    }
+    dataset_defaults: ClassVar[Mapping[str, Mapping[str, object]]] = {
+        "didemo": {"frames": 64, "text_tokens": 64}
     }
     reference_keys: ClassVar[Mapping[str, str]] = {
         "frame_position_embeddings.": "pooling.frame_positions.",

@@ -17,6 +17,7 @@ FAMILY_RECIPE: Mapping[str, object] = {
     "training.epochs": 5,
     "training.crop": "random",
     "frame_sampling": "segment-centres",
+    "text_tokens": 77,
 }
 """What X-Pool, T-MASS and GAID share; as released, the rate of new modules is 3e-5 on MSR-VTT."""
 POOLING_KEYS: Mapping[str, str] = {"pool_frames.": "pooling."}

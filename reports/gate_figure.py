@@ -19,6 +19,7 @@ from torch import Tensor
 from core.cells import store_folder
 from core.datasets import find_dataset, load_dataset
 from core.datasets.base import Split
+from core.datasets.options import DataOptions
 from core.errors import BenchError
 from core.paths import written_whole
 from core.progress import Silent
@@ -124,7 +125,8 @@ def write_gate_figure(runs: Sequence[Run], folder: Path) -> Path | None:
     for run in runs:
         reports = run.metrics["gates"]
         entry = find_dataset(run.spec.dataset)
-        same = entry.ready() and entry.fingerprint() == run.manifest["fingerprints"]["dataset"]
+        same = entry.has_truth and entry.ready()
+        same = same and entry.fingerprint(DataOptions()) == run.manifest["fingerprints"]["dataset"]
         per_frame = "test" in reports and any(
             "within" in key for strata in reports["test"]["auroc"].values() for key in strata
         )

@@ -19,7 +19,9 @@ def results_of(runs: Sequence[Run]) -> Results:
     """What tables need to know of some finished runs, at least one."""
     names = dict.fromkeys(run.spec.dataset for run in runs)
     ceilings = {
-        name: load_dataset(name, Silent(), workers=1).ceilings for name in names if find_dataset(name).ready()
+        name: load_dataset(name, Silent(), workers=1).ceilings
+        for name, entry in ((name, find_dataset(name)) for name in names)
+        if entry.has_truth and entry.ready()
     }
     frame = frame_of(runs).sort_values(["dataset", "split"], kind="stable")
     return Results(runs, frame, answers_of(runs), ceilings)

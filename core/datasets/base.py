@@ -1,9 +1,12 @@
 """What a dataset is to the engine: videos, captions, which caption belongs to which video."""
 
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from hashlib import sha256
 from pathlib import Path
 
+from core.datasets.options import DataOptions
 from core.progress import Progress
 
 
@@ -43,6 +46,8 @@ class Split:
     """For each caption the position of its video in `videos`."""
     truth: tuple[Truth, ...] | None = None
     """Per video, for generated worlds only."""
+    absent: frozenset[int] = frozenset()
+    """Positions of the videos without a file that decodes: nothing can be trained on or scored with them."""
 
     def __post_init__(self) -> None:
         if len(self.captions) != len(self.video_of_caption):
@@ -52,6 +57,16 @@ class Split:
         if self.truth is not None and len(self.truth) != len(self.videos):
             raise ValueError(f"{len(self.videos)} videos but {len(self.truth)} truth records")
 
+    @property
+    def fingerprint(self) -> str:
+        """64 hexadecimal digits over videos, windows, captions and pairing, all in their order.
+
+        Two scores were measured on the same gallery and queries if and only if it is the same.
+        """
+        videos = [(video.id, video.start, video.end) for video in self.videos]
+        content = (videos, self.captions, self.video_of_caption)
+        return sha256(json.dumps(content).encode()).hexdigest()
+
 
 @dataclass(frozen=True)
 class Dataset:
@@ -59,15 +74,30 @@ class Dataset:
 
     name: str
     fingerprint: str
-    """Changes when the annotation files or the generated world change."""
+    """Changes when the annotation files or the generated world change, and when videos are dropped."""
+    media_fingerprint: str
+    """Changes when the media files do; what is decoded from them is kept under it."""
     splits: Mapping[str, Split]
     """`train`, `val`, `test`, and further test sets by name."""
     protocol: Mapping[str, str] = field(default_factory=dict)
-    """What names the protocol in a result: captions per video, paragraph rule, text length, ..."""
+    """What names the protocol in a result: captions per video, paragraph rule, ..."""
     video_captions: Path | None = None
     """Its `captions.jsonl`, where it has one (see `core.video_captions`)."""
+    files: Mapping[str, str] = field(default_factory=dict)
+    """SHA-256 of each annotation file by its name."""
     ceilings: Mapping[str, Mapping[str, Mapping[str, float]]] = field(default_factory=dict)
     """Split -> observer -> stratum (and `all`) -> text-to-video R@1 in points, where it can be known."""
+
+    @property
+    def videos(self) -> list[Video]:
+        """The videos of all splits that can be decoded, each once, by id: how they are split is no matter."""
+        present = {
+            video.id: video
+            for split in self.splits.values()
+            for position, video in enumerate(split.videos)
+            if position not in split.absent
+        }
+        return [present[id] for id in sorted(present)]
 
 
 @dataclass(frozen=True)
@@ -84,9 +114,17 @@ class DatasetEntry:
     recipe: Mapping[str, object]
     """Dotted spec keys that override a method's own defaults on this data set; `config.*` keys concern
     the methods whose configuration has the field."""
-    fingerprint: Callable[[], str]
-    """Changes when the annotation files or the generated world change."""
+    fingerprint: Callable[[DataOptions], str | None]
+    """That of the data set under some options; None where it has no place on this machine."""
     ready: Callable[[], bool]
     """Whether the media lie on disk."""
-    load: Callable[[Progress, int], Dataset]
+    load: Callable[[Progress, int, DataOptions], Dataset]
     """Reads it, with so many worker processes where it must be made first."""
+    options: type[DataOptions] = DataOptions
+    """What a run may choose about it."""
+    has_truth: bool = False
+    """Whether it is a generated world, which knows when sound matters and what its ceilings are."""
+    source: str = ""
+    """Where its owners offer it; empty for a generated world."""
+    layout: str = ""
+    """Which files go where in its folder; empty for a generated world."""

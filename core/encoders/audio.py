@@ -1,30 +1,23 @@
-"""Audio encoders through transformers: 16 kHz waveforms in, states over time out.
+"""Audio encoders through transformers: waveforms in, states over time out (see `core.encoders.roads`)."""
 
-Two roads, as GAID takes them (its section on audio and the released `audio_feature_extraction.py`):
-
-- Whisper: log-mel of the unpadded waveform, then zeros behind the *log-mel* up to the encoder's fixed
-  length (Whisper itself pads the waveform), so short clips carry states of padding.
-- wav2vec2: the whole normalised waveform, then linear interpolation over time to a fixed length.
-"""
-
-import json
-import math
-from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from hashlib import sha256
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from safetensors import SafetensorError
 from torch import Tensor, nn
 
+from core.encoders.audio_states import SHORTEST, Waveforms
+from core.encoders.published import AUDIO, model_type, obtain
+from core.encoders.roads import AstRoad, AvigateRoad, Road, Wav2Vec2Road, WhisperRoad
 from core.encoders.weights import fingerprint, shipped_folder
 from core.errors import BenchError, unknown_name
-from core.waveform import SOUND_RATE
 
 if TYPE_CHECKING:
     import transformers
@@ -37,62 +30,20 @@ SHIPPED_NAMES = {
 """Encoders whose weights come with the project, and their folders."""
 UNTRAINED = "-untrained"
 """Suffix of the control that has the same configuration and fresh weights."""
-
-STATES_PER_SECOND = 50
-"""Whisper's states: 100 log-mel frames per second, halved by its second convolution."""
-WAV2VEC2_POSITIONS = {128: 200, 768: 1500, 1024: 1500}
-"""States after interpolation, by width: GAID's 1500 for the published models, 200 for the tiny one's 4 s."""
-SHORTEST = 400
-"""Samples below which neither encoder has one window; shorter sound is padded with silence."""
-
-
-def whisper_states(
-    encoder: "transformers.PreTrainedModel",
-    extractor: "transformers.WhisperFeatureExtractor",
-    waveforms: Sequence[NDArray[np.float32]],
-) -> Tensor:
-    """Encoder states `(B, L, Da)` of waveforms `(n,)` at 16 kHz; L is the encoder's number of positions.
-
-    The log-mel of each whole waveform is cut to 2 L frames or followed by zeros.
-    """
-    frames = 2 * encoder.config.max_source_positions
-    mels = torch.zeros(len(waveforms), extractor.feature_size, frames)
-    for rows in _by_length(waveforms):
-        batch = np.stack([waveforms[row] for row in rows])
-        extracted = extractor(batch, sampling_rate=SOUND_RATE, padding="do_not_pad", truncation=False)[
-            "input_features"
-        ]
-        mel = torch.as_tensor(np.asarray(extracted))[..., :frames]
-        mels[torch.tensor(rows), :, : mel.shape[-1]] = mel
-    device = next(encoder.parameters()).device
-    states: Tensor = encoder(mels.to(device)).last_hidden_state
-    return states
-
-
-def wav2vec2_states(
-    encoder: "transformers.PreTrainedModel",
-    extractor: "transformers.Wav2Vec2FeatureExtractor",
-    waveforms: Sequence[NDArray[np.float32]],
-    positions: int,
-) -> Tensor:
-    """Encoder states `(B, positions, Da)` of waveforms `(n,)` at 16 kHz, each stretched over its own clip."""
-    device = next(encoder.parameters()).device
-    states = torch.empty(len(waveforms), positions, encoder.config.hidden_size, device=device)
-    for rows in _by_length(waveforms):
-        batch = [waveforms[row] for row in rows]
-        values = extractor(batch, sampling_rate=SOUND_RATE, return_tensors="pt")["input_values"].to(device)
-        hidden = encoder(values).last_hidden_state.transpose(1, 2)
-        stretched = nn.functional.interpolate(hidden, size=positions, mode="linear", align_corners=True)
-        states[torch.tensor(rows, device=device)] = stretched.transpose(1, 2)
-    return states
-
-
-def _by_length(waveforms: Sequence[NDArray[np.float32]]) -> list[list[int]]:
-    """Rows of equally long waveforms, which can share a batch without padding."""
-    rows: dict[int, list[int]] = defaultdict(list)
-    for row, waveform in enumerate(waveforms):
-        rows[waveform.size].append(row)
-    return list(rows.values())
+ROADS: Mapping[str, Mapping[str, Road]] = {
+    "whisper": {"": WhisperRoad(), "padded-waveform": WhisperRoad(pad_waveform=True)},
+    "wav2vec2": {"": Wav2Vec2Road()},
+    "audio-spectrogram-transformer": {
+        "": AstRoad(),
+        "avigate": AvigateRoad(),
+        "avigate-random": AvigateRoad(),
+    },
+}
+"""`model_type` of transformers -> variant -> road. `NAME:VARIANT` asks for a variant, as in `ast:avigate`."""
+RANDOM = "avigate-random"
+"""AVIGATE's release redraws every linear map of its AST after loading it, and freezes them."""
+UNUSED = {"masked_spec_embed"}
+"""Weights that a published checkpoint may lack: they only serve pretraining."""
 
 
 @dataclass(frozen=True)
@@ -100,47 +51,42 @@ class AudioEncoder:
     """A frozen audio encoder with its feature extractor."""
 
     name: str
-    """Name on the command line, or the model folder."""
+    """Name on the command line, or the model folder, with the variant."""
     encoder: "transformers.PreTrainedModel"
     """The transformer."""
     extractor: Any
     """Waveform to input features, transformers' own."""
+    variant: str = ""
+    """Which of the roads of its kind (see `ROADS`)."""
 
     @classmethod
     def load(cls, name: str) -> Self:
-        """A shipped encoder by name, or a folder that transformers' `save_pretrained` wrote.
+        """A shipped or published encoder by name or a model folder of transformers, `:VARIANT` behind it.
 
-        Raises `BenchError` where there are no such weights or the model is neither Whisper nor wav2vec2.
+        Raises `BenchError` where there are no such weights or the model is of no known kind.
         """
-        folder = shipped_folder(SHIPPED_NAMES[name]) if name in SHIPPED_NAMES else Path(name)
-        if not (folder / "config.json").is_file():
-            raise unknown_name("audio encoder", name, SHIPPED_NAMES)
-        import transformers  # late: it takes seconds, which a report or a decoding worker should not wait
-
-        transformers.utils.logging.disable_progress_bar()  # type: ignore[no-untyped-call]  # files load at once
-        try:
-            model: Any
-            extractor: Any
-            kind = json.loads((folder / "config.json").read_text()).get("model_type")
-            if kind == "whisper":
-                model = transformers.WhisperModel.from_pretrained(folder, dtype=torch.float32).encoder
-                extractor = transformers.WhisperFeatureExtractor.from_pretrained(folder)
-            elif kind == "wav2vec2":
-                model = transformers.Wav2Vec2Model.from_pretrained(folder, dtype=torch.float32)
-                extractor = transformers.Wav2Vec2FeatureExtractor.from_pretrained(folder)
-            else:
-                raise BenchError(
-                    f"{folder}: an audio encoder of type '{kind}'; whisper and wav2vec2 are known"
-                )
-        except (OSError, ValueError, RuntimeError, SafetensorError) as error:
-            raise BenchError(
-                f"audio encoder '{name}' cannot be loaded: {str(error).splitlines()[0]}"
-            ) from error
-        if name.endswith(UNTRAINED):
+        base, variant = split_variant(name)
+        published = {entry.name: entry for entry in AUDIO}
+        folder = Path(base).expanduser()
+        if base in SHIPPED_NAMES:
+            folder = shipped_folder(SHIPPED_NAMES[base])
+        elif base in published:
+            folder = obtain(published[base])
+        elif not (folder / "config.json").is_file():
+            raise unknown_name("audio encoder", base, (*SHIPPED_NAMES, *published))
+        kind = model_type(folder)
+        if kind not in ROADS:
+            raise BenchError(f"{folder}: an audio encoder of type '{kind}'; known are {', '.join(ROADS)}")
+        if variant not in ROADS[kind]:
+            raise unknown_name(f"variant of {base}", variant, [known for known in ROADS[kind] if known])
+        model, extractor = _pretrained(folder, kind)
+        if base.endswith(UNTRAINED):
             with torch.random.fork_rng(devices=[]):
                 torch.manual_seed(0)
                 model = type(model)(model.config)
-        return cls(name, model.eval().requires_grad_(False), extractor)
+        if variant == RANDOM:
+            redraw_linear_maps(model)
+        return cls(name, model.eval().requires_grad_(False), extractor, variant)
 
     def __reduce__(self) -> tuple[Any, ...]:
         # wav2vec2 holds a weight-normalised convolution, which torch pickles only as a state_dict.
@@ -150,7 +96,13 @@ class AudioEncoder:
             self.encoder.config,
             self.encoder.state_dict(),
             self.extractor,
+            self.variant,
         )
+
+    @property
+    def road(self) -> Road:
+        """From waveforms to states."""
+        return ROADS[self.encoder.config.model_type][self.variant]
 
     @property
     def width(self) -> int:
@@ -160,46 +112,88 @@ class AudioEncoder:
     @property
     def positions(self) -> int:
         """L, states per clip."""
-        config = self.encoder.config
-        if config.model_type == "whisper":
-            return int(config.max_source_positions)
-        return WAV2VEC2_POSITIONS[self.width]
+        return self.road.positions(self.encoder.config)
 
     @cached_property
     def fingerprint(self) -> str:
-        """64 hexadecimal digits over the weights."""
-        return fingerprint(self.encoder.state_dict())
+        """64 hexadecimal digits over the weights and the variant, as they are when first asked for."""
+        weights = fingerprint(self.encoder.state_dict())
+        return sha256(f"{weights} {self.variant}".encode()).hexdigest() if self.variant else weights
 
     def valid_states(self, duration: float) -> int:
-        """How many of the L states lie inside a clip of `duration` seconds.
+        """How many of the L states lie inside a clip of `duration` seconds."""
+        return self.road.valid(self.encoder.config, duration)
 
-        With Whisper 50 per second, with wav2vec2, whose states are stretched over the clip, all.
-        """
-        if self.encoder.config.model_type == "whisper":
-            return min(max(math.ceil(STATES_PER_SECOND * duration), 1), self.positions)
-        return self.positions
-
-    def run(self, samples: Sequence[NDArray[np.float32]]) -> Tensor:
+    def run(self, samples: Waveforms) -> Tensor:
         """States `(B, L, Da)` of waveforms `(n,)` at 16 kHz, n > 0; with gradients where weights train."""
         waveforms = [np.pad(waveform, (0, max(0, SHORTEST - waveform.size))) for waveform in samples]
-        if self.encoder.config.model_type == "whisper":
-            return whisper_states(self.encoder, self.extractor, waveforms)
-        return wav2vec2_states(self.encoder, self.extractor, waveforms, self.positions)
+        return self.road.states(self.encoder, self.extractor, waveforms)
 
     @torch.inference_mode()
-    def states(
-        self, samples: Sequence[NDArray[np.float32]], durations: Sequence[float]
-    ) -> tuple[Tensor, Tensor]:
+    def states(self, samples: Waveforms, durations: Sequence[float]) -> tuple[Tensor, Tensor]:
         """States `(B, L, Da)` and how many of them are valid `(B,)` int64, of waveforms `(n,)` at 16 kHz.
 
         Durations in seconds. A clip without samples gets zeros and never runs through the encoder.
         """
-        device = next(self.encoder.parameters()).device
+        device = self.encoder.device
         states = torch.zeros(len(samples), self.positions, self.width, device=device)
-        heard = [row for row, waveform in enumerate(samples) if waveform.size]
+        heard = [row for row, waveform in enumerate(samples) if waveform.size >= self.road.shortest]
         if heard:
             states[torch.tensor(heard, device=device)] = self.run([samples[row] for row in heard])
         return states, torch.tensor([self.valid_states(duration) for duration in durations])
+
+
+def split_variant(name: str) -> tuple[str, str]:
+    """The encoder and the variant of `NAME:VARIANT`; a path may hold colons of its own.
+
+    >>> split_variant("ast:avigate"), split_variant("whisper-base"), split_variant("C:/models/mine")
+    (('ast', 'avigate'), ('whisper-base', ''), ('C:/models/mine', ''))
+    """
+    base, colon, variant = name.rpartition(":")
+    return (base, variant) if colon and not set(variant) & set("/\\") else (name, "")
+
+
+def redraw_linear_maps(model: nn.Module) -> None:
+    """Gives every linear map weights of N(0, 0.02) and no bias, the same in every process.
+
+    Jeong et al., AVIGATE, CVPR 2025: its released constructor ends by initialising every linear map,
+    which leaves only the AST's patch convolution, LayerNorms and embeddings as they were trained.
+    """
+    generator = torch.Generator().manual_seed(0)
+    with torch.no_grad():
+        for module in model.modules():
+            if isinstance(module, nn.Linear):
+                module.weight.normal_(0.0, 0.02, generator=generator)
+                if module.bias is not None:
+                    module.bias.zero_()
+
+
+def _pretrained(folder: Path, kind: str) -> tuple[Any, Any]:
+    """The encoder of a model folder in float32, and its feature extractor.
+
+    Raises `BenchError` where they are damaged or weights are missing.
+    """
+    import transformers  # late: it takes seconds, which a report or a decoding worker should not wait
+
+    transformers.utils.logging.disable_progress_bar()  # type: ignore[no-untyped-call]  # files load at once
+    model_class: Any
+    extractor_class: Any
+    model_class, extractor_class = {
+        "whisper": (transformers.WhisperModel, transformers.WhisperFeatureExtractor),
+        "wav2vec2": (transformers.Wav2Vec2Model, transformers.Wav2Vec2FeatureExtractor),
+        "audio-spectrogram-transformer": (transformers.ASTModel, transformers.ASTFeatureExtractor),
+    }[kind]
+    try:
+        model, report = model_class.from_pretrained(folder, dtype=torch.float32, output_loading_info=True)
+        extractor = extractor_class.from_pretrained(folder)
+    except (OSError, ValueError, RuntimeError, SafetensorError, UnpicklingError) as error:
+        raise BenchError(f"{folder} cannot be loaded: {str(error).splitlines()[0]}") from error
+    missing = {name for name in report["missing_keys"] if not name.startswith("decoder.")} - UNUSED
+    if missing:
+        raise BenchError(
+            f"{folder} cannot be loaded: its weights lack {min(missing)} and {len(missing) - 1} more"
+        )
+    return model.encoder if kind == "whisper" else model, extractor
 
 
 def _rebuilt(
@@ -208,7 +202,8 @@ def _rebuilt(
     config: Any,
     state: Mapping[str, Tensor],
     extractor: Any,
+    variant: str,
 ) -> AudioEncoder:
     encoder = kind(config)
     encoder.load_state_dict(state)
-    return AudioEncoder(name, encoder.requires_grad_(False).train(False), extractor)
+    return AudioEncoder(name, encoder.requires_grad_(False).train(False), extractor, variant)

@@ -1,17 +1,19 @@
 """CLIP towers through open_clip: pixels and captions in, unnormalised embeddings out."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, Self, cast
 
 import torch
-from safetensors import SafetensorError
 from torch import Tensor
 
 from core.crops import centre_crop
+from core.encoders.published import CLIP, obtain
+from core.encoders.towers import Tokenizer, open_towers
 from core.encoders.weights import fingerprint, shipped_folder
-from core.errors import BenchError
+from core.errors import BenchError, unknown_name
 from core.method import ClipTextWeights
 
 if TYPE_CHECKING:
@@ -46,24 +48,24 @@ class ClipBackbone:
     """Name on the command line, or the model folder."""
     model: "open_clip.CLIP"
     """Both towers; its parameters are the ones that train."""
-    tokenizer: Callable[..., Tensor]
+    tokenizer: Tokenizer
     """Captions to token rows."""
 
     @classmethod
     def load(cls, name: str) -> Self:
-        """A shipped backbone by name, or an open_clip model folder (`open_clip_config.json` and weights).
+        """A shipped or published backbone by name (see `core.encoders.published`), a model folder or a file.
 
         Raises `BenchError` where there are no such weights.
         """
-        import open_clip  # takes seconds; commands that load no weights need not wait
-
-        source = f"local-dir:{shipped_folder(SHIPPED_NAMES[name]) if name in SHIPPED_NAMES else name}"
-        try:
-            model = open_clip.create_model(source, load_weights=True, require_pretrained=True)
-            tokenizer = open_clip.get_tokenizer(source)
-        except (OSError, ValueError, RuntimeError, SafetensorError) as error:
-            raise BenchError(f"backbone '{name}' cannot be loaded: {str(error).splitlines()[0]}") from error
-        return cls(name, model.eval(), tokenizer)
+        published = {entry.name: entry for entry in CLIP}
+        place = Path(name).expanduser()
+        if name in SHIPPED_NAMES:
+            place = shipped_folder(SHIPPED_NAMES[name])
+        elif name in published:
+            place = obtain(published[name])
+        elif not place.exists():
+            raise unknown_name("backbone", name, (*SHIPPED_NAMES, *published))
+        return cls(name, *open_towers(place))
 
     @property
     def width(self) -> int:
@@ -92,9 +94,28 @@ class ClipBackbone:
         """64 hexadecimal digits over the weights as they are when first asked for."""
         return fingerprint(self.model.state_dict())
 
-    def tokenise(self, texts: Sequence[str]) -> Tensor:
-        """Token rows `(N, context)` int64, padded with 0; longer captions are cut, the end mark stays."""
-        return self.tokenizer(list(texts), context_length=self.context)
+    def tokenise(self, texts: Sequence[str], length: int | None = None) -> Tensor:
+        """Token rows `(N, length)` int64, padded with 0; longer captions are cut, the end mark stays.
+
+        `length` is the tower's context unless given.
+        """
+        return self.tokenizer(list(texts), context_length=length or self.context)
+
+    def tokens_and_cuts(self, texts: Sequence[str], length: int) -> tuple[Tensor, int]:
+        """Token rows `(N, length)` int64, and how many of the captions had to be cut to that length.
+
+        Raises `BenchError` where the tower cannot read so many tokens.
+        """
+        if length > self.context:
+            raise BenchError(
+                f"backbone '{self.name}' reads {self.context} tokens, not {length}; "
+                f"pass --set text_tokens={self.context}"
+            )
+        rows = self.tokenise(texts, length + 1)
+        cut = rows[:, -1] != 0
+        tokens = rows[:, :-1].clone()
+        tokens[cut, -1] = rows[cut, -1]  # the end mark
+        return tokens, int(cut.sum())
 
     def encode_images(self, pixels: Tensor, mask: Tensor | None = None) -> Tensor:
         """Embeddings `(B, D)` of RGB frames `(B, h, w, 3)` uint8 with a short side of `image_size`.

@@ -151,22 +151,22 @@ def test_a_killed_encoding_goes_on_where_it_stopped(store, clip, audio, tmp_path
     whole = encode(store, clip, audio, tmp_path / "whole")
     write, written = core.features._write_part, []
 
-    def write_until_killed(task, parts, shard):
+    def write_until_killed(*task):
         if len(written) == 2:
             raise KeyboardInterrupt
-        written.append(shard)
-        write(task, parts, shard)
+        written.append(task[-1])
+        write(*task)
 
     monkeypatch.setattr(core.features, "_write_part", write_until_killed)
     with pytest.raises(KeyboardInterrupt):
         encode(store, clip, audio, tmp_path / "cache")
     assert not list((tmp_path / "cache").glob("*.npy"))
     again = []
-    monkeypatch.setattr(core.features, "_write_part", lambda *a: (again.append(a[2]), write(*a)))
+    monkeypatch.setattr(core.features, "_write_part", lambda *a: (again.append(a[-1]), write(*a)))
     found = encode(store, clip, audio, tmp_path / "cache")
     assert again == [2, 0, 1, 2]  # the pictures' third shard, then the sounds
     np.testing.assert_array_equal(found.frames, whole.frames)
-    assert not list((tmp_path / "cache").glob("*.parts"))
+    assert not list((tmp_path / "cache").glob("*.done"))
 
 
 def test_a_truncated_cache_is_refused_with_the_mend(store, clip, tmp_path):

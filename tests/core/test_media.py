@@ -1,5 +1,6 @@
 """Frames and sound out of media files: the right ones, at the right times, or a reason."""
 
+import math
 import os
 from pathlib import Path
 
@@ -161,7 +162,16 @@ def test_what_became_of_the_sound_is_said(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "name", ["-f lavfi.mkv", "a.b.", "%03d.mkv", "größe 鳥.mkv", "http:x.mkv", "$(touch x).mkv"]
+    "name",
+    [
+        "-f lavfi.mkv",
+        "a.b.",
+        "%03d.mkv",
+        "größe 鳥.mkv",
+        os.fsdecode(b"latin-1 gr\xf6\xdfe.mkv"),
+        "http:x.mkv",
+        "$(touch x).mkv",
+    ],
 )
 def test_awkward_names_are_only_names(tmp_path, name):
     path = write_media(tmp_path / "plain.mkv", grey_ramp(4)).rename(tmp_path / name)
@@ -217,12 +227,15 @@ SHARED = sorted(path for path in CLIPS.glob("*") if path.suffix != ".json")
 
 
 @needs_clips
+@pytest.mark.parametrize("sampling", ["segment-centres", "one-per-second"])
 @pytest.mark.parametrize("path", [p for p in SHARED if not p.name.startswith(REFUSED)], ids=lambda p: p.name)
-def test_every_shared_clip_is_decoded(path):
-    clip = decode_clip(path, sampling="segment-centres", frames=4, size=32)
+def test_every_shared_clip_is_decoded(path, sampling):
+    clip = decode_clip(path, sampling=sampling, frames=4, size=32)
     assert min(clip.frames.pixels.shape[1:3]) == 32
+    real = 1 if "one_frame" in path.name else min(4, math.ceil(clip.frames.duration))
+    assert clip.frames.mask.tolist() == [i < real or sampling == "segment-centres" for i in range(4)]
     assert clip.frames.duration > 0
-    assert (np.diff(clip.frames.times) >= 0).all()
+    assert (np.diff(clip.frames.times[clip.frames.mask]) >= 0).all()
     assert clip.sound.samples.size in (0, round(clip.frames.duration * 16_000))
     assert (clip.sound.samples.size > 0) == (clip.sound.status in ("audible", "silent"))
 

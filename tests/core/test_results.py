@@ -15,7 +15,7 @@ from torch import Tensor
 from core.datasets.base import Split, Truth, Video
 from core.gates import GateReport
 from core.ranking import text_to_video, video_to_text
-from core.results import Result, gallery_fingerprint, write_results
+from core.results import Result, write_results
 from core.spec import resolve
 from core.top import top_lists
 
@@ -58,7 +58,7 @@ def results_of(matrix: Tensor, **names: str) -> list[Result]:
 def written(
     folder: Path, results: list[Result], gates: Any = None
 ) -> tuple[list[dict[str, Any]], pd.DataFrame]:
-    write_results(folder, SPEC, {"test": split()}, results, gates or {})
+    write_results(folder, SPEC, {"test": split()}, results, gates or {}, {"paragraph": "none"})
     return json.loads((folder / "metrics.json").read_text())["results"], pd.read_parquet(
         folder / "queries.parquet"
     )
@@ -129,7 +129,7 @@ def test_every_result_carries_its_protocol(tmp_path: Path) -> None:
         "audio_alignment": "clip",
         "tie_tolerance": TOLERANCE,
         "noise_seed": 3,
-        "gallery_fingerprint": gallery_fingerprint(split()),
+        "gallery_fingerprint": split().fingerprint,
     }
     assert entries[0]["protocol"] == {**common, "queries": len(PAIRING), "gallery": len(STRATA)}
     assert entries[1]["protocol"] == {**common, "queries": 5, "gallery": 5}
@@ -239,5 +239,5 @@ def test_a_candidate_without_a_score_is_in_no_list(tmp_path: Path) -> None:
 
 def test_a_gallery_is_its_videos_captions_and_pairing() -> None:
     same, other = split(), split((0, 0, 0, 1, 2, 2, 3, 3, 5))
-    assert gallery_fingerprint(same) == gallery_fingerprint(split())
-    assert gallery_fingerprint(other) != gallery_fingerprint(same)
+    assert same.fingerprint == split().fingerprint
+    assert other.fingerprint != same.fingerprint

@@ -1,6 +1,8 @@
 """The store holds what the media files decode to, survives a kill, and never passes for another store."""
 
 import json
+import re
+import time
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +14,8 @@ from core.errors import BenchError
 from core.media import decode_clip
 from core.progress import Silent
 from core.storage import MANIFEST, TABLE, Store
-from core.store import StoreSettings, estimate_bytes, prepare_store
+from core.store import StoreSettings, estimate, prepare_store
+from core.workers import CONTEXT
 from tests.core.media_files import grey_ramp, tone, write_media
 
 SETTINGS = StoreSettings(frames=4, size=32)
@@ -36,6 +39,11 @@ def videos(tmp_path, monkeypatch) -> list[Video]:
 
 def prepare(videos, folder: Path, settings=SETTINGS, fingerprint="f", workers=1) -> Store:
     return prepare_store(videos, fingerprint, settings, folder, workers=workers, progress=Silent())
+
+
+def prepare_in_shards_of_two(videos, folder: Path) -> None:
+    core.store.SHARD_CLIPS = 2  # in a process of its own
+    prepare(videos, folder)
 
 
 def contents(folder: Path) -> dict[str, bytes]:
@@ -78,25 +86,48 @@ def test_a_second_preparation_reads_no_media(videos, tmp_path):
     assert prepare(videos, tmp_path / "store").fingerprint == first.fingerprint
 
 
+def test_a_preparation_killed_at_any_moment_ends_as_one_that_was_not(tmp_path, monkeypatch):
+    monkeypatch.setattr(core.store, "SHARD_CLIPS", 2)
+    draw = np.random.default_rng(0)
+    clips = [
+        Video(str(i), write_media(tmp_path / f"{i}.mkv", draw.integers(0, 256, (6, 48, 64, 3), np.uint8)))
+        for i in range(10)
+    ]
+    whole = prepare(clips, tmp_path / "whole")
+    kills = 0
+    while not (tmp_path / "store" / MANIFEST).exists():
+        before = len(list((tmp_path / "store").glob("*.parquet")))
+        process = CONTEXT.Process(target=prepare_in_shards_of_two, args=(clips, tmp_path / "store"))
+        process.start()
+        while process.is_alive() and len(list((tmp_path / "store").glob("*.parquet"))) <= before:
+            time.sleep(0.001)
+        process.join(draw.uniform(0, 0.03))
+        process.kill()
+        process.join()
+        kills += process.exitcode != 0
+    assert kills >= 2
+    assert contents(tmp_path / "store") == contents(whole.folder)
+
+
 @pytest.mark.parametrize("shards_done", [0, 1, 2])
 def test_a_killed_preparation_goes_on_where_it_stopped(videos, tmp_path, monkeypatch, shards_done):
     whole = prepare(videos, tmp_path / "whole")
-    write = core.store._write_shard
+    write = core.store.write_shard
 
-    def write_until_killed(shard, settings, folder):
+    def write_until_killed(shard, **options):
         if shard.number == shards_done:
-            (folder / f".pixels-{shard.number:05d}.npy.999.part").write_bytes(b"half")
+            (options["folder"] / f".pixels-{shard.number:05d}.npy.999.part").write_bytes(b"half")
             raise KeyboardInterrupt
-        return write(shard, settings, folder)
+        return write(shard, **options)
 
-    monkeypatch.setattr(core.store, "_write_shard", write_until_killed)
+    monkeypatch.setattr(core.store, "write_shard", write_until_killed)
     with pytest.raises(KeyboardInterrupt):
         prepare(videos, tmp_path / "store")
     with pytest.raises(BenchError, match="is no finished store"):
         Store.open(tmp_path / "store")
     written = []
     monkeypatch.setattr(
-        core.store, "_write_shard", lambda *a, **k: (written.append(a[0].number), write(*a, **k))[1]
+        core.store, "write_shard", lambda *a, **k: (written.append(a[0].number), write(*a, **k))[1]
     )
     prepare(videos, tmp_path / "store")
     assert written == list(range(shards_done, 3))
@@ -184,6 +215,39 @@ def test_clips_that_do_not_decode_are_counted_and_nothing_passes_for_a_store(vid
     assert not (tmp_path / "store" / MANIFEST).exists()
 
 
+def test_clips_that_do_not_decode_can_be_kept_as_rows_without_a_frame(videos, tmp_path):
+    broken = [videos[0], Video("x", tmp_path / "x.mp4"), videos[1]]
+    folder, how = tmp_path / "store", {"workers": 1, "progress": Silent()}
+    store = prepare_store(broken, "f", SETTINGS, folder, keep_undecodable=True, **how)
+    assert store.undecodable.tolist() == [False, True, False]
+    assert (store.reason[1], store.status[1], store.duration[1]) == ("no such file", "undecodable", 0)
+    assert store.frames(1).shape == (4, 32, 32, 3)
+    assert not store.frames(1).any()
+    assert not store.has_audio[1]
+    whole = prepare(videos, tmp_path / "whole")
+    for row in (0, 1):
+        np.testing.assert_array_equal(store.frames(2 * row), whole.frames(row))
+        np.testing.assert_array_equal(store.sound(2 * row), whole.sound(row))
+    with pytest.raises(BenchError, match=r"1 of 3 clips .*x\.mp4: no such file; replace them and delete"):
+        prepare(broken, folder)
+
+
+def test_what_decoding_will_take_is_said_before_it_begins(videos, tmp_path):
+    lines = []
+
+    class Listening(Silent):
+        def say(self, line):
+            assert not list((tmp_path / "store").glob("*.npy"))
+            lines.append(line)
+
+    for _ in range(2):
+        prepare_store(videos, "f", SETTINGS, tmp_path / "store", workers=2, progress=Listening())
+    assert len(lines) == 1
+    assert re.fullmatch(
+        r"decoding 5 clips once: about 0\.\d MB in .*store, about 1 s with 2 processes", lines[0]
+    )
+
+
 def test_a_full_disk_is_refused_before_decoding(videos, tmp_path, monkeypatch):
     monkeypatch.setattr("shutil.disk_usage", lambda _: type("Usage", (), {"free": 10})())
     with pytest.raises(BenchError, match="GB free but"):
@@ -193,7 +257,7 @@ def test_a_full_disk_is_refused_before_decoding(videos, tmp_path, monkeypatch):
 def test_the_estimate_is_of_the_right_size(videos, tmp_path):
     store = prepare(videos, tmp_path / "store")
     size = sum(store.frames(r).nbytes + store.sound(r).nbytes for r in range(len(store)))
-    assert 0.4 * size < estimate_bytes(videos, SETTINGS) < 2.5 * size
+    assert 0.4 * size < estimate(videos, SETTINGS).size < 2.5 * size
 
 
 def test_the_manifest_says_what_the_store_is(videos, tmp_path):

@@ -12,6 +12,7 @@ from core.datasets.avworld.generate import CLIP_BYTES, SCRIPTS, generate, is_who
 from core.datasets.avworld.script import Clip
 from core.datasets.avworld.world import CAPTIONS_PER_CLIP, SECONDS, WORLDS, SplitName, world_folder
 from core.datasets.base import Dataset, DatasetEntry, Split, Truth, Video
+from core.datasets.options import DataOptions
 from core.errors import BenchError
 from core.paths import written_whole
 from core.progress import Progress
@@ -24,6 +25,7 @@ RECIPE: dict[str, object] = {
     "audio_encoder": "avworld-whisper",
     "frames": 12,
     "frame_sampling": "segment-centres",
+    "text_tokens": 40,
     "config.audio_projection": "linear-norm",
     "config.transformer_heads": 4,
     "config.transformer_layers": 2,
@@ -68,10 +70,19 @@ def world_entries() -> Iterator[DatasetEntry]:
             clips=" · ".join(f"{split} {count:,}" for split, count in counts.items()),
             size=f"{total * (CLIP_BYTES + STORE_BYTES) / 1e6:,.0f} MB",
             recipe=RECIPE,
-            fingerprint=partial(getattr, config, "fingerprint"),
+            fingerprint=partial(_fingerprint, name),
             ready=partial(is_ready, name),
-            load=partial(load_world, name),
+            load=partial(_load, name),
+            has_truth=True,
         )
+
+
+def _fingerprint(name: str, options: DataOptions) -> str:
+    return WORLDS[name].fingerprint
+
+
+def _load(name: str, progress: Progress, workers: int, options: DataOptions) -> Dataset:
+    return load_world(name, progress, workers)  # a world lacks no file, so its options change nothing
 
 
 def is_ready(name: str) -> bool:
@@ -91,6 +102,7 @@ def load_world(name: str, progress: Progress, workers: int) -> Dataset:
     return Dataset(
         name=name,
         fingerprint=config.fingerprint,
+        media_fingerprint=config.fingerprint,
         splits={split: _split(folder / split, clips) for split, clips in scripts.items()},
         protocol={
             "text": "one generated sentence per caption, at most 38 tokens",

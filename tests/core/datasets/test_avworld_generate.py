@@ -42,6 +42,9 @@ class Counting:
 
         yield advance
 
+    def say(self, line: str) -> None:
+        """See `core.progress.Progress`."""
+
 
 @pytest.fixture(autouse=True)
 def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:

@@ -1,0 +1,173 @@
+"""What of a data set lies on this machine, and in which state: the facts behind `bench data check`."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Literal, get_args
+
+from core.datasets.base import Video
+from core.datasets.listing import split_of
+from core.datasets.locate import Located
+from core.datasets.locations import Location
+from core.datasets.options import DataOptions
+from core.datasets.real import RealDataset, survey
+from core.datasets.tree import digest
+from core.media import describe
+from core.progress import Progress
+from core.workers import in_workers
+
+MediaState = Literal["audible", "shorter sound", "silent", "no track", "bad sound", "undecodable"]
+"""`audible`: a track as long as the picture; `shorter sound`: it ends before the picture; `silent`: digital
+silence, found by decoding the whole track; `bad sound`: a track that yields no sample; `undecodable`: a
+file without a frame that decodes, whatever its sound."""
+
+STATES: tuple[MediaState, ...] = get_args(MediaState)
+SOUND_STATES: Mapping[str, MediaState] = {
+    "with-track": "audible",
+    "shorter": "shorter sound",
+    "silent": "silent",
+    "none": "no track",
+    "undecodable": "bad sound",
+}
+EXAMPLES = 3
+"""Problems of a kind that are shown by name."""
+
+
+@dataclass(frozen=True)
+class SplitCheck:
+    """The counts of one split."""
+
+    split: str
+    """Its name, or `all`."""
+    expected: str
+    """Videos and captions of published copies, in words; empty where they are not known."""
+    videos: int
+    """That the annotation files list."""
+    captions: int
+    """That the annotation files list."""
+    found: int
+    """Videos with a file."""
+    missing: int
+    """Videos without one."""
+    ambiguous: int
+    """Videos with several files that fit."""
+    states: Mapping[MediaState, int] | None
+    """Videos by the state of their file; None where no file was opened."""
+
+
+@dataclass(frozen=True)
+class Check:
+    """What was found out about a data set."""
+
+    name: str
+    """The data set."""
+    files: Mapping[str, str]
+    """SHA-256 of each annotation file by its name."""
+    protocol: Mapping[str, str]
+    """What the data set adds to the protocol of a result."""
+    splits: Sequence[SplitCheck]
+    """Each split, in the order of the data set."""
+    problems: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    """Kind of problem (`missing`, `ambiguous`, a media state other than `audible`) -> video -> reason."""
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether every listed video has one file with a picture."""
+        return not any(self.problems.get(kind) for kind in ("missing", "ambiguous", "undecodable"))
+
+
+def check_dataset(
+    data: RealDataset,
+    location: Location,
+    options: DataOptions,
+    *,
+    quick: bool,
+    workers: int,
+    progress: Progress,
+) -> Check:
+    """Reads the annotation files, looks for every video, and, unless `quick`, opens and decodes each file.
+
+    Raises `BenchError` where the annotation files cannot be used.
+    """
+    listing, located = survey(data, location, options)
+    splits = {name: split_of(rows, located.paths, listing.end) for name, rows in listing.splits.items()}
+    videos = [video for split in splits.values() for video in split.videos if video.id in located.paths]
+    states = None if quick else probe(videos, workers, progress)
+    problems: dict[str, dict[str, str]] = {
+        "missing": dict(located.missing),
+        "ambiguous": dict(located.ambiguous),
+    }
+    for video, (state, reason) in (states or {}).items():
+        if state != "audible":
+            problems.setdefault(state, {})[video] = reason
+    return Check(
+        name=data.name,
+        files={path.name: digest(path) for path in listing.files},
+        protocol=listing.protocol,
+        splits=[
+            counted(
+                name,
+                in_words(listing.expected, name),
+                [v.id for v in split.videos],
+                len(split.captions),
+                located,
+                states,
+            )
+            for name, split in splits.items()
+        ],
+        problems={kind: found for kind, found in problems.items() if found},
+    )
+
+
+def probe(videos: Sequence[Video], workers: int, progress: Progress) -> dict[str, tuple[MediaState, str]]:
+    """The state of every video's file and the reason for it, in worker processes."""
+    found = {}
+    with progress.task("opening files", len(videos)) as advance:
+        for video, result in in_workers(state_of, videos, workers):
+            found[video.id] = result
+            advance(1, "")
+    return {video.id: found[video.id] for video in videos}
+
+
+def state_of(video: Video) -> tuple[MediaState, str]:
+    """The state of one video's file (within its window), and the reason for it."""
+    description = describe(video.path, video.start, video.end)
+    if not description.picture.decodable:
+        return "undecodable", description.picture.reason
+    return SOUND_STATES[description.sound.state], description.sound.reason
+
+
+def counted(
+    name: str,
+    expected: str,
+    videos: Sequence[str],
+    captions: int,
+    located: Located,
+    states: Mapping[str, tuple[MediaState, str]] | None,
+) -> SplitCheck:
+    """The counts of the videos of a split; `states` is what `probe` returns."""
+    counts = None
+    if states is not None:
+        seen = Counter(states[video][0] for video in videos if video in states)
+        counts = {state: seen[state] for state in STATES}
+    return SplitCheck(
+        split=name,
+        expected=expected,
+        videos=len(videos),
+        captions=captions,
+        found=sum(video in located.paths for video in videos),
+        missing=sum(video in located.missing for video in videos),
+        ambiguous=sum(video in located.ambiguous for video in videos),
+        states=counts,
+    )
+
+
+def in_words(expected: Mapping[str, tuple[int | None, int | None]], split: str) -> str:
+    """The expected counts of a split, or of the splits that it is counted with."""
+    for names, (videos, captions) in expected.items():
+        if split in names.split(" + "):
+            counts = [
+                f"{count:,} {what}" for count, what in ((videos, "videos"), (captions, "captions")) if count
+            ]
+            return " · ".join(counts) + (f" ({names})" if names != split else "")
+    return ""

@@ -1,0 +1,82 @@
+"""What `bench data add` and `bench data check` do."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from pydantic import ValidationError
+from rich.console import Console
+
+from core.datasets import REAL, find_dataset
+from core.datasets.check import check_dataset
+from core.datasets.locations import Location, location_of, require_location, save_location
+from core.datasets.options import DataOptions
+from core.datasets.real import RealDataset, survey
+from core.datasets.show import check_json, show_check
+from core.errors import BenchError
+from core.progress import Bars, Silent
+from core.scheduler import default_workers
+from core.spec import explain, parse_assignment
+
+
+def add_dataset(name: str, location: Location, console: Console) -> None:
+    """Writes into `bench.toml` where a data set lies, once its annotation files have been read.
+
+    Raises `BenchError`, and writes nothing, where they cannot be.
+    """
+    data = find_real(name)
+    listing, located = survey(data, location, data.options())
+    file = save_location(name, location)
+    total = len(listing.videos)
+    what = f"{len(located.paths):,} of {total:,} videos found under {location.videos}"
+    more = "" if len(located.paths) == total else f"; bench data check {name} says which are missing"
+    console.print(f"{name}: {what}{more}", markup=False, highlight=False)
+    console.print(f"written: {file}", markup=False, highlight=False)
+
+
+def check_files(
+    name: str,
+    place: tuple[Path | None, Path | None, Path | None],
+    assignments: Sequence[str],
+    console: Console,
+    *,
+    quick: bool,
+    workers: int | None,
+    as_json: bool,
+) -> bool:
+    """Prints what of a data set is there; returns whether every listed video has a file with a picture.
+
+    `place` is what `--root`, `--videos` and `--captions` say; the place that is known where they are not
+    given. Raises `BenchError` where the annotation files cannot be used.
+    """
+    data = find_real(name)
+    check = check_dataset(
+        data,
+        location_of(*place) if any(place) else require_location(name),
+        chosen_options(data, assignments),
+        quick=quick,
+        workers=workers or default_workers(64),
+        progress=Silent() if as_json else Bars(console),
+    )
+    if as_json:
+        print(check_json(check))
+    else:
+        show_check(check, console)
+    return check.is_whole
+
+
+def find_real(name: str) -> RealDataset:
+    """The data set of that name that a user has on disk; raises `BenchError` for another one."""
+    entry = find_dataset(name)
+    if name not in REAL:
+        raise BenchError(f"{entry.name} is generated, so it has no place and no files to check")
+    return REAL[name]
+
+
+def chosen_options(data: RealDataset, assignments: Sequence[str]) -> DataOptions:
+    """The options that `data.KEY=VALUE` assignments choose; raises `BenchError` for another key or value."""
+    values = dict(parse_assignment(text) for text in assignments)
+    try:
+        return data.options.model_validate({key.removeprefix("data."): v for key, v in values.items()})
+    except ValidationError as error:
+        known = ", ".join(f"data.{name}" for name in data.options.model_fields)
+        raise BenchError(f"{data.name}: {explain(error)}; its options: {known}") from error

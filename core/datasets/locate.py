@@ -1,0 +1,61 @@
+"""Finds the file of each listed video; several that fit equally well are as bad as none."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+
+from core.datasets.tree import Tree
+
+
+@dataclass(frozen=True)
+class Located:
+    """Where the videos of a data set lie."""
+
+    paths: Mapping[str, Path]
+    """Video -> its file."""
+    missing: Mapping[str, str]
+    """Video without a file -> what was looked for."""
+    ambiguous: Mapping[str, str]
+    """Video with several files that fit -> which."""
+
+    @property
+    def reasons(self) -> dict[str, str]:
+        """Video that has no usable file -> why."""
+        return {**self.missing, **self.ambiguous}
+
+    @property
+    def fingerprint(self) -> str:
+        """64 hexadecimal digits over the videos' names and the sizes of their files.
+
+        Moving a data set keeps it; other copies, e.g. compressed ones without sound, change it.
+        """
+        sizes = [f"{name}\t{path.stat().st_size}" for name, path in sorted(self.paths.items())]
+        return sha256("\n".join(sizes).encode()).hexdigest()
+
+
+def locate(videos: Iterable[str], file_names: Callable[[str], Sequence[str]], tree: Tree) -> Located:
+    """The file of each video: the first of its `file_names` that lies anywhere under the tree's root.
+
+    A name that lies in two folders, and a file that two videos claim, is ambiguous.
+    """
+    paths: dict[str, Path] = {}
+    missing: dict[str, str] = {}
+    ambiguous: dict[str, str] = {}
+    claims: dict[Path, list[str]] = {}
+    for video in videos:
+        names = file_names(video)
+        found = next((found for found in map(tree.named, names) if found), [])
+        if not found:
+            missing[video] = f"no file {names[0]} under {tree.root}"
+        elif len(found) > 1:
+            ambiguous[video] = f"several files: {found[0]} and {found[1]}"
+        else:
+            paths[video] = found[0]
+            claims.setdefault(found[0], []).append(video)
+    for path, claimants in claims.items():
+        if len(claimants) > 1:
+            for video in claimants:
+                del paths[video]
+                ambiguous[video] = f"{path} may be the file of {' or '.join(claimants)}"
+    return Located(paths, missing, ambiguous)

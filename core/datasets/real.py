@@ -1,0 +1,118 @@
+"""A data set that a user has on disk: its annotation files read, its videos found, its protocol named."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from hashlib import sha256
+from itertools import combinations
+from typing import Any
+
+from core.datasets.base import Dataset, DatasetEntry, Split
+from core.datasets.listing import Listing, split_of
+from core.datasets.locate import Located, locate
+from core.datasets.locations import Location, find_location, require_location
+from core.datasets.missing import mark_absent, settle
+from core.datasets.options import DataOptions
+from core.datasets.tree import Tree, digest
+from core.errors import BenchError
+from core.progress import Progress, Silent
+
+
+@dataclass(frozen=True)
+class RealDataset:
+    """What is particular about one of them; the fields that `DatasetEntry` has too are described there."""
+
+    name: str
+    about: str
+    clips: str
+    size: str
+    source: str
+    layout: str
+    options: type[DataOptions]
+    read: Callable[[Tree, Any], Listing]
+    """Reads the annotation files under a folder; takes an instance of `options`."""
+
+    def entry(self) -> DatasetEntry:
+        """What the registry knows of it."""
+        return DatasetEntry(
+            name=self.name,
+            about=self.about,
+            clips=self.clips,
+            size=self.size,
+            recipe={},
+            fingerprint=partial(fingerprint, self),
+            ready=partial(is_placed, self.name),
+            load=partial(load, self),
+            options=self.options,
+            source=self.source,
+            layout=self.layout,
+        )
+
+
+def survey(data: RealDataset, location: Location, options: DataOptions) -> tuple[Listing, Located]:
+    """What the annotation files list, and where the listed videos lie.
+
+    Raises `BenchError` for whatever is wrong with the files, a split without videos and a video in two.
+    """
+    annotations = Tree.walk(location.annotations)
+    listing = data.read(annotations, options)
+    videos = {name: {row.video for row in rows} for name, rows in listing.splits.items()}
+    if "test" not in videos or not all(videos.values()):
+        empty = next((name for name, found in videos.items() if not found), "test")
+        read = ", ".join(path.name for path in listing.files)
+        raise BenchError(f"{data.name}: nothing is listed for {empty} in {read}")
+    for one, other in combinations(videos, 2):
+        if shared := sorted(videos[one] & videos[other]):
+            raise BenchError(
+                f"{data.name}: {len(shared):,} videos are listed in {one} and in {other}; "
+                f"first: {shared[0]}; take them out of one of the two"
+            )
+    media = annotations if location.videos == location.annotations else Tree.walk(location.videos)
+    return listing, locate(listing.videos, listing.file_names, media)
+
+
+def load(data: RealDataset, progress: Progress, workers: int, options: DataOptions) -> Dataset:
+    """The data set as it lies on this machine, videos without a file marked as absent.
+
+    Raises `BenchError` where its place is not known, its files are bad, or videos lack a file and
+    `options.missing` is `fail`.
+    """
+    listing, located = survey(data, require_location(data.name), options)
+    splits = {name: split_of(rows, located.paths, listing.end) for name, rows in listing.splits.items()}
+    files = {path.name: digest(path) for path in listing.files}
+    dataset = Dataset(
+        name=data.name,
+        fingerprint=sha256(
+            "\n".join(f"{name} {value}" for name, value in files.items()).encode()
+        ).hexdigest(),
+        media_fingerprint=located.fingerprint,
+        splits=splits,
+        protocol={**listing.protocol, "captions per video": captions_per_video(splits)},
+        files=files,
+    )
+    return mark_absent(dataset, located.reasons, options.missing)
+
+
+def fingerprint(data: RealDataset, options: DataOptions) -> str | None:
+    """See `DatasetEntry.fingerprint`."""
+    if find_location(data.name) is None:
+        return None
+    return settle(load(data, Silent(), 1, options), options.missing).fingerprint
+
+
+def is_placed(name: str) -> bool:
+    """Whether the place of a data set is known and there."""
+    location = find_location(name)
+    return location is not None and location.annotations.exists() and location.videos.is_dir()
+
+
+def captions_per_video(splits: Mapping[str, Split]) -> str:
+    """The fewest and the most captions of a video in each split, e.g. "train 20, test 1"."""
+    parts = []
+    for name, split in splits.items():
+        counts = [0] * len(split.videos)
+        for video in split.video_of_caption:
+            counts[video] += 1
+        low, high = min(counts), max(counts)
+        parts.append(f"{name} {low}" if low == high else f"{name} {low} to {high}")
+    return ", ".join(parts)

@@ -1,0 +1,107 @@
+"""The files under a folder, found in one walk and then looked up by name.
+
+Data sets lie on disks in many ways: flat, in a folder per movie, in `videos/all`, with annotation files
+beside the videos or elsewhere. So files are looked up by their names, wherever they lie under the folder.
+"""
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from hashlib import sha256
+from pathlib import Path
+
+from core.errors import BenchError
+
+FILES_LIMIT = 2_000_000
+"""Files of a folder; the largest data set has 130,000, a whole disk has more."""
+
+
+@dataclass(frozen=True)
+class Tree:
+    """A folder and the files under it; extensions are looked up in lower case, names as they are."""
+
+    root: Path
+    """The folder that was named, or the one of the single file that was named."""
+    files: dict[str, list[Path]] = field(repr=False)
+    """Name of a file -> where files of that name lie, in the order of their paths."""
+
+    @classmethod
+    def walk(cls, root: Path) -> "Tree":
+        """The files under `root`, links followed, hidden ones left out; a file is a tree of its own.
+
+        Raises `BenchError` where there is no such folder, part of it cannot be read, or it holds more files
+        than any data set.
+        """
+        if root.is_file():
+            return cls(root.parent, {_key(root.name): [root]})
+        if not root.is_dir():
+            raise BenchError(f"{root}: no such folder; name the data set's folder with --root")
+        files: dict[str, list[Path]] = {}
+        for count, path in enumerate(_walk(root)):
+            if count == FILES_LIMIT:
+                raise BenchError(
+                    f"{root}: more than {FILES_LIMIT:,} files; name the data set's own folder with --root"
+                )
+            files.setdefault(_key(path.name), []).append(path)
+        return cls(root, files)
+
+    def named(self, name: str) -> list[Path]:
+        """Where files of that name lie; links to one and the same file count once.
+
+        A name with folders in it is a path from the root.
+        """
+        if "/" in name:
+            return [self.root / name] if (self.root / name).is_file() else []
+        paths = self.files.get(_key(name), [])
+        return paths if len(paths) < 2 else list({path.resolve(): path for path in paths}.values())
+
+    def annotation(self, *names: str) -> Path | None:
+        """The annotation file of the first of these names that is there.
+
+        Raises `BenchError` where it lies in two places with different contents.
+        """
+        paths = next((found for found in map(self.named, names) if found), [])
+        if len({digest(path) for path in paths} if len(paths) > 1 else paths) > 1:
+            raise BenchError(
+                f"{paths[0]} and {paths[1]} differ; keep one of them or name its folder with --root"
+            )
+        return paths[0] if paths else None
+
+    def require(self, *names: str) -> Path:
+        """As `annotation`; raises `BenchError` where none of the names is there."""
+        path = self.annotation(*names)
+        if path is None:
+            raise BenchError(
+                f"no {' or '.join(names)} under {self.root}; put it there or name another --root"
+            )
+        return path
+
+
+def digest(path: Path) -> str:
+    """SHA-256 of a file, 64 hexadecimal digits."""
+    value = sha256()
+    with path.open("rb") as file:
+        while block := file.read(1 << 20):
+            value.update(block)
+    return value.hexdigest()
+
+
+def _key(name: str) -> str:
+    stem, extension = os.path.splitext(name)
+    return stem + extension.lower()
+
+
+def _walk(root: Path) -> Iterator[Path]:
+    entered: set[tuple[int, int]] = set()  # links may lead back to where the walk has been
+
+    def stop(error: OSError) -> None:
+        raise BenchError(f"{error.filename}: cannot be read ({error.strerror}); check its permissions")
+
+    for folder, folders, names in os.walk(root, followlinks=True, onerror=stop):
+        place = os.stat(folder)
+        if (place.st_dev, place.st_ino) in entered:
+            folders.clear()
+            continue
+        entered.add((place.st_dev, place.st_ino))
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        yield from (Path(folder, name) for name in sorted(names) if not name.startswith("."))
