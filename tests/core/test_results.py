@@ -129,7 +129,9 @@ def test_every_result_carries_its_protocol(tmp_path: Path) -> None:
         "audio_alignment": "clip",
         "tie_tolerance": TOLERANCE,
         "noise_seed": 3,
+        "text_tokens": 40,
         "gallery_fingerprint": split().fingerprint,
+        "data": {"missing": "fail", "paragraph": "none"},
     }
     assert entries[0]["protocol"] == {**common, "queries": len(PAIRING), "gallery": len(STRATA)}
     assert entries[1]["protocol"] == {**common, "queries": 5, "gallery": 5}
