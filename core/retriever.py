@@ -88,11 +88,23 @@ class Retriever(nn.Module):
         if self.mode != "finetune":
             return videos
         pixels = torch.stack([torch.from_numpy(self.store.frames(int(row))) for row in rows]).to(self.device)
-        flat, mask, shape = pixels.flatten(0, 1), videos.frame_mask.flatten(), pixels.shape[:2]
-        if videos.patches is None:
-            return replace(videos, frames=self.backbone.encode_images(flat, mask).unflatten(0, shape))
-        tokens = self.backbone.encode_image_tokens(flat, mask).unflatten(0, shape)  # (V, F, 1 + P, D)
-        return replace(videos, frames=tokens[:, :, 0], patches=tokens[:, :, 1:])
+        return self.pictured(videos, self.frame_embeds(pixels, videos.frame_mask))
+
+    def frame_embeds(self, pixels: Tensor, mask: Tensor) -> Tensor:
+        """Embeddings `(V, F, D)` of frames `(V, F, h, w, 3)` uint8 with their mask `(V, F)`.
+
+        Where patches are asked for, with the patch tokens behind the embedding, `(V, F, 1 + P, D)`.
+        """
+        encode = self.backbone.encode_images
+        if self.features.patches is not None:
+            encode = self.backbone.encode_image_tokens
+        return encode(pixels.flatten(0, 1), mask.flatten()).unflatten(0, mask.shape)
+
+    def pictured(self, videos: Videos, embeds: Tensor) -> Videos:
+        """Cached features with what `frame_embeds` gave in place of the cached pictures."""
+        if embeds.dim() == 3:
+            return replace(videos, frames=embeds)
+        return replace(videos, frames=embeds[:, :, 0], patches=embeds[:, :, 1:])
 
     @torch.no_grad()
     def encode_texts(self, data: SplitData) -> Texts:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from core.datasets import ENTRIES
 from core.errors import BenchError
 from core.matrix import AXES, Block, expand, experiment_files, from_command_line, load_experiment
 from core.spec import RunSpec, parse_assignment, resolve
@@ -103,8 +104,31 @@ def test_a_bad_experiment_file_is_refused_by_name(tmp_path: Path, content: str) 
 
 
 @pytest.mark.parametrize("name", experiment_files())
-def test_every_shipped_experiment_expands(name: str) -> None:
-    assert from_command_line(name, NO_FLAGS, ()).cells
+def test_every_shipped_experiment_expands_into_different_cells(name: str) -> None:
+    blocks = load_experiment(name).blocks
+    if unknown := {dataset for block in blocks for dataset in block.datasets} - set(ENTRIES):
+        pytest.skip(f"no data set is called {', '.join(sorted(unknown))} here")
+    cells = from_command_line(name, NO_FLAGS, ()).cells
+    assert len(cells) == sum(len(expand(block).cells) for block in blocks) > 0
+
+
+@pytest.mark.parametrize("name", ["cae-av", "avworld-cae-av"])
+def test_the_ablations_of_cae_av_change_one_thing_each(name: str) -> None:
+    cells = from_command_line(name, {"datasets": ("avworld",)}, ()).cells
+    own = [cell.model_dump() for cell in cells if cell.method == "cae_av"]
+    flat = [cell | cell["config"] | {"config": {}} for cell in own]
+    base, *others = (cell for cell in flat if cell["host"] == "clip4clip")
+    changes = [[key for key in cell if cell[key] != base[key]] for cell in others]
+    assert all(len(change) == 1 for change in changes)
+    assert {key for (key,) in changes} == {
+        "enrichment",
+        "video_captions",
+        "caste_branches",
+        "topk_ratio",
+        "caption_weight",
+        "consistency_weight",
+        "entropy_weight",
+    }
 
 
 def test_assignments_are_json_where_they_parse_as_such() -> None:
