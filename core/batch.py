@@ -4,7 +4,7 @@ Shapes use the same letters everywhere: `N` texts, `V` videos, `F` frames, `D` e
 `L` audio steps, `P` patch tokens, `B` batch of matched pairs (`N == V == B`).
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, fields
 from hashlib import sha256
 from typing import Self
@@ -36,7 +36,7 @@ def first_captions(pairing: Tensor) -> Tensor:
 
 @dataclass(frozen=True)
 class Rows:
-    """A record of tensors that share their first axis; `None` fields are absent for all rows."""
+    """A record of tensors, or of such records, that share their first axis; `None` fields are absent."""
 
     def __len__(self) -> int:
         return len(getattr(self, fields(self)[0].name))
@@ -50,15 +50,39 @@ class Rows:
         return self.map(lambda t: t.to(device))
 
     @classmethod
-    def concatenate(cls, parts: "Sequence[Self]") -> Self:
+    def concatenate(cls, parts: Sequence[Self]) -> Self:
         """The rows of several records, one after the other."""
         columns = zip(*([getattr(part, f.name) for f in fields(cls)] for part in parts), strict=True)
         return cls(*(None if column[0] is None else torch.cat(column) for column in columns))
 
+    @classmethod
+    def collect(cls, parts: Iterable[Self], count: int) -> Self:
+        """The rows of several records, `count` in all, each copied as it comes: never held twice."""
+        start, whole = 0, None
+        for part in parts:
+            if whole is None:
+                whole = part.map(lambda t: t.new_empty(count, *t.shape[1:]))
+            whole.assign(slice(start, start + len(part)), part)
+            start += len(part)
+        if whole is None or start != count:
+            raise ValueError(f"{start} rows came, {count} were announced")
+        return whole
+
+    def assign(self, rows: slice, part: Self) -> None:
+        """Overwrites some rows with those of another record."""
+        for f in fields(self):
+            own, other = getattr(self, f.name), getattr(part, f.name)
+            if isinstance(own, Rows):
+                own.assign(rows, other)
+            elif own is not None:
+                own[rows] = other
+
     def map(self, function: Callable[[Tensor], Tensor]) -> Self:
-        """The record of the function's values for every tensor."""
+        """The record with every tensor, those of nested records included, replaced by a function of it."""
         values = (getattr(self, f.name) for f in fields(self))
-        return type(self)(*(None if v is None else function(v) for v in values))
+        return type(self)(
+            *(v.map(function) if isinstance(v, Rows) else None if v is None else function(v) for v in values)
+        )
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from core.batch import Rows, Texts
+from core.batch import Texts
 from core.gates import GateReport, gate_report
 from core.method import Method
 from core.metrics import rank_metrics
@@ -26,7 +26,7 @@ from core.rescoring import (
 from core.results import Result, write_results
 from core.retriever import Retriever, SplitData
 from core.runs import RunDirectory
-from core.scoring import Condition, exact_arithmetic, score_matrix
+from core.scoring import Condition, ScoringIndex, build_index, exact_arithmetic, score_matrix
 from core.spec import RunSpec
 
 
@@ -35,7 +35,7 @@ class Encoded:
     """A split as scoring needs it."""
 
     texts: Texts
-    index: Rows
+    index: ScoringIndex
     pairing: Tensor
     """`(N,)` int64: video position of each text."""
 
@@ -45,7 +45,8 @@ def encode(retriever: Retriever, data: SplitData) -> Encoded:
     with exact_arithmetic(retriever.method):
         retriever.eval()
         texts = retriever.encode_texts(data)
-        index = retriever.method.index(retriever.encode_videos(data))
+        videos = retriever.encode_videos(data)
+    index = build_index(retriever.method, videos)
     return Encoded(texts, index, data.pairing)
 
 

@@ -46,6 +46,11 @@ class Dimensions:
 class NoiseSource(Protocol):
     """Where the noise of stochastic perturbations comes from at scoring time."""
 
+    @property
+    def shared(self) -> bool:
+        """Whether all videos of a text share its draw."""
+        ...
+
     def draw(self, texts: Tensor, videos: Tensor, trials: int, width: int, prior: str) -> Tensor:
         """Noise for texts `(N,)` by key against videos `(V,)` by key.
 
@@ -93,6 +98,9 @@ class Method(nn.Module, ABC):
     dataset_defaults: ClassVar[Mapping[str, Mapping[str, object]]] = {}
     """What the authors set per data set, as dotted spec keys by the data set's name."""
 
+    own_caption_scoring: ClassVar[bool] = False
+    """Whether the authors' evaluation pools or gates each video with its own caption."""
+
     def __init__(self, config: MethodConfig, dimensions: Dimensions) -> None:
         super().__init__()
         self.config = config
@@ -130,10 +138,37 @@ class Method(nn.Module, ABC):
     def released_score(self, texts: Texts, index: Rows, pairing: Tensor, noise: NoiseSource) -> Tensor:
         """Similarities `(N, V)` as the authors' released evaluation computes them.
 
-        `pairing` `(N,)` int64 names each text's own video, which a leak-free score must not know.
-        Methods whose released evaluation is clean inherit this default.
+        `pairing` `(N,)` int64 names each text's own video, which a leak-free score must not know; a number
+        outside `0 .. V - 1` is a video that is not among these. Methods whose released evaluation is clean
+        inherit this default.
         """
         return self.score(texts, index, noise)
+
+    @property
+    def exact_obstacle(self) -> str:
+        """Why scores cannot be had by algebra under this configuration; empty where they can."""
+        return "no algebra for this method"
+
+    @property
+    def exact_floats_per_pair(self) -> int:
+        """Size of all temporaries of `exact_score` together, in numbers per (text, video) pair."""
+        return self.floats_per_pair
+
+    def exact_index(self, rows: Rows) -> Rows:
+        """The basis of each video of an index, from which `exact_score` computes what `score` does."""
+        raise NotImplementedError(self.exact_obstacle)
+
+    def exact_queries(self, texts: Texts, noise: NoiseSource) -> Rows:
+        """What `exact_score` needs of texts `(N,)`, whatever the videos; noise that videos share included."""
+        raise NotImplementedError(self.exact_obstacle)
+
+    def exact_score(self, queries: Rows, basis: Rows, noise: NoiseSource) -> Tensor:
+        """`score` of queries `(N,)` against V bases: the same real numbers, without work of width D^2."""
+        raise NotImplementedError(self.exact_obstacle)
+
+    def exact_released_score(self, texts: Texts, index: Rows, pairing: Tensor, noise: NoiseSource) -> Tensor:
+        """`released_score` by algebra."""
+        raise NotImplementedError(self.exact_obstacle)
 
     def gates(self, texts: Texts, videos: Videos) -> Tensor | None:
         """Audio weight per frame `(B, F)` (or per layer) of matched pairs; None without a gate."""

@@ -36,6 +36,11 @@ class KeyedNoise:
         self.seed = mix(np.array([seed + 1], dtype=np.uint64))
         self.mode = mode
 
+    @property
+    def shared(self) -> bool:
+        """Whether all videos of a text share its draw."""
+        return self.mode == "per-text"
+
     def draw(self, texts: Tensor, videos: Tensor, trials: int, width: int, prior: str) -> Tensor:
         """Noise for texts `(N,)` by key against videos `(V,)` by key, on the texts' device.
 

@@ -1,7 +1,9 @@
-"""Scores of all (text, video) pairs in tiles, through the method's own modules.
+"""Scores of all (text, video) pairs in tiles: exactly by algebra where a method has it, else by its modules.
 
-Right for any method, no Python work per pair and no `(N, V, D)` tensor: a tile holds as many pairs
-as fit the budget. Scores do not depend on tile sizes or tile order.
+No Python work per pair and no `(N, V, D)` tensor. `build_index` asks the method for what each video needs
+and checks random pairs of the algebra against the modules; `score_tiles` and `score_matrix` read the index.
+Scores do not depend on tile sizes or tile order. The modules are right for any method: they are the
+reference that the algebra is held against, and what scores where a method names an obstacle.
 """
 
 from collections.abc import Callable, Iterator
@@ -12,88 +14,188 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from core.batch import Rows, Texts
-from core.method import Method, NoiseSource
+from core.batch import Rows, Texts, Videos
+from core.encoders.weights import fingerprint
+from core.errors import BenchError
+from core.guards import check_texts, check_videos, self_check
+from core.method import Dimensions, Method, NoiseSource
+from core.tiles import Tile, blocks, deep_shape, default_tile_bytes, scored_in_room, wide_shape
 
 Condition = Literal["query", "released"]
 """`query`: leak-free. `released`: as the authors' evaluation code scores, own-caption leak included."""
 
-TILE_BYTES = 32 * 2**20
-"""Default size of a tile's largest tensor; small enough to stay near the cache of a CPU."""
+Engine = Literal["exact", "modules"]
+"""`exact`: by algebra where the method has it, by its modules elsewhere. `modules`: by its modules."""
+
+Precision = Literal["float32", "tf32", "bfloat16"]
+"""What products of float32 matrices may round their inputs to. Anything below float32 is approximate."""
+
+RELEASED_VIDEOS = 64
+"""Videos that the authors' evaluation fuses and pools with their own captions at a time."""
+RELEASED_BYTES = 16 * 2**20
+"""Largest block of its scores."""
+
+MATMUL_PRECISION = {"float32": "highest", "tf32": "high", "bfloat16": "medium"}
+"""Torch's names; a device that lacks the lower precision stays with float32."""
 
 
 @dataclass(frozen=True)
-class Tile:
-    """Scores of a block of texts against a block of videos."""
+class ScoringIndex:
+    """What scoring keeps of V videos, made by `build_index`."""
 
-    texts: slice
-    videos: slice
-    scores: Tensor
-    """`(len(texts), len(videos))`."""
+    rows: Rows
+    """What the method's modules need of each video, free of any text."""
+    basis: Rows | None
+    """What the exact engine needs of each video; None where the modules score."""
+    obstacle: str
+    """Why the modules score, e.g. "token-level gate"; empty where the exact engine does."""
+    weights: str
+    """Fingerprint of the method's weights; a method that has changed since is refused."""
+    dimensions: Dimensions
+    """Of the method."""
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    @property
+    def engine(self) -> str:
+        """What scores, with the reason where it is not the exact engine; for a run's protocol."""
+        return f"modules ({self.obstacle})" if self.obstacle else "exact"
 
 
 @contextmanager
-def exact_arithmetic(method: Method) -> Iterator[None]:
-    """Evaluation mode, no gradients and no TF32 for the length of a block."""
-    training, precision = method.training, torch.get_float32_matmul_precision()
+def exact_arithmetic(method: Method, precision: Precision = "float32") -> Iterator[None]:
+    """Evaluation mode, no gradients, and products no less precise than said, for the length of a block."""
+    training, before = method.training, torch.get_float32_matmul_precision()
     method.eval()
-    torch.set_float32_matmul_precision("highest")
+    torch.set_float32_matmul_precision(MATMUL_PRECISION[precision])
     try:
         with torch.inference_mode():
             yield
     finally:
-        torch.set_float32_matmul_precision(precision)
+        torch.set_float32_matmul_precision(before)
         method.train(training)
 
 
-def tile_shape(pairs: int, texts: int, videos: int) -> tuple[int, int]:
-    """Texts and videos of a tile of at most `pairs` pairs, wide in videos before deep in texts."""
-    width = max(1, min(videos, pairs))
-    return max(1, min(texts, pairs // width)), width
+def build_index(
+    method: Method, videos: Videos, *, engine: Engine = "exact", chunk: int = 256
+) -> ScoringIndex:
+    """The index of V videos, made `chunk` at a time, with a self-check of the exact engine.
+
+    Raises `BenchError` for features that no encoder should return, and where the self-check fails.
+    """
+    check_videos(videos)
+    obstacle = method.exact_obstacle if engine == "exact" else "as asked"
+    with exact_arithmetic(method):
+        rows = Rows.collect((method.index(videos[part]) for part in blocks(len(videos), chunk)), len(videos))
+        basis = None
+        if not obstacle:
+            parts = (method.exact_index(rows[part]) for part in blocks(len(videos), chunk))
+            basis = Rows.collect(parts, len(videos))
+            self_check(method, videos, rows, basis)
+    return ScoringIndex(rows, basis, obstacle, fingerprint(method.state_dict()), method.dimensions)
+
+
+def check_index(method: Method, index: ScoringIndex) -> None:
+    """Raises `BenchError` for an index of another shape, or of weights that have changed since."""
+    if index.dimensions != method.dimensions:
+        made, now = index.dimensions, method.dimensions
+        raise BenchError(
+            f"the index holds videos of {made.frames} frames x {made.width}, {method.name} takes "
+            f"{now.frames} x {now.width}; build the index again"
+        )
+    if index.weights != fingerprint(method.state_dict()):
+        raise BenchError(f"{method.name}'s weights have changed since the index was built; build it again")
 
 
 def score_tiles(
-    method: Method, texts: Texts, index: Rows, noise: NoiseSource, tile_bytes: int = TILE_BYTES
+    method: Method,
+    texts: Texts,
+    index: ScoringIndex,
+    noise: NoiseSource,
+    *,
+    condition: Condition = "query",
+    pairing: Tensor | None = None,
+    precision: Precision = "float32",
+    tile_bytes: int | None = None,
 ) -> Iterator[Tile]:
-    """Leak-free scores of texts `(N,)` against an index of V videos, tile by tile."""
-    pairs = max(1, tile_bytes // (4 * method.floats_per_pair))
-    rows, columns = tile_shape(pairs, len(texts), len(index))
-    for top in range(0, len(texts), rows):
-        block = slice(top, min(top + rows, len(texts)))
-        for left in range(0, len(index), columns):
-            part = slice(left, min(left + columns, len(index)))
-            yield Tile(block, part, method.score(texts[block], index[part], noise))
+    """Scores of texts `(N,)` against an index of V videos, tile by tile, divided by exp(logit_scale).
+
+    `pairing` `(N,)` int64 names each text's own video; only `released` may see it, and needs it where the
+    authors' evaluation pools with the video's own caption. Raises `BenchError` for an index that does not
+    belong to the method as it is now.
+    """
+    check_index(method, index)
+    check_texts(texts, method.dimensions.width)
+    if condition == "released" and method.own_caption_scoring:
+        if pairing is None:
+            raise ValueError(
+                "the released condition pools with the video's own caption and needs the pairing"
+            )
+        yield from released_tiles(method, texts, index, noise, pairing, precision)
+        return
+    exact, held = (False, index.rows) if index.basis is None else (True, index.basis)
+    score = method.exact_score if exact else method.score
+    floats = method.exact_floats_per_pair if exact else method.floats_per_pair
+    pairs = max(1, (tile_bytes or default_tile_bytes(texts.embeds.device, exact)) // (4 * floats))
+    rows, columns = (deep_shape if exact else wide_shape)(pairs, len(texts), len(index))
+    for block in blocks(len(texts), rows):
+        with exact_arithmetic(method, precision):
+            asked = method.exact_queries(texts[block], noise) if exact else texts[block]
+        for part in blocks(len(index), columns):
+            with exact_arithmetic(method, precision):
+                scores = scored_in_room(lambda n, v: score(n, v, noise), asked, held[part])
+            yield Tile(block, part, scores)
+
+
+def released_tiles(
+    method: Method,
+    texts: Texts,
+    index: ScoringIndex,
+    noise: NoiseSource,
+    pairing: Tensor,
+    precision: Precision,
+) -> Iterator[Tile]:
+    """Scores of the authors' evaluation, all texts against some videos at a time.
+
+    A video's score with any text depends on its own captions, wherever they stand among the texts.
+    """
+    score = method.released_score if index.basis is None else method.exact_released_score
+    columns = max(1, min(RELEASED_VIDEOS, RELEASED_BYTES // (4 * len(texts))))
+    own = pairing.to(texts.embeds.device)
+    for part in blocks(len(index), columns):
+        with exact_arithmetic(method, precision):
+            scores = score(texts, index.rows[part], own - part.start, noise)
+        yield Tile(slice(0, len(texts)), part, scores)
 
 
 def score_matrix(
     method: Method,
     texts: Texts,
-    index: Rows,
+    index: ScoringIndex,
     *,
     condition: Condition = "query",
     pairing: Tensor | None = None,
     noise: NoiseSource,
-    tile_bytes: int = TILE_BYTES,
-    on_texts: Callable[[int], None] = lambda count: None,
+    precision: Precision = "float32",
+    tile_bytes: int | None = None,
+    on_pairs: Callable[[int], None] = lambda count: None,
 ) -> Tensor:
-    """All scores `(N, V)` float32 on the CPU, divided by exp(logit_scale).
+    """All scores `(N, V)` float32 on the CPU; see `score_tiles`.
 
-    `pairing` `(N,)` int64 names each text's own video; only `released` may see it.
+    `on_pairs` is called with the number of pairs of each tile when it is done.
     """
-    with exact_arithmetic(method):
-        if condition == "released":
-            if pairing is None:
-                raise ValueError(
-                    "the released condition pools with the video's own caption and needs the pairing"
-                )
-            released = (
-                method.released_score(texts, index, pairing.to(texts.embeds.device), noise).float().cpu()
-            )
-            on_texts(len(texts))
-            return released
-        scores = torch.empty(len(texts), len(index))
-        for tile in score_tiles(method, texts, index, noise, tile_bytes):
-            scores[tile.texts, tile.videos] = tile.scores.float().cpu()
-            if tile.videos.stop == len(index):
-                on_texts(tile.texts.stop - tile.texts.start)
-        return scores
+    scores = torch.empty(len(texts), len(index))
+    for tile in score_tiles(
+        method,
+        texts,
+        index,
+        noise,
+        condition=condition,
+        pairing=pairing,
+        precision=precision,
+        tile_bytes=tile_bytes,
+    ):
+        scores[tile.texts, tile.videos] = tile.scores.float().cpu()
+        on_pairs(tile.scores.numel())
+    return scores

@@ -17,11 +17,14 @@ from core.errors import BenchError
 from core.method import ClipTextWeights, Dimensions, Losses, Method, MethodConfig, NoiseSource
 from methods.parts.build import build_fusion, build_perturbation, build_pooling, initial_logit_scale
 from methods.parts.config import ComposedConfig
+from methods.parts.exact.index import ExactIndex, basis_of, obstacle
+from methods.parts.exact.released import exact_own_caption_scores
+from methods.parts.exact.scores import ExactQueries, exact_queries, exact_scores, floats_per_pair
 from methods.parts.objective import adaptive_margin, pair_weights, weighted_infonce
 from methods.parts.perturbation import support_text
 from methods.parts.pooling import Prepared, mean_of_directions
 from methods.parts.reference import load_reference_state
-from methods.released import own_caption_scores, streamed_scores
+from methods.released import own_caption_scores
 
 
 @dataclass(frozen=True)
@@ -61,8 +64,6 @@ class TrainingSimilarities:
 class ComposedMethod(Method):
     """The composition that a `ComposedConfig` describes."""
 
-    own_caption_scoring: ClassVar[bool] = False
-    """Whether the authors' evaluation pools and gates each video with its own caption."""
     reference_keys: ClassVar[Mapping[str, str]] = {}
     """Authors' key prefix -> ours; the logit scale is common to all."""
     dead_keys: ClassVar[frozenset[str]] = frozenset()
@@ -220,8 +221,36 @@ class ComposedMethod(Method):
     def released_score(self, texts: Texts, index: Rows, pairing: Tensor, noise: NoiseSource) -> Tensor:
         """The authors' evaluation: leak-free, or with each video's own captions (`own_caption_scoring`)."""
         if not self.own_caption_scoring:
-            return streamed_scores(self, texts, as_index(index), noise)
+            return self.score(texts, index, noise)
         return own_caption_scores(self, texts, as_index(index), pairing, noise)
+
+    @property
+    def exact_obstacle(self) -> str:
+        """What in this composition has no algebra; empty where all of it has."""
+        return obstacle(self)
+
+    @property
+    def exact_floats_per_pair(self) -> int:
+        """Coefficients of the mixes, and a few vectors where there is a perturbation."""
+        return floats_per_pair(self)
+
+    def exact_index(self, rows: Rows) -> ExactIndex:
+        """See `methods.parts.exact`."""
+        return basis_of(self, as_index(rows))
+
+    def exact_queries(self, texts: Texts, noise: NoiseSource) -> ExactQueries:
+        """See `methods.parts.exact`."""
+        return exact_queries(self, texts, noise, gated=self.fusion.text_dependent)
+
+    def exact_score(self, queries: Rows, basis: Rows, noise: NoiseSource) -> Tensor:
+        """See `methods.parts.exact`."""
+        assert isinstance(queries, ExactQueries)
+        assert isinstance(basis, ExactIndex)
+        return exact_scores(self, queries, basis, noise)
+
+    def exact_released_score(self, texts: Texts, index: Rows, pairing: Tensor, noise: NoiseSource) -> Tensor:
+        """See `methods.parts.exact`."""
+        return exact_own_caption_scores(self, texts, as_index(index), pairing, noise)
 
     def gates(self, texts: Texts, videos: Videos) -> Tensor | None:
         """Audio weight per frame `(B, F)` of matched pairs; None without a gate.

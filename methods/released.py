@@ -33,30 +33,20 @@ def tiles(texts: Tensor, videos: int, floats_per_pair: int) -> Iterator[tuple[Te
             yield rows, columns
 
 
-def streamed_scores(
-    method: "ComposedMethod", texts: Texts, index: "VideoIndex", noise: NoiseSource
-) -> Tensor:
-    """Leak-free scores `(N, V)` in tiles: what "released" is where the authors score cleanly."""
-    scores = method.embeds(texts).new_empty(len(texts), len(index))
-    everything = torch.arange(len(texts), device=scores.device)
-    for rows, columns in tiles(everything, len(index), method.floats_per_pair):
-        scores[rows[:, None], columns] = method.score(texts[rows], index[columns], noise)
-    return scores
-
-
 def captions_by_slot(pairing: Tensor, videos: int) -> tuple[Tensor, Tensor]:
     """Numbers each text among its video's captions.
 
-    `pairing` `(N,)` int64 is each text's video. Returns the slot of each text `(N,)` and the table
-    `(slots, V)` of the text in each slot, -1 where a video has fewer captions.
+    `pairing` `(N,)` int64 is each text's video; one outside `0 .. videos - 1` is not among these. Returns the
+    slot of each text `(N,)` and the table `(slots, V)` of the text in each slot, -1 where a video has fewer
+    captions.
     """
     order = pairing.argsort(stable=True)
-    counts = pairing.bincount(minlength=videos)
-    starts = counts.cumsum(0) - counts
+    numbers = torch.arange(len(pairing), device=pairing.device)
     slots = torch.empty_like(pairing)
-    slots[order] = torch.arange(len(pairing), device=pairing.device) - starts[pairing[order]]
-    table = pairing.new_full((int(counts.max()) if len(counts) else 0, videos), -1)
-    table[slots, pairing] = torch.arange(len(pairing), device=pairing.device)
+    slots[order] = numbers - torch.searchsorted(pairing[order], pairing[order])
+    table = pairing.new_full((int(slots.max()) + 1 if len(slots) else 0, videos), -1)
+    here = (pairing >= 0) & (pairing < videos)
+    table[slots[here], pairing[here]] = numbers[here]
     return slots, table
 
 

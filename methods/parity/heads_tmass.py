@@ -32,6 +32,9 @@ TIE = 1e-6
 class RecordedNoise:
     """Replays noise `(V, K, N, D)`, std included, for texts and videos keyed by position."""
 
+    shared = False
+    """Every pair has its own draw."""
+
     def __init__(self, noise: Tensor, std: float) -> None:
         self.noise = noise.permute(2, 0, 1, 3) / std  # (N, V, K, D)
 

@@ -106,6 +106,9 @@ def check_xpool_evaluation(golden: Golden) -> None:
 class NoNoise:
     """A noise source that nobody may ask."""
 
+    shared = False
+    """Every pair has its own draw."""
+
     def draw(self, texts: Tensor, videos: Tensor, trials: int, width: int, prior: str) -> Tensor:
         """Raises `RuntimeError`."""
         raise RuntimeError("a method without random points asked for noise")

@@ -8,7 +8,7 @@ adds one number per output to every frame of every video.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Literal
 
 import torch
@@ -104,9 +104,13 @@ class GateFusion(Fusion):
         projected: Tensor = self.projection(pooled, videos.has_audio, filled)
         return projected
 
-    def gate_values(self, texts: Tensor, frames: Tensor, audio: Tensor, mask: Tensor) -> Tensor:
-        """The gate in (0, 1): `(N, V, F|1, D|1)`, without the axis N where the gate sees no text."""
-        weights = dict(zip(self.inputs, self.gate.weight.chunk(len(self.inputs), dim=1), strict=True))
+    def weights(self) -> Mapping[str, Tensor]:
+        """The block of the gate's weight for each input, `(D|1, D)`."""
+        return dict(zip(self.inputs, self.gate.weight.chunk(len(self.inputs), dim=1), strict=True))
+
+    def video_logits(self, frames: Tensor, audio: Tensor, mask: Tensor) -> Tensor:
+        """What frames and sound `(V, F, D)` put into the gate, bias included: `(V, F|1, D|1)`."""
+        weights = self.weights()
         if self.level == "sample":
             frames, audio = (masked_mean(x, mask)[..., None, :] for x in (frames, audio))
         logits: Tensor = self.gate.bias
@@ -114,8 +118,17 @@ class GateFusion(Fusion):
             logits = logits + frames @ weights["frame"].T
         if "audio" in weights:
             logits = logits + audio @ weights["audio"].T
-        if "text" in weights:
-            logits = logits + (texts @ weights["text"].T)[:, None, None, :]
+        return logits
+
+    def text_logits(self, texts: Tensor) -> Tensor:
+        """What texts `(N, D)` put into the gate: `(N, D|1)`."""
+        return texts @ self.weights()["text"].T
+
+    def gate_values(self, texts: Tensor, frames: Tensor, audio: Tensor, mask: Tensor) -> Tensor:
+        """The gate in (0, 1): `(N, V, F|1, D|1)`, without the axis N where the gate sees no text."""
+        logits = self.video_logits(frames, audio, mask)
+        if self.text_dependent:
+            logits = logits + self.text_logits(texts)[:, None, None, :]
         return logits.sigmoid()
 
     def fuse(self, texts: Tensor, frames: Tensor, audio: Tensor, mask: Tensor) -> Tensor:

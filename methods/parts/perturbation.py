@@ -69,6 +69,10 @@ class Perturbation(nn.Module, ABC):
             noise.normal_(std=self.prior_std, generator=generator)
         return noise.to(texts.device)
 
+    def scaled(self, noise: Tensor) -> Tensor:
+        """Noise in units of the prior, multiplied by its standard deviation."""
+        return noise * self.prior_std if self.prior == "normal" else noise
+
     @abstractmethod
     def train_queries(self, texts: Tensor, radius: Tensor, noise: Tensor) -> Tensor:
         """Perturbed texts `(N, V|1, D)` in training; texts and noise `(N, 1, D)`, radius `(N, V|1, D)`."""
@@ -111,10 +115,9 @@ class StochasticText(Perturbation):
     ) -> Tensor:
         """Running maximum over the trials; the first of equal trials wins."""
         noise = draw(self.trials)
-        std = self.prior_std if self.prior == "normal" else 1.0
         best, scores = torch.empty(()), torch.empty(())
         for trial in range(self.trials):
-            query = stochastic_text(texts, radius, noise[:, :, trial].to(texts) * std)
+            query = stochastic_text(texts, radius, self.scaled(noise[:, :, trial].to(texts)))
             chosen = select(query)
             own = chosen if final is None else final(query)
             if trial == 0:

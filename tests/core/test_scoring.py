@@ -1,5 +1,7 @@
 """Tiled scores equal a naive double loop, whatever the tiles."""
 
+from collections.abc import Callable
+
 import pytest
 import torch
 from torch import Tensor
@@ -7,13 +9,15 @@ from torch import Tensor
 from core.batch import Rows, Texts, Videos, stable_keys
 from core.method import Dimensions, Losses, Method, MethodConfig, NoiseSource
 from core.noise import KeyedNoise
-from core.scoring import score_matrix, tile_shape
+from core.scoring import build_index, score_matrix
+from core.tiles import deep_shape, wide_shape
 
 
 class Angles(Method):
     """Scores a pair by the largest cosine between the noisy caption and a frame."""
 
     name, title, paper, Config = "angles", "Angles", "none", MethodConfig
+    own_caption_scoring = True
 
     def loss(self, texts: Texts, videos: Videos, generator: torch.Generator) -> Losses:
         raise AssertionError("scoring never asks for a loss")
@@ -44,7 +48,7 @@ def corpus() -> tuple[Method, Texts, Videos]:
 @pytest.mark.parametrize("mode", ["per-text", "fresh"])
 def test_scores_equal_a_loop_over_pairs_on_any_tiles(corpus: tuple[Method, Texts, Videos], mode: str) -> None:
     method, texts, videos = corpus
-    noise = KeyedNoise(1, mode)
+    noise, index = KeyedNoise(1, mode), build_index(method, videos)
     expected = torch.empty(7, 11, dtype=torch.float64)
     for n in range(7):
         for v in range(11):
@@ -54,26 +58,31 @@ def test_scores_equal_a_loop_over_pairs_on_any_tiles(corpus: tuple[Method, Texts
             query, frames = texts.embeds[n].double() + drawn, videos.frames[v].double()
             expected[n, v] = max(float(query @ f / (query.norm() * f.norm())) for f in frames)
     for tile_bytes in (1, 60 * 4, 15 * 4 * 12, 2**20):
-        scores = score_matrix(method, texts, videos, noise=noise, tile_bytes=tile_bytes)
+        scores = score_matrix(method, texts, index, noise=noise, tile_bytes=tile_bytes)
         assert torch.allclose(scores.double(), expected, atol=1e-6)
 
 
 def test_scoring_leaves_the_mode_of_the_method_as_it_was(corpus: tuple[Method, Texts, Videos]) -> None:
     method, texts, videos = corpus
     method.train()
-    score_matrix(method, texts, videos, noise=KeyedNoise(0, "per-text"))
+    score_matrix(method, texts, build_index(method, videos), noise=KeyedNoise(0, "per-text"))
     assert method.training
 
 
 def test_the_released_condition_must_be_told_the_pairing(corpus: tuple[Method, Texts, Videos]) -> None:
     method, texts, videos = corpus
     with pytest.raises(ValueError, match="pairing"):
-        score_matrix(method, texts, videos, condition="released", noise=KeyedNoise(0, "fresh"))
+        score_matrix(
+            method, texts, build_index(method, videos), condition="released", noise=KeyedNoise(0, "fresh")
+        )
 
 
+@pytest.mark.parametrize("shape", [wide_shape, deep_shape])
 @pytest.mark.parametrize("pairs", [1, 3, 10, 1000])
-def test_a_tile_holds_at_most_its_pairs(pairs: int) -> None:
-    rows, columns = tile_shape(pairs, 7, 11)
+def test_a_tile_holds_at_most_its_pairs(
+    shape: Callable[[int, int, int], tuple[int, int]], pairs: int
+) -> None:
+    rows, columns = shape(pairs, 7, 11)
     assert 1 <= rows <= 7
     assert 1 <= columns <= 11
     assert rows * columns <= max(pairs, 1)

@@ -76,6 +76,10 @@ class TableNoise:
 
     table: Tensor
 
+    @property
+    def shared(self) -> bool:
+        return self.table.shape[1] == 1
+
     def draw(self, texts: Tensor, videos: Tensor, trials: int, width: int, prior: str) -> Tensor:
         columns = videos if self.table.shape[1] > 1 else torch.zeros(1, dtype=torch.int64)
         return self.table[texts[:, None], columns]

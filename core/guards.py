@@ -1,0 +1,76 @@
+"""What scoring refuses: features that no encoder should return, algebra that disagrees with the modules."""
+
+from typing import get_args
+
+import torch
+from torch import Tensor
+
+from core.batch import Rows, Texts, Videos
+from core.errors import BenchError
+from core.method import Method
+from core.noise import KeyedNoise, NoiseMode
+
+CHECKED = 8
+"""Videos and made-up texts of the self-check; all 64 pairs are compared."""
+
+TOLERANCE = 1e-5
+"""Largest difference of cosines that the self-check lets pass; rounding in float32 stays below 1e-6."""
+
+
+def check_texts(texts: Texts, width: int) -> None:
+    """Raises `BenchError` naming the first caption that is not finite, is zero, or has another width."""
+    if len(texts) == 0:
+        raise BenchError("nothing to score: there are no texts")
+    if texts.embeds.shape[1] != width:
+        raise BenchError(f"texts are {texts.embeds.shape[1]} wide, the method is {width}; encode them again")
+    name_first(~texts.embeds.isfinite().all(-1), "text {}: its embedding is not finite; encode it again")
+    name_first(
+        texts.embeds.square().sum(-1) == 0, "text {}: its embedding has length zero; leave out the caption"
+    )
+
+
+def check_videos(videos: Videos) -> None:
+    """Raises `BenchError` naming the first video with a feature that is not finite, or a frame of zeros."""
+    if len(videos) == 0:
+        raise BenchError("nothing to score: there are no videos")
+    name_first(
+        ~videos.frames.isfinite().all(-1), "video {}, frame {}: its embedding is not finite; encode it again"
+    )
+    empty = (videos.frames.square().sum(-1) == 0) & videos.frame_mask
+    name_first(
+        empty, "video {}, frame {}: its embedding has length zero; mask the frame or leave out the video"
+    )
+    if videos.audio is not None:
+        name_first(
+            ~videos.audio.isfinite().all(-1), "video {}, audio state {}: it is not finite; encode it again"
+        )
+
+
+def name_first(wrong: Tensor, message: str) -> None:
+    """Raises `BenchError` with the position of the first True in `wrong` put into the message."""
+    if bool(wrong.any()):
+        raise BenchError(message.format(*wrong.nonzero()[0].tolist()))
+
+
+def self_check(method: Method, videos: Videos, rows: Rows, basis: Rows) -> None:
+    """Compares the exact engine with the modules on made-up texts and some of the videos.
+
+    Raises `BenchError` where a score differs by more than `TOLERANCE`.
+    """
+    generator = torch.Generator().manual_seed(0)
+    chosen = torch.randperm(len(videos), generator=generator)[:CHECKED].to(videos.frames.device)
+    embeds = torch.randn(CHECKED, videos.frames.shape[-1], generator=generator).to(videos.frames)
+    # As long as the frames are, whose space the texts share.
+    embeds *= videos.frames[chosen].square().mean().sqrt()
+    texts = Texts(embeds, torch.arange(CHECKED, device=embeds.device))
+    for mode in get_args(NoiseMode):
+        noise = KeyedNoise(0, mode)
+        expected = method.score(texts, rows[chosen], noise)
+        found = method.exact_score(method.exact_queries(texts, noise), basis[chosen], noise)
+        difference = (found - expected).abs().amax(0)
+        worst = int(difference.argmax())
+        if not bool((difference <= TOLERANCE).all()):
+            raise BenchError(
+                f"{method.name}: the exact engine and the modules differ by {float(difference[worst]):.1e} "
+                f"on video {int(chosen[worst])}; score with evaluation.engine=modules and report this"
+            )

@@ -1,0 +1,81 @@
+"""Tiles of a score matrix: how large they are, and what happens where the device has no room for one."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from math import isqrt
+
+import torch
+from torch import Tensor
+
+from core.batch import Rows
+from core.errors import BenchError
+
+MODULE_TILE_BYTES = 32 * 2**20
+"""Largest tensor of a tile that modules score on the CPU."""
+EXACT_TILE_BYTES = 4 * 2**20
+"""Temporaries of a tile that the exact engine scores on the CPU; they should stay near its cache."""
+DEVICE_TILE_BYTES = 512 * 2**20
+"""Either on an accelerator, where launching a kernel costs more than running it on a small tile."""
+
+
+@dataclass(frozen=True)
+class Tile:
+    """Scores of a block of texts against a block of videos."""
+
+    texts: slice
+    videos: slice
+    scores: Tensor
+    """`(len(texts), len(videos))`."""
+
+
+def default_tile_bytes(device: torch.device, exact: bool) -> int:
+    """The size of a tile on a device."""
+    if device.type != "cpu":
+        return DEVICE_TILE_BYTES
+    return EXACT_TILE_BYTES if exact else MODULE_TILE_BYTES
+
+
+def wide_shape(pairs: int, texts: int, videos: int) -> tuple[int, int]:
+    """Texts and videos of a tile of at most `pairs` pairs, wide in videos before deep in texts."""
+    width = max(1, min(videos, pairs))
+    return max(1, min(texts, pairs // width)), width
+
+
+def deep_shape(pairs: int, texts: int, videos: int) -> tuple[int, int]:
+    """Texts and videos of a tile of at most `pairs` pairs, 16 times as many texts as videos where it can be.
+
+    The exact engine multiplies small matrices per video by long rows of texts.
+    """
+    depth = max(1, min(texts, isqrt(16 * pairs)))
+    width = max(1, min(videos, pairs // depth))
+    return max(1, min(texts, pairs // width)), width
+
+
+def blocks(total: int, size: int) -> Iterator[slice]:
+    """Slices of at most `size` that cover `range(total)`."""
+    return (slice(start, min(start + size, total)) for start in range(0, total, size))
+
+
+def scored_in_room(score: Callable[[Rows, Rows], Tensor], texts: Rows, videos: Rows) -> Tensor:
+    """`score(texts, videos)` `(n, v)`, from halves of the longer side where the device's memory is too small.
+
+    Raises `BenchError` where there is no room for a single pair.
+    """
+    try:
+        return score(texts, videos)
+    except torch.OutOfMemoryError as error:
+        if len(texts) == len(videos) == 1:
+            raise BenchError(
+                "the device has no memory for the score of one text and one video; free some of it, or hide "
+                "the device (CUDA_VISIBLE_DEVICES=) to score on the CPU"
+            ) from error
+    # Outside the handler, whose traceback would keep the failed attempt's tensors alive.
+    if len(videos) >= len(texts):
+        halves = [scored_in_room(score, texts, videos[part]) for part in halved(len(videos))]
+        return torch.cat(halves, dim=1)
+    return torch.cat([scored_in_room(score, texts[part], videos) for part in halved(len(texts))])
+
+
+def halved(count: int) -> tuple[slice, slice]:
+    """Two halves of `range(count)`."""
+    return slice(0, count // 2), slice(count // 2, count)
