@@ -9,7 +9,6 @@ weights, the method and the loss stay in float32.
 """
 
 from collections.abc import Callable, Iterable
-from dataclasses import replace
 from typing import Literal, TypeVar
 
 import torch
@@ -119,7 +118,7 @@ class BatchGradient:
         """The whole batch's loss and its gradient."""
         videos = batch.videos
         if frame_embeds is not None:
-            videos = replace(videos, frames=frame_embeds)
+            videos = self.retriever.pictured(videos, frame_embeds)
         losses = self.retriever.method.loss(Texts(text_embeds, batch.text_keys), videos, self.generator)
         torch.autograd.backward(self.scaler.scale(losses.total))
         return losses

@@ -93,6 +93,10 @@ class Retriever(nn.Module):
         """Embeddings `(V, F, D)` of frames `(V, F, h, w, 3)` uint8 with their mask `(V, F)`."""
         return self.backbone.encode_images(pixels.flatten(0, 1), mask.flatten()).unflatten(0, mask.shape)
 
+    def pictured(self, videos: Videos, embeds: Tensor) -> Videos:
+        """Cached features with present frame embeddings `(V, F, D)` in place of the cached ones."""
+        return replace(videos, frames=embeds)
+
     def texts(self, tokens: Tensor, keys: Tensor) -> Texts:
         """Encoded captions `(N, context)`."""
         return Texts(self.text_embeds(tokens.to(self.device)), keys.to(self.device))
@@ -106,7 +110,7 @@ class Retriever(nn.Module):
         pixels = torch.stack(
             [centre_crop(torch.from_numpy(self.store.frames(row)), size) for row in rows.tolist()]
         )
-        return replace(videos, frames=self.frame_embeds(pixels.to(self.device), videos.frame_mask))
+        return self.pictured(videos, self.frame_embeds(pixels.to(self.device), videos.frame_mask))
 
     @torch.no_grad()
     def encode_texts(self, data: SplitData) -> Texts:
