@@ -40,7 +40,7 @@ from core.store import Store, StoreSettings, prepare_store
 from core.training import Trainer
 
 DATASET, METHOD, BACKBONE = "avworld-tiny", "xpool", "ViT-B-32-quickgelu"
-PAIRS, FRAMES, ROUNDS = 8, 4, 5
+PAIRS, FRAMES, ROUNDS = 8, 4, 4
 
 
 @dataclass(frozen=True)

@@ -27,7 +27,8 @@ def whisper_base() -> nn.Module:
     from transformers import WhisperConfig, WhisperModel
 
     shape = {"d_model": 512, "encoder_layers": 6, "encoder_attention_heads": 8, "encoder_ffn_dim": 2048}
-    model = WhisperModel(WhisperConfig(**shape, decoder_layers=1, num_mel_bins=80))
+    unused = {"decoder_layers": 1, "decoder_attention_heads": 8}
+    model = WhisperModel(WhisperConfig(**shape, **unused, num_mel_bins=80))
     encoder: nn.Module = model.get_encoder()
     return encoder.cuda().eval().requires_grad_(False)
 

@@ -8,6 +8,7 @@ from rich.console import Console
 from core.axes import has_axis
 from core.cells import digest, prepare_materials
 from core.cluster import run_on_cluster
+from core.errors import BenchError
 from core.method import registered_methods
 from core.outcomes import Cell, Outcome
 from core.progress import Bars
@@ -36,12 +37,14 @@ def execute(
     """Prepares data and features once, then runs every cell that is not finished yet.
 
     Cells run in processes of this machine, or on the Ray cluster at the address `cluster`, or one after the
-    other by all the processes of which torchrun made this one. Finished cells
-    come back as `done` without being run. Raises `BenchError` where the data cannot be prepared; a cell that
-    fails is an outcome, not an exception.
+    other by all the processes of which torchrun made this one. Finished cells come back as `done` without
+    being run. Raises `BenchError` where the data cannot be prepared; a cell that fails is an outcome, not an
+    exception, but under torchrun, where it ends the command.
     """
     if launched_together():
-        return run_together(specs, root, console)
+        if cluster:
+            raise BenchError("--cluster trains each cell in one process; leave out --devices or torchrun")
+        return run_together(specs, root, workers or default_workers(64), console)
     progress = Bars(console)
     cells = []
     for spec in specs:

@@ -40,6 +40,12 @@ def test_micro_batches_give_the_gradient_of_the_whole_batch(method: str) -> None
     assert relative_difference(parts, whole) < 1e-9
 
 
+def test_compiled_towers_give_the_gradient() -> None:
+    plain = gradient_of(Case("clip4clip", device="cuda"))
+    compiled = gradient_of(Case("clip4clip", overrides={"training.compile": True}, device="cuda"))
+    assert relative_difference(compiled, plain) < 1e-4
+
+
 @pytest.mark.parametrize("method", sorted(registered_methods()))
 def test_scores_are_the_cpus(method: str, make_retriever: Callable[..., Any], materials: Materials) -> None:
     retriever, _ = make_retriever(method)
