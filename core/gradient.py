@@ -96,11 +96,11 @@ class BatchGradient:
             return None
         texts, frames = embeds
         text_embeds = self.gathered(texts, batch)
-        frame_tokens = None if frames is None else self.gathered(frames, batch)
-        return self.fitting(lambda: self.backward(batch, text_embeds, frame_tokens))
+        frame_embeds = None if frames is None else self.gathered(frames, batch)
+        return self.fitting(lambda: self.backward(batch, text_embeds, frame_embeds))
 
     def encode(self, batch: Batch) -> tuple[Tensor, Tensor | None]:
-        """Text embeddings `(b, D)` and, where pixels are given, frame tokens `(b, F, T, D)` of this part."""
+        """Text embeddings `(b, D)` and, where pixels are given, frame embeddings `(b, F, D)` of this part."""
         towers, part = self.retriever, batch.part
         half = self.dtype != torch.float32
         with torch.autocast(towers.device.type, self.dtype, enabled=half):
@@ -108,17 +108,17 @@ class BatchGradient:
             if batch.pixels is None:
                 return texts, None
             pictures = (batch.pixels, batch.videos.frame_mask[part])
-            return texts, in_micro_batches(towers.frame_tokens, pictures, self.micro_batch)
+            return texts, in_micro_batches(towers.frame_embeds, pictures, self.micro_batch)
 
     def gathered(self, own: Tensor, batch: Batch) -> Tensor:
         """Embeddings `(B, ...)` of the whole batch in the method's precision."""
         return self.world.gathered(own.to(self.retriever.method.logit_scale.dtype), len(batch.tokens))
 
-    def backward(self, batch: Batch, text_embeds: Tensor, frame_tokens: Tensor | None) -> Losses:
+    def backward(self, batch: Batch, text_embeds: Tensor, frame_embeds: Tensor | None) -> Losses:
         """The whole batch's loss and its gradient."""
         videos = batch.videos
-        if frame_tokens is not None:
-            videos = self.retriever.with_frames(videos, frame_tokens)
+        if frame_embeds is not None:
+            videos = self.retriever.pictured(videos, frame_embeds)
         losses = self.retriever.method.loss(Texts(text_embeds, batch.text_keys), videos, self.generator)
         torch.autograd.backward(self.scaler.scale(losses.total))
         return losses
