@@ -156,8 +156,9 @@ def top_table(split: Split, result: Result) -> pd.DataFrame:
 
 
 def gallery_fingerprint(split: Split) -> str:
-    """What two results must share to be compared query by query: videos, captions and their pairing."""
-    content = json.dumps([[video.id for video in split.videos], split.captions, split.video_of_caption])
+    """What results compared query by query must share: videos, their groups, captions and the pairing."""
+    videos = [(video.id, video.group) for video in split.videos]
+    content = json.dumps([videos, split.captions, split.video_of_caption])
     return sha256(content.encode()).hexdigest()[:16]
 
 

@@ -89,14 +89,15 @@ def published_table(frame: pd.DataFrame, runs: Sequence[Run], answers: Answers) 
     rows = []
     for match in matches:
         row, measured = match.row, match.measured
-        marks = [str(i + 1) for i, note in enumerate(notes) if note.concerns(row)]
+        marks = ",".join(str(i + 1) for i, note in enumerate(notes) if note.concerns(row))
         rows.append(
             [
                 measured.data,
                 measured.label,
                 " ".join(measured.protocol(n) for n in ("direction", "condition", "rescoring")),
                 f"{row.source_paper.split(' arXiv')[0]}, {row.table}: {row.method} ({row.evidence})",
-                " / ".join(map(number, (row.r1, row.r5, row.r10))) + "".join(f" [{mark}]" for mark in marks),
+                " / ".join(map(number, (row.r1, row.r5, row.r10)))
+                + (f" [{','.join(marks)}]" if marks else ""),
                 *figures(match, answers),
                 match.verdict,
             ]
