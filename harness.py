@@ -26,6 +26,10 @@ export_app = typer.Typer(
 app.add_typer(export_app, name="export")
 Runs = Annotated[Path, typer.Option("--runs", help="Folder of the run directories.")]
 Names = Annotated[str | None, typer.Option(help="Comma-separated values.")]
+RunFolder = Annotated[Path, typer.Argument(help="Folder of a finished run.")]
+Split = Annotated[str, typer.Option(help="Split that was scored.")]
+Condition = Annotated[str, typer.Option(help="query (leak-free) or released.")]
+Rescoring = Annotated[str, typer.Option(help="none, dsl or qb-norm.")]
 
 
 @app.command()
@@ -112,12 +116,6 @@ def report(
     from reports.report import write_report
 
     write_report(runs, out or runs / "report", against, console)
-
-
-RunFolder = Annotated[Path, typer.Argument(help="Folder of a finished run.")]
-Split = Annotated[str, typer.Option(help="Split that was scored.")]
-Condition = Annotated[str, typer.Option(help="query (leak-free) or released.")]
-Rescoring = Annotated[str, typer.Option(help="none, dsl or qb-norm.")]
 
 
 @app.command()

@@ -119,7 +119,7 @@ def test_an_ablation_answers_to_its_own_row_only(tmp_path: Path) -> None:
 def on_msrvtt(monkeypatch: pytest.MonkeyPatch) -> None:
     """Takes the tiny world for MSR-VTT: only its name and sizes matter here."""
     monkeypatch.setattr(
-        "reports.against_published.plain",
+        "reports.matches.plain",
         lambda name: "msrvtt" if name in ("MSR-VTT", "avworld-tiny") else name,
     )
 
