@@ -35,6 +35,10 @@ Root = Annotated[Path | None, typer.Option(help="Folder that holds annotation fi
 Videos = Annotated[Path | None, typer.Option(help="Folder of the videos, where it is another one.")]
 Offline = Annotated[bool, typer.Option("--offline", help="Download no weights, as HF_HUB_OFFLINE=1 does.")]
 Captions = Annotated[Path | None, typer.Option(help="The caption file of `folder`.")]
+RunFolder = Annotated[Path, typer.Argument(help="Folder of a finished run.")]
+Split = Annotated[str, typer.Option(help="Split that was scored.")]
+Condition = Annotated[str, typer.Option(help="query (leak-free) or released.")]
+Rescoring = Annotated[str, typer.Option(help="none, dsl or qb-norm.")]
 
 
 @app.command()
@@ -138,12 +142,6 @@ def report(
     from reports.report import write_report
 
     write_report(runs, out or runs / "report", against, console)
-
-
-RunFolder = Annotated[Path, typer.Argument(help="Folder of a finished run.")]
-Split = Annotated[str, typer.Option(help="Split that was scored.")]
-Condition = Annotated[str, typer.Option(help="query (leak-free) or released.")]
-Rescoring = Annotated[str, typer.Option(help="none, dsl or qb-norm.")]
 
 
 @app.command()

@@ -8,9 +8,8 @@ from rich.console import Console
 from core.datasets import find_dataset, load_dataset
 from core.errors import BenchError
 from core.progress import Silent
-from reports.collect import Run, frame_of, read_runs
+from reports.collect import Run, answers_of, frame_of, read_runs
 from reports.gate_figure import write_gate_figure
-from reports.queries import Answers, read_outcomes
 from reports.tables import Results, all_tables, main_tables
 from reports.write import contents_of, print_table, write_files
 
@@ -25,11 +24,6 @@ def results_of(runs: Sequence[Run]) -> Results:
     }
     frame = frame_of(runs).sort_values(["dataset", "split"], kind="stable")
     return Results(runs, frame, answers_of(runs), ceilings)
-
-
-def answers_of(runs: Sequence[Run]) -> Answers:
-    """What the queries of some runs came to under every protocol without rescoring."""
-    return {run.directory.path.name: read_outcomes(run.directory, rescoring="none") for run in runs}
 
 
 def readable(root: Path, console: Console) -> list[Run]:
@@ -60,10 +54,12 @@ def write_report(root: Path, folder: Path, against: str | None, console: Console
     `BenchError` where nothing has been run or no configuration has that label.
     """
     runs = readable(root, console)
-    tables = all_tables(results_of(runs), against)
+    results = results_of(runs)
+    tables = all_tables(results, against)
     for table in tables:
         print_table(table, console)
-    paths = write_files(contents_of(tables), folder)
+    figures = results.frame.drop(columns=["metrics", "strata"]).to_csv(index=False)
+    paths = write_files({**contents_of(tables), "results.csv": figures}, folder)
     picture = write_gate_figure(runs, folder)
     for path in [*paths, *([] if picture is None else [picture])]:
         console.print(f"written: {path}", markup=False, highlight=False)

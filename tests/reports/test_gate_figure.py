@@ -1,5 +1,6 @@
 """The picture of the gate: a typical clip per stratum, drawn from the run and the clips it was made on."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import matplotlib.image
@@ -112,10 +113,7 @@ def test_the_typical_clip_has_the_median_auroc() -> None:
 
 def test_a_run_without_a_gate_per_frame_or_on_other_data_gives_no_picture(run: Run, tmp_path: Path) -> None:
     per_layer = {"test": {"auroc": {"trained layer 1": {"audible": 0.5}}}}
-    assert (
-        write_gate_figure([Run(run.directory, run.spec, run.manifest, {"gates": per_layer})], tmp_path)
-        is None
-    )
+    assert write_gate_figure([replace(run, metrics={"gates": per_layer})], tmp_path) is None
     elsewhere = {**run.manifest, "fingerprints": {"dataset": "another world"}}
-    assert write_gate_figure([Run(run.directory, run.spec, elsewhere, run.metrics)], tmp_path) is None
+    assert write_gate_figure([replace(run, manifest=elsewhere)], tmp_path) is None
     assert not (tmp_path / "gates.png").exists()
