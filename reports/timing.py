@@ -12,10 +12,7 @@ from reports.write import print_table, write_tables
 
 
 def show_timing(study: Study, folder: Path, console: Console, *, as_json: bool) -> None:
-    """Writes report.md, a CSV per table, timing.json and timing.png, and prints tables or the JSON.
-
-    Raises `BenchError` where the folder cannot be made.
-    """
+    """Writes report.md, a CSV per table, timing.json and timing.png, and prints tables or the JSON."""
     tables, record, picture = timing_tables(study), folder / "timing.json", folder / "timing.png"
     paths = write_tables(tables, folder)
     text = study.model_dump_json(indent=1)

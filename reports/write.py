@@ -50,17 +50,22 @@ def comma_separated(table: Table) -> str:
     return text.getvalue()
 
 
-def write_tables(tables: Sequence[Table], folder: Path) -> list[Path]:
-    """Writes report.md and one CSV per table; returns the paths.
-
-    Raises `BenchError` where the folder cannot be made.
-    """
+def make_folder(folder: Path) -> None:
+    """Makes the folder that tables go to; raises `BenchError` where it cannot be made."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise BenchError(
             f"cannot write to {folder} ({error.strerror}); choose another folder with --out"
         ) from error
+
+
+def write_tables(tables: Sequence[Table], folder: Path) -> list[Path]:
+    """Writes report.md and one CSV per table; returns the paths.
+
+    Raises `BenchError` where the folder cannot be made.
+    """
+    make_folder(folder)
     contents = {"report.md": markdown(tables)}
     contents |= {
         f"{table.title.lower().replace(',', '').replace(' ', '-').replace('@', '')}.csv": comma_separated(
