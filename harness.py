@@ -238,6 +238,7 @@ def time_(
     from methods.timing.study import run_study
     from methods.timing.works import Setting, works_of
     from reports.timing import show_timing
+    from reports.write import make_folder
 
     works, notes = works_of(values(methods), values(perturbation))
     plan = Plan(
@@ -251,6 +252,7 @@ def time_(
         threads=threads,
         device=device_of(device),
     )
+    make_folder(out)  # rather than find after minutes that it cannot be
     screen = Console(stderr=True) if json else console  # JSON has standard output to itself
     for note in notes:
         screen.print(f"note: {note}", markup=False)

@@ -1,7 +1,7 @@
 """The tables of a timing study: every measurement, and what a perturbation costs either way."""
 
 from core.timings import IMPLEMENTATIONS, Measurement, Study
-from reports.tables import Table
+from reports.table import Table
 from reports.timing_story import PAPER_SECONDS, busy_seconds, by_perturbation, factor, story
 
 PERTURBATIONS = ("none", "dasp", "stp-fresh", "stp-per-text")

@@ -11,7 +11,7 @@ from core.scoring import exact_arithmetic
 from core.timing import NO_TIME, Seconds, Stopwatch, median_seconds
 from core.timings import Measurement
 from methods.as_released.procedure import GROWTH, as_released
-from methods.composed import ComposedMethod
+from methods.composed import ComposedMethod, as_index
 from methods.timing.engines import BATCH, as_clock
 from methods.timing.works import Setting, Work, random_texts, random_videos
 
@@ -61,7 +61,7 @@ class ReleasedSide:
             return torch.rand_like(self.texts)
 
         with exact_arithmetic(self.method):
-            as_released(self.method, self.texts, self.index, range(self.size), draw, watch)
+            as_released(self.method, self.texts, as_index(self.index), range(self.size), draw, watch)
         self.laps.append(watch.laps)
 
     def measurement(self, texts: int, videos: int) -> Measurement:
