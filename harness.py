@@ -77,7 +77,7 @@ def run(
         "frames": integers(frames, "--frames"),
         "seeds": integers(seeds, "--seeds"),
     }
-    changes = [*checkpoints.assignments(checkpoint, flags["methods"]), *(set_ or ())]
+    changes = [*checkpoints.assignments(checkpoint, values(methods)), *(set_ or ())]
     cells = matrix.from_command_line(experiment, flags, changes)
     together.start(1 if dry_run else devices, console)
     for note in cells.notes:

@@ -91,7 +91,9 @@ class Retriever(nn.Module):
 
     def frame_embeds(self, pixels: Tensor, mask: Tensor) -> Tensor:
         """Embeddings `(V, F, D)` of frames `(V, F, h, w, 3)` uint8 with their mask `(V, F)`."""
-        return self.backbone.encode_images(pixels.flatten(0, 1), mask.flatten()).unflatten(0, mask.shape)
+        embeds: Tensor = self.backbone.encode_images(pixels.flatten(0, 1), mask.flatten())
+        frames: Tensor = embeds.unflatten(0, mask.shape)
+        return frames
 
     def pictured(self, videos: Videos, embeds: Tensor) -> Videos:
         """Cached features with present frame embeddings `(V, F, D)` in place of the cached ones."""
