@@ -98,7 +98,7 @@ def run(
         "seeds": integers(seeds, "--seeds"),
     }
     policy = [f"data.missing={missing}"] if missing else []
-    changes = [*checkpoints.assignments(checkpoint, flags["methods"]), *(set_ or ()), *policy]
+    changes = [*checkpoints.assignments(checkpoint, values(methods)), *(set_ or ()), *policy]
     cells = matrix.from_command_line(experiment, flags, changes)
     together.start(1 if dry_run else devices, console)
     for note in cells.notes:

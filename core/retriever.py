@@ -111,7 +111,8 @@ class Retriever(nn.Module):
         encode = (
             self.backbone.encode_image_tokens if self.method.uses_patches else self.backbone.encode_images
         )
-        return encode(pixels.flatten(0, 1), mask.flatten()).unflatten(0, mask.shape)
+        embeds: Tensor = encode(pixels.flatten(0, 1), mask.flatten()).unflatten(0, mask.shape)
+        return embeds
 
     def pictured(self, videos: Videos, embeds: Tensor) -> Videos:
         """The videos with what `frame_embeds` gave in place of their cached pictures."""
