@@ -153,9 +153,10 @@ def _decode_all(
     videos = [video for shard in shards for video in shard.videos]
     needed = estimate(videos, settings)
     processes = min(workers, len(shards))
+    by = f"{processes} processes" if processes > 1 else "one process"
     progress.say(
         f"decoding {len(videos):,} clips once: about {bytes_in_words(needed.size)} in {folder}, "
-        f"about {seconds_in_words(needed.seconds / processes)} with {processes} processes"
+        f"about {seconds_in_words(needed.seconds / processes)} with {by}"
     )
     require_space(folder, needed.size)
     failures: list[str] = []
