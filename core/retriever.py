@@ -98,7 +98,8 @@ class Retriever(nn.Module):
         encode = self.backbone.encode_images
         if self.features.patches is not None:
             encode = self.backbone.encode_image_tokens
-        return encode(pixels.flatten(0, 1), mask.flatten()).unflatten(0, mask.shape)
+        embeds: Tensor = encode(pixels.flatten(0, 1), mask.flatten()).unflatten(0, mask.shape)
+        return embeds
 
     def pictured(self, videos: Videos, embeds: Tensor) -> Videos:
         """Cached features with what `frame_embeds` gave in place of the cached pictures."""
