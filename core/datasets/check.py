@@ -64,7 +64,7 @@ class Check:
     files: Mapping[str, str]
     """SHA-256 of each annotation file by its name."""
     protocol: Mapping[str, str]
-    """What the data set adds to the protocol of a result."""
+    """Its options, and what else it adds to the protocol of a result."""
     splits: Sequence[SplitCheck]
     """Each split, in the order of the data set."""
     problems: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
@@ -103,7 +103,7 @@ def check_dataset(
     return Check(
         name=data.name,
         files={path.name: digest(path) for path in listing.files},
-        protocol=listing.protocol,
+        protocol={**options.model_dump(mode="json"), **listing.protocol},
         splits=[
             counted(
                 name,
