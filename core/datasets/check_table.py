@@ -23,12 +23,14 @@ def show_check(check: Check, console: Console) -> None:
     console.print(table)
     for name, digest in check.files.items():
         console.print(f"read: {name}  sha256 {digest}", markup=False, highlight=False)
+    options = " ".join(f"data.{key}={value}" for key, value in check.options.items())
+    console.print(f"options: {options}", markup=False, highlight=False)
     for key, value in check.protocol.items():
         console.print(f"{key}: {value}", markup=False, highlight=False)
     for kind, videos in check.problems.items():
         shown = [f"{name} ({reason})" if reason else name for name, reason in list(videos.items())[:EXAMPLES]]
         more = f"; and {len(videos) - EXAMPLES:,} more" if len(videos) > EXAMPLES else ""
-        console.print(f"{kind}: {'; '.join(shown)}{more}", markup=False, highlight=False)
+        console.print(f"{len(videos):,} {kind}: {'; '.join(shown)}{more}", markup=False, highlight=False)
 
 
 def check_json(check: Check) -> str:

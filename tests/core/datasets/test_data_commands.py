@@ -79,12 +79,12 @@ def test_check_shows_the_counts_that_it_expected(invoke: Invoke, tmp_path: Path)
     root = small.msrvtt_clip4clip(tmp_path / "data")
     result = invoke("data", "check", "msrvtt", "--root", root, "--quick", "--set", "data.train=7k")
     assert result.exit_code == 0
-    for words in ("7,010 videos (train + val)", "1,000 videos · 1,000 captions", "train: 7k"):
+    for words in ("7,010 videos (train + val)", "1,000 videos · 1,000 captions", "data.train=7k"):
         assert words in result.stdout
     (root / "MSRVTT_Videos" / "video7.mp4").unlink()
     result = invoke("data", "check", "msrvtt", "--root", root, "--quick")
     assert result.exit_code == 1
-    assert "missing: video7 (no file video7.mp4 under" in result.stdout
+    assert "1 missing: video7 (no file video7.mp4 under" in result.stdout
 
 
 def test_add_is_remembered_and_the_list_says_so(invoke: Invoke, project: Path, tmp_path: Path) -> None:
