@@ -295,7 +295,7 @@ def data_list() -> None:
     Example: bench data list
     """
     from core.datasets import ENTRIES
-    from core.datasets.show import show_list
+    from core.datasets.overview import show_list
 
     show_list(list(ENTRIES.values()), console)
 
