@@ -2,17 +2,14 @@
 
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Literal
 
 import torch
 from torch import Tensor
 
-from core.batch import Texts
 from core.gates import GateReport, gate_report
 from core.method import Method
 from core.metrics import rank_metrics
-from core.noise import KeyedNoise, NoiseMode
 from core.progress import Progress
 from core.ranking import QueryRecords, text_to_video, video_to_text
 from core.rescoring import (
@@ -26,48 +23,21 @@ from core.rescoring import (
 from core.results import Result, write_results
 from core.retriever import Retriever, SplitData
 from core.runs import RunDirectory
-from core.scoring import Condition, ScoringIndex, build_index, exact_arithmetic, score_matrix
+from core.scoring import Condition, exact_arithmetic
 from core.spec import RunSpec
-
-
-@dataclass(frozen=True)
-class Encoded:
-    """A split as scoring needs it."""
-
-    texts: Texts
-    index: ScoringIndex
-    pairing: Tensor
-    """`(N,)` int64: video position of each text."""
-
-
-def encode(retriever: Retriever, data: SplitData) -> Encoded:
-    """Encodes a split's captions and videos and builds the method's index."""
-    with exact_arithmetic(retriever.method):
-        retriever.eval()
-        texts = retriever.encode_texts(data)
-        videos = retriever.encode_videos(data)
-    index = build_index(retriever.method, videos)
-    return Encoded(texts, index, data.pairing)
-
-
-def scores_of(retriever: Retriever, encoded: Encoded, condition: Condition, spec: RunSpec) -> Tensor:
-    """All scores `(N, V)` of an encoded split; the released condition always draws fresh noise."""
-    mode: NoiseMode = "fresh" if condition == "released" else spec.config.get("noise", "per-text")
-    return score_matrix(
-        retriever.method,
-        encoded.texts,
-        encoded.index,
-        condition=condition,
-        pairing=encoded.pairing,
-        noise=KeyedNoise(spec.seeds.noise, mode),
-    )
+from core.split_scores import Encoded, OnPairs, check_budget, encode, fits, scores_of, strips_of
+from core.streaming import streamed_records
 
 
 def recall_at_1(retriever: Retriever, data: SplitData, spec: RunSpec) -> float:
     """Leak-free text-to-video R@1 in points, ties in random order; what selects a checkpoint."""
-    encoded = encode(retriever, data)
-    scores = scores_of(retriever, encoded, "query", spec)
-    records = text_to_video(scores, encoded.pairing, tolerance=spec.evaluation.tie_tolerance)
+    encoded, tolerance = encode(retriever, data, spec), spec.evaluation.tie_tolerance
+    if fits(len(encoded.texts), len(encoded.index), spec):
+        scores = scores_of(retriever, encoded, "query", spec)
+        records = text_to_video(scores, encoded.pairing, tolerance=tolerance)
+    else:
+        strips = strips_of(retriever, encoded, "query", spec)
+        records, _ = streamed_records(strips, len(encoded.index), encoded.pairing, tolerance=tolerance)
     return rank_metrics(records).recall[1]
 
 
@@ -115,37 +85,79 @@ def evaluate(
     `untrained` is the control of the gate report. Returns the seconds of leak-free scoring, encoding
     and index included.
     """
+    check_budget(data, spec)
     results: list[Result] = []
     gates: dict[str, GateReport] = {}
     seconds = 0.0
-    with progress.task("score", len(spec.evaluation.splits) * len(spec.evaluation.conditions)) as advance:
+    pairs = sum(len(data[name].tokens) * len(data[name].rows) for name in spec.evaluation.splits)
+    with progress.task("score", pairs * len(spec.evaluation.conditions)) as advance:
         for name in spec.evaluation.splits:
-            split = data[name]
             started = time.perf_counter()
-            encoded = encode(retriever, split)
+            encoded = encode(retriever, data[name], spec)
             for condition in spec.evaluation.conditions:
-                scores = scores_of(retriever, encoded, condition, spec)
+
+                def on_pairs(count: int, note: str = f"{name} {condition}") -> None:
+                    advance(count, note)
+
+                if fits(len(encoded.texts), len(encoded.index), spec):
+                    scores = scores_of(retriever, encoded, condition, spec, on_pairs)
+                    ranked = matrix_records(retriever, encoded, scores, condition, data, spec)
+                else:
+                    ranked = strip_records(retriever, encoded, condition, spec, on_pairs)
                 if condition == "query":
                     seconds += time.perf_counter() - started
-                for rescoring, label, matrix in rescored(retriever, encoded, scores, condition, data, spec):
-                    tolerance = spec.evaluation.tie_tolerance if rescoring == "none" else RESCORED_TOLERANCE
-                    for records in both_directions(matrix, split.pairing, tolerance, condition):
-                        if rescoring == "qb-norm" and records.direction == "v2t":
-                            continue  # rows stand on two scales, so texts cannot be compared with each other
-                        results.append(Result(name, condition, rescoring, label, tolerance, records))
-                advance(1, f"{name} {condition}")
-            report = gate_report(retriever, untrained, split)
+                engine = encoded.index.engine
+                results += [Result(name, condition, *way, records, engine) for *way, records in ranked]
+            report = gate_report(retriever, untrained, data[name])
             if report is not None:
                 gates[name] = report
     write_results(directory.path, spec, {name: split.split for name, split in data.items()}, results, gates)
     return seconds
 
 
+Ranked = tuple[str, str, float, QueryRecords]
+"""A rescoring's name and label, the tolerance of its ties, and the records of one direction."""
+
+
+def matrix_records(
+    retriever: Retriever,
+    encoded: Encoded,
+    scores: Tensor,
+    condition: Condition,
+    data: dict[str, SplitData],
+    spec: RunSpec,
+) -> Iterator[Ranked]:
+    """Ranks a score matrix after each rescoring, in both directions."""
+    for rescoring, label, matrix in rescored(retriever, encoded, scores, condition, data, spec):
+        tolerance = spec.evaluation.tie_tolerance if rescoring == "none" else RESCORED_TOLERANCE
+        for records in both_directions(matrix, encoded.pairing, tolerance, condition):
+            if rescoring == "qb-norm" and records.direction == "v2t":
+                continue  # rows stand on two scales, so texts cannot be compared with each other
+            yield rescoring, label, tolerance, records
+
+
+def strip_records(
+    retriever: Retriever, encoded: Encoded, condition: Condition, spec: RunSpec, on_pairs: OnPairs
+) -> Iterator[Ranked]:
+    """Ranks plain scores in both directions without holding them all."""
+    tolerance = spec.evaluation.tie_tolerance
+    strips = strips_of(retriever, encoded, condition, spec, on_pairs)
+    for records in streamed_records(
+        strips, len(encoded.index), encoded.pairing, tolerance=tolerance, undefined=undefined_rule(condition)
+    ):
+        yield "none", "none", tolerance, records
+
+
+def undefined_rule(condition: Condition) -> Literal["allow", "refuse"]:
+    """Only the released condition may leave scores undefined."""
+    return "allow" if condition == "released" else "refuse"
+
+
 def both_directions(
     scores: Tensor, pairing: Tensor, tolerance: float, condition: Condition
 ) -> tuple[QueryRecords, QueryRecords]:
-    """Records of both directions; only the released condition may leave scores undefined."""
-    undefined: Literal["allow", "refuse"] = "allow" if condition == "released" else "refuse"
+    """Records of both directions, text-to-video first."""
+    undefined = undefined_rule(condition)
     return (
         text_to_video(scores, pairing, tolerance=tolerance, undefined=undefined),
         video_to_text(scores, pairing, tolerance=tolerance, undefined=undefined),

@@ -32,6 +32,8 @@ class Result:
     tolerance: float
     """Scores that differ by at most this much were counted as ties."""
     records: QueryRecords
+    engine: str
+    """What scored: `exact`, or the modules and why."""
 
 
 def write_results(
@@ -77,6 +79,8 @@ def entry(spec: RunSpec, split: Split, result: Result) -> dict[str, Any]:
             "gallery": records.candidates,
             "tie_tolerance": result.tolerance,
             "noise_seed": spec.seeds.noise,
+            "engine": result.engine,
+            "matmul_precision": spec.evaluation.precision,
         },
         "metrics": {policy: metrics_record(records, policy) for policy in TIE_POLICIES},
         "recall_at_1_interval": None if interval is None else [interval.low, interval.high],

@@ -12,7 +12,7 @@ from core.errors import BenchError
 
 MODULE_TILE_BYTES = 32 * 2**20
 """Largest tensor of a tile that modules score on the CPU."""
-EXACT_TILE_BYTES = 4 * 2**20
+EXACT_TILE_BYTES = 8 * 2**20
 """Temporaries of a tile that the exact engine scores on the CPU; they should stay near its cache."""
 DEVICE_TILE_BYTES = 512 * 2**20
 """Either on an accelerator, where launching a kernel costs more than running it on a small tile."""

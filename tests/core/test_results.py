@@ -43,7 +43,9 @@ def results_of(matrix: Tensor, **names: str) -> list[Result]:
     pairing = torch.tensor(PAIRING)
     fields = {"split": "test", "condition": "query", "rescoring": "none", "label": "none", **names}
     return [
-        Result(**fields, tolerance=TOLERANCE, records=rank(matrix, pairing, undefined="allow"))
+        Result(
+            **fields, tolerance=TOLERANCE, records=rank(matrix, pairing, undefined="allow"), engine="exact"
+        )
         for rank in (text_to_video, video_to_text)
     ]
 
@@ -122,6 +124,8 @@ def test_every_result_carries_its_protocol(tmp_path: Path) -> None:
         "audio_alignment": "clip",
         "tie_tolerance": TOLERANCE,
         "noise_seed": 3,
+        "engine": "exact",
+        "matmul_precision": "float32",
     }
     assert entries[0]["protocol"] == {**common, "queries": len(PAIRING), "gallery": len(STRATA)}
     assert entries[1]["protocol"] == {**common, "queries": 5, "gallery": 5}

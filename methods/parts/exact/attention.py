@@ -44,10 +44,14 @@ def attended_vectors(pooling: TextConditionedPooling, values: Tensor) -> Tensor:
 
     The weights of a head add up to 1, so each head brings its share of the bias.
     """
-    projection = pooling.cross_attn.out_proj
-    heads = values.unflatten(-1, (pooling.heads, -1)).transpose(1, 2)  # (V, H, F, d)
-    maps = projection.weight.unflatten(1, (pooling.heads, -1)).permute(1, 2, 0)  # (H, d, D)
-    return (heads @ maps + projection.bias / pooling.heads).flatten(1, 2)
+    return projected_heads(pooling, values) + pooling.cross_attn.out_proj.bias / pooling.heads
+
+
+def projected_heads(pooling: TextConditionedPooling, values: Tensor) -> Tensor:
+    """Each head of values `(V, F, D)` after the output projection, bias left out: `(V, H F, D)`."""
+    width = values.shape[-1] // pooling.heads
+    maps = pooling.cross_attn.out_proj.weight.split(width, dim=1)  # (D, d) each
+    return torch.cat([part @ m.T for part, m in zip(values.split(width, dim=-1), maps, strict=True)], dim=1)
 
 
 def head_of(pooling: TextConditionedPooling, attended: Tensor) -> Head:

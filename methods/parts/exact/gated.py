@@ -14,7 +14,7 @@ from torch import Tensor
 from core.basis import centred, gram_factor, mix_squares, shared_products
 from core.batch import Rows
 from methods.parts.conditioned import TextConditionedPooling
-from methods.parts.exact.attention import deviation_factor
+from methods.parts.exact.attention import deviation_factor, projected_heads
 from methods.parts.fusion import GateFusion
 
 
@@ -85,10 +85,8 @@ def attended_sources(pooling: TextConditionedPooling, gated: GatedFrames) -> Ten
     """
     attention, norm = pooling.cross_attn, pooling.layer_norm1
     values = (norm.weight * gated.vectors) @ attention.v_proj.weight.T
-    heads = values.unflatten(-1, (pooling.heads, -1)).transpose(1, 2)  # (V, H, 2 F, d)
-    maps = attention.out_proj.weight.unflatten(1, (pooling.heads, -1)).permute(1, 2, 0)  # (H, d, D)
     constant = attention.out_proj(attention.v_proj(norm.bias))
-    return torch.cat([(heads @ maps).flatten(1, 2), constant.expand(len(values), 1, -1)], dim=1)
+    return torch.cat([projected_heads(pooling, values), constant.expand(len(values), 1, -1)], dim=1)
 
 
 def source_queries(pooling: TextConditionedPooling, queries: Tensor) -> Tensor:
