@@ -36,6 +36,8 @@ class Result:
     records: QueryRecords
     top: TopLists
     """The best candidates of each query, in the order of the records."""
+    engine: str
+    """What scored: `exact`, or the modules and why."""
 
 
 def write_results(
@@ -86,6 +88,8 @@ def entry(spec: RunSpec, split: Split, result: Result, data: Mapping[str, Any]) 
             "noise_seed": spec.seeds.noise,
             "text_tokens": spec.text_tokens,
             "gallery_fingerprint": split.fingerprint,
+            "engine": result.engine,
+            "matmul_precision": spec.evaluation.precision,
             "data": dict(data),
         },
         "metrics": {policy: metrics_record(records, policy) for policy in TIE_POLICIES},

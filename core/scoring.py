@@ -8,7 +8,7 @@ reference that the algebra is held against, and what scores where a method names
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import torch
@@ -56,6 +56,11 @@ class ScoringIndex:
 
     def __len__(self) -> int:
         return len(self.rows)
+
+    def __getitem__(self, part: slice) -> "ScoringIndex":
+        """The index of some of the videos."""
+        basis = None if self.basis is None else self.basis[part]
+        return replace(self, rows=self.rows[part], basis=basis)
 
     @property
     def engine(self) -> str:

@@ -74,7 +74,7 @@ def test_only_leak_free_scoring_shares_its_noise_between_videos(
 ) -> None:
     def scores(condition: str, noise: str) -> Tensor:
         retriever, spec = make_retriever("tmass", config__noise=noise)
-        return scores_of(retriever, encode(retriever, data["val"]), condition, spec)
+        return scores_of(retriever, encode(retriever, data["val"], spec), condition, spec)
 
     assert not torch.equal(scores("query", "per-text"), scores("query", "fresh"))
     assert torch.equal(scores("released", "per-text"), scores("released", "fresh"))
@@ -86,7 +86,7 @@ def test_scores_depend_on_the_noise_seed_and_on_nothing_drawn_before(
     def scores(seed: int) -> Tensor:
         retriever, spec = make_retriever("tmass", seeds__noise=seed)
         torch.rand(3)
-        return scores_of(retriever, encode(retriever, data["val"]), "query", spec)
+        return scores_of(retriever, encode(retriever, data["val"], spec), "query", spec)
 
     assert torch.equal(scores(0), scores(0))
     assert not torch.equal(scores(0), scores(1))
@@ -110,7 +110,7 @@ def test_the_bank_of_queries_is_spread_evenly_over_its_split(size: int, data: di
 
 def test_rescored_columns_follow_their_formulas(make_retriever: Callable, data: dict[str, SplitData]) -> None:
     retriever, spec = make_retriever("clip4clip", evaluation__qb_bank="val", evaluation__qb_bank_size=20)
-    encoded = encode(retriever, data["test"])
+    encoded = encode(retriever, data["test"], spec)
     scores = scores_of(retriever, encoded, "query", spec)
     found = {
         name: (label, matrix)
@@ -138,7 +138,7 @@ def test_rescored_columns_follow_their_formulas(make_retriever: Callable, data: 
 
 def test_the_released_condition_has_no_bank(make_retriever: Callable, data: dict[str, SplitData]) -> None:
     retriever, spec = make_retriever("clip4clip")
-    encoded = encode(retriever, data["val"])
+    encoded = encode(retriever, data["val"], spec)
     scores = scores_of(retriever, encoded, "released", spec)
     names = [name for name, _, _ in rescored(retriever, encoded, scores, "released", data, spec)]
     assert names == ["none", "dsl"]

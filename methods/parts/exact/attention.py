@@ -48,7 +48,7 @@ def attended_vectors(pooling: TextConditionedPooling, values: Tensor) -> Tensor:
 
 
 def projected_heads(pooling: TextConditionedPooling, values: Tensor) -> Tensor:
-    """Each head of values `(V, F, D)` after the output projection, without bias: `(V, H F, D)` by heads."""
+    """Each head of values `(V, F, D)` after the output projection, bias left out: `(V, H F, D)`."""
     width = values.shape[-1] // pooling.heads
     maps = pooling.cross_attn.out_proj.weight.split(width, dim=1)  # (D, d) each
     return torch.cat([part @ m.T for part, m in zip(values.split(width, dim=-1), maps, strict=True)], dim=1)
