@@ -1,6 +1,6 @@
 """Encode once, score in tiles, rank, rescore: every protocol that a run asks for, on one checkpoint."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -26,7 +26,17 @@ from core.retriever import Retriever, SplitData
 from core.runs import RunDirectory
 from core.scoring import Condition, exact_arithmetic
 from core.spec import RunSpec
-from core.split_scores import Encoded, OnPairs, check_budget, clock, encode, fits, scores_of, strips_of
+from core.split_scores import (
+    Encoded,
+    OnPairs,
+    check_budget,
+    clock,
+    encode,
+    fits,
+    pairs_to_score,
+    scores_of,
+    strips_of,
+)
 from core.streaming import streamed_records, streamed_top_lists
 from core.top import TopLists, top_lists
 
@@ -103,7 +113,7 @@ def evaluate(
     results: list[Result] = []
     gates: dict[str, GateReport] = {}
     index_seconds = query_seconds = 0.0
-    pairs = sum(len(data[name].tokens) * len(data[name].rows) for name in spec.evaluation.splits)
+    pairs = sum(pairs_to_score(data[name], spec) for name in spec.evaluation.splits)
     with progress.task("score", pairs * len(spec.evaluation.conditions)) as advance:
         for name in spec.evaluation.splits:
             encoded = encode(retriever, data[name], spec)
@@ -114,6 +124,7 @@ def evaluate(
                     advance(count, note)
 
                 started = clock()
+                ranked: Iterable[Ranked]
                 if fits(len(encoded.texts), len(encoded.index), spec):
                     scores = scores_of(retriever, encoded, condition, spec, on_pairs)
                     ranked = matrix_records(retriever, encoded, scores, condition, data, spec)
@@ -159,15 +170,15 @@ def matrix_records(
 
 def strip_records(
     retriever: Retriever, encoded: Encoded, condition: Condition, spec: RunSpec, on_pairs: OnPairs
-) -> Iterator[Ranked]:
+) -> list[Ranked]:
     """Ranks plain scores in both directions without holding them all."""
     tolerance = spec.evaluation.tie_tolerance
     strips = strips_of(retriever, encoded, condition, spec, on_pairs)
     both = streamed_records(
         strips, len(encoded.index), encoded.pairing, tolerance=tolerance, undefined=undefined_rule(condition)
     )
-    for records, top in zip(both, streamed_top_lists(strips, encoded.pairing), strict=True):
-        yield "none", "none", tolerance, records, top
+    lists = streamed_top_lists(strips, encoded.pairing)
+    return [("none", "none", tolerance, *found) for found in zip(both, lists, strict=True)]
 
 
 def undefined_rule(condition: Condition) -> Literal["allow", "refuse"]:
