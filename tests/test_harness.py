@@ -171,8 +171,10 @@ def test_the_surface_of_the_command_line_is_frozen() -> None:
     assert found == {
         "run": [
             "--audio-encoder",
+            "--checkpoint",
             "--cluster",
             "--datasets",
+            "--devices",
             "--dry-run",
             "--frames",
             "--fusion",
