@@ -1,7 +1,7 @@
 """Encode once, score in tiles, rank, rescore: every protocol that a run asks for, on one checkpoint."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Literal
 
 import torch
@@ -25,7 +25,16 @@ from core.retriever import Retriever, SplitData
 from core.runs import RunDirectory
 from core.scoring import Condition, exact_arithmetic
 from core.spec import RunSpec
-from core.split_scores import Encoded, OnPairs, check_budget, encode, fits, scores_of, strips_of
+from core.split_scores import (
+    Encoded,
+    OnPairs,
+    check_budget,
+    encode,
+    fits,
+    pairs_to_score,
+    scores_of,
+    strips_of,
+)
 from core.streaming import streamed_records
 
 
@@ -89,7 +98,7 @@ def evaluate(
     results: list[Result] = []
     gates: dict[str, GateReport] = {}
     seconds = 0.0
-    pairs = sum(len(data[name].tokens) * len(data[name].rows) for name in spec.evaluation.splits)
+    pairs = sum(pairs_to_score(data[name], spec) for name in spec.evaluation.splits)
     with progress.task("score", pairs * len(spec.evaluation.conditions)) as advance:
         for name in spec.evaluation.splits:
             started = time.perf_counter()
@@ -99,6 +108,7 @@ def evaluate(
                 def on_pairs(count: int, note: str = f"{name} {condition}") -> None:
                     advance(count, note)
 
+                ranked: Iterable[Ranked]
                 if fits(len(encoded.texts), len(encoded.index), spec):
                     scores = scores_of(retriever, encoded, condition, spec, on_pairs)
                     ranked = matrix_records(retriever, encoded, scores, condition, data, spec)
@@ -138,14 +148,14 @@ def matrix_records(
 
 def strip_records(
     retriever: Retriever, encoded: Encoded, condition: Condition, spec: RunSpec, on_pairs: OnPairs
-) -> Iterator[Ranked]:
+) -> list[Ranked]:
     """Ranks plain scores in both directions without holding them all."""
     tolerance = spec.evaluation.tie_tolerance
     strips = strips_of(retriever, encoded, condition, spec, on_pairs)
-    for records in streamed_records(
+    both = streamed_records(
         strips, len(encoded.index), encoded.pairing, tolerance=tolerance, undefined=undefined_rule(condition)
-    ):
-        yield "none", "none", tolerance, records
+    )
+    return [("none", "none", tolerance, records) for records in both]
 
 
 def undefined_rule(condition: Condition) -> Literal["allow", "refuse"]:

@@ -89,6 +89,12 @@ def fits(texts: int, videos: int, spec: RunSpec) -> bool:
     return 4 * texts * videos <= spec.evaluation.memory_budget * 2**20
 
 
+def pairs_to_score(data: SplitData, spec: RunSpec) -> int:
+    """Pairs that one condition scores: ranks from strips take two passes."""
+    texts, videos = len(data.tokens), len(data.rows)
+    return texts * videos * (1 if fits(texts, videos, spec) else 2)
+
+
 def check_budget(data: Mapping[str, SplitData], spec: RunSpec) -> None:
     """Raises `BenchError` where a rescoring is asked for whose matrix goes beyond the budget."""
     wanted = [name for name in spec.evaluation.rescoring if name != "none"]

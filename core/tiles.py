@@ -46,9 +46,8 @@ def deep_shape(pairs: int, texts: int, videos: int) -> tuple[int, int]:
 
     The exact engine multiplies small matrices per video by long rows of texts.
     """
-    depth = max(1, min(texts, isqrt(16 * pairs)))
-    width = max(1, min(videos, pairs // depth))
-    return max(1, min(texts, pairs // width)), width
+    depth = max(1, min(texts, isqrt(16 * pairs), pairs))
+    return depth, max(1, min(videos, pairs // depth))
 
 
 def blocks(total: int, size: int) -> Iterator[slice]:

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from itertools import product
 from pathlib import Path
 
@@ -13,10 +14,11 @@ from torch import Tensor
 
 from core.cells import Materials, build_method
 from core.errors import BenchError
-from core.evaluation import bank_of, both_directions, encode, evaluate, recall_at_1, rescored, scores_of
+from core.evaluation import bank_of, both_directions, evaluate, recall_at_1, rescored
 from core.progress import Silent
 from core.retriever import SplitData
 from core.runs import RunDirectory
+from core.split_scores import check_budget, encode, scores_of
 
 
 @pytest.fixture(scope="module")
@@ -220,3 +222,51 @@ def test_released_pooling_has_no_score_for_videos_with_fewer_captions(
     without = [sum(count <= k for count in captions) for k in slot]
     assert max(without) > 0
     assert all(rank > count for rank, count in zip(rows["rank_optimistic"], without, strict=True))
+
+
+def test_a_result_says_what_scored_and_how_precisely(evaluated: Path) -> None:
+    for entry in json.loads((evaluated / "metrics.json").read_text())["results"]:
+        assert (entry["protocol"]["engine"], entry["protocol"]["matmul_precision"]) == ("exact", "float32")
+
+
+@pytest.mark.parametrize(
+    ("overrides", "engine"),
+    [
+        ({"evaluation__engine": "modules"}, "modules (as asked)"),
+        ({"config__fusion": "token"}, "modules (token-level gate)"),
+    ],
+)
+def test_scores_by_the_modules_say_why(
+    make_retriever: Callable, data: dict[str, SplitData], overrides: dict[str, str], engine: str
+) -> None:
+    retriever, spec = make_retriever("gaid", **overrides)
+    assert encode(retriever, data["val"], spec).index.engine == engine
+
+
+def test_ranks_in_strips_are_those_of_the_matrix(
+    evaluated: Path,
+    make_retriever: Callable,
+    materials: Materials,
+    data: dict[str, SplitData],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("core.evaluation.fits", lambda *_: False)
+    monkeypatch.setattr("core.streaming.STRIP", 300)
+    retriever, spec = make_retriever("gaid", evaluation__rescoring=["none"])
+    evaluate(retriever, build_method(spec, materials, seed=1), data, spec, RunDirectory(tmp_path), Silent())
+    whole = pd.read_parquet(evaluated / "queries.parquet").query("rescoring == 'none'").reset_index(drop=True)
+    strips = pd.read_parquet(tmp_path / "queries.parquet")
+    pd.testing.assert_frame_equal(strips, whole, check_exact=False, rtol=0, atol=1e-6)
+
+
+def test_a_rescoring_that_goes_beyond_the_budget_is_refused(
+    make_retriever: Callable, data: dict[str, SplitData]
+) -> None:
+    _, spec = make_retriever("clip4clip", evaluation__memory_budget=1)
+    large = replace(data["test"], tokens=torch.zeros(1000, 4), rows=torch.arange(1000))
+    with pytest.raises(
+        BenchError, match=r"test: dsl, qb-norm need all 1000 x 1000 scores, 4 MiB, and .* is 1; raise"
+    ):
+        check_budget({**data, "test": large}, spec)
+    check_budget({**data, "test": large}, make_retriever("clip4clip", evaluation__memory_budget=4)[1])

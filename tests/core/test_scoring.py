@@ -1,7 +1,5 @@
 """Tiled scores equal a naive double loop, whatever the tiles."""
 
-from collections.abc import Callable
-
 import pytest
 import torch
 from torch import Tensor
@@ -10,7 +8,6 @@ from core.batch import Rows, Texts, Videos, stable_keys
 from core.method import Dimensions, Losses, Method, MethodConfig, NoiseSource
 from core.noise import KeyedNoise
 from core.scoring import build_index, score_matrix
-from core.tiles import deep_shape, wide_shape
 
 
 class Angles(Method):
@@ -75,14 +72,3 @@ def test_the_released_condition_must_be_told_the_pairing(corpus: tuple[Method, T
         score_matrix(
             method, texts, build_index(method, videos), condition="released", noise=KeyedNoise(0, "fresh")
         )
-
-
-@pytest.mark.parametrize("shape", [wide_shape, deep_shape])
-@pytest.mark.parametrize("pairs", [1, 3, 10, 1000])
-def test_a_tile_holds_at_most_its_pairs(
-    shape: Callable[[int, int, int], tuple[int, int]], pairs: int
-) -> None:
-    rows, columns = shape(pairs, 7, 11)
-    assert 1 <= rows <= 7
-    assert 1 <= columns <= 11
-    assert rows * columns <= max(pairs, 1)
