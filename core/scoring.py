@@ -140,17 +140,24 @@ def score_tiles(
         yield from released_tiles(method, texts, index, noise, pairing, precision)
         return
     exact, held = (False, index.rows) if index.basis is None else (True, index.basis)
-    score = method.exact_score if exact else method.score
     floats = method.exact_floats_per_pair if exact else method.floats_per_pair
     pairs = max(1, (tile_bytes or default_tile_bytes(texts.embeds.device, exact)) // (4 * floats))
     rows, columns = (deep_shape if exact else wide_shape)(pairs, len(texts), len(index))
     for block in blocks(len(texts), rows):
         with exact_arithmetic(method, precision):
-            asked = method.exact_queries(texts[block], noise) if exact else texts[block]
+            score = scorer(method, texts[block], noise, exact=exact)
         for part in blocks(len(index), columns):
             with exact_arithmetic(method, precision):
-                scores = scored_in_room(lambda n, v: score(n, v, noise), asked, held[part])
+                scores = score(held[part])
             yield Tile(block, part, scores)
+
+
+def scorer(method: Method, texts: Texts, noise: NoiseSource, *, exact: bool) -> Callable[[Rows], Tensor]:
+    """Scores `(n, v)` of some texts as a function of bases or, by the modules, of rows of videos."""
+    if exact:
+        queries = method.exact_queries(texts, noise)
+        return lambda videos: scored_in_room(lambda n, v: method.exact_score(n, v, noise), queries, videos)
+    return lambda videos: scored_in_room(lambda n, v: method.score(n, v, noise), texts, videos)
 
 
 def released_tiles(

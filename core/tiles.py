@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from math import isqrt
+from typing import TypeVar
 
 import torch
 from torch import Tensor
@@ -16,6 +17,10 @@ EXACT_TILE_BYTES = 8 * 2**20
 """Temporaries of a tile that the exact engine scores on the CPU; they should stay near its cache."""
 DEVICE_TILE_BYTES = 512 * 2**20
 """Either on an accelerator, where launching a kernel costs more than running it on a small tile."""
+
+
+Asked = TypeVar("Asked", bound=Rows)
+"""Texts, or what a method made of them."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +60,7 @@ def blocks(total: int, size: int) -> Iterator[slice]:
     return (slice(start, min(start + size, total)) for start in range(0, total, size))
 
 
-def scored_in_room(score: Callable[[Rows, Rows], Tensor], texts: Rows, videos: Rows) -> Tensor:
+def scored_in_room(score: Callable[[Asked, Rows], Tensor], texts: Asked, videos: Rows) -> Tensor:
     """`score(texts, videos)` `(n, v)`, from halves of the longer side where the device's memory is too small.
 
     Raises `BenchError` where there is no room for a single pair.
