@@ -21,6 +21,8 @@ DEVICE_TILE_BYTES = 512 * 2**20
 
 Asked = TypeVar("Asked", bound=Rows)
 """Texts, or what a method made of them."""
+Made = TypeVar("Made")
+"""What is computed of some videos."""
 
 
 @dataclass(frozen=True)
@@ -78,6 +80,26 @@ def scored_in_room(score: Callable[[Asked, Rows], Tensor], texts: Asked, videos:
         halves = [scored_in_room(score, texts, videos[part]) for part in halved(len(videos))]
         return torch.cat(halves, dim=1)
     return torch.cat([scored_in_room(score, texts[part], videos) for part in halved(len(texts))])
+
+
+def in_room(compute: Callable[[slice], Made], part: slice) -> Iterator[tuple[slice, Made]]:
+    """`compute(part)` of some videos, or of halves of them where the device's memory is too small.
+
+    Raises `BenchError` where there is no room for a single video.
+    """
+    try:
+        made = compute(part)
+    except torch.OutOfMemoryError as error:
+        if part.stop - part.start == 1:
+            raise BenchError(
+                f"the device has no memory for video {part.start} alone; free some of it, or hide the device "
+                "(CUDA_VISIBLE_DEVICES=) to score on the CPU"
+            ) from error
+    else:
+        yield part, made
+        return
+    for half in halved(part.stop - part.start):
+        yield from in_room(compute, slice(part.start + half.start, part.start + half.stop))
 
 
 def halved(count: int) -> tuple[slice, slice]:
