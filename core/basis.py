@@ -67,14 +67,17 @@ def gram_factor(vectors: Tensor) -> Tensor:
     if bool(singular.any()):
         values, axes = torch.linalg.eigh(gram[singular])
         factor[singular] = values.clamp(min=0).sqrt()[..., None] * axes.mT
-    return factor.mul_(lengths[..., None, :]).to(vectors.dtype)
+    rounded: Tensor = factor.mul_(lengths[..., None, :]).to(vectors.dtype)
+    return rounded
 
 
 def mix_squares(factor: Tensor, coefficients: Tensor) -> Tensor:
     """`|R a|^2` `(V, N)` for factors `(V, C, C)` and coefficients `(V, C, N)`."""
-    return torch.bmm(factor, coefficients).square_().sum(1)
+    squares: Tensor = torch.bmm(factor, coefficients).square_().sum(1)
+    return squares
 
 
 def shared_products(vectors: Tensor, texts: Tensor) -> Tensor:
     """Inner products `(V, C, N)` of vectors `(V, C, D)` with texts `(N, D)`: one product of two matrices."""
-    return (vectors.flatten(0, 1) @ texts.T).unflatten(0, vectors.shape[:2])
+    products: Tensor = (vectors.flatten(0, 1) @ texts.T).unflatten(0, vectors.shape[:2])
+    return products

@@ -117,7 +117,7 @@ def evaluate(
                 if condition == "query":
                     seconds += time.perf_counter() - started
                 engine = encoded.index.engine
-                results += [Result(name, condition, *way, records, engine) for *way, records in ranked]
+                results += [Result(name, condition, *way, engine) for way in ranked]
             report = gate_report(retriever, untrained, data[name])
             if report is not None:
                 gates[name] = report

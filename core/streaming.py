@@ -77,7 +77,8 @@ def streamed_records(
 
 def inside(videos: Tensor, part: slice) -> Tensor:
     """Which of some videos `(Q,)` int64 a strip holds, `(Q,)` bool."""
-    return (videos >= part.start) & (videos < part.stop)
+    held: Tensor = (videos >= part.start) & (videos < part.stop)
+    return held
 
 
 def joined(parts: Sequence[Counts]) -> Counts:

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from core.batch import Rows
 from core.errors import BenchError
-from core.tiles import blocks, deep_shape, scored_in_room, wide_shape
+from core.tiles import blocks, deep_shape, in_room, scored_in_room, wide_shape
 
 
 @dataclass(frozen=True)
@@ -59,3 +59,17 @@ def test_a_tile_holds_at_most_its_pairs(
 @pytest.mark.parametrize("size", [1, 3, 10, 11])
 def test_blocks_cover_a_range_once(size: int) -> None:
     assert [i for part in blocks(10, size) for i in range(10)[part]] == list(range(10))
+
+
+@pytest.mark.parametrize("room", [1, 3, 100])
+def test_videos_that_have_no_room_together_come_in_halves(room: int) -> None:
+    def compute(part: slice) -> list[int]:
+        if part.stop - part.start > room:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return list(range(100))[part]
+
+    pieces = list(in_room(compute, slice(10, 27)))
+    assert [i for _, piece in pieces for i in piece] == list(range(10, 27))
+    assert all(list(range(100))[part] == piece for part, piece in pieces)
+    with pytest.raises(BenchError, match="no memory for video 10 alone"):
+        list(in_room(lambda part: compute(slice(0, 1000)), slice(10, 27)))
