@@ -13,7 +13,7 @@ from core.gates import GateReport, gate_report
 from core.method import Method
 from core.metrics import rank_metrics
 from core.misses import count_misses
-from core.noise import KeyedNoise, NoiseMode
+from core.noise import scoring_noise
 from core.progress import Progress
 from core.ranking import QueryRecords, text_to_video, video_to_text
 from core.rescoring import (
@@ -79,14 +79,13 @@ def encode(retriever: Retriever, data: SplitData) -> Encoded:
 
 def scores_of(retriever: Retriever, encoded: Encoded, condition: Condition, spec: RunSpec) -> Tensor:
     """All scores `(N, V)` of an encoded split; the released condition always draws fresh noise."""
-    mode: NoiseMode = "fresh" if condition == "released" else spec.config.get("noise", "per-text")
     return score_matrix(
         retriever.method,
         encoded.texts,
         encoded.index,
         condition=condition,
         pairing=encoded.pairing,
-        noise=KeyedNoise(spec.seeds.noise, mode),
+        noise=scoring_noise(spec.config, spec.seeds.noise, released=condition == "released"),
     )
 
 
