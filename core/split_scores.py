@@ -9,7 +9,7 @@ from torch import Tensor
 
 from core.batch import Texts
 from core.errors import BenchError
-from core.noise import KeyedNoise, NoiseMode
+from core.noise import scoring_noise
 from core.retriever import Retriever, SplitData
 from core.scoring import Condition, ScoringIndex, build_index, exact_arithmetic, score_matrix
 from core.spec import RunSpec
@@ -57,12 +57,6 @@ def encode(retriever: Retriever, data: SplitData, spec: RunSpec) -> Encoded:
     return Encoded(texts, index, data.pairing, clock() - encoded, encoded - started)
 
 
-def noise_of(condition: Condition, spec: RunSpec) -> KeyedNoise:
-    """The noise of a run's scores; the released condition always draws afresh."""
-    mode: NoiseMode = "fresh" if condition == "released" else spec.config.get("noise", "per-text")
-    return KeyedNoise(spec.seeds.noise, mode)
-
-
 def scores_of(
     retriever: Retriever,
     encoded: Encoded,
@@ -77,7 +71,7 @@ def scores_of(
         encoded.index,
         condition=condition,
         pairing=encoded.pairing,
-        noise=noise_of(condition, spec),
+        noise=scoring_noise(spec.config, spec.seeds.noise, released=condition == "released"),
         precision=spec.evaluation.precision,
         on_pairs=on_pairs,
     )
