@@ -28,6 +28,7 @@ from core.results import Result, write_results
 from core.retriever import Retriever, SplitData
 from core.runs import RunDirectory
 from core.scoring import Condition, ScoringIndex, build_index, exact_arithmetic, score_matrix
+from core.similarities import similarities
 from core.spec import RunSpec
 from core.top import top_lists
 
@@ -162,7 +163,11 @@ def evaluate(
                             continue  # rows stand on two scales, so texts cannot be compared with each other
                         counted = count_misses(records, split.split)
                         top = top_lists(matrix, split.pairing, records.direction)
-                        results.append(Result(name, condition, rescoring, label, tolerance, counted, top))
+                        cosines = rescoring == "none" and records.direction == "t2v"
+                        pairs = similarities(matrix, split.pairing) if cosines else None
+                        results.append(
+                            Result(name, condition, rescoring, label, tolerance, counted, top, pairs)
+                        )
                 advance(1, f"{name} {condition}")
             report = gate_report(retriever, untrained, split)
             if report is not None:
