@@ -134,14 +134,18 @@ def report(
     against: Annotated[
         str | None, typer.Option(help="Row that the others are held against; the best unless given.")
     ] = None,
+    timing: Annotated[Path, typer.Option(help="What `bench time` has written.")] = Path("timing/timing.json"),
+    html: Annotated[
+        bool, typer.Option("--html", help="Also write page.html, one file to look, listen and compare in.")
+    ] = False,
 ) -> None:
-    """Print and write the tables (Markdown, LaTeX, CSV) and the gate picture of all that has been run.
+    """Print and write the tables (Markdown, LaTeX, CSV) and the figures of all that has been run.
 
-    Example: bench report --runs runs --against "GAID (fusion=none)"
+    Example: bench report --runs runs --against "GAID (fusion=none)" --html
     """
     from reports.report import write_report
 
-    write_report(runs, out or runs / "report", against, console)
+    write_report(runs, out or runs / "report", against, timing, console, html=html)
 
 
 @app.command()

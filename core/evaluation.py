@@ -7,6 +7,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from core.datasets.base import Split
 from core.gates import GateReport, gate_report
 from core.method import Method
 from core.metrics import rank_metrics
@@ -25,6 +26,7 @@ from core.results import Result, write_results
 from core.retriever import Retriever, SplitData
 from core.runs import RunDirectory
 from core.scoring import Condition, exact_arithmetic
+from core.similarities import Similarities, similarities
 from core.spec import RunSpec
 from core.split_scores import (
     Encoded,
@@ -132,11 +134,8 @@ def evaluate(
                     ranked = strip_records(retriever, encoded, condition, spec, on_pairs)
                 if condition == "query":
                     query_seconds += encoded.text_seconds + clock() - started
-                for rescoring, label, tolerance, records, top in ranked:
-                    whole = count_misses(records, data[name].split)
-                    lists = spread(top, records.direction, data[name].split)
-                    engine = encoded.index.engine
-                    results.append(Result(name, condition, rescoring, label, tolerance, whole, lists, engine))
+                for found in ranked:
+                    results.append(found.result(name, condition, encoded.index.engine, data[name].split))
             report = gate_report(retriever, untrained, data[name])
             if report is not None:
                 gates[name] = report
@@ -146,8 +145,32 @@ def evaluate(
     return ScoringCost(index_seconds, query_seconds, queries)
 
 
-Ranked = tuple[str, str, float, QueryRecords, TopLists]
-"""A rescoring's name and label, the tolerance of its ties, and records and best lists of one direction."""
+@dataclass(frozen=True)
+class Ranked:
+    """What ranking made of the scores of a split's present part, in one direction."""
+
+    rescoring: str
+    label: str
+    """What names the rescoring in a protocol."""
+    tolerance: float
+    """Of ties."""
+    records: QueryRecords
+    top: TopLists
+    similarities: Similarities | None = None
+
+    def result(self, split: str, condition: Condition, engine: str, whole: Split) -> Result:
+        """The result of the whole split, its absent videos counted as misses."""
+        return Result(
+            split,
+            condition,
+            self.rescoring,
+            self.label,
+            self.tolerance,
+            count_misses(self.records, whole),
+            spread(self.top, self.records.direction, whole),
+            engine,
+            self.similarities,
+        )
 
 
 def matrix_records(
@@ -165,7 +188,9 @@ def matrix_records(
             if rescoring == "qb-norm" and records.direction == "v2t":
                 continue  # rows stand on two scales, so texts cannot be compared with each other
             top = top_lists(matrix, encoded.pairing, records.direction)
-            yield rescoring, label, tolerance, records, top
+            cosines = rescoring == "none" and records.direction == "t2v"
+            pairs = similarities(matrix, encoded.pairing) if cosines else None
+            yield Ranked(rescoring, label, tolerance, records, top, pairs)
 
 
 def strip_records(
@@ -178,7 +203,7 @@ def strip_records(
         strips, len(encoded.index), encoded.pairing, tolerance=tolerance, undefined=undefined_rule(condition)
     )
     lists = streamed_top_lists(strips, encoded.pairing)
-    return [("none", "none", tolerance, *found) for found in zip(both, lists, strict=True)]
+    return [Ranked("none", "none", tolerance, *found) for found in zip(both, lists, strict=True)]
 
 
 def undefined_rule(condition: Condition) -> Literal["allow", "refuse"]:
