@@ -2,14 +2,27 @@
 
 import sys
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from core.shell import complain, console, forbid_downloads, friendly, integers, values
+from core.data_commands import data_app
+from core.shell import (
+    Missing,
+    Names,
+    Offline,
+    Runs,
+    complain,
+    console,
+    forbid_downloads,
+    friendly,
+    integers,
+    values,
+)
+from reports.commands import compare, export_app, report
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -17,28 +30,6 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
     help="Train, score and compare text-video retrieval methods with sound.\n\nExample: [bold]bench run[/]",
 )
-data_app = typer.Typer(
-    no_args_is_help=True, help="Data sets: what there is, and making it ready.\n\nExample: bench data list"
-)
-app.add_typer(data_app, name="data")
-export_app = typer.Typer(
-    no_args_is_help=True, help="Results for other programs.\n\nExample: bench export trec RUN --out trec"
-)
-app.add_typer(export_app, name="export")
-Runs = Annotated[Path, typer.Option("--runs", help="Folder of the run directories.")]
-Names = Annotated[str | None, typer.Option(help="Comma-separated values.")]
-Missing = Annotated[
-    Literal["fail", "count-as-miss", "drop"] | None,
-    typer.Option(help="Videos without a file that decodes: fail (default), count-as-miss or drop."),
-]
-Root = Annotated[Path | None, typer.Option(help="Folder that holds annotation files and videos.")]
-Videos = Annotated[Path | None, typer.Option(help="Folder of the videos, where it is another one.")]
-Offline = Annotated[bool, typer.Option("--offline", help="Download no weights, as HF_HUB_OFFLINE=1 does.")]
-Captions = Annotated[Path | None, typer.Option(help="The caption file of `folder`.")]
-RunFolder = Annotated[Path, typer.Argument(help="Folder of a finished run.")]
-Split = Annotated[str, typer.Option(help="Split that was scored.")]
-Condition = Annotated[str, typer.Option(help="query (leak-free) or released.")]
-Rescoring = Annotated[str, typer.Option(help="none, dsl or qb-norm.")]
 
 
 @app.command()
@@ -124,70 +115,10 @@ def report_on(directories: list[Any]) -> None:
     print_results([read_run(directory) for directory in directories], console)
 
 
-@app.command()
-@friendly
-def report(
-    runs: Runs = Path("runs"),
-    out: Annotated[
-        Path | None, typer.Option(help="Where tables and figures go; RUNS/report unless given.")
-    ] = None,
-    against: Annotated[
-        str | None, typer.Option(help="Row that the others are held against; the best unless given.")
-    ] = None,
-    timing: Annotated[Path, typer.Option(help="What `bench time` has written.")] = Path("timing/timing.json"),
-    html: Annotated[
-        bool, typer.Option("--html", help="Also write page.html, one file to look, listen and compare in.")
-    ] = False,
-) -> None:
-    """Print and write the tables (Markdown, LaTeX, CSV) and the figures of all that has been run.
-
-    Example: bench report --runs runs --against "GAID (fusion=none)" --html
-    """
-    from reports.report import write_report
-
-    write_report(runs, out or runs / "report", against, timing, console, html=html)
-
-
-@app.command()
-@friendly
-def compare(
-    first: RunFolder,
-    second: RunFolder,
-    split: Split = "test",
-    condition: Condition = "query",
-    rescoring: Rescoring = "none",
-    direction: Annotated[str, typer.Option(help="t2v or v2t.")] = "t2v",
-    show: Annotated[int, typer.Option(min=0, help="Changed queries printed for either side.")] = 10,
-) -> None:
-    """Hold two runs against each other query by query: difference, interval, p, and who changed sides.
-
-    Example: bench compare runs/gaid-avworld-1a2b3c4d runs/tmass-avworld-5e6f7a8b
-    """
-    from reports import compare as comparison
-    from reports.queries import Protocol
-
-    protocol = Protocol(split, condition, rescoring, direction)
-    comparison.compare(first, second, protocol, show, console)
-
-
-@export_app.command()
-@friendly
-def trec(
-    run: RunFolder,
-    out: Annotated[Path, typer.Option(help="Folder for DIRECTION.run and DIRECTION.qrels.")],
-    split: Split = "test",
-    condition: Condition = "query",
-    rescoring: Rescoring = "none",
-) -> None:
-    """Write the best twenty candidates of each query and the right answers as TREC run and qrels files.
-
-    Example: bench export trec runs/gaid-avworld-1a2b3c4d --out trec
-    """
-    from core.runs import RunDirectory
-    from reports.collect import read_run
-    from reports.trec import export
-
-    export(read_run(RunDirectory(run)), split, condition, rescoring, out, console)
+app.command()(report)
+app.command()(compare)
+app.add_typer(data_app, name="data")
+app.add_typer(export_app, name="export")
 
 
 @app.command()
@@ -325,81 +256,6 @@ def methods_() -> None:
             method.paper,
         )
     console.print(table)
-
-
-@data_app.command(name="list")
-@friendly
-def data_list() -> None:
-    """List the data sets: what they are, where their owners offer them, where the files go, what is ready.
-
-    Example: bench data list
-    """
-    from core.datasets import ENTRIES
-    from core.datasets.overview import show_list
-
-    show_list(list(ENTRIES.values()), console)
-
-
-@data_app.command()
-@friendly
-def add(
-    name: Annotated[str, typer.Argument(help="A data set, e.g. msrvtt.")],
-    root: Root = None,
-    videos: Videos = None,
-    captions: Captions = None,
-) -> None:
-    """Say once where a data set lies; kept in bench.toml. The variable BENCH_DATA overrides it.
-
-    Example: bench data add msrvtt --root /data/msrvtt
-    """
-    from core.datasets.commands import add_dataset
-    from core.datasets.locations import location_of
-
-    add_dataset(name, location_of(root, videos, captions), console)
-
-
-@data_app.command()
-@friendly
-def check(
-    name: Annotated[str, typer.Argument(help="A data set, e.g. msrvtt.")],
-    root: Root = None,
-    videos: Videos = None,
-    captions: Captions = None,
-    set_: Annotated[
-        list[str] | None, typer.Option("--set", help="An option of the data set, data.key=value; repeatable.")
-    ] = None,
-    quick: Annotated[bool, typer.Option("--quick", help="Look for the files, open none of them.")] = False,
-    json: Annotated[bool, typer.Option("--json", help="Print everything as JSON.")] = False,
-    workers: Annotated[int | None, typer.Option(min=1, help="Processes; one per core unless given.")] = None,
-) -> None:
-    """Count what is found, missing, silent, undecodable; exit code 1 where a listed video has no picture.
-
-    Example: bench data check folder --videos clips --captions captions.csv
-    """
-    from core.datasets.commands import check_files
-
-    place = (root, videos, captions)
-    if not check_files(name, place, set_ or (), console, quick=quick, workers=workers, as_json=json):
-        raise typer.Exit(1)
-
-
-@data_app.command()
-@friendly
-def prepare(
-    name: Annotated[str, typer.Argument(help="A data set, e.g. avworld.")],
-    workers: Annotated[int | None, typer.Option(min=1, help="Processes; one per core unless given.")] = None,
-    missing: Missing = None,
-    methods: Names = None,
-    offline: Offline = False,
-) -> None:
-    """Make a data set ready: generate or decode it once and encode what the methods (all, by default) read.
-
-    Example: bench data prepare msrvtt --methods gaid,tmass
-    """
-    forbid_downloads(offline)
-    from core import pipeline
-
-    pipeline.prepare_dataset(name, values(methods), workers, console, missing or "fail")
 
 
 @app.command()

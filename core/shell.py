@@ -5,7 +5,8 @@ import functools
 import os
 import sys
 from collections.abc import Callable
-from typing import Any
+from pathlib import Path
+from typing import Annotated, Any, Literal
 
 import typer
 from rich.console import Console
@@ -17,6 +18,14 @@ PIPE_WIDTH = 180
 """Columns where the output is no terminal, so that tables in files and logs are not squeezed."""
 
 console = Console(width=None if sys.stdout.isatty() else PIPE_WIDTH)
+
+Runs = Annotated[Path, typer.Option("--runs", help="Folder of the run directories.")]
+Names = Annotated[str | None, typer.Option(help="Comma-separated values.")]
+Missing = Annotated[
+    Literal["fail", "count-as-miss", "drop"] | None,
+    typer.Option(help="Videos without a file that decodes: fail (default), count-as-miss or drop."),
+]
+Offline = Annotated[bool, typer.Option("--offline", help="Download no weights, as HF_HUB_OFFLINE=1 does.")]
 
 
 def friendly(function: Callable[..., Any]) -> Callable[..., Any]:

@@ -1,0 +1,91 @@
+"""`bench data`: what data sets there are, where they lie, what they hold, and making them ready."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from core import shell
+from core.shell import Missing, Names, Offline, forbid_downloads, friendly, values
+
+data_app = typer.Typer(
+    no_args_is_help=True, help="Data sets: what there is, and making it ready.\n\nExample: bench data list"
+)
+Root = Annotated[Path | None, typer.Option(help="Folder that holds annotation files and videos.")]
+Videos = Annotated[Path | None, typer.Option(help="Folder of the videos, where it is another one.")]
+Captions = Annotated[Path | None, typer.Option(help="The caption file of `folder`.")]
+
+
+@data_app.command(name="list")
+@friendly
+def data_list() -> None:
+    """List the data sets: what they are, where their owners offer them, where the files go, what is ready.
+
+    Example: bench data list
+    """
+    from core.datasets import ENTRIES
+    from core.datasets.overview import show_list
+
+    show_list(list(ENTRIES.values()), shell.console)
+
+
+@data_app.command()
+@friendly
+def add(
+    name: Annotated[str, typer.Argument(help="A data set, e.g. msrvtt.")],
+    root: Root = None,
+    videos: Videos = None,
+    captions: Captions = None,
+) -> None:
+    """Say once where a data set lies; kept in bench.toml. The variable BENCH_DATA overrides it.
+
+    Example: bench data add msrvtt --root /data/msrvtt
+    """
+    from core.datasets.commands import add_dataset
+    from core.datasets.locations import location_of
+
+    add_dataset(name, location_of(root, videos, captions), shell.console)
+
+
+@data_app.command()
+@friendly
+def check(
+    name: Annotated[str, typer.Argument(help="A data set, e.g. msrvtt.")],
+    root: Root = None,
+    videos: Videos = None,
+    captions: Captions = None,
+    set_: Annotated[
+        list[str] | None, typer.Option("--set", help="An option of the data set, data.key=value; repeatable.")
+    ] = None,
+    quick: Annotated[bool, typer.Option("--quick", help="Look for the files, open none of them.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="Print everything as JSON.")] = False,
+    workers: Annotated[int | None, typer.Option(min=1, help="Processes; one per core unless given.")] = None,
+) -> None:
+    """Count what is found, missing, silent, undecodable; exit code 1 where a listed video has no picture.
+
+    Example: bench data check folder --videos clips --captions captions.csv
+    """
+    from core.datasets.commands import check_files
+
+    place = (root, videos, captions)
+    if not check_files(name, place, set_ or (), shell.console, quick=quick, workers=workers, as_json=json):
+        raise typer.Exit(1)
+
+
+@data_app.command()
+@friendly
+def prepare(
+    name: Annotated[str, typer.Argument(help="A data set, e.g. avworld.")],
+    workers: Annotated[int | None, typer.Option(min=1, help="Processes; one per core unless given.")] = None,
+    missing: Missing = None,
+    methods: Names = None,
+    offline: Offline = False,
+) -> None:
+    """Make a data set ready: generate or decode it once and encode what the methods (all, by default) read.
+
+    Example: bench data prepare msrvtt --methods gaid,tmass
+    """
+    forbid_downloads(offline)
+    from core import pipeline
+
+    pipeline.prepare_dataset(name, values(methods), workers, shell.console, missing or "fail")
