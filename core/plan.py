@@ -134,7 +134,7 @@ def cell_table(specs: Sequence[RunSpec], states: Sequence[str], timings: Sequenc
     table = Table(*COLUMNS, "settings", "state", "time")
     for spec, state in zip(specs, states, strict=True):
         values = dotted(spec)
-        if values.get("config.fusion") == "none":
+        if all(values.get(f"config.{part}", "none") == "none" for part in ("fusion", "enrichment")):
             values["audio_encoder"] = "–"
         seconds = estimate(spec, timings) if state != "done" else None
         time = "" if state == "done" else "unknown" if seconds is None else duration(seconds)

@@ -11,7 +11,7 @@ import pandas as pd
 from core.errors import BenchError
 from core.method import find_method
 from core.runs import RunDirectory, find_runs
-from core.spec import SCHEMA, RunSpec, resolve
+from core.spec import SCHEMA, RunSpec, dotted, resolve
 from reports.queries import Answers, Outcomes, Protocol, read_outcomes
 
 METRICS_FIELDS = {"results", "gates"}
@@ -150,7 +150,7 @@ def label(spec: RunSpec) -> str:
     default = defaults(spec.method, spec.dataset)
     changed = {
         key: value
-        for key, value in flat(spec).items()
+        for key, value in dotted(spec).items()
         if default.get(key) != value and not key.startswith("seeds.")
     }
     names = [f"{key.removeprefix('config.')}={text_of(value)}" for key, value in changed.items()]
@@ -160,18 +160,7 @@ def label(spec: RunSpec) -> str:
 @cache
 def defaults(method: str, dataset: str) -> Mapping[str, Any]:
     """What a method does on a data set unless told otherwise, as dotted keys."""
-    return flat(resolve(method, dataset, {}))
-
-
-def flat(spec: RunSpec) -> dict[str, Any]:
-    """A spec as dotted keys."""
-    result: dict[str, Any] = {}
-    for key, value in spec.model_dump(mode="json").items():
-        if isinstance(value, dict):
-            result |= {f"{key}.{name}": item for name, item in value.items()}
-        else:
-            result[key] = value
-    return result
+    return dotted(resolve(method, dataset, {}))
 
 
 def text_of(value: Any) -> str:

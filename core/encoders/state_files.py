@@ -38,7 +38,7 @@ def read_state(path: Path) -> dict[str, Tensor]:
     if not isinstance(content, Mapping) or not content:
         raise BenchError(f"{path} holds no weights but {type(content).__name__}; pass a saved state_dict")
     for name, value in content.items():
-        if not isinstance(value, Tensor):
+        if not isinstance(name, str) or not isinstance(value, Tensor):
             raise BenchError(f"{path} holds no state_dict: its entry '{name}' is {type(value).__name__}")
     wrapped = all(name.startswith(PARALLEL) for name in content)
     return {name.removeprefix(PARALLEL) if wrapped else name: value for name, value in content.items()}

@@ -5,8 +5,8 @@ import shlex
 from collections.abc import Sequence
 from typing import Any
 
-from core.spec import RunSpec
-from reports.collect import Run, defaults, flat, label
+from core.spec import RunSpec, dotted
+from reports.collect import Run, defaults, label
 
 
 def provenance(runs: Sequence[Run]) -> list[dict[str, Any]]:
@@ -44,7 +44,7 @@ def reproducing_command(spec: RunSpec) -> str:
     'bench run --methods gaid --datasets avworld --set seeds.data=2'
     """
     default = defaults(spec.method, spec.dataset)
-    changed = {key: value for key, value in flat(spec).items() if default.get(key) != value}
+    changed = {key: value for key, value in dotted(spec).items() if default.get(key) != value}
     words = ["bench", "run", "--methods", spec.method, "--datasets", spec.dataset]
     for key, value in changed.items():
         words += ["--set", f"{key}={value if isinstance(value, str) else json.dumps(value)}"]

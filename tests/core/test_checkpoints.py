@@ -107,7 +107,7 @@ def test_a_pickle_that_needs_more_than_tensors_is_refused_and_not_run(tmp_path: 
     ("content", "message"),
     [
         (None, r"checkpoint .* cannot be read: No such file"),
-        (b"", r"is no checkpoint that can be read"),
+        (b"", r"holds no weights that can be read"),
         (b"not a checkpoint", r"is a pickle that needs|is no checkpoint"),
         ([1, 2], r"holds no weights but list"),
         ({}, r"holds no weights but dict"),
@@ -131,7 +131,7 @@ def test_a_truncated_file_is_one_line(
     path = tmp_path / "model.pth"
     torch.save(authors_state("xpool"), path)
     path.write_bytes(path.read_bytes()[:-1000])
-    with pytest.raises(BenchError, match=r"is no checkpoint that can be read") as caught:
+    with pytest.raises(BenchError, match=r"holds no weights that can be read") as caught:
         Checkpoint.read(path)
     assert "\n" not in str(caught.value)
 

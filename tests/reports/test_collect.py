@@ -8,8 +8,8 @@ from made_runs import make_run, result
 
 from core.errors import BenchError
 from core.runs import write_json
-from core.spec import resolve
-from reports.collect import flat, frame_of, label, read_run, read_runs
+from core.spec import dotted, resolve
+from reports.collect import frame_of, label, read_run, read_runs
 
 
 @pytest.mark.parametrize(
@@ -30,7 +30,7 @@ def test_a_label_names_the_method_and_what_differs_from_its_defaults(
 
 def test_a_flat_spec_has_a_dotted_key_per_field() -> None:
     spec = resolve("gaid", "avworld", {"training.epochs": 3})
-    keys = flat(spec)
+    keys = dotted(spec)
     assert keys["training.epochs"] == 3
     assert keys["method"] == "gaid"
     assert not any(isinstance(value, dict) for key, value in keys.items() if key != "training.lr_factors")
