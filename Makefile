@@ -1,5 +1,5 @@
 # Needs Python >= 3.11 and make, nothing else. `uv` is fetched into .tools where there is none.
-.PHONY: bench test lint setup
+.PHONY: bench test lint gpu-check setup
 .DEFAULT_GOAL := bench
 
 PYTHON ?= python3
@@ -17,6 +17,9 @@ lint: .venv/dev.stamp
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .
 	.venv/bin/mypy
+
+gpu-check: .venv/dev.stamp
+	.venv/bin/python -m benchmarks.gpu_check
 
 setup: .venv/run.stamp
 

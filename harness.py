@@ -35,6 +35,10 @@ Root = Annotated[Path | None, typer.Option(help="Folder that holds annotation fi
 Videos = Annotated[Path | None, typer.Option(help="Folder of the videos, where it is another one.")]
 Offline = Annotated[bool, typer.Option("--offline", help="Download no weights, as HF_HUB_OFFLINE=1 does.")]
 Captions = Annotated[Path | None, typer.Option(help="The caption file of `folder`.")]
+RunFolder = Annotated[Path, typer.Argument(help="Folder of a finished run.")]
+Split = Annotated[str, typer.Option(help="Split that was scored.")]
+Condition = Annotated[str, typer.Option(help="query (leak-free) or released.")]
+Rescoring = Annotated[str, typer.Option(help="none, dsl or qb-norm.")]
 
 
 @app.command()
@@ -94,7 +98,7 @@ def run(
         "seeds": integers(seeds, "--seeds"),
     }
     policy = [f"data.missing={missing}"] if missing else []
-    changes = [*checkpoints.assignments(checkpoint, flags["methods"]), *(set_ or ()), *policy]
+    changes = [*checkpoints.assignments(checkpoint, values(methods)), *(set_ or ()), *policy]
     cells = matrix.from_command_line(experiment, flags, changes)
     together.start(1 if dry_run else devices, console)
     for note in cells.notes:
@@ -130,20 +134,18 @@ def report(
     against: Annotated[
         str | None, typer.Option(help="Row that the others are held against; the best unless given.")
     ] = None,
+    timing: Annotated[Path, typer.Option(help="What `bench time` has written.")] = Path("timing/timing.json"),
+    html: Annotated[
+        bool, typer.Option("--html", help="Also write page.html, one file to look, listen and compare in.")
+    ] = False,
 ) -> None:
-    """Print and write the tables (Markdown, LaTeX, CSV) and the gate picture of all that has been run.
+    """Print and write the tables (Markdown, LaTeX, CSV) and the figures of all that has been run.
 
-    Example: bench report --runs runs --against "GAID (fusion=none)"
+    Example: bench report --runs runs --against "GAID (fusion=none)" --html
     """
     from reports.report import write_report
 
-    write_report(runs, out or runs / "report", against, console)
-
-
-RunFolder = Annotated[Path, typer.Argument(help="Folder of a finished run.")]
-Split = Annotated[str, typer.Option(help="Split that was scored.")]
-Condition = Annotated[str, typer.Option(help="query (leak-free) or released.")]
-Rescoring = Annotated[str, typer.Option(help="none, dsl or qb-norm.")]
+    write_report(runs, out or runs / "report", against, timing, console, html=html)
 
 
 @app.command()
@@ -276,6 +278,7 @@ def time_(
     from methods.timing.study import run_study
     from methods.timing.works import Setting, works_of
     from reports.timing import show_timing
+    from reports.write import make_folder
 
     works, notes = works_of(values(methods), values(perturbation))
     plan = Plan(
@@ -289,6 +292,7 @@ def time_(
         threads=threads,
         device=device_of(device),
     )
+    make_folder(out)  # rather than find after minutes that it cannot be
     screen = Console(stderr=True) if json else console  # JSON has standard output to itself
     for note in notes:
         screen.print(f"note: {note}", markup=False)
@@ -331,7 +335,7 @@ def data_list() -> None:
     Example: bench data list
     """
     from core.datasets import ENTRIES
-    from core.datasets.show import show_list
+    from core.datasets.overview import show_list
 
     show_list(list(ENTRIES.values()), console)
 

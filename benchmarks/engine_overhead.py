@@ -40,7 +40,7 @@ from core.store import Store, StoreSettings, prepare_store
 from core.training import Trainer
 
 DATASET, METHOD, BACKBONE = "avworld-tiny", "xpool", "ViT-B-32-quickgelu"
-PAIRS, FRAMES, ROUNDS = 8, 4, 5
+PAIRS, FRAMES, ROUNDS = 8, 4, 4
 
 
 @dataclass(frozen=True)
@@ -75,7 +75,7 @@ def bare_backward(retriever: Retriever, batch: Batch) -> None:
     retriever.zero_grad(set_to_none=True)
     texts = normalize(retriever.text_embeds(batch.tokens), dim=-1)
     assert batch.pixels is not None
-    frames = retriever.frame_tokens(batch.pixels, batch.videos.frame_mask)[:, :, 0]
+    frames = retriever.frame_embeds(batch.pixels, batch.videos.frame_mask)
     logits: Tensor = 100 * texts @ normalize(frames.mean(1), dim=-1).T
     target = torch.arange(len(logits))
     ((cross_entropy(logits, target) + cross_entropy(logits.T, target)) / 2).backward()

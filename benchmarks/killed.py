@@ -26,7 +26,6 @@ from core.runs import RunDirectory, find_runs
 
 BENCH = Path(sys.executable).with_name("bench")
 
-
 POLL = 0.05
 """Seconds between two looks at the run folder."""
 

@@ -44,6 +44,8 @@ class Case:
     dtype: torch.dtype = torch.float32
     overrides: Mapping[str, Any] = field(default_factory=dict)
     """Dotted spec keys."""
+    device: str = "cpu"
+    """Where it is computed."""
 
 
 def gradient_of(case: Case, world: World = ALONE) -> Gradients:
@@ -54,18 +56,18 @@ def gradient_of(case: Case, world: World = ALONE) -> Gradients:
     materials = replace(materials, clip=ClipBackbone.load(spec.backbone))  # towers of its own
     method = build_method(spec, materials, spec.seeds.initialisation)
     retriever = Retriever(materials.clip, method, materials.features, materials.store, spec.training)
-    retriever.train().to(case.dtype)
+    retriever.train().to(case.device, case.dtype)
     data = SplitData.of(materials.dataset.splits["train"], materials.clip, materials.store)
-    generator = torch.Generator().manual_seed(spec.seeds.noise)
+    generator = torch.Generator(case.device).manual_seed(spec.seeds.noise)
     torch.manual_seed(spec.seeds.noise)
     batch = Loader(retriever, data, spec.training, spec.seeds, world).read(torch.arange(PAIRS), epoch=0)
-    BatchGradient(retriever, spec.training, generator, world)(in_precision(batch, case.dtype))
+    BatchGradient(retriever, spec.training, generator, world)(in_precision(batch, case).to(retriever.device))
     return {name: p.grad for name, p in retriever.named_parameters() if p.grad is not None}
 
 
-def in_precision(batch: Batch, dtype: torch.dtype) -> Batch:
-    """The batch with its floating point tensors in a precision."""
-    return batch.map(lambda tensor: tensor.to(dtype) if tensor.is_floating_point() else tensor)
+def in_precision(batch: Batch, case: Case) -> Batch:
+    """The batch with its floating point tensors in the precision of a case."""
+    return batch.map(lambda tensor: tensor.to(case.dtype) if tensor.is_floating_point() else tensor)
 
 
 def gradients_of_processes(cases: Sequence[Case], processes: int) -> list[list[Gradients]]:

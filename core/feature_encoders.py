@@ -51,7 +51,7 @@ class Pictures(FeatureEncoder):
     """Embeddings of the frames, `(F, D)` a clip."""
 
     what = "pictures"
-    dtype = np.float32
+    dtype: ClassVar[type[np.generic]] = np.float32
     clip: ClipBackbone
 
     @property

@@ -18,7 +18,7 @@ from core.method import Method
 from core.misses import present_videos
 from core.retriever import Retriever, SplitData
 from core.scoring import exact_arithmetic
-from core.statistics import auroc, within_group_auroc
+from core.statistics import auroc, average_precision, within_group_auroc
 
 AUDIBLE = "audible"
 """The pool of all clips with sound, whatever their stratum."""
@@ -36,8 +36,12 @@ class GateReport:
     """`(B,)` bool."""
     truth: Tensor | None
     """`(B, F)` bool, where the world knows it."""
+    untrained: Tensor | None
+    """What a gate of fresh weights gives, shaped as `values`."""
     auroc: Mapping[str, Mapping[str, float]]
     """Gate (`trained`, `untrained`, `... layer 2`) -> stratum -> AUROC; `within PARTIAL` is per clip."""
+    average_precision: Mapping[str, Mapping[str, float]]
+    """Gate -> stratum -> average precision, and under `share of STRATUM` what chance would reach."""
 
 
 def frame_truth(truth: Truth, duration: float, frames: int) -> list[bool]:
@@ -64,6 +68,7 @@ def gate_report(retriever: Retriever, untrained: Method, data: SplitData) -> Gat
         control = untrained.gates(texts, videos)
     audible, truth = videos.has_audio.cpu(), None
     scores: dict[str, Mapping[str, float]] = {}
+    precision: dict[str, Mapping[str, float]] = {}
     if data.split.truth is not None:
         records = [data.split.truth[v] for v in video.tolist()]
         durations = [float(retriever.store.duration[row]) for row in data.rows[video].tolist()]
@@ -74,10 +79,22 @@ def gate_report(retriever: Retriever, untrained: Method, data: SplitData) -> Gat
         for name, gate in gates.items():
             if retriever.method.gate_axis == "frame":
                 scores[name] = frame_auroc(gate, truth, audible, strata)
+                precision[name] = pooled_precision(gate, truth, audible, strata)
             else:
+                matters = truth.any(1)
                 for layer in range(gate.shape[1]):
-                    scores[f"{name} layer {layer + 1}"] = clip_auroc(gate[:, layer], truth, audible, strata)
-    return GateReport(present_videos(data.split)[video], values.cpu(), audible, truth, scores)
+                    named, values_of_clips = f"{name} layer {layer + 1}", gate[:, layer]
+                    scores[named] = clip_auroc(values_of_clips, truth, audible, strata)
+                    precision[named] = pooled_precision(values_of_clips, matters, audible, strata)
+    return GateReport(
+        present_videos(data.split)[video],
+        values.cpu(),
+        audible,
+        truth,
+        None if control is None else control.cpu(),
+        scores,
+        precision,
+    )
 
 
 def frame_auroc(gate: Tensor, truth: Tensor, audible: Tensor, strata: list[str]) -> dict[str, float]:
@@ -100,6 +117,19 @@ def clip_auroc(gate: Tensor, truth: Tensor, audible: Tensor, strata: list[str]) 
         for name, rows in pools(audible, strata).items()
         if 0 < int(truth[rows].any(1).sum()) < len(truth[rows])
     }
+
+
+def pooled_precision(gate: Tensor, truth: Tensor, audible: Tensor, strata: list[str]) -> dict[str, float]:
+    """Average precision of gates `(B,)` or `(B, F)` against truth of that shape, per pool with both kinds.
+
+    Beside it, under `share of POOL`, the share of the relevant: what gates without an order would reach.
+    """
+    result = {}
+    for name, rows in pools(audible, strata).items():
+        if 0 < int(truth[rows].sum()) < truth[rows].numel():
+            result[name] = average_precision(gate[rows].flatten(), truth[rows].flatten())
+            result[f"share of {name}"] = float(truth[rows].double().mean())
+    return result
 
 
 def pools(audible: Tensor, strata: list[str]) -> dict[str, Tensor]:

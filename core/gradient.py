@@ -13,6 +13,7 @@ from typing import Literal, TypeVar
 
 import torch
 from torch import Tensor, nn
+from torch.amp.grad_scaler import GradScaler
 from torch.utils.checkpoint import checkpoint
 
 from core.batch import Texts
@@ -71,7 +72,7 @@ class BatchGradient:
         """Pairs of this process that go through the towers at a time."""
         self.dtype = getattr(torch, spec.precision)
         # Only float16 has too little range for the gradients of the towers' activations.
-        self.scaler = torch.amp.GradScaler(retriever.device.type, enabled=spec.precision == "float16")
+        self.scaler = GradScaler(retriever.device.type, enabled=spec.precision == "float16")
 
     def __call__(self, batch: Batch) -> Losses:
         """Leaves the batch's gradient, scaled by `scaler`, in the parameters.
@@ -96,11 +97,11 @@ class BatchGradient:
             return None
         texts, frames = embeds
         text_embeds = self.gathered(texts, batch)
-        frame_tokens = None if frames is None else self.gathered(frames, batch)
-        return self.fitting(lambda: self.backward(batch, text_embeds, frame_tokens))
+        frame_embeds = None if frames is None else self.gathered(frames, batch)
+        return self.fitting(lambda: self.backward(batch, text_embeds, frame_embeds))
 
     def encode(self, batch: Batch) -> tuple[Tensor, Tensor | None]:
-        """Text embeddings `(b, D)` and, where pixels are given, frame tokens `(b, F, T, D)` of this part."""
+        """Text embeddings `(b, D)` and, where pixels are given, frame embeddings `(b, F, D)` of this part."""
         towers, part = self.retriever, batch.part
         half = self.dtype != torch.float32
         with torch.autocast(towers.device.type, self.dtype, enabled=half):
@@ -108,17 +109,17 @@ class BatchGradient:
             if batch.pixels is None:
                 return texts, None
             pictures = (batch.pixels, batch.videos.frame_mask[part])
-            return texts, in_micro_batches(towers.frame_tokens, pictures, self.micro_batch)
+            return texts, in_micro_batches(towers.frame_embeds, pictures, self.micro_batch)
 
     def gathered(self, own: Tensor, batch: Batch) -> Tensor:
         """Embeddings `(B, ...)` of the whole batch in the method's precision."""
         return self.world.gathered(own.to(self.retriever.method.logit_scale.dtype), len(batch.tokens))
 
-    def backward(self, batch: Batch, text_embeds: Tensor, frame_tokens: Tensor | None) -> Losses:
+    def backward(self, batch: Batch, text_embeds: Tensor, frame_embeds: Tensor | None) -> Losses:
         """The whole batch's loss and its gradient."""
         videos = batch.videos
-        if frame_tokens is not None:
-            videos = self.retriever.with_frames(videos, frame_tokens)
+        if frame_embeds is not None:
+            videos = self.retriever.pictured(videos, frame_embeds)
         losses = self.retriever.method.loss(Texts(text_embeds, batch.text_keys), videos, self.generator)
         torch.autograd.backward(self.scaler.scale(losses.total))
         return losses

@@ -48,7 +48,7 @@ class NoiseSource(Protocol):
 
     @property
     def shared(self) -> bool:
-        """Whether all videos of a text share its draw."""
+        """Whether all videos of a text share its draw; `draw` then asks nothing of the videos."""
         ...
 
     def draw(self, texts: Tensor, videos: Tensor, trials: int, width: int, prior: str) -> Tensor:

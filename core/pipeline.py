@@ -74,11 +74,13 @@ def execute(
 
     Cells run in processes of this machine, or on the Ray cluster at the address `cluster`, or one after the
     other by all the processes of which torchrun made this one. Finished cells come back as `done` without
-    being run. A cell that fails, or whose data cannot be prepared, is an outcome
-    and no exception; raises `BenchError` where the data of no cell can be prepared.
+    being run. A cell that fails, or whose data cannot be prepared, is an outcome and no exception, but under
+    torchrun, where it ends the command; raises `BenchError` where the data of no cell can be prepared.
     """
     if launched_together():
-        return run_together(specs, root, console)
+        if cluster:
+            raise BenchError("--cluster trains each cell in one process; leave out --devices or torchrun")
+        return run_together(specs, root, workers or default_workers(64), console)
     announce(specs, console)
     found = digests(specs, workers or default_workers(64), Bars(console))
     refused = [error for error in found if isinstance(error, BenchError)]

@@ -17,6 +17,7 @@ from core.metrics import TIE_POLICIES, mean_ranks, rank_metrics, recall_credit
 from core.paths import written_whole
 from core.ranking import QueryRecords
 from core.runs import write_json
+from core.similarities import Similarities
 from core.spec import SCHEMA, RunSpec
 from core.statistics import bootstrap_interval
 from core.top import TopLists
@@ -36,6 +37,11 @@ class Result:
     records: QueryRecords
     top: TopLists
     """The best candidates of each query, in the order of the records."""
+    engine: str
+    """What scored: `exact`, or the modules and why."""
+    similarities: Similarities | None = None
+    """Of all pairs; None where scores are no cosines, where they were ranked in strips, and in video-to-text,
+    which sees the same ones."""
 
 
 def write_results(
@@ -49,7 +55,10 @@ def write_results(
     """Writes the four files, each whole or not at all; `protocol` is what the data set has to say."""
     data = {**spec.data, **(protocol or {})}
     entries = [entry(spec, splits[result.split], result, data) for result in results]
-    reports = {name: {"auroc": report.auroc} for name, report in gates.items()}
+    reports = {
+        name: {"auroc": report.auroc, "average_precision": report.average_precision}
+        for name, report in gates.items()
+    }
     write_json(folder / "metrics.json", {"schema": SCHEMA, "results": entries, "gates": reports})
     for name, rows_of in (("queries.parquet", query_table), ("top.parquet", top_table)):
         table = pd.concat([rows_of(splits[result.split], result) for result in results], ignore_index=True)
@@ -86,6 +95,8 @@ def entry(spec: RunSpec, split: Split, result: Result, data: Mapping[str, Any]) 
             "noise_seed": spec.seeds.noise,
             "text_tokens": spec.text_tokens,
             "gallery_fingerprint": split.fingerprint,
+            "engine": result.engine,
+            "matmul_precision": spec.evaluation.precision,
             "data": dict(data),
         },
         "metrics": {policy: metrics_record(records, policy) for policy in TIE_POLICIES},
@@ -94,7 +105,13 @@ def entry(spec: RunSpec, split: Split, result: Result, data: Mapping[str, Any]) 
             name: float(100 * expected[torch.tensor([s == name for s in strata])].nanmean())
             for name in dict.fromkeys(strata)
         },
+        "similarities": similarity_record(result.similarities),
     }
+
+
+def similarity_record(found: Similarities | None) -> dict[str, list[int]] | None:
+    """Counts per bin of matched and of other pairs; None where there are none."""
+    return found and {"positive": found.positive.tolist(), "negative": found.negative.tolist()}
 
 
 def metrics_record(records: QueryRecords, policy: Any) -> dict[str, float]:
@@ -178,6 +195,7 @@ def gate_tensors(gates: Mapping[str, GateReport]) -> dict[str, Tensor]:
             "gates": report.values,
             "audible": report.audible,
             "truth": report.truth,
+            "untrained": report.untrained,
         }
         tensors |= {f"{name}/{key}": value.contiguous() for key, value in fields.items() if value is not None}
     return tensors

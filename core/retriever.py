@@ -103,22 +103,22 @@ class Retriever(nn.Module):
         with torch.set_grad_enabled(torch.is_grad_enabled() and self.mode != "frozen"):
             return self.backbone.encode_text(tokens)
 
-    def frame_tokens(self, pixels: Tensor, mask: Tensor) -> Tensor:
-        """Tokens `(V, F, T, D)` of frames `(V, F, h, w, 3)` uint8 with their mask `(V, F)`.
+    def frame_embeds(self, pixels: Tensor, mask: Tensor) -> Tensor:
+        """Embeddings `(V, F, D)` of frames `(V, F, h, w, 3)` uint8 with their mask `(V, F)`.
 
-        First the frame's embedding, then its patch tokens where the method asks for them.
+        Where patches are asked for, with the patch tokens behind the embedding, `(V, F, 1 + P, D)`.
         """
-        pictures = pixels.flatten(0, 1), mask.flatten()
-        if self.method.uses_patches:
-            tokens = self.backbone.encode_image_tokens(*pictures)
-        else:
-            tokens = self.backbone.encode_images(*pictures)[:, None]
-        return tokens.unflatten(0, mask.shape)
+        encode = self.backbone.encode_images
+        if self.features.patches is not None:
+            encode = self.backbone.encode_image_tokens
+        embeds: Tensor = encode(pixels.flatten(0, 1), mask.flatten()).unflatten(0, mask.shape)
+        return embeds
 
-    def with_frames(self, videos: Videos, tokens: Tensor) -> Videos:
-        """The videos with tokens `(V, F, T, D)` in place of their cached frames and patches."""
-        patches = tokens[:, :, 1:] if self.method.uses_patches else None
-        return replace(videos, frames=tokens[:, :, 0], patches=patches)
+    def pictured(self, videos: Videos, embeds: Tensor) -> Videos:
+        """The videos with what `frame_embeds` gave in place of their cached pictures."""
+        if embeds.dim() == 3:
+            return replace(videos, frames=embeds)
+        return replace(videos, frames=embeds[:, :, 0], patches=embeds[:, :, 1:])
 
     def texts(self, tokens: Tensor, keys: Tensor) -> Texts:
         """Encoded captions `(N, context)`."""
@@ -133,7 +133,7 @@ class Retriever(nn.Module):
         pixels = torch.stack(
             [centre_crop(torch.from_numpy(self.store.frames(row)), size) for row in rows.tolist()]
         )
-        return self.with_frames(videos, self.frame_tokens(pixels.to(self.device), videos.frame_mask))
+        return self.pictured(videos, self.frame_embeds(pixels.to(self.device), videos.frame_mask))
 
     @torch.no_grad()
     def encode_texts(self, data: SplitData) -> Texts:

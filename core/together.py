@@ -19,7 +19,7 @@ from core.errors import BenchError
 from core.outcomes import Cell, Outcome, describe, outcome_of, run_and_mark
 from core.progress import Bars, Silent
 from core.runs import open_run
-from core.scheduler import default_workers, raise_interrupt
+from core.scheduler import raise_interrupt
 from core.spec import RunSpec
 from core.world import World, joined, launched_together
 
@@ -34,20 +34,20 @@ def start(devices: int, console: Console) -> None:
         os.execv(sys.executable, [sys.executable, *launcher, *sys.argv])
 
 
-def run_together(specs: Sequence[RunSpec], root: Path, console: Console) -> list[Outcome]:
+def run_together(specs: Sequence[RunSpec], root: Path, workers: int, console: Console) -> list[Outcome]:
     """Runs the cells in all processes of torchrun; returns their outcomes in each.
 
-    Raises `BenchError` where a cell fails.
+    `workers` processes more prepare the data. Raises `BenchError` where a cell fails.
     """
     signal.signal(signal.SIGTERM, raise_interrupt)
     with joined() as world:
-        return [run_one(spec, root, world, console) for spec in specs]
+        return [run_one(spec, root, workers, world, console) for spec in specs]
 
 
-def run_one(spec: RunSpec, root: Path, world: World, console: Console) -> Outcome:
+def run_one(spec: RunSpec, root: Path, workers: int, world: World, console: Console) -> Outcome:
     """Runs one cell unless it is finished. The leader prepares the data while the others wait."""
     if world.leads:
-        materials = prepare_materials(spec, Bars(console), default_workers(64))
+        materials = prepare_materials(spec, Bars(console), workers)
         open_run(root, spec, digest(spec, materials))
     world.wait()
     directory = open_run(root, spec, digest(spec, prepare_materials(spec, Silent(), workers=1)))

@@ -7,7 +7,7 @@ in `methods.released` and is switched on by `own_caption_scoring`.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import ClassVar, cast
+from typing import ClassVar, Literal, cast
 
 import torch
 from torch import Tensor
@@ -281,6 +281,11 @@ class ComposedMethod(Method):
     def exact_released_score(self, texts: Texts, index: Rows, pairing: Tensor, noise: NoiseSource) -> Tensor:
         """See `methods.parts.exact`."""
         return exact_own_caption_scores(self, texts, as_index(index), pairing, noise)
+
+    @property
+    def gate_axis(self) -> Literal["frame", "layer"]:
+        """Layers for the gated transformer, else frames."""
+        return self.fusion.gate_axis
 
     def gates(self, texts: Texts, videos: Videos) -> Tensor | None:
         """Audio weight per frame `(B, F)` of matched pairs; None without a gate.

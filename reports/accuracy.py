@@ -8,10 +8,9 @@ import pandas as pd
 from core.significance import smallest_detectable, standard_error
 from core.statistics import bootstrap_interval
 from reports.differences import ALPHABET, DETECTABLE_NOTE, letters_of
-from reports.queries import Answers, Sample, sample_of
+from reports.queries import RECALL, Answers, Sample, sample_of
 from reports.table import Mark, Table, number, places, signed
 
-RECALL = {"R@1": 1, "R@5": 5, "R@10": 10}
 RANKS = ("MdR", "MnR")
 DIRECTIONS = {"t2v": "Text-to-video", "v2t": "Video-to-text"}
 

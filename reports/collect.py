@@ -12,6 +12,7 @@ from core.errors import BenchError
 from core.method import find_method
 from core.runs import RunDirectory, find_runs
 from core.spec import SCHEMA, RunSpec, resolve
+from reports.queries import Answers, Outcomes, Protocol, read_outcomes
 
 METRICS_FIELDS = {"results", "gates"}
 MANIFEST_FIELDS = {
@@ -50,6 +51,8 @@ class Run:
     spec: RunSpec
     manifest: Mapping[str, Any]
     metrics: Mapping[str, Any]
+    answers: Mapping[Protocol, Outcomes]
+    """What its queries came to under every protocol without rescoring."""
 
 
 def read_runs(root: Path) -> tuple[list[Run], list[str]]:
@@ -135,7 +138,7 @@ def read_run(directory: RunDirectory) -> Run:
         raise BenchError(
             f"{directory.path}: no field {sorted(missing)[0]!r}; delete the folder and run the cell again"
         )
-    return Run(directory, spec, manifest, metrics)
+    return Run(directory, spec, manifest, metrics, read_outcomes(directory, rescoring="none"))
 
 
 def label(spec: RunSpec) -> str:
@@ -174,6 +177,11 @@ def flat(spec: RunSpec) -> dict[str, Any]:
 def text_of(value: Any) -> str:
     """A value as it stands in a label."""
     return "+".join(map(str, value)) if isinstance(value, list) else str(value)
+
+
+def answers_of(runs: Sequence[Run]) -> Answers:
+    """What the queries of each run came to, by the run's name."""
+    return {run.directory.path.name: run.answers for run in runs}
 
 
 def frame_of(runs: Sequence[Run]) -> pd.DataFrame:

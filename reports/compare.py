@@ -11,15 +11,12 @@ from torch import Tensor
 
 from core.errors import BenchError
 from core.runs import RunDirectory
-from core.significance import PERMUTATIONS, permutation_test, smallest_detectable, standard_error
-from core.statistics import bootstrap_difference
+from core.significance import permutation_test
 from reports.collect import Run, label, read_run
-from reports.differences import DETECTABLE_NOTE
-from reports.queries import Outcomes, Protocol, read_outcomes, read_rows, require_same_gallery
-from reports.table import Table, number, signed
+from reports.differences import DETECTABLE_NOTE, TEST_NOTE, paired_difference
+from reports.queries import RECALL, Outcomes, Protocol, read_outcomes, read_rows, require_same_gallery
+from reports.table import Table, number
 from reports.write import print_table
-
-RECALL = {"R@1": 1, "R@5": 5, "R@10": 10}
 
 
 def compare(first: Path, second: Path, protocol: Protocol, shown: int, console: Console) -> None:
@@ -49,28 +46,30 @@ def entry_of(run: Run, protocol: Protocol) -> Mapping[str, Any]:
 
 
 def difference_table(first: Run, second: Run, protocol: Protocol) -> Table:
-    """Metrics of both runs, the second minus the first, interval, p and the smallest detectable one."""
+    """Metrics of both runs, the second minus the first, its interval, the smallest detectable one and p.
+
+    Raises `BenchError` where no query has a rank in both runs.
+    """
     ours, theirs = (read_outcomes(run.directory, **protocol._asdict())[protocol] for run in (first, second))
     known = ours.best.isfinite() & theirs.best.isfinite()
     clusters = ours.clusters[known]
+    if not len(clusters):
+        raise BenchError(f"no query has a rank in both runs under '{protocol}'; there is nothing to compare")
     rows = []
     for name, values, others in paired_values(ours, theirs):
         pair = torch.stack([values[known], others[known]])
-        found = bootstrap_difference(pair[1], pair[0], clusters, seed=0)
         p = float(permutation_test(pair, torch.tensor([[0, 1]]), clusters, seed=0)[0])
-        detectable = smallest_detectable(standard_error(pair[1] - pair[0], clusters))
-        interval = f"[{found.low:+.1f}, {found.high:+.1f}]"
         means = (number(mean) for mean in pair.mean(1).tolist())
-        rows.append([name, *means, signed(found.estimate), interval, number(p, 4), number(detectable)])
+        rows.append([name, *means, *paired_difference(pair[1], pair[0], clusters), number(p, 4)])
     notes = [
         f"A: {first.directory.path.name}, {label(first.spec)}. B: {second.directory.path.name}, "
         f"{label(second.spec)}.",
         f"{int(known.sum())} queries in {len(clusters.unique())} clusters; interval: 95 % bootstrap over "
-        f"clusters; p: paired permutation test, {PERMUTATIONS:,} sign flips of whole clusters (exact where "
-        "there are fewer).",
+        "clusters.",
+        TEST_NOTE,
         DETECTABLE_NOTE,
     ]
-    columns = ["metric", "A", "B", "B - A", "95 % interval", "p", "detectable"]
+    columns = ["metric", "A", "B", "B - A", "95 % interval", "detectable", "p"]
     return Table(f"Paired difference, {protocol}", columns, rows, notes, words=(0,))
 
 

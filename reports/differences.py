@@ -31,6 +31,11 @@ DETECTABLE_NOTE = (
     "queries, judged by how the paired differences spread; a true difference below it is easily missed."
 )
 
+TEST_NOTE = (
+    f"p: paired permutation test, {PERMUTATIONS:,} sign flips of whole clusters, exact where there are "
+    "fewer; it speaks of these trained models."
+)
+
 
 def letters_of(groups: Sequence[Mapping[str, Mapping[int, Sample]]]) -> list[dict[tuple[str, int], str]]:
     """For each group of comparable configurations, (label, K) -> letters of the rows it beats in R@K.
@@ -90,8 +95,11 @@ def differences_table(frame: pd.DataFrame, answers: Answers, against: str | None
         for row, place in enumerate(places(points)):
             marks[len(lines) + row, 3] = Mark(place)
         for row, name in enumerate(names):
-            figures = ["reference", "", "", "", ""] if row == best else difference(samples[name], reference)
-            lines.append([str(data), name, str(direction), number(points[row]), *figures])
+            figures = ["reference", "", ""]
+            if row != best:
+                credits = 100 * samples[name].credit, 100 * reference.credit
+                figures = paired_difference(*credits, reference.clusters)
+            lines.append([str(data), name, str(direction), number(points[row]), *figures, "", ""])
     if not lines:
         return None
     p = torch.cat(p_values)
@@ -113,15 +121,14 @@ def differences_table(frame: pd.DataFrame, answers: Answers, against: str | None
         f"delta: R@1 minus the reference's ({'the best of its kind' if against is None else against}), "
         "with the bootstrap interval over queries and seeds.",
         DETECTABLE_NOTE,
-        f"p: paired permutation test, {PERMUTATIONS:,} sign flips of whole clusters (exact where there are "
-        "fewer); adjusted: Benjamini and Hochberg over the table.",
+        f"{TEST_NOTE} adjusted: Benjamini and Hochberg over the table.",
     ]
     return Table("Differences in R@1, leak-free", columns, lines, notes, marks)
 
 
-def difference(sample: Sample, reference: Sample) -> list[str]:
-    """Delta, its interval and the smallest detectable difference in points; two cells for p stay empty."""
-    found = bootstrap_difference(100 * sample.credit, 100 * reference.credit, reference.clusters, seed=0)
-    error = standard_error(100 * (sample.mean() - reference.mean()), reference.clusters)
-    interval = f"[{found.low:+.1f}, {found.high:+.1f}]"
-    return [signed(found.estimate), interval, number(smallest_detectable(error)), "", ""]
+def paired_difference(values: Tensor, others: Tensor, clusters: Tensor) -> list[str]:
+    """Mean difference of two `(Q,)` or `(S, Q)`, its interval, and the smallest detectable one, as text."""
+    found = bootstrap_difference(values, others, clusters, seed=0)
+    differences = torch.atleast_2d(values).mean(0) - torch.atleast_2d(others).mean(0)
+    detectable = smallest_detectable(standard_error(differences, clusters))
+    return [signed(found.estimate), f"[{found.low:+.1f}, {found.high:+.1f}]", number(detectable)]

@@ -14,6 +14,9 @@ from core.errors import BenchError
 from core.metrics import credit
 from core.runs import RunDirectory
 
+RECALL = {"R@1": 1, "R@5": 5, "R@10": 10}
+"""The recalls of the tables."""
+
 
 class Protocol(NamedTuple):
     """What a query was asked under."""

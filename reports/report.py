@@ -1,4 +1,4 @@
-"""`bench report`: from run directories to printed and written tables and the gate picture."""
+"""`bench report`: from run directories to printed and written tables, figures and the page."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -8,9 +8,9 @@ from rich.console import Console
 from core.datasets import find_dataset, load_dataset
 from core.errors import BenchError
 from core.progress import Silent
-from reports.collect import Run, frame_of, read_runs
-from reports.gate_figure import write_gate_figure
-from reports.queries import Answers, read_outcomes
+from reports.collect import Run, answers_of, frame_of, read_runs
+from reports.figures.write import write_figures
+from reports.page.write import write_page
 from reports.tables import Results, all_tables, main_tables
 from reports.write import contents_of, print_table, write_files
 
@@ -25,11 +25,6 @@ def results_of(runs: Sequence[Run]) -> Results:
     }
     frame = frame_of(runs).sort_values(["dataset", "split"], kind="stable")
     return Results(runs, frame, answers_of(runs), ceilings)
-
-
-def answers_of(runs: Sequence[Run]) -> Answers:
-    """What the queries of some runs came to under every protocol without rescoring."""
-    return {run.directory.path.name: read_outcomes(run.directory, rescoring="none") for run in runs}
 
 
 def readable(root: Path, console: Console) -> list[Run]:
@@ -53,17 +48,29 @@ def print_results(runs: Sequence[Run], console: Console) -> None:
         print_table(table, console)
 
 
-def write_report(root: Path, folder: Path, against: str | None, console: Console) -> None:
-    """Prints and writes the tables of every finished run under `root`, and the gate picture.
+def write_report(
+    root: Path, folder: Path, against: str | None, study: Path, console: Console, *, html: bool
+) -> None:
+    """Prints and writes the tables of every finished run under `root`, the figures, with `html` the page.
 
-    `against` labels the configuration that the others are held against, the best one unless given. Raises
-    `BenchError` where nothing has been run or no configuration has that label.
+    `against` labels the configuration that the others are held against, the best one unless given; `study` is
+    the JSON of `bench time`. Raises `BenchError` where nothing has been run or no configuration has that
+    label.
     """
     runs = readable(root, console)
-    tables = all_tables(results_of(runs), against)
+    results = results_of(runs)
+    tables = all_tables(results, against)
     for table in tables:
         print_table(table, console)
-    paths = write_files(contents_of(tables), folder)
-    picture = write_gate_figure(runs, folder)
-    for path in [*paths, *([] if picture is None else [picture])]:
+    figures = results.frame.drop(columns=["metrics", "strata"]).to_csv(index=False)
+    paths = write_files({**contents_of(tables), "results.csv": figures}, folder)
+    pictures, notes = write_figures(results, study, folder)
+    paths += pictures
+    if html:
+        page, missing = write_page(results, folder)
+        paths.append(page)
+        notes += missing
+    for note in notes:
+        console.print(f"left out: {note}", markup=False, style="yellow")
+    for path in paths:
         console.print(f"written: {path}", markup=False, highlight=False)

@@ -16,6 +16,25 @@ from reports.table import Table, number
 Ceilings = Mapping[str, Mapping[str, Mapping[str, Mapping[str, float]]]]
 """Data set -> split -> observer -> stratum (and `all`) -> text-to-video R@1 in points."""
 
+GATE_MEASURES = {
+    "auroc": (
+        "Audio gates against the truth",
+        "AUROC of the gate against the frames in which the sound matters. `within`: mean over clips that "
+        "have both kinds of frames.",
+    ),
+    "average_precision": (
+        "Average precision of audio gates",
+        "Average precision of the gate against the frames in which the sound matters; `share of`: how many "
+        "do, which is what a gate without an order would reach.",
+    ),
+}
+"""Measure in metrics.json -> title of its table and what it means."""
+
+GATE_NOTE = (
+    "Silent clips left out. A gate per layer is scored per clip against 'any frame matters'. `untrained`: a "
+    "gate of fresh weights."
+)
+
 
 @dataclass(frozen=True)
 class Results:
@@ -85,12 +104,15 @@ def rescoring_table(frame: pd.DataFrame) -> Table | None:
     )
 
 
-def gate_table(runs: Sequence[Run]) -> Table | None:
-    """AUROC of audio gates against the world's truth per stratum; None where no run has gates and truth."""
+def gate_table(runs: Sequence[Run], measure: str) -> Table | None:
+    """How audio gates do against the world's truth per stratum, by one of `GATE_MEASURES`.
+
+    None where no run has gates and truth.
+    """
     records = []
     for run in runs:
         for split, report in run.metrics["gates"].items():
-            for gate, strata in report["auroc"].items():
+            for gate, strata in report.get(measure, {}).items():
                 records.append(
                     {"data": f"{run.spec.dataset}/{split}", "method": label(run.spec), "gate": gate, **strata}
                 )
@@ -102,12 +124,9 @@ def gate_table(runs: Sequence[Run]) -> Table | None:
         [*map(str, keys), str(len(cell)), *(number(cell[c].mean(), 3) for c in columns)]
         for keys, cell in frame.groupby(["data", "method", "gate"], sort=False)
     ]
-    notes = [
-        "AUROC of the gate against the frames in which the sound matters; silent clips left out. "
-        "`within`: mean over clips that have both kinds of frames. A gate per layer is scored per clip "
-        "against 'any frame matters'. `untrained`: a gate of fresh weights.",
-    ]
-    return Table("Audio gates against the truth", ["data", "method", "gate", "seeds", *columns], rows, notes)
+    title, note = GATE_MEASURES[measure]
+    notes = [f"{note} {GATE_NOTE}"]
+    return Table(title, ["data", "method", "gate", "seeds", *columns], rows, notes)
 
 
 def main_tables(results: Results) -> list[Table]:
@@ -116,7 +135,7 @@ def main_tables(results: Results) -> list[Table]:
         metrics_table(results.frame, results.answers, "t2v"),
         leak_table(results.frame, results.answers),
         strata_table(results.frame, results.ceilings),
-        gate_table(results.runs),
+        gate_table(results.runs, "auroc"),
     ]
     return [table for table in tables if table is not None]
 
@@ -126,6 +145,7 @@ def all_tables(results: Results, against: str | None = None) -> list[Table]:
     others = [
         metrics_table(results.frame, results.answers, "v2t"),
         differences_table(results.frame, results.answers, against),
+        gate_table(results.runs, "average_precision"),
         rescoring_table(results.frame),
         published_table(results.frame, results.runs, results.answers),
     ]

@@ -1,6 +1,8 @@
 """Time of 1,000 queries over the size of the gallery, one panel per method."""
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Literal
 
 import matplotlib
 
@@ -13,11 +15,15 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, NullLocator
 
 from core.paths import written_whole
-from core.timings import IMPLEMENTATIONS, Measurement, Study
+from core.timings import IMPLEMENTATIONS, Implementation, Measurement, Study
 
 COLOURS = {"none": "#000000", "dasp": "#0072B2", "stp-per-text": "#009E73", "stp-fresh": "#D55E00"}
 """Okabe and Ito's palette, which colour-blind readers can tell apart."""
-STYLES = {"as released": (":", "^"), "tiled modules": ("--", "s"), "exact": ("-", "o")}
+STYLES: Mapping[Implementation, tuple[Literal[":", "--", "-"], str]] = {
+    "as released": (":", "^"),
+    "tiled modules": ("--", "s"),
+    "exact": ("-", "o"),
+}
 """Line and marker of an implementation: the second cue beside the colour."""
 
 

@@ -77,17 +77,22 @@ def contents_of(tables: Sequence[Table]) -> Mapping[str, str]:
     }
 
 
-def write_files(contents: Mapping[str, str], folder: Path) -> list[Path]:
-    """Writes text files, each whole or not at all; returns the paths.
-
-    Raises `BenchError` where the folder cannot be made.
-    """
+def make_folder(folder: Path) -> None:
+    """Makes the folder that tables go to; raises `BenchError` where it cannot be made."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise BenchError(
             f"cannot write to {folder} ({error.strerror}); choose another folder with --out"
         ) from error
+
+
+def write_files(contents: Mapping[str, str], folder: Path) -> list[Path]:
+    """Writes text files, each whole or not at all; returns the paths.
+
+    Raises `BenchError` where the folder cannot be made.
+    """
+    make_folder(folder)
     for name, content in contents.items():
         with written_whole(folder / name) as temporary:
             temporary.write_text(content, encoding="utf-8")

@@ -96,7 +96,16 @@ def add_result(directory: RunDirectory, scores: Tensor, video_of_text: Tensor) -
     videos = tuple(Video(f"clip {v}", Path(f"{v}.mp4")) for v in range(scores.shape[1]))
     split = Split(videos, tuple(f"caption {t}" for t in range(len(scores))), tuple(video_of_text.tolist()))
     results = [
-        Result("test", "query", "none", "none", 1e-6, records, top_lists(scores, video_of_text, direction))
+        Result(
+            "test",
+            "query",
+            "none",
+            "none",
+            1e-6,
+            records,
+            top_lists(scores, video_of_text, direction),
+            "exact",
+        )
         for direction, records in (
             ("t2v", text_to_video(scores, video_of_text)),
             ("v2t", video_to_text(scores, video_of_text)),

@@ -164,13 +164,13 @@ def test_a_disturbed_run_ends_with_the_log_and_the_metrics_of_an_undisturbed_one
 
 def test_a_run_leaves_whole_directories_and_prints_its_tables(story: Story, done: Path) -> None:
     common = {"spec.json", "manifest.json", "metrics.json", "queries.parquet", "log.jsonl", "lock"}
-    common |= {"checkpoint.safetensors", "status.json"}
+    common |= {"checkpoint.safetensors", "status.json", "top.parquet"}
     files = {
         name: {p.name for p in directory.path.iterdir()} for name, directory in directories(done).items()
     }
     assert files == {"clip4clip": common, "gaid": common | {"gates.safetensors"}}
     assert all(directory.is_done() for directory in directories(done).values())
-    for words in ("Text-to-video, leak-free", "released R@1", "gap", "CLIP4Clip", "GAID", "ceiling"):
+    for words in ("Text-to-video, leak-free", "t2v released", "gap", "CLIP4Clip", "GAID", "ceiling"):
         assert words in story.left_alone.out
     assert "Traceback" not in story.left_alone.err
 
@@ -187,7 +187,7 @@ def test_a_manifest_says_where_a_result_comes_from(done: Path) -> None:
         assert manifest["packages"]["torch"]
         assert manifest["hardware"]["cores"] == os.cpu_count()
         assert set(manifest["commit"]) == {"sha", "dirty"}
-        assert min(manifest[f"{what}_seconds"] for what in ("wall", "train", "score")) > 0
+        assert min(manifest[f"{what}_seconds"] for what in ("wall", "train", "index", "query")) > 0
         assert manifest["peak_memory_bytes"] > 2**20
         every = directory.read_spec().training.validate_every
         looks = {epoch for epoch in range(1, EPOCHS + 1) if epoch % every == 0 or epoch == EPOCHS}

@@ -59,11 +59,11 @@ class Split:
 
     @property
     def fingerprint(self) -> str:
-        """64 hexadecimal digits over videos, windows, captions and pairing, all in their order.
+        """64 hexadecimal digits over videos, windows, groups, captions and pairing, all in their order.
 
         Two scores were measured on the same gallery and queries if and only if it is the same.
         """
-        videos = [(video.id, video.start, video.end) for video in self.videos]
+        videos = [(video.id, video.start, video.end, video.group) for video in self.videos]
         content = (videos, self.captions, self.video_of_caption)
         return sha256(json.dumps(content).encode()).hexdigest()
 

@@ -24,7 +24,9 @@ GROWTH = {"gate": 1, "pooling": 2, "perturbation": 2, "grouping": 2, "clean prod
 def own_pairs_product(queries: Tensor, videos: Tensor) -> Tensor:
     """Scores `(G, M, V)` of texts `(G, M, D)` with videos pooled by that very text, `(V, G, M, D)`."""
     vectors = unit(videos).permute(1, 2, 3, 0).flatten(0, 1)  # (G M, D, V)
-    return torch.bmm(unit(queries).flatten(0, 1)[:, None], vectors)[:, 0].unflatten(0, queries.shape[:2])
+    products = torch.bmm(unit(queries).flatten(0, 1)[:, None], vectors)[:, 0]
+    scores: Tensor = products.unflatten(0, queries.shape[:2])
+    return scores
 
 
 def all_galleries_product(queries: Tensor, videos: Tensor) -> Tensor:
@@ -37,7 +39,8 @@ def all_galleries_product(queries: Tensor, videos: Tensor) -> Tensor:
     left = unit(queries).permute(0, 2, 1, 3).flatten(0, 1)  # (V M, G, D)
     right = unit(videos).permute(1, 2, 3, 0).flatten(0, 1)  # (G M, D, V)
     every = torch.bmm(left, right).unflatten(0, (len(queries), -1))  # (V, M, G, V)
-    return every.diagonal(dim1=0, dim2=3).transpose(0, 1)
+    scores: Tensor = every.diagonal(dim1=0, dim2=3).transpose(0, 1)
+    return scores
 
 
 def as_released(

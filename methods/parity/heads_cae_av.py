@@ -72,7 +72,8 @@ def check_caste_case(golden: Golden) -> None:
 
 def by_frames(golden: Golden, tokens: Tensor) -> Tensor:
     """`(B T, ...)` -> `(B, T, ...)`."""
-    return tokens.unflatten(0, (-1, golden.integer("T")))
+    clips: Tensor = tokens.unflatten(0, (-1, golden.integer("T")))
+    return clips
 
 
 def check_caste(golden: Golden, name: str, shift: bool) -> None:

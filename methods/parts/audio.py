@@ -60,7 +60,8 @@ def segment_audio(videos: Videos, alignment: Alignment, tokens: int) -> Tensor:
     full = torch.full((len(videos),), frames, device=audio.device)
     bins = tokens * (full if alignment == "released" else videos.frame_mask.sum(-1))
     pooled = pooled_states(audio, counted_states(videos, alignment), bins, tokens * frames)
-    return pooled.unflatten(1, (frames, tokens))
+    segments: Tensor = pooled.unflatten(1, (frames, tokens))
+    return segments
 
 
 def required_audio(videos: Videos) -> Tensor:

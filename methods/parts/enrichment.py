@@ -59,7 +59,7 @@ class Enrichment(nn.Module):
     """The contract of an enrichment; this one leaves frames as they are."""
 
     def forward(self, videos: Videos) -> tuple[Tensor, Mapping[str, Tensor]]:
-        """Frames `(V, F, D)`, and scalar objectives by name, unweighted."""
+        """Frames `(V, F, D)`, and unweighted scalar objectives; NAME's weight is the config's NAME_weight."""
         return videos.frames, {}
 
     def frames(self, videos: Videos) -> Tensor:

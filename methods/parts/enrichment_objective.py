@@ -51,10 +51,11 @@ def case_objectives(
     `mask` `(V, F)` bool is False for padding frames, `heard` `(V,)` bool for silent clips, which leave
     out the audio half.
     """
-    streams = ((visual, torch.ones_like(heard)), (audio, heard))
-    vectors = [masked_mean(stream.vector, mask) for stream, _ in streams]
-    terms = {"consistency": inconsistency(*vectors, heard)}
-    for (stream, counted), vector in zip(streams, vectors, strict=True):
+    vectors = masked_mean(visual.vector, mask), masked_mean(audio.vector, mask)
+    terms = {"consistency": inconsistency(vectors[0], vectors[1], heard)}
+    for stream, vector, counted in zip(
+        (visual, audio), vectors, (torch.ones_like(heard), heard), strict=True
+    ):
         if stream.caption is not None and stream.caption_vector is not None:
             present = stream.caption.present.any(-1) & counted
             caption = stream.caption_vector.mean(1)

@@ -33,6 +33,8 @@ class Fusion(nn.Module, ABC):
 
     text_dependent: bool = False
     """Whether fused frames differ from text to text."""
+    gate_axis: Literal["frame", "layer"] = "frame"
+    """What the second axis of `gates` counts."""
 
     @abstractmethod
     def encode(self, videos: Videos) -> tuple[Tensor, Tensor | None]:

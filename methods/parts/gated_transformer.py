@@ -93,6 +93,8 @@ class GatedFusionBlock(TransformerBlock):
 class GatedTransformer(Fusion):
     """The resampler and the gated transformer; fused frames are `r x_last + (1 - r) x_0`, r = `residual`."""
 
+    gate_axis = "layer"
+
     def __init__(
         self,
         width: int,

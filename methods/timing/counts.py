@@ -84,16 +84,20 @@ def modules_cost(sizes: Sizes) -> Cost:
 def exact_cost(sizes: Sizes) -> Cost:
     """Text-conditioned pooling and perturbation by algebra on B vectors per video, `methods.parts.exact`.
 
-    Logits take `F D`, the deviations of two LayerNorms `B^2` and `(B + 1)^2`, a mix of C = B + 2 vectors
-    its squared length `C^2` and a product per vector, with the text or, for STP, with the coefficients.
+    Products with frames make logits and cosines, or with picture and sound where a gate mixes them, which
+    adds 2 x 2 per frame for lengths and deviations. Two LayerNorms take `B^2` and `(B + 1)^2`, a mix of C = B
+    + 2 vectors its squared length `C^2` and one product per vector, with the text or with coefficients.
     """
     d, frames = sizes.width, sizes.frames
-    basis = sizes.heads * frames
+    sources = 2 * frames if sizes.gated else frames
+    quadratic = 4 * frames if sizes.gated else 0
+    basis = sizes.heads * sources + (1 if sizes.gated else 0)
+    logits = (sizes.heads if sizes.gated else 1) * sources * d + quadratic
     mix = basis + 2
-    pooling = frames * d + basis**2 + (basis + 1) ** 2 + mix**2 + mix * d
-    radius = 0 if sizes.perturbation == "none" else 2 * frames * d
+    pooling = logits + basis**2 + (basis + 1) ** 2 + mix**2 + mix * d
+    radius = 0 if sizes.perturbation == "none" else sources * d + quadratic + frames * d
     queries = {"none": 0, "dasp": 2 * d, "stp": 3 * sizes.trials * d}[sizes.perturbation]
-    return Cost(text=d**2, pair=pooling + radius + queries)
+    return Cost(text=2 * d**2 + d if sizes.gated else d**2, pair=pooling + radius + queries)
 
 
 def query_cost(method: ComposedMethod, implementation: Implementation) -> Cost | None:

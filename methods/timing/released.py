@@ -11,7 +11,7 @@ from core.scoring import exact_arithmetic
 from core.timing import NO_TIME, Seconds, Stopwatch, median_seconds
 from core.timings import Measurement
 from methods.as_released.procedure import GROWTH, as_released
-from methods.composed import ComposedMethod
+from methods.composed import ComposedMethod, as_index
 from methods.timing.engines import BATCH, as_clock
 from methods.timing.works import Setting, Work, random_texts, random_videos
 
@@ -47,10 +47,12 @@ class ReleasedSide:
     def __init__(self, work: Work, method: Method, setting: Setting, size: int, device: torch.device) -> None:
         self.work, self.method, self.size = work, method, size
         self.obstacle = released_obstacle(work, method)
+        """Why there is nothing to time; empty where there is."""
         self.texts = random_texts(size, setting, device).embeds
         with exact_arithmetic(method):
             self.index = method.index(random_videos(size, setting, device))
         self.laps: list[Mapping[str, Seconds]] = []
+        """Seconds per stage, of every run."""
 
     def query(self) -> None:
         """Runs the procedure once and keeps its laps."""
@@ -61,7 +63,7 @@ class ReleasedSide:
             return torch.rand_like(self.texts)
 
         with exact_arithmetic(self.method):
-            as_released(self.method, self.texts, self.index, range(self.size), draw, watch)
+            as_released(self.method, self.texts, as_index(self.index), range(self.size), draw, watch)
         self.laps.append(watch.laps)
 
     def measurement(self, texts: int, videos: int) -> Measurement:

@@ -1,6 +1,6 @@
 """The study: every work against every gallery, its implementations in turn, medians."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import torch
@@ -69,7 +69,7 @@ def measure(plan: Plan, work: Work, videos: Videos, released: dict[Work, Release
     )
     for side in able:
         side.prepare(plan.budget)
-    calls = {side.implementation: side.query for side in able}
+    calls: dict[str, Callable[[], object]] = {side.implementation: side.query for side in able}
     if not loops.obstacle and not loops.laps:
         calls["as released"] = loops.query
     times = alternated(calls, plan.repeats, plan.device)

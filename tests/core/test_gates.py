@@ -9,7 +9,7 @@ from torch import Tensor
 
 from core.batch import first_captions
 from core.datasets.base import Truth
-from core.gates import clip_auroc, frame_auroc, frame_truth, pools
+from core.gates import clip_auroc, frame_auroc, frame_truth, pooled_precision, pools
 
 STRATA = ["partial", "partial", "silent", "needed", "partial"]
 
@@ -87,6 +87,23 @@ def test_frame_auroc_pools_frames_and_averages_clips(gate: Tensor, truth: Tensor
             "within audible": sum(within) / 2,
             "partial": naive_auroc(gate[partial], truth[partial]),
             "within partial": sum(within) / 2,
+        }
+    )
+
+
+def naive_precision(gate: Tensor, truth: Tensor) -> float:
+    """Mean over the relevant frames of the share of relevant ones among those with at least their gate."""
+    return float(torch.stack([truth[gate >= value].double().mean() for value in gate[truth]]).mean())
+
+
+def test_average_precision_stands_beside_the_share_of_relevant_frames(gate: Tensor, truth: Tensor) -> None:
+    partial = torch.tensor([True, True, False, False, True])
+    assert pooled_precision(gate, truth, AUDIBLE, STRATA) == pytest.approx(
+        {
+            "audible": naive_precision(gate[AUDIBLE], truth[AUDIBLE]),
+            "share of audible": 7 / 16,
+            "partial": naive_precision(gate[partial], truth[partial]),
+            "share of partial": 3 / 12,
         }
     )
 

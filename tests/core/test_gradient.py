@@ -43,6 +43,11 @@ def test_micro_batches_give_the_gradient_of_the_whole_batch(
     assert relative_difference(found, whole[method]) <= EXACT
 
 
+def test_channels_last_leaves_the_gradient_as_it_is(whole: dict[str, dict[str, Tensor]]) -> None:
+    found = gradient_of(Case("clip4clip", torch.float64, {"training.channels_last": True}))
+    assert relative_difference(found, whole["clip4clip"]) <= EXACT
+
+
 def test_two_processes_give_the_gradient_of_one(whole: dict[str, dict[str, Tensor]]) -> None:
     exact = [Case(method, torch.float64) for method in METHODS]
     released = Case("clip4clip", torch.float64, {"training.gathered_gradient": "released"})

@@ -1,6 +1,7 @@
 """What a run leaves behind: every figure follows from the ranks, and carries its protocol."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from core.datasets.base import Split, Truth, Video
 from core.gates import GateReport
 from core.ranking import text_to_video, video_to_text
 from core.results import Result, write_results
+from core.similarities import similarities
 from core.spec import resolve
 from core.top import top_lists
 
@@ -50,6 +52,7 @@ def results_of(matrix: Tensor, **names: str) -> list[Result]:
             tolerance=TOLERANCE,
             records=of_direction,
             top=top_lists(matrix, pairing, of_direction.direction, kept=4),
+            engine="exact",
         )
         for of_direction in records
     ]
@@ -131,6 +134,8 @@ def test_every_result_carries_its_protocol(tmp_path: Path) -> None:
         "noise_seed": 3,
         "text_tokens": 40,
         "gallery_fingerprint": split().fingerprint,
+        "engine": "exact",
+        "matmul_precision": "float32",
         "data": {"missing": "fail", "paragraph": "none"},
     }
     assert entries[0]["protocol"] == {**common, "queries": len(PAIRING), "gallery": len(STRATA)}
@@ -196,7 +201,9 @@ def test_gates_are_stored_with_their_truth(tmp_path: Path) -> None:
         values=torch.tensor([[0.1, 0.9], [0.5, 0.4]]),
         audible=torch.tensor([True, False]),
         truth=torch.tensor([[False, True], [True, False]]),
+        untrained=torch.tensor([[0.5, 0.5], [0.5, 0.25]]),
         auroc={"trained": {"audible": 1.0}},
+        average_precision={"trained": {"audible": 1.0, "share of audible": 0.5}},
     )
     written(tmp_path, results_of(scores()), {"test": report})
     stored = load_file(tmp_path / "gates.safetensors")
@@ -205,9 +212,21 @@ def test_gates_are_stored_with_their_truth(tmp_path: Path) -> None:
         "test/gates": report.values.tolist(),
         "test/audible": report.audible.tolist(),
         "test/truth": report.truth.tolist(),
+        "test/untrained": report.untrained.tolist(),
     }
     gates = json.loads((tmp_path / "metrics.json").read_text())["gates"]
-    assert gates == {"test": {"auroc": {"trained": {"audible": 1.0}}}}
+    assert gates == {"test": {"auroc": report.auroc, "average_precision": report.average_precision}}
+
+
+def test_similarities_are_kept_as_counts_where_they_are_cosines(tmp_path: Path) -> None:
+    found = similarities(scores(), torch.tensor(PAIRING))
+    t2v, v2t = results_of(scores())
+    entries, _ = written(tmp_path, [replace(t2v, similarities=found), v2t])
+    assert entries[0]["similarities"] == {
+        "positive": found.positive.tolist(),
+        "negative": found.negative.tolist(),
+    }
+    assert entries[1]["similarities"] is None
 
 
 def test_no_gates_leave_no_file(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ from itertools import product
 import numpy as np
 import pytest
 import torch
+from ranx.statistical_tests.fisher_randomization_test import fisher_randomization_test
 from scipy import stats
 from torch import Tensor
 
@@ -133,3 +134,11 @@ def test_a_thousand_queries_at_fifty_percent_see_six_points_between_unpaired_run
     assert error == pytest.approx(100 * math.sqrt(0.5 * 0.5 / 1000))
     assert smallest_detectable(math.hypot(error, error)) == pytest.approx(6.265, abs=1e-3)
     assert math.isnan(smallest_detectable(0.0))
+
+
+def test_ranx_finds_the_same_p_by_its_own_sign_flips() -> None:
+    values = torch.rand(2, 300, generator=torch.Generator().manual_seed(9), dtype=torch.float64)
+    values[0] += 0.05
+    theirs, _ = fisher_randomization_test(values[0].numpy(), values[1].numpy(), n_permutations=20_000)
+    assert 0.005 < theirs < 0.2
+    assert p_of(values, permutations=20_000) == pytest.approx(theirs, abs=6 * math.sqrt(theirs / 20_000))

@@ -85,3 +85,11 @@ def test_what_is_no_finished_run_of_this_version_is_refused(tmp_path: Path) -> N
     assert "queries.parquet is damaged" in refused(first.path, second.path)
     second.set_status("running")
     assert "running; the same `bench run` continues it" in refused(first.path, second.path)
+
+
+def test_runs_without_a_common_rank_are_refused(tmp_path: Path) -> None:
+    first, second = two_runs(tmp_path)
+    file = second.path / "queries.parquet"
+    ranks = {name: float("nan") for name in ("rank_optimistic", "rank_pessimistic")}
+    pd.read_parquet(file).assign(**ranks).to_parquet(file, index=False)
+    assert "no query has a rank in both runs" in refused(first.path, second.path)

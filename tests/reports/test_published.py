@@ -10,7 +10,7 @@ from core.errors import BenchError
 from core.method import registered_methods
 from core.spec import parse_assignment, resolve
 from reports.against_published import published_table
-from reports.collect import frame_of, read_runs
+from reports.collect import answers_of, frame_of, read_runs
 from reports.published import (
     Published,
     ReleasedProtocol,
@@ -19,7 +19,6 @@ from reports.published import (
     read_csv,
     released_protocol,
 )
-from reports.report import answers_of
 from reports.table import Table
 
 GAID = "GAID arXiv:2508.01711v1"
@@ -102,7 +101,7 @@ def test_another_data_set_is_said_first_and_has_no_difference(tmp_path: Path) ->
     make_run(tmp_path, {}, [result(40.0), result(60.0, condition="released")])
     (row,) = as_rows(table_of(tmp_path))
     assert row["protocol"] == "t2v released none"
-    assert row["published"].startswith("55.0 / 83.0 / 89.9 [1]")
+    assert row["published"].startswith("55.0 / 83.0 / 89.9 [1,")
     assert row["measured"] == "60.0 / 70.0 / 80.0"
     assert (row["delta"], row["detectable"]) == ("–", "–")
     assert row["protocol matches?"].startswith("no: data set MSR-VTT (here avworld-tiny)")
@@ -120,7 +119,7 @@ def test_an_ablation_answers_to_its_own_row_only(tmp_path: Path) -> None:
 def on_msrvtt(monkeypatch: pytest.MonkeyPatch) -> None:
     """Takes the tiny world for MSR-VTT: only its name and sizes matter here."""
     monkeypatch.setattr(
-        "reports.against_published.plain",
+        "reports.matches.plain",
         lambda name: "msrvtt" if name in ("MSR-VTT", "avworld-tiny") else name,
     )
 

@@ -11,10 +11,9 @@ from scipy import stats
 
 from core.errors import BenchError
 from reports.accuracy import leak_table, metrics_table
-from reports.collect import frame_of, read_runs
+from reports.collect import answers_of, frame_of, read_runs
 from reports.differences import differences_table
 from reports.queries import Answers
-from reports.report import answers_of
 from reports.table import Table, number
 from reports.tables import Results, all_tables, gate_table, rescoring_table, strata_table
 

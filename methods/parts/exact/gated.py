@@ -14,7 +14,7 @@ from torch import Tensor
 from core.basis import centred, gram_factor, mix_squares, shared_products
 from core.batch import Rows
 from methods.parts.conditioned import TextConditionedPooling
-from methods.parts.exact.attention import deviation_factor
+from methods.parts.exact.attention import deviation_factor, projected_heads
 from methods.parts.fusion import GateFusion
 
 
@@ -56,7 +56,8 @@ def shares(gated: GatedFrames, text_logits: Tensor) -> Tensor:
 
 def fused_squares(factor: Tensor, shares: Tensor) -> Tensor:
     """`(V, F, N)` squared length, or variance, of fused frames; factor `(V, F, 2, 2)`."""
-    return mix_squares(factor.flatten(0, 1), shares.flatten(0, 1)).unflatten(0, shares.shape[:2])
+    squares = mix_squares(factor.flatten(0, 1), shares.flatten(0, 1))
+    return squares.view(*shares.shape[:2], -1)
 
 
 def fused_lengths(gated: GatedFrames, shares: Tensor) -> Tensor:
@@ -69,7 +70,7 @@ def fused_cosines(gated: GatedFrames, shares: Tensor, directions: Tensor, mask: 
     """Cosines `(V, F, N)` of unit vectors `(N, D)` with fused frames, 0 for padding."""
     products = shared_products(gated.vectors, directions)
     products.addcmul_(gated.means[..., None], directions.sum(-1).expand_as(products))
-    mixed = products.unflatten(1, (-1, 2)).mul_(shares).sum(2)
+    mixed: Tensor = products.unflatten(1, (-1, 2)).mul_(shares).sum(2)
     return mixed.div_(fused_lengths(gated, shares)).mul_(mask[..., None])
 
 
@@ -85,10 +86,8 @@ def attended_sources(pooling: TextConditionedPooling, gated: GatedFrames) -> Ten
     """
     attention, norm = pooling.cross_attn, pooling.layer_norm1
     values = (norm.weight * gated.vectors) @ attention.v_proj.weight.T
-    heads = values.unflatten(-1, (pooling.heads, -1)).transpose(1, 2)  # (V, H, 2 F, d)
-    maps = attention.out_proj.weight.unflatten(1, (pooling.heads, -1)).permute(1, 2, 0)  # (H, d, D)
     constant = attention.out_proj(attention.v_proj(norm.bias))
-    return torch.cat([(heads @ maps).flatten(1, 2), constant.expand(len(values), 1, -1)], dim=1)
+    return torch.cat([projected_heads(pooling, values), constant.expand(len(values), 1, -1)], dim=1)
 
 
 def source_queries(pooling: TextConditionedPooling, queries: Tensor) -> Tensor:

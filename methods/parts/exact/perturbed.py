@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from core.basis import Mixes
-from methods.parts.perturbation import Perturbation, deterministic_text, stochastic_text
+from methods.parts.perturbation import Perturbation, stochastic_text
 from methods.parts.vectors import safe_norm
 
 
@@ -20,10 +20,10 @@ def radii(perturbation: Perturbation, cosines: Tensor) -> Tensor:
 
 
 def shifted_cosines(
-    mixes: Mixes, coefficients: Tensor, texts: Tensor, radius: Tensor, alpha: Tensor
+    mixes: Mixes, coefficients: Tensor, radius: Tensor, texts: Tensor, alpha: Tensor
 ) -> Tensor:
-    """Cosines `(V, N)` of `t + alpha S` with mixes; texts `(N, D)`, radius `(V, N, D)`."""
-    shifted = deterministic_text(texts, radius, alpha)
+    """Cosines `(V, N)` of `t + alpha S` with mixes; texts `(N, D)`, radius `(V, N, D)`, overwritten."""
+    shifted = radius.mul_(alpha).add_(texts)  # the radius is not needed again
     products = torch.bmm(mixes.vectors, shifted.mT).mul_(coefficients).sum(1)
     return products / (mixes.lengths(coefficients) * safe_norm(shifted)[..., 0])
 

@@ -1,13 +1,15 @@
 """The exact engine's scores of a composed method: texts against bases."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from torch import Tensor
 
-from core.basis import shared_products
+from core.basis import Mixes, shared_products
 from core.batch import Rows, Texts
 from core.method import NoiseSource
+from core.tiles import blocks
 from methods.parts.conditioned import TextConditionedPooling
 from methods.parts.exact.attention import frame_weights, pooled_coefficients, queries_of
 from methods.parts.exact.gated import (
@@ -21,11 +23,21 @@ from methods.parts.exact.gated import (
 from methods.parts.exact.index import ExactIndex
 from methods.parts.exact.perturbed import mix_directions, own_trials, radii, shared_trials, shifted_cosines
 from methods.parts.fusion import GateFusion
-from methods.parts.perturbation import DeterministicText, StochasticText
+from methods.parts.perturbation import DeterministicText, Perturbation, StochasticText
 from methods.parts.vectors import unit
 
 if TYPE_CHECKING:
     from methods.composed import ComposedMethod
+
+
+WIDE_TILES: Mapping[type[Perturbation], tuple[int, int]] = {
+    DeterministicText: (256, 2),
+    StochasticText: (32, 32),
+}
+"""Texts x videos of the tiles in which a radius of the full width exists: a megabyte or two, measured."""
+
+DEVICE_FACTOR = 8
+"""How much longer both sides are on an accelerator."""
 
 
 @dataclass(frozen=True)
@@ -47,11 +59,9 @@ class ExactQueries(Rows):
 
 
 def floats_per_pair(method: "ComposedMethod") -> int:
-    """All temporaries of `exact_scores` per pair."""
+    """Temporaries of `exact_scores` per pair, but for those of `WIDE_TILES`."""
     sources = 2 if method.fusion.text_dependent else 1
-    narrow = 8 * (sources * method.parts.heads * method.dimensions.frames + 2)
-    wide = {"none": 0, "dasp": 2, "stp": 6}[method.parts.perturbation]
-    return narrow + wide * method.dimensions.width
+    return 8 * (sources * method.parts.heads * method.dimensions.frames + 2)
 
 
 def exact_queries(method: "ComposedMethod", texts: Texts, noise: NoiseSource, *, gated: bool) -> ExactQueries:
@@ -115,20 +125,48 @@ def exact_scores(
     part = method.perturbation
     if part is None or cosines is None:
         return index.pooled.cosines(asked.directions, coefficients).T
-    radius = radii(part, cosines)
-    if isinstance(part, DeterministicText):
-        return shifted_cosines(index.pooled, coefficients, asked.embeds, radius, part.alpha).T
-    assert isinstance(part, StochasticText)
-    directions = mix_directions(index.pooled, coefficients)
+    out = asked.embeds.new_empty(len(asked), len(index))
+    factor = 1 if out.device.type == "cpu" else DEVICE_FACTOR
+    depth, width = (factor * side for side in WIDE_TILES[type(part)])
+    width = max(width, depth * width // len(asked))
+    for rows in blocks(len(asked), depth):
+        for columns in blocks(len(index), width):
+            pairs = (
+                index.pooled[columns],
+                coefficients[columns, :, rows],
+                radii(part, cosines[columns, :, rows]),
+            )
+            if isinstance(part, DeterministicText):
+                tile = shifted_cosines(*pairs, asked.embeds[rows], part.alpha)
+            else:
+                assert isinstance(part, StochasticText)
+                own = None if finals is None else finals[columns]
+                tile = best_trials(part, *pairs, asked[rows], index.keys[columns], noise, own)
+            out[rows, columns] = tile.T
+    return out
+
+
+def best_trials(
+    part: StochasticText,
+    mixes: Mixes,
+    coefficients: Tensor,
+    radius: Tensor,
+    asked: ExactQueries,
+    keys: Tensor,
+    noise: NoiseSource,
+    finals: Tensor | None,
+) -> Tensor:
+    """Cosines `(V, N)` of the best of K random points per pair; videos by key `(V,)`."""
+    directions = mix_directions(mixes, coefficients)
     if asked.noise is not None and finals is None:
-        return shared_trials(asked.embeds, asked.noise, radius, directions).T
-    best = asked.embeds.new_empty(len(asked), len(index))
-    for video in range(len(index)):
+        return shared_trials(asked.embeds, asked.noise, radius, directions)
+    best = radius.new_empty(radius.shape[:2])
+    for video in range(len(keys)):
         drawn = asked.noise
         if drawn is None:
-            drawn = drawn_noise(part, noise, asked.keys, index.keys[video : video + 1], asked.embeds)
+            drawn = drawn_noise(part, noise, asked.keys, keys[video : video + 1], asked.embeds)
         final = None if finals is None else finals[video]
-        best[:, video] = own_trials(asked.embeds, drawn, radius[video], directions[video], final)
+        best[video] = own_trials(asked.embeds, drawn, radius[video], directions[video], final)
     return best
 
 

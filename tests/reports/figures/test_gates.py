@@ -1,6 +1,8 @@
 """The picture of the gate: a typical clip per stratum, drawn from the run and the clips it was made on."""
 
+from dataclasses import replace
 from pathlib import Path
+from xml.etree import ElementTree
 
 import matplotlib.image
 import pytest
@@ -13,7 +15,8 @@ from safetensors.torch import save_file
 from core.cells import Materials
 from core.gates import frame_truth
 from reports.collect import Run, read_run
-from reports.gate_figure import gate_figure, typical_clip, write_gate_figure
+from reports.figures.gates import first_gate_figure, gate_figure, typical_clip
+from reports.figures.style import save
 
 AUROC = {"test": {"auroc": {"trained": {"partial": 0.9, "within partial": 0.9}}}}
 
@@ -94,13 +97,16 @@ def test_captions_stay_over_their_own_column(run: Run, materials: Materials) -> 
         assert title.get_window_extent().x1 <= strip.get_window_extent().x1 + 1
 
 
-def test_the_picture_is_a_png_that_one_can_read(run: Run, tmp_path: Path) -> None:
-    path = write_gate_figure([run], tmp_path)
-    assert path == tmp_path / "gates.png"
-    assert path.read_bytes().startswith(b"\x89PNG")
-    height, width = matplotlib.image.imread(path).shape[:2]
+def test_the_picture_is_a_png_that_one_can_read_and_an_svg(run: Run, tmp_path: Path) -> None:
+    figure = first_gate_figure([run])
+    assert not isinstance(figure, str)
+    paths = save(figure, "gates", tmp_path)
+    assert paths == [tmp_path / "gates.png", tmp_path / "gates.svg"]
+    assert paths[0].read_bytes().startswith(b"\x89PNG")
+    height, width = matplotlib.image.imread(paths[0]).shape[:2]
     assert 400 <= height <= 1200
     assert 800 <= width <= 4000
+    assert ElementTree.parse(paths[1]).getroot().tag.endswith("svg")
     assert not list(tmp_path.glob(".*.part"))
 
 
@@ -110,12 +116,8 @@ def test_the_typical_clip_has_the_median_auroc() -> None:
     assert typical_clip(gates, truth, [0, 1, 2]) == 1
 
 
-def test_a_run_without_a_gate_per_frame_or_on_other_data_gives_no_picture(run: Run, tmp_path: Path) -> None:
+def test_a_run_without_a_gate_per_frame_or_on_other_data_gives_no_picture(run: Run) -> None:
     per_layer = {"test": {"auroc": {"trained layer 1": {"audible": 0.5}}}}
-    assert (
-        write_gate_figure([Run(run.directory, run.spec, run.manifest, {"gates": per_layer})], tmp_path)
-        is None
-    )
+    assert "no run" in str(first_gate_figure([replace(run, metrics={"gates": per_layer})]))
     elsewhere = {**run.manifest, "fingerprints": {"dataset": "another world"}}
-    assert write_gate_figure([Run(run.directory, run.spec, elsewhere, run.metrics)], tmp_path) is None
-    assert not (tmp_path / "gates.png").exists()
+    assert "no run" in str(first_gate_figure([replace(run, manifest=elsewhere)]))

@@ -2,33 +2,23 @@
 
 import textwrap
 from collections.abc import Sequence
-from pathlib import Path
-
-import matplotlib
-
-matplotlib.use("Agg")
 
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 from torch import Tensor
 
 from core.cells import store_folder
 from core.datasets import find_dataset, load_dataset
 from core.datasets.base import Split
 from core.datasets.options import DataOptions
-from core.errors import BenchError
-from core.paths import written_whole
 from core.progress import Silent
 from core.statistics import auroc
 from core.store import Store
 from reports.collect import Run, label
-
-BLUE, ORANGE, GREY = "#0072B2", "#E69F00", "#999999"
-"""Okabe and Ito's palette, which colour-blind readers can tell apart and which prints in grey."""
+from reports.figures.style import BLUE, GREY, ORANGE
+from reports.gates import stored_gates
 
 TITLE_WIDTH = 74
 """Characters of a caption that fit over a column."""
@@ -52,7 +42,7 @@ def draw_clip(
     strip.set_title(title, fontsize=8, loc="left")
     strip.set_yticks([])
     times = np.linspace(0, duration, len(sound), endpoint=False)
-    wave.plot(times, sound, color=GREY, linewidth=0.4)
+    wave.plot(times, sound, color=GREY, linewidth=0.4, rasterized=True)
     wave.set_ylabel("sound", fontsize=7)
     wave.set_yticks([])
     edges = np.linspace(0, duration, len(gate) + 1)
@@ -73,12 +63,9 @@ def draw_clip(
 
 def gate_figure(run: Run, split_name: str = "test") -> Figure:
     """A figure of one typical clip per stratum in which the sound matters for a part of the clip."""
-    path = run.directory.path / "gates.safetensors"
-    try:
-        stored = load_file(path)
-    except (OSError, SafetensorError) as error:
-        raise BenchError(f"{path} is damaged ({error}); delete the folder and run the cell again") from error
-    gates, truth, videos = (stored[f"{split_name}/{key}"] for key in ("gates", "truth", "video"))
+    stored = stored_gates(run, split_name)
+    assert stored is not None
+    gates, truth, videos = stored["gates"], stored["truth"], stored["video"]
     store = Store.open(store_folder(run.manifest["store"]))
     split = load_dataset(run.spec.dataset, Silent(), workers=1).splits[split_name]
     assert split.truth is not None
@@ -117,8 +104,8 @@ def gate_figure(run: Run, split_name: str = "test") -> Figure:
     return figure
 
 
-def write_gate_figure(runs: Sequence[Run], folder: Path) -> Path | None:
-    """Draws the first run that has a gate per frame and a known truth; None where there is none.
+def first_gate_figure(runs: Sequence[Run]) -> Figure | str:
+    """The first run that has a gate per frame and a known truth, drawn; or why there is none.
 
     A run whose data no longer lie in the cache, or in another version, is passed over.
     """
@@ -131,10 +118,5 @@ def write_gate_figure(runs: Sequence[Run], folder: Path) -> Path | None:
             "within" in key for strata in reports["test"]["auroc"].values() for key in strata
         )
         if same and per_frame:
-            figure = gate_figure(run)
-            path = folder / "gates.png"
-            with written_whole(path) as temporary:
-                figure.savefig(temporary, dpi=160, format="png")
-            plt.close(figure)
-            return path
-    return None
+            return gate_figure(run)
+    return "no run has a gate per frame on clips in the cache whose truth is known"

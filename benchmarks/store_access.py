@@ -1,0 +1,128 @@
+"""Random access to the frames of a clip: from the store, from JPEG files, and decoded from the media file.
+
+`python -m benchmarks.store_access [FOLDER]` prepares a store of the clips in FOLDER (or of clips that it
+makes: 320 x 240, 30 frames per second, 10 s, H.264, as MSR-VTT's), then reads clips in random order, the
+three ways in turn in one process, every file in the system's cache, and prints medians and sizes.
+"""
+
+import io
+import statistics
+import sys
+import tempfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from time import perf_counter
+
+import av
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+from rich.table import Table
+from torch import Tensor
+
+from core.datasets.base import Video
+from core.media import decode_frames, describe
+from core.progress import Bars, bytes_in_words
+from core.shell import console
+from core.store import Store, StoreSettings, prepare_store
+
+SETTINGS = StoreSettings(frames=12, size=224)
+ROUNDS = 5
+"""Times that each clip is read each way."""
+QUALITY = 90
+"""Of the JPEG files: what the field's frame folders commonly have."""
+MADE = 6
+"""Clips that are made where no folder is named."""
+
+
+def write_clip(path: Path, seed: int) -> Path:
+    """A clip of drifting, slightly noisy shapes: neither trivial nor impossible to compress."""
+    draw = np.random.default_rng(seed)
+    coarse = Image.fromarray(draw.integers(0, 256, (20, 30, 3), dtype=np.uint8))
+    wide = np.asarray(coarse.resize((620, 400), Image.Resampling.BICUBIC))
+    with av.open(path, "w") as container:
+        stream = container.add_stream("libx264", rate=30, options={"crf": "23"})
+        stream.width, stream.height, stream.pix_fmt = 320, 240, "yuv420p"
+        for frame in range(300):
+            view = wide[frame // 2 : frame // 2 + 240, frame : frame + 320].astype(np.int16)
+            noisy = (view + draw.integers(-6, 7, view.shape)).clip(0, 255).astype(np.uint8)
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(noisy, format="rgb24")))
+        container.mux(stream.encode())
+    return path
+
+
+def jpegs(frames: NDArray[np.uint8]) -> list[bytes]:
+    """Each frame `(F, h, w, 3)` as a JPEG file."""
+    files = []
+    for frame in frames:
+        file = io.BytesIO()
+        Image.fromarray(frame).save(file, "jpeg", quality=QUALITY)
+        files.append(file.getvalue())
+    return files
+
+
+def readers(store: Store, videos: Sequence[Video]) -> dict[str, Callable[[int], Tensor]]:
+    """The ways to the frames `(F, h, w, 3)` of a row of the store, by name."""
+    compressed = [jpegs(store.frames(row)) for row in range(len(store))]
+
+    def from_media(row: int) -> Tensor:
+        found = decode_frames(videos[row].path, sampling="segment-centres", frames=12, size=224)
+        return torch.from_numpy(found.pixels)
+
+    def from_jpeg(row: int) -> Tensor:
+        images = [np.asarray(Image.open(io.BytesIO(file))) for file in compressed[row]]
+        return torch.from_numpy(np.stack(images))
+
+    def from_store(row: int) -> Tensor:
+        return torch.from_numpy(store.frames(row)).clone()  # a copy, so that every byte is read
+
+    return {"media file": from_media, "JPEG": from_jpeg, "store": from_store}
+
+
+def measure(store: Store, videos: Sequence[Video]) -> dict[str, list[float]]:
+    """Seconds per clip of each way, all ways in turn for one clip after the other."""
+    ways = readers(store, videos)
+    order = np.random.default_rng(0).permutation(np.repeat(np.arange(len(store)), ROUNDS))
+    seconds: dict[str, list[float]] = {name: [] for name in ways}
+    for row in order:
+        for name, read in ways.items():
+            begun = perf_counter()
+            read(int(row))
+            seconds[name].append(perf_counter() - begun)
+    return seconds
+
+
+def main(folder: Path | None) -> None:
+    """Prepares, measures and prints."""
+    torch.set_num_threads(1)
+    with tempfile.TemporaryDirectory() as temporary:
+        if folder is None:
+            paths = [write_clip(Path(temporary) / f"{seed}.mp4", seed) for seed in range(MADE)]
+        else:
+            paths = [path for path in sorted(folder.iterdir()) if describe(path).picture.decodable]
+        videos = [Video(path.name, path) for path in paths]
+        store = prepare_store(
+            videos, "benchmark", SETTINGS, Path(temporary) / "store", workers=1, progress=Bars(console)
+        )
+        seconds = measure(store, videos)
+        raw = sum(store.frames(row).nbytes for row in range(len(store)))
+        small = sum(len(file) for row in range(len(store)) for file in jpegs(store.frames(row)))
+    sizes = {"media file": 0, "JPEG": small, "store": raw}
+    reference = statistics.median(seconds["media file"])
+    table = Table("12 frames from", "ms per clip (median)", "faster", "per 10,000 clips")
+    for name, measured in seconds.items():
+        median = statistics.median(measured)
+        size = bytes_in_words(sizes[name] / len(videos) * 10_000) if sizes[name] else "–"
+        table.add_row(name, f"{1000 * median:.2f}", f"{reference / median:.1f} x", size)
+    console.print(table)
+    per_read = [media / read for media, read in zip(seconds["media file"], seconds["store"], strict=True)]
+    median, low = np.quantile(per_read, (0.5, 0.05))
+    console.print(
+        f"{len(videos)} clips; a read from the store against the same from its media file: {median:.0f} x "
+        f"in the median, {low:.0f} x at the 5th percentile"
+    )
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]) if len(sys.argv) > 1 else None)

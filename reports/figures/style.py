@@ -1,0 +1,56 @@
+"""What all figures share: colours, marks and how a figure becomes files."""
+
+from pathlib import Path
+
+import matplotlib
+
+matplotlib.use("Agg")
+
+import matplotlib.pyplot as plt
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from core.paths import written_whole
+
+BLUE, ORANGE, GREEN, VERMILION, PURPLE, SKY, BLACK = (
+    "#0072B2",
+    "#E69F00",
+    "#009E73",
+    "#D55E00",
+    "#CC79A7",
+    "#56B4E9",
+    "#000000",
+)
+"""Okabe and Ito's palette, which colour-blind readers can tell apart and which prints in grey."""
+
+GREY = "#999999"
+COLOURS = (BLUE, VERMILION, GREEN, ORANGE, PURPLE, SKY, BLACK)
+MARKERS = "osD^vPX"
+"""The second cue beside the colour."""
+
+DPI = 160
+FORMATS = ("png", "svg")
+
+
+def tidy(axis: Axes, title: str, x: str, y: str) -> None:
+    """Names an axis's panel and scales, with a light grid and no frame at the top and right."""
+    axis.set_title(title, fontsize=9, loc="left")
+    axis.set_xlabel(x, fontsize=8)
+    axis.set_ylabel(y, fontsize=8)
+    axis.tick_params(labelsize=7)
+    axis.grid(color="#DDDDDD", linewidth=0.5)
+    axis.set_axisbelow(True)
+    axis.spines[["top", "right"]].set_visible(False)
+
+
+def save(figure: Figure, name: str, folder: Path) -> list[Path]:
+    """Writes a figure as NAME.png and NAME.svg, each whole or not at all, and closes it."""
+    paths = [folder / f"{name}.{kind}" for kind in FORMATS]
+    with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": name}):
+        for path, kind in zip(paths, FORMATS, strict=True):
+            with written_whole(path) as temporary:
+                figure.savefig(
+                    temporary, dpi=DPI, format=kind, metadata={"Date": None} if kind == "svg" else None
+                )
+    plt.close(figure)
+    return paths

@@ -1,0 +1,50 @@
+"""Which clips the page embeds: each once, from the stores in the cache, until the page is full."""
+
+from core.cells import store_folder
+from core.errors import BenchError
+from core.store import Store
+from reports.collect import Run
+from reports.page.clips import Clip, clip_of
+
+BUDGET = 10 * 2**20
+"""Bytes of all clips together; ranks, tables and text share the rest of 15 MB."""
+
+
+class Library:
+    """The embedded clips, made when they are first asked for."""
+
+    def __init__(self, budget: int = BUDGET) -> None:
+        self.clips: dict[str, Clip] = {}
+        self.notes: list[str] = []
+        """Why pictures and sounds are missing, a line per store and one where the page is full."""
+        self._budget = budget
+        self._stores: dict[str, tuple[Store, dict[str, int]] | None] = {}
+
+    @property
+    def full(self) -> bool:
+        """Whether no further clip is taken."""
+        return sum(clip.size for clip in self.clips.values()) >= self._budget
+
+    def key(self, run: Run, video: str) -> str | None:
+        """The name of a run's clip in `clips`; None where its store is gone or the page is full."""
+        name = str(run.manifest["store"])
+        opened = self._open(name)
+        if opened is None or video not in opened[1]:
+            return None
+        key = f"{name}/{video}"
+        if key not in self.clips:
+            if self.full:
+                return None
+            store, row_of = opened
+            self.clips[key] = clip_of(store, row_of[video])
+        return key
+
+    def _open(self, name: str) -> tuple[Store, dict[str, int]] | None:
+        if name not in self._stores:
+            try:
+                store = Store.open(store_folder(name))
+                self._stores[name] = store, {video: row for row, video in enumerate(store.ids)}
+            except BenchError as error:
+                self._stores[name] = None
+                self.notes.append(f"pictures and sounds of {name}: {error}")
+        return self._stores[name]

@@ -1,0 +1,65 @@
+"""`bench report --html`: one file that needs no network, to look, listen and compare in."""
+
+import json
+from collections.abc import Mapping
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, StrictUndefined
+from markupsafe import Markup
+
+from core.paths import written_whole
+from reports.page.failures import failures
+from reports.page.gallery import gate_gallery
+from reports.page.library import Library
+from reports.page.provenance import provenance
+from reports.page.rows import METRICS, galleries, result_rows
+from reports.tables import Results
+
+
+def write_page(results: Results, folder: Path) -> tuple[Path, list[str]]:
+    """Writes page.html into an existing folder; returns its path and a line for all that it lacks."""
+    library = Library()
+    failed = failures(results.runs, library)
+    gallery = gate_gallery(results.runs, library)
+    notes = list(library.notes)
+    if library.full:
+        notes.append("pictures and sounds of some clips: the page is full")
+    data = {
+        "galleries": galleries(results),
+        "failures": failed,
+        "gates": gallery,
+        "clips": {key: clip.record() for key, clip in library.clips.items()},
+    }
+    page = rendered(
+        data=Markup(script_safe(data)),
+        rows=result_rows(results),
+        metrics=METRICS,
+        provenance=provenance(results.runs),
+        notes=notes,
+    )
+    path = folder / "page.html"
+    with written_whole(path) as temporary:
+        temporary.write_text(page, encoding="utf-8")
+    return path, notes
+
+
+def rendered(**values: Any) -> str:
+    """The template with its style and script; every value is escaped."""
+    room = files("reports.page")
+    environment = Environment(
+        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    template = environment.from_string((room / "page.html").read_text(encoding="utf-8"))
+    parts = {
+        name: Markup((room / f"page.{kind}").read_text(encoding="utf-8"))
+        for name, kind in (("style", "css"), ("script", "js"))
+    }
+    return template.render(**parts, **values)
+
+
+def script_safe(data: Mapping[str, Any]) -> str:
+    """JSON that no text in it can break out of a script element with."""
+    text = json.dumps(data, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
