@@ -193,6 +193,7 @@ def test_the_surface_of_the_command_line_is_frozen() -> None:
         "compare": ["--condition", "--direction", "--rescoring", "--show", "--split", "first", "second"],
         "export trec": ["--condition", "--out", "--rescoring", "--split", "run"],
         "parity": ["folder"],
+        "audit": ["--all", "--condition", "--json", "--seeds", "--size", "subjects"],
         "time": [
             "--device",
             "--json",

@@ -15,8 +15,9 @@ from core.scoring import Condition, build_index, score_matrix
 TOLERANCE = 1e-5
 """Cosines that differ by less are the same score, rounded differently."""
 MOVED = 0.1
+"""Standard deviation of what is added to the weights of the checks that compare scores with scores."""
 TEXTS, VIDEOS = 36, 28
-"""Of the checks that compare scores with scores."""
+"""Of the same checks."""
 
 
 @dataclass(frozen=True)

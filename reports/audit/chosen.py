@@ -15,7 +15,7 @@ def selection(subject: RunSubject) -> Verdict:
     outcomes = subject.text_to_video()
     counted = outcomes.best.isfinite()
     gain = optimism(outcomes.credit()[counted], outcomes.clusters[counted], looks)
-    figure = f"{RULES[rule]}; {looks} looks, on the scored split worth up to {gain:+.1f} points of R@1"
+    figure = f"{RULES[rule]}; looks: {looks}, on the scored split worth up to {gain:+.1f} points of R@1"
     verdict: Outcome
     if spec.checkpoint and not spec.training.epochs:
         verdict, meaning = "not applicable", "The weights were given; what chose them is not known here."
