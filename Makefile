@@ -1,5 +1,5 @@
 # Needs Python >= 3.11 and make, nothing else. `uv` is fetched into .tools where there is none.
-.PHONY: bench test lint gpu-check setup
+.PHONY: bench test lint gpu-check setup browser
 .DEFAULT_GOAL := bench
 
 PYTHON ?= python3
@@ -10,7 +10,7 @@ bench: .venv/run.stamp
 	$(BENCH) run
 	$(BENCH) report
 
-test: .venv/dev.stamp
+test: .venv/dev.stamp browser
 	.venv/bin/pytest
 
 lint: .venv/dev.stamp
@@ -20,6 +20,13 @@ lint: .venv/dev.stamp
 
 gpu-check: .venv/dev.stamp
 	.venv/bin/python -m benchmarks.gpu_check
+
+# Chromium for the tests of the page, where root and apt-get are at hand; elsewhere those tests are skipped.
+browser:
+	@command -v chromium chromium-browser google-chrome >/dev/null || { \
+	  [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && apt-get update -qq && \
+	  apt-get install -y -qq --no-install-recommends chromium >/dev/null; } || \
+	  echo "no Chromium and no way to install one: the tests of the page will be skipped"
 
 setup: .venv/run.stamp
 

@@ -1,5 +1,6 @@
 """Finished runs written by hand, with figures that a test chooses."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -91,10 +92,23 @@ def make_run(
     return directory, spec
 
 
-def add_result(directory: RunDirectory, scores: Tensor, video_of_text: Tensor) -> None:
-    """Gives a made run the leak-free results of a score matrix `(N, V)`, in place of those it has."""
-    videos = tuple(Video(f"clip {v}", Path(f"{v}.mp4")) for v in range(scores.shape[1]))
-    split = Split(videos, tuple(f"caption {t}" for t in range(len(scores))), tuple(video_of_text.tolist()))
+def add_result(
+    directory: RunDirectory,
+    scores: Tensor,
+    video_of_text: Tensor,
+    *,
+    names: Sequence[str] | None = None,
+    captions: Sequence[str] | None = None,
+) -> None:
+    """Gives a made run the leak-free results of a score matrix `(N, V)`, in place of those it has.
+
+    Gates in metrics.json stay. Videos and captions are numbered unless named.
+    """
+    names = names or [f"clip {v}" for v in range(scores.shape[1])]
+    captions = captions or [f"caption {t}" for t in range(len(scores))]
+    videos = tuple(Video(name, Path(f"{name}.mp4")) for name in names)
+    split = Split(videos, tuple(captions), tuple(video_of_text.tolist()))
+    gates = directory.read_json("metrics.json")["gates"]
     results = [
         Result(
             "test",
@@ -112,6 +126,7 @@ def add_result(directory: RunDirectory, scores: Tensor, video_of_text: Tensor) -
         )
     ]
     write_results(directory.path, directory.read_spec(), {"test": split}, results, {})
+    write_json(directory.path / "metrics.json", {**directory.read_json("metrics.json"), "gates": gates})
 
 
 def query_rows(entry: dict[str, Any], seed: int = 0) -> pd.DataFrame:

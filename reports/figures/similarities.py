@@ -65,13 +65,12 @@ def counts_of(run: Run) -> NDArray[np.int64] | None:
 
 def draw(axis: Axes, name: str, counts: NDArray[np.int64]) -> None:
     """One configuration: both densities, their means, and how far apart they stand in pooled deviations."""
-    edges = bin_edges().numpy()[::MERGED]
-    counts = counts.reshape(len(KINDS), -1, MERGED).sum(-1)
-    centres = (edges[1:] + edges[:-1]) / 2
+    fine = bin_edges().numpy()
+    centres, edges = (fine[1:] + fine[:-1]) / 2, fine[::MERGED]
     moments = []
     labels = ("text and its own video", "text and another video")
     for row, colour, text in zip(counts, (BLUE, VERMILION), labels, strict=True):
-        density = row / (row.sum() * np.diff(edges))
+        density = row.reshape(-1, MERGED).sum(1) / (row.sum() * np.diff(edges))
         line = "-" if colour == BLUE else "--"
         axis.stairs(density, edges, color=colour, fill=True, alpha=0.25)
         axis.stairs(density, edges, color=colour, linewidth=1.3, linestyle=line, label=text)

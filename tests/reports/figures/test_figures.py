@@ -1,0 +1,135 @@
+"""Figures draw the numbers of the runs, and a figure without runs says why it is missing."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from made_runs import make_run, result
+
+from core.errors import BenchError
+from core.runs import write_json
+from core.similarities import BINS
+from core.statistics import bootstrap_interval
+from reports.collect import Run, read_runs
+from reports.figures.accuracy import cost_figure, frames_figure
+from reports.figures.calibration import calibration, calibration_error, calibration_figure, curves_of
+from reports.figures.similarities import similarity_figure
+from reports.figures.write import latency_figure, write_figures
+from reports.queries import Protocol
+from reports.report import results_of
+from reports.tables import Results
+
+
+def results_in(root: Path) -> Results:
+    runs, notes = read_runs(root)
+    assert not notes
+    return results_of(runs)
+
+
+def runs_in(root: Path) -> list[Run]:
+    return read_runs(root)[0]
+
+
+def test_recall_is_drawn_over_frames_with_its_interval(tmp_path: Path) -> None:
+    for frames, recall in ((12, 40.0), (24, 50.0)):
+        make_run(tmp_path, {"frames": frames}, [result(recall)])
+    results = results_in(tmp_path)
+    figure = frames_figure(results)
+    assert not isinstance(figure, str)
+    (axis,) = figure.axes
+    line = next(line for line in axis.lines if len(line.get_xdata()) == 2)
+    assert list(line.get_xdata()) == [12, 24] and list(line.get_ydata()) == [40.0, 50.0]
+    drawn = [segment for bars in axis.collections for segment in bars.get_segments()]
+    for run, segment in zip(sorted(results.runs, key=lambda run: run.spec.frames), drawn, strict=True):
+        outcomes = run.answers[Protocol("test")]
+        expected = bootstrap_interval(100 * outcomes.credit(), outcomes.clusters, seed=0)
+        assert segment[:, 1].tolist() == pytest.approx([expected.low, expected.high])
+
+
+def test_one_number_of_frames_is_no_figure(tmp_path: Path) -> None:
+    make_run(tmp_path, {}, [result(40.0)])
+    assert "bench run figure-7" in str(frames_figure(results_in(tmp_path)))
+
+
+def test_recall_is_drawn_over_the_time_of_a_query(tmp_path: Path) -> None:
+    make_run(tmp_path, {}, [result(40.0)], query_seconds=0.4, queries=100)
+    figure = cost_figure(results_in(tmp_path))
+    assert not isinstance(figure, str)
+    (marker,) = [line for line in figure.axes[0].lines if line.get_marker() == "o"]
+    assert (marker.get_xdata()[0], marker.get_ydata()[0]) == (pytest.approx(4.0), pytest.approx(40.0))
+
+
+def test_similarities_of_seeds_are_added_up_and_means_are_those_of_the_bins(tmp_path: Path) -> None:
+    centres = (np.arange(BINS) + 0.5) * 2 / BINS - 1
+    for seed in (0, 1):
+        counts = {
+            kind: [(10 + seed) * (position in spots) for position in range(BINS)]
+            for kind, spots in (("positive", (150, 160)), ("negative", (100, 110)))
+        }
+        entry = {**result(40.0), "similarities": counts}
+        make_run(tmp_path, {"seeds.data": seed}, [entry])
+    figure = similarity_figure(runs_in(tmp_path))
+    assert not isinstance(figure, str)
+    (axis,) = figure.axes
+    shown = axis.texts[0].get_text()
+    own, other = centres[[150, 160]].mean(), centres[[100, 110]].mean()
+    assert shown.startswith(f"means {own:.2f} | {other:.2f}")
+
+
+def test_runs_without_similarities_give_no_figure(tmp_path: Path) -> None:
+    make_run(tmp_path, {}, [result(40.0)])
+    assert "run a cell again" in str(similarity_figure(runs_in(tmp_path)))
+    assert "no run has gates" in str(calibration_figure(runs_in(tmp_path)))
+
+
+def test_calibration_agrees_with_a_loop() -> None:
+    generator = torch.Generator().manual_seed(0)
+    gate = torch.rand(200, generator=generator)
+    truth = torch.rand(200, generator=generator) < gate
+    means, shares, count = calibration(gate, truth)
+    error = 0.0
+    for position in range(10):
+        inside = [i for i in range(200) if position / 10 <= float(gate[i]) < (position + 1) / 10]
+        assert int(count[position]) == len(inside)
+        assert float(means[position]) == pytest.approx(np.mean([float(gate[i]) for i in inside]))
+        assert float(shares[position]) == pytest.approx(np.mean([bool(truth[i]) for i in inside]))
+        error += len(inside) / 200 * abs(float(means[position]) - float(shares[position]))
+    assert calibration_error(gate, truth) == pytest.approx(error)
+
+
+def test_a_gate_that_is_the_share_has_no_error_and_an_opposite_gate_the_largest() -> None:
+    truth = torch.tensor([True, False, True, False])
+    assert calibration_error(torch.full((4,), 0.5), truth) == 0.0
+    assert calibration_error(1 - truth.float(), truth) == 1.0
+
+
+def test_layers_are_calibrated_per_clip_and_silent_clips_left_out() -> None:
+    stored = {
+        "gates": torch.tensor([[0.1, 0.2], [0.3, 0.4], [0.5, 0.6]]),
+        "audible": torch.tensor([True, True, False]),
+        "truth": torch.tensor([[True, False, False], [False, False, False], [True, True, True]]),
+    }
+    curves = curves_of(stored, per_frame=False)
+    assert list(curves) == ["trained layer 1", "trained layer 2"]
+    values, truth = curves["trained layer 2"]
+    assert values.tolist() == pytest.approx([0.2, 0.4]) and truth.tolist() == [True, False]
+
+
+def test_what_can_be_drawn_is_written_twice_and_the_rest_is_accounted_for(tmp_path: Path) -> None:
+    make_run(tmp_path / "runs", {}, [result(40.0)])
+    out = tmp_path / "out"
+    out.mkdir()
+    paths, notes = write_figures(results_in(tmp_path / "runs"), tmp_path / "timing.json", out)
+    assert [path.name for path in paths] == ["cost.png", "cost.svg", "cone.png", "cone.svg"]
+    assert sorted(paths) == sorted(out.iterdir())
+    named = [note.split(":")[0] for note in notes]
+    assert named == [
+        f"figure {name}" for name in ("gates", "calibration", "similarities", "frames", "latency")
+    ]
+
+
+def test_a_file_that_is_no_study_is_named(tmp_path: Path) -> None:
+    write_json(tmp_path / "timing.json", {"rows": []})
+    with pytest.raises(BenchError, match="run `bench time` again"):
+        latency_figure(tmp_path / "timing.json")

@@ -1,0 +1,108 @@
+"""The page in a real browser: sorted, filtered, compared and played; no caption can break it."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from playwright.sync_api import Browser, Page, expect
+
+from core.significance import standard_error
+from reports.queries import Protocol
+from reports.tables import Results
+
+
+def column(page: Page, number: int) -> list[str]:
+    """The texts of a column of the result table, visible rows only."""
+    cells = page.locator(f"#table tbody tr:visible td:nth-child({number})")
+    return [text.strip() for text in cells.all_inner_texts()]
+
+
+def test_a_click_sorts_by_the_column_and_another_turns_it_round(page: Page) -> None:
+    button = page.get_by_role("button", name="R@1", exact=True)
+    button.click()
+    falling = [float(text) for text in column(page, 6)]
+    assert falling == sorted(falling, reverse=True) and len(set(falling)) > 1
+    button.focus()
+    page.keyboard.press("Enter")
+    assert [float(text) for text in column(page, 6)] == sorted(falling)
+    head = page.locator("th", has=button)
+    assert head.get_attribute("aria-sort") == "ascending"
+
+
+def test_words_of_the_filter_must_all_stand_in_a_row(page: Page) -> None:
+    everything = len(column(page, 1))
+    page.get_by_label("Filter").fill("gaid T2V")
+    assert column(page, 4) == ["t2v"] and "GAID" in column(page, 2)[0]
+    assert page.locator("#shown").inner_text() == f"1 of {everything} rows"
+    page.get_by_label("Filter").fill("")
+    assert len(column(page, 1)) == everything
+
+
+def test_every_row_carries_its_protocol(page: Page) -> None:
+    badge = page.locator("#table .badge").first
+    assert badge.locator("summary").inner_text() == "leak-free"
+    badge.locator("summary").click()
+    assert "24 candidates" in badge.inner_text() and "checkpoint by val" in badge.inner_text()
+
+
+@pytest.mark.parametrize("k", [1, 5])
+def test_two_runs_differ_as_the_statistics_say(page: Page, results: Results, k: int) -> None:
+    page.get_by_label("Metric").select_option(str(k))
+    a, b = (run.answers[Protocol("test")] for run in results.runs)
+    changes = 100 * (b.credit(k) - a.credit(k))
+    found = page.locator("#difference")
+    assert float(str(found.get_attribute("data-mean"))) == pytest.approx(float(changes.mean()))
+    error = standard_error(changes, a.clusters)
+    assert float(str(found.get_attribute("data-error"))) == pytest.approx(error)
+    assert page.locator("#better-b li").count() == int((changes > 0).sum())
+    assert page.locator("#better-a li").count() == int((changes < 0).sum())
+
+
+def test_a_failure_is_shown_with_its_candidates_and_plays(page: Page, results: Results) -> None:
+    lowest = torch.stack([run.answers[Protocol("test")].best for run in results.runs])[0]
+    assert f"rank {int(lowest.max())}" in page.locator("#failure .right h3").inner_text()
+    assert page.locator("#failure .card").count() == 6
+    sounding = page.locator("#failure .card, #gallery-of-gates .card").filter(has=page.locator("audio")).first
+    button = sounding.get_by_role("button")
+    button.focus()
+    page.keyboard.press("Enter")
+    audio = sounding.locator("audio")
+    page.wait_for_function("audio => audio.currentTime > 0.2", arg=audio.element_handle())
+    assert audio.evaluate("audio => audio.duration") == pytest.approx(4.0, abs=0.2)
+    button.press("Enter")
+    assert audio.evaluate("audio => audio.paused")
+    first = page.locator("#failure blockquote").inner_text()
+    page.get_by_role("button", name="Next").click()
+    assert page.locator("#failure blockquote").inner_text() != first
+
+
+def test_gates_are_drawn_per_frame_with_the_truth(page: Page) -> None:
+    label = str(page.locator("#gallery-of-gates svg").first.get_attribute("aria-label"))
+    values = [float(text) for text in label.split(": ")[1].split(", ")]
+    assert len(values) == 12
+    shaded = page.locator("#gallery-of-gates svg").first.locator(".truth").count()
+    assert shaded == sum(value > 0.5 for value in values)
+
+
+def test_captions_are_text_even_where_they_look_like_markup(page: Page) -> None:
+    assert page.title() == "Text-video retrieval with sound: results"
+    assert page.locator("img[src=x]").count() == 0
+    assert "</script><script>" in page.locator("#failure blockquote").inner_text()
+    expect(page.locator("#better-b li").first).to_contain_text("<img src=x onerror=")
+
+
+def test_provenance_names_commit_and_command(page: Page) -> None:
+    page.locator("#table a").first.click()
+    opened = page.locator("#provenance details[open]")
+    assert "0123abc with changes" in opened.inner_text()
+    assert "bench run --methods gaid --datasets avworld-tiny" in opened.locator(".command").inner_text()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_a_phone_shows_it_without_scrolling_sideways(browser: Browser, page_file: Path, scheme: str) -> None:
+    phone = browser.new_page(viewport={"width": 360, "height": 740}, color_scheme=scheme)
+    phone.goto(page_file.as_uri())
+    assert phone.evaluate("document.documentElement.scrollWidth") <= 360
+    background = phone.evaluate("getComputedStyle(document.body).backgroundColor")
+    assert (background == "rgb(255, 255, 255)") == (scheme == "light")
+    phone.close()

@@ -1,0 +1,64 @@
+"""The file of the page: one, small, whole, and honest about what it lacks."""
+
+import json
+import re
+import shlex
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from core.matrix import from_command_line
+from core.spec import resolve
+from reports.page.provenance import reproducing_command
+from reports.page.write import write_page
+from reports.tables import Results
+
+LIMIT = 15 * 2**20
+
+
+def embedded(page: str) -> dict[str, list[dict[str, object]]]:
+    """The data in the page, as its script reads them."""
+    found = re.search(r'<script type="application/json" id="data">(.*?)</script>', page, re.DOTALL)
+    assert found
+    content: dict[str, list[dict[str, object]]] = json.loads(found[1])
+    return content
+
+
+def test_the_page_is_one_small_file_that_asks_for_no_other(page_file: Path) -> None:
+    page = page_file.read_text(encoding="utf-8")
+    assert len(page.encode()) < LIMIT
+    assert not re.search(r"""(?:src|href)=["']?https?:|@import|url\(["']?http""", page)
+    assert page.count("<script") == 2
+    assert embedded(page)["failures"]
+
+
+def test_captions_reach_the_script_unchanged(page_file: Path, results: Results) -> None:
+    texts = embedded(page_file.read_text(encoding="utf-8"))["galleries"][0]["texts"]
+    assert str(texts[3]).startswith("</script><script>") and str(texts[3]).endswith("& “x” 3")  # type: ignore[index]
+
+
+def test_without_the_clips_the_page_is_written_and_says_so(results: Results, tmp_path: Path) -> None:
+    gone = [replace(run, manifest={**run.manifest, "store": "gone"}) for run in results.runs]
+    path, notes = write_page(replace(results, runs=gone), tmp_path)
+    page = path.read_text(encoding="utf-8")
+    assert len(notes) == 1 and "gone is no finished store" in notes[0]
+    assert "gone is no finished store" in page
+    assert embedded(page)["clips"] == {} and embedded(page)["failures"]
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"seeds.data": 2, "training.epochs": 3},
+        {"config.fusion": "sample", "evaluation.conditions": ["query"], "evaluation.rescoring": ["none"]},
+    ],
+)
+def test_the_command_makes_the_very_cell(changes: dict[str, object]) -> None:
+    spec = resolve("gaid", "avworld-tiny", changes)
+    words = shlex.split(reproducing_command(spec))
+    assert words[:6] == ["bench", "run", "--methods", "gaid", "--datasets", "avworld-tiny"]
+    flags = {"methods": ("gaid",), "datasets": ("avworld-tiny",)}
+    matrix = from_command_line("default", flags, words[7::2])
+    assert [cell.canonical() for cell in matrix.cells] == [spec.canonical()]
