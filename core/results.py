@@ -111,7 +111,9 @@ def entry(spec: RunSpec, split: Split, result: Result, data: Mapping[str, Any]) 
 
 def similarity_record(found: Similarities | None) -> dict[str, list[int]] | None:
     """Counts per bin of matched and of other pairs; None where there are none."""
-    return found and {"positive": found.positive.tolist(), "negative": found.negative.tolist()}
+    if found is None:
+        return None
+    return {"positive": found.positive.tolist(), "negative": found.negative.tolist()}
 
 
 def metrics_record(records: QueryRecords, policy: Any) -> dict[str, float]:

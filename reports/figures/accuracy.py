@@ -62,7 +62,10 @@ def frames_figure(results: Results) -> Figure | str:
         return "no configuration was run with several numbers of frames; `bench run figure-7` does"
     figure, axis = plt.subplots(figsize=(5.2, 3.4), layout="constrained")
     for number, (name, group) in enumerate(families[: len(COLOURS)]):
-        points = {frames: recall_at_1(cell, results) for frames, cell in group.groupby("frames")}
+        points = {
+            frames: recall_at_1(group[group["frames"] == frames], results)
+            for frames in sorted(map(int, group["frames"].unique()))
+        }
         shift = 0.12 * (number - (len(families) - 1) / 2)  # intervals of two lines would hide each other
         for frames, found in points.items():
             draw_point(axis, frames + shift, found, number, name if frames == min(points) else "")

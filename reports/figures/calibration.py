@@ -57,7 +57,7 @@ def curves_of(stored: Mapping[str, Tensor], per_frame: bool) -> dict[str, tuple[
 
 def calibration_figure(runs: list[Run]) -> Figure | str:
     """A panel per configuration with gates and a known truth; or why there is none."""
-    panels = {}
+    panels: dict[str, dict[str, tuple[Tensor, Tensor]]] = {}
     for run in runs:
         stored = stored_gates(run, "test")
         if stored is not None and "truth" in stored:

@@ -61,7 +61,7 @@ def cone_figure() -> Figure:
         ("a valid bound: exp(−(d−1)cos²θ/2)", log10_bound, GREEN, "--"),
         ("the paper's formula: exp(−(d−1)θ²/2)", log10_printed, VERMILION, ":"),
     )
-    angles, widths = np.linspace(5, 90, 120), np.arange(16, 1025, 16)
+    angles, widths = np.linspace(5, 90, 120), range(16, 1025, 16)
     for name, curve, colour, line in curves:
         style = {"color": colour, "linestyle": line, "linewidth": 1.8, "label": name}
         by_angle.plot(angles, [curve(WIDTH, angle) for angle in angles], **style)

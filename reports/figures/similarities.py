@@ -27,7 +27,7 @@ def similarity_figure(runs: list[Run]) -> Figure | str:
         counts = counts_of(run)
         if counts is not None:
             name = f"{label(run.spec)}, {run.spec.dataset}"
-            found[name] = found.get(name, 0) + counts
+            found[name] = found[name] + counts if name in found else counts
     if not found:
         return "no run has kept its similarities; run a cell again"
     shown = dict(list(found.items())[:PANELS])
@@ -40,7 +40,7 @@ def similarity_figure(runs: list[Run]) -> Figure | str:
         draw(axis, name, counts)
     for axis in grid.flat[len(shown) :]:
         axis.set_axis_off()
-    occupied = sum(shown.values()).sum(0).nonzero()[0]
+    occupied = np.sum(list(shown.values()), axis=(0, 1)).nonzero()[0]
     edges = bin_edges().numpy()
     grid[0, 0].set_xlim(edges[occupied[0]], edges[occupied[-1] + 1])
     figure.legend(
@@ -57,7 +57,7 @@ def counts_of(run: Run) -> NDArray[np.int64] | None:
     """Counts `(2, BINS)` of the run's leak-free test cosines, matched then others; None where not kept."""
     for result in run.metrics["results"]:
         protocol = result["protocol"]
-        asked = Protocol(*(protocol[name] for name in Protocol._fields[:3]), result["direction"])
+        asked = Protocol(protocol["split"], protocol["condition"], protocol["rescoring"], result["direction"])
         if asked == Protocol("test") and result.get("similarities"):
             return np.array([result["similarities"][kind] for kind in KINDS])
     return None

@@ -1,5 +1,6 @@
 """The rows of the page's table, and the ranks from which it compares two runs."""
 
+from collections.abc import Hashable, Mapping
 from typing import Any
 
 import pandas as pd
@@ -36,7 +37,7 @@ def result_rows(results: Results) -> list[dict[str, Any]]:
     ]
 
 
-def interval(results: Results, row: dict[str, Any]) -> str:
+def interval(results: Results, row: Mapping[Hashable, Any]) -> str:
     """The 95 % bootstrap interval of a row's R@1 as text; empty for rescored and undefined results."""
     outcomes = results.answers[row["run"]].get(Protocol(*(row[name] for name in Protocol._fields)))
     if outcomes is None or not bool(outcomes.best.isfinite().all()):

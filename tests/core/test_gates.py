@@ -1,6 +1,7 @@
 """Gates against the truth: majority of a segment, silent clips left out, one AUROC per pool."""
 
 import math
+from collections.abc import Callable
 from itertools import product
 
 import pytest
@@ -8,8 +9,11 @@ import torch
 from torch import Tensor
 
 from core.batch import first_captions
+from core.cells import Materials, build_method
 from core.datasets.base import Truth
-from core.gates import clip_auroc, frame_auroc, frame_truth, pooled_precision, pools
+from core.gates import clip_auroc, frame_auroc, frame_truth, gate_report, pooled_precision, pools
+from core.retriever import Retriever, SplitData
+from core.spec import RunSpec
 
 STRATA = ["partial", "partial", "silent", "needed", "partial"]
 
@@ -89,6 +93,21 @@ def test_frame_auroc_pools_frames_and_averages_clips(gate: Tensor, truth: Tensor
             "within partial": sum(within) / 2,
         }
     )
+
+
+def test_gates_per_layer_are_scored_layer_by_layer(
+    materials: Materials, make_retriever: Callable[..., tuple[Retriever, RunSpec]]
+) -> None:
+    retriever, spec = make_retriever("avigate")
+    data = SplitData.of(materials.dataset.splits["test"], materials.clip, materials.store)
+    report = gate_report(retriever, build_method(spec, materials, 1), data)
+    assert report is not None and report.truth is not None
+    layers = range(1, report.values.shape[1] + 1)
+    names = [f"{gate} layer {layer}" for gate in ("trained", "untrained") for layer in layers]
+    assert list(report.auroc) == list(report.average_precision) == names
+    matters = report.truth.any(1)[report.audible]
+    first = report.values[report.audible, 0]
+    assert report.auroc["trained layer 1"]["audible"] == pytest.approx(naive_auroc(first, matters))
 
 
 def naive_precision(gate: Tensor, truth: Tensor) -> float:

@@ -65,7 +65,7 @@ def test_similarities_of_seeds_are_added_up_and_means_are_those_of_the_bins(tmp_
     for seed in (0, 1):
         counts = {
             kind: [(10 + seed) * (position in spots) for position in range(BINS)]
-            for kind, spots in (("positive", (150, 160)), ("negative", (100, 110)))
+            for kind, spots in (("positive", (150, 161)), ("negative", (100, 111)))
         }
         entry = {**result(40.0), "similarities": counts}
         make_run(tmp_path, {"seeds.data": seed}, [entry])
@@ -73,7 +73,7 @@ def test_similarities_of_seeds_are_added_up_and_means_are_those_of_the_bins(tmp_
     assert not isinstance(figure, str)
     (axis,) = figure.axes
     shown = axis.texts[0].get_text()
-    own, other = centres[[150, 160]].mean(), centres[[100, 110]].mean()
+    own, other = centres[[150, 161]].mean(), centres[[100, 111]].mean()
     assert shown.startswith(f"means {own:.2f} | {other:.2f}")
 
 
