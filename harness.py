@@ -98,7 +98,7 @@ def run(
         "seeds": integers(seeds, "--seeds"),
     }
     policy = [f"data.missing={missing}"] if missing else []
-    changes = [*checkpoints.assignments(checkpoint, flags["methods"]), *(set_ or ()), *policy]
+    changes = [*checkpoints.assignments(checkpoint, values(methods)), *(set_ or ()), *policy]
     cells = matrix.from_command_line(experiment, flags, changes)
     together.start(1 if dry_run else devices, console)
     for note in cells.notes:
@@ -211,6 +211,42 @@ def parity(folder: Annotated[Path, typer.Argument(help="Folder of golden .safete
         raise typer.Exit(1)
 
 
+@app.command()
+@friendly
+def audit(
+    subjects: Annotated[
+        list[str] | None, typer.Argument(help="Methods, or folders of finished runs.")
+    ] = None,
+    all_: Annotated[bool, typer.Option("--all", help="Every registered method.")] = False,
+    condition: Annotated[str, typer.Option(help="query, released, or both, comma-separated.")] = "query",
+    size: Annotated[int, typer.Option(min=20, help="Texts and videos of noise per seed.")] = 200,
+    seeds: Annotated[int, typer.Option(min=1, help="Draws of weights and noise.")] = 3,
+    json: Annotated[bool, typer.Option("--json", help="Print the records as JSON.")] = False,
+) -> None:
+    """Check methods for leaks, or a finished run for its protocol; exit code 1 where a check fails.
+
+    Example: bench audit tmass gaid --condition released
+    """
+    from core.progress import Bars
+    from reports.audit import command
+
+    screen = Console(stderr=True) if json else console  # JSON has standard output to itself
+    verdicts = command.audited(
+        subjects or (),
+        command.conditions_of(values(condition)),
+        every_method=all_,
+        size=size,
+        seeds=seeds,
+        progress=Bars(screen),
+    )
+    if json:
+        print(command.as_json(verdicts))
+    else:
+        command.show(verdicts, console)
+    if any(verdict.verdict == "fail" for verdict in verdicts):
+        raise typer.Exit(1)
+
+
 @app.command(name="time")
 @friendly
 def time_(
@@ -299,7 +335,7 @@ def data_list() -> None:
     Example: bench data list
     """
     from core.datasets import ENTRIES
-    from core.datasets.show import show_list
+    from core.datasets.overview import show_list
 
     show_list(list(ENTRIES.values()), console)
 

@@ -27,7 +27,7 @@ def seconds_per_call(work: Callable[[], object]) -> float:
     """Median seconds of a call on the device, by CUDA events."""
     for _ in range(WARM_UP):
         work()
-    times = []
+    times: list[float] = []
     for _ in range(ROUNDS):
         start, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))
         start.record()

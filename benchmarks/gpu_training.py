@@ -26,9 +26,15 @@ def whisper_base() -> nn.Module:
     """transformers' encoder of the shape of Whisper-base, random and frozen."""
     from transformers import WhisperConfig, WhisperModel
 
-    shape = {"d_model": 512, "encoder_layers": 6, "encoder_attention_heads": 8, "encoder_ffn_dim": 2048}
-    unused = {"decoder_layers": 1, "decoder_attention_heads": 8}
-    model = WhisperModel(WhisperConfig(**shape, **unused, num_mel_bins=80))
+    config = WhisperConfig(
+        d_model=512,
+        encoder_layers=6,
+        encoder_attention_heads=8,
+        encoder_ffn_dim=2048,
+        decoder_layers=1,  # the decoder is thrown away
+        decoder_attention_heads=8,
+    )
+    model: Any = WhisperModel(config)
     encoder: nn.Module = model.get_encoder()
     return encoder.cuda().eval().requires_grad_(False)
 
@@ -48,7 +54,8 @@ class Towers(nn.Module):
         from transformers import CLIPConfig, CLIPModel
 
         super().__init__()
-        self.clip: Any = CLIPModel(CLIPConfig()).cuda()  # its defaults are ViT-B/32
+        clip: Any = CLIPModel(CLIPConfig())  # its defaults are ViT-B/32
+        self.clip = clip.cuda()
         self.method = method
 
     @property
@@ -63,7 +70,8 @@ class Towers(nn.Module):
     def frame_embeds(self, pixels: Tensor, mask: Tensor) -> Tensor:
         """Embeddings `(B, F, D)` of frames `(B, F, 224, 224, 3)` uint8."""
         images = pixels.flatten(0, 1).permute(0, 3, 1, 2).float() / 255 - 0.5
-        return embeds(self.clip.get_image_features(images)).unflatten(0, mask.shape)
+        frames: Tensor = embeds(self.clip.get_image_features(images)).unflatten(0, mask.shape)
+        return frames
 
     def pictured(self, videos: "Videos", frames: Tensor) -> "Videos":
         """See `core.retriever.Retriever.pictured`."""

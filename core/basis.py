@@ -50,26 +50,34 @@ def centred(x: Tensor) -> Tensor:
 def gram_factor(vectors: Tensor) -> Tensor:
     """`R` `(..., C, C)` with `R^T R = E E^T` for vectors `E` `(..., C, D)`, so that `|a E| = |R a|`.
 
-    Computed in float64 by Cholesky; a Gram matrix that is singular (identical frames, silence) takes its
-    eigenvectors instead. Vectors whose variance is wanted come `centred`: a Gram of raw vectors minus a
-    squared mean loses all digits to a common offset.
+    Computed in float64 by Cholesky; a Gram matrix that is singular (identical frames) takes its eigenvectors
+    instead. Either of the vectors' directions, so that a short vector (silence, under a gate that is open)
+    keeps its digits beside long ones. Vectors whose variance is wanted come `centred`: a Gram of raw vectors
+    minus a squared mean loses all digits to a common offset.
     """
     wide = vectors.double()
     gram = wide @ wide.mT
+    lengths = gram.diagonal(dim1=-2, dim2=-1).sqrt()
+    scales = lengths.masked_fill(lengths == 0, 1.0)
+    gram = gram / (scales[..., None] * scales[..., None, :])
+    gram.diagonal(dim1=-2, dim2=-1).fill_(1.0)
     lower, failed = torch.linalg.cholesky_ex(gram)
     factor = lower.mT.contiguous()
     singular = failed > 0
     if bool(singular.any()):
         values, axes = torch.linalg.eigh(gram[singular])
         factor[singular] = values.clamp(min=0).sqrt()[..., None] * axes.mT
-    return factor.to(vectors.dtype)
+    rounded: Tensor = factor.mul_(lengths[..., None, :]).to(vectors.dtype)
+    return rounded
 
 
 def mix_squares(factor: Tensor, coefficients: Tensor) -> Tensor:
     """`|R a|^2` `(V, N)` for factors `(V, C, C)` and coefficients `(V, C, N)`."""
-    return torch.bmm(factor, coefficients).square_().sum(1)
+    squares: Tensor = torch.bmm(factor, coefficients).square_().sum(1)
+    return squares
 
 
 def shared_products(vectors: Tensor, texts: Tensor) -> Tensor:
     """Inner products `(V, C, N)` of vectors `(V, C, D)` with texts `(N, D)`: one product of two matrices."""
-    return (vectors.flatten(0, 1) @ texts.T).unflatten(0, vectors.shape[:2])
+    products: Tensor = (vectors.flatten(0, 1) @ texts.T).unflatten(0, vectors.shape[:2])
+    return products

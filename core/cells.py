@@ -25,6 +25,7 @@ from core.progress import Progress
 from core.retriever import Retriever, SplitData
 from core.runs import RunDirectory, manifest, write_json
 from core.spec import RunSpec
+from core.split_scores import check_budget
 from core.store import Store, StoreSettings, prepare_store
 from core.store import digest as videos_digest
 from core.training import Trainer
@@ -165,6 +166,7 @@ def run_cell(spec: RunSpec, directory: RunDirectory, progress: Progress) -> None
     for name in {"train", selecting, *spec.evaluation.splits}:
         if name not in data:
             raise BenchError(f"{spec.dataset} has no split '{name}'; it has {', '.join(data)}")
+    check_budget(data, spec)
     trainer = Trainer(retriever, spec.training, spec.seeds, directory.path, world)
     trained = trainer.fit(data["train"], lambda: recall_at_1(retriever, data[selecting], spec), progress)
     if not world.leads:

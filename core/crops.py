@@ -52,7 +52,7 @@ def random_resized_crop(frames: Tensor, size: int, random: np.random.Generator) 
     top, left, height, width = random_window(frames.shape[1], frames.shape[2], random)
     mirrored = random.random() < 0.5
     window = frames[:, top : top + height, left : left + width].permute(0, 3, 1, 2)
-    square = resize(window, [size, size], InterpolationMode.BILINEAR, antialias=True)
+    square: Tensor = resize(window, [size, size], InterpolationMode.BILINEAR, antialias=True)
     return (square.flip(-1) if mirrored else square).permute(0, 2, 3, 1).contiguous()
 
 

@@ -1,19 +1,17 @@
 """Encode once, score in tiles, rank, rescore: every protocol that a run asks for, on one checkpoint."""
 
-import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
 import torch
 from torch import Tensor
 
-from core.batch import Texts
+from core.datasets.base import Split
 from core.gates import GateReport, gate_report
 from core.method import Method
 from core.metrics import rank_metrics
-from core.misses import count_misses
-from core.noise import KeyedNoise, NoiseMode
+from core.misses import count_misses, spread
 from core.progress import Progress
 from core.ranking import QueryRecords, text_to_video, video_to_text
 from core.rescoring import (
@@ -27,24 +25,22 @@ from core.rescoring import (
 from core.results import Result, write_results
 from core.retriever import Retriever, SplitData
 from core.runs import RunDirectory
-from core.scoring import Condition, ScoringIndex, build_index, exact_arithmetic, score_matrix
-from core.similarities import similarities
+from core.scoring import Condition, exact_arithmetic
+from core.similarities import Similarities, similarities
 from core.spec import RunSpec
-from core.top import top_lists
-
-
-@dataclass(frozen=True)
-class Encoded:
-    """A split as scoring needs it."""
-
-    texts: Texts
-    index: ScoringIndex
-    pairing: Tensor
-    """`(N,)` int64: video position of each text."""
-    index_seconds: float = 0.0
-    """What encoding the videos and building the index took."""
-    text_seconds: float = 0.0
-    """What encoding the texts took."""
+from core.split_scores import (
+    Encoded,
+    OnPairs,
+    check_budget,
+    clock,
+    encode,
+    fits,
+    pairs_to_score,
+    scores_of,
+    strips_of,
+)
+from core.streaming import streamed_records, streamed_top_lists
+from core.top import TopLists, top_lists
 
 
 @dataclass(frozen=True)
@@ -59,43 +55,15 @@ class ScoringCost:
     """Texts that were scored."""
 
 
-def clock() -> float:
-    """Seconds on a clock that runs on only when the GPU, where there is one, has done its work."""
-    if torch.cuda.is_available():
-        torch.cuda.synchronize()
-    return time.perf_counter()
-
-
-def encode(retriever: Retriever, data: SplitData) -> Encoded:
-    """Encodes a split's captions and videos and builds the method's index."""
-    with exact_arithmetic(retriever.method):
-        retriever.eval()
-        started = clock()
-        texts = retriever.encode_texts(data)
-        encoded = clock()
-        videos = retriever.encode_videos(data)
-    index = build_index(retriever.method, videos)
-    return Encoded(texts, index, data.pairing, clock() - encoded, encoded - started)
-
-
-def scores_of(retriever: Retriever, encoded: Encoded, condition: Condition, spec: RunSpec) -> Tensor:
-    """All scores `(N, V)` of an encoded split; the released condition always draws fresh noise."""
-    mode: NoiseMode = "fresh" if condition == "released" else spec.config.get("noise", "per-text")
-    return score_matrix(
-        retriever.method,
-        encoded.texts,
-        encoded.index,
-        condition=condition,
-        pairing=encoded.pairing,
-        noise=KeyedNoise(spec.seeds.noise, mode),
-    )
-
-
 def recall_at_1(retriever: Retriever, data: SplitData, spec: RunSpec) -> float:
     """Leak-free text-to-video R@1 in points, ties in random order; what selects a checkpoint."""
-    encoded = encode(retriever, data)
-    scores = scores_of(retriever, encoded, "query", spec)
-    records = text_to_video(scores, encoded.pairing, tolerance=spec.evaluation.tie_tolerance)
+    encoded, tolerance = encode(retriever, data, spec), spec.evaluation.tie_tolerance
+    if fits(len(encoded.texts), len(encoded.index), spec):
+        scores = scores_of(retriever, encoded, "query", spec)
+        records = text_to_video(scores, encoded.pairing, tolerance=tolerance)
+    else:
+        strips = strips_of(retriever, encoded, "query", spec)
+        records, _ = streamed_records(strips, len(encoded.index), encoded.pairing, tolerance=tolerance)
     return rank_metrics(records).recall[1]
 
 
@@ -143,33 +111,32 @@ def evaluate(
 
     `untrained` is the control of the gate report, `protocol` what the data set adds to that of the results.
     """
+    check_budget(data, spec)
     results: list[Result] = []
     gates: dict[str, GateReport] = {}
     index_seconds = query_seconds = 0.0
-    with progress.task("score", len(spec.evaluation.splits) * len(spec.evaluation.conditions)) as advance:
+    pairs = sum(pairs_to_score(data[name], spec) for name in spec.evaluation.splits)
+    with progress.task("score", pairs * len(spec.evaluation.conditions)) as advance:
         for name in spec.evaluation.splits:
-            split = data[name]
-            encoded = encode(retriever, split)
+            encoded = encode(retriever, data[name], spec)
             index_seconds += encoded.index_seconds
             for condition in spec.evaluation.conditions:
+
+                def on_pairs(count: int, note: str = f"{name} {condition}") -> None:
+                    advance(count, note)
+
                 started = clock()
-                scores = scores_of(retriever, encoded, condition, spec)
+                ranked: Iterable[Ranked]
+                if fits(len(encoded.texts), len(encoded.index), spec):
+                    scores = scores_of(retriever, encoded, condition, spec, on_pairs)
+                    ranked = matrix_records(retriever, encoded, scores, condition, data, spec)
+                else:
+                    ranked = strip_records(retriever, encoded, condition, spec, on_pairs)
                 if condition == "query":
                     query_seconds += encoded.text_seconds + clock() - started
-                for rescoring, label, matrix in rescored(retriever, encoded, scores, condition, data, spec):
-                    tolerance = spec.evaluation.tie_tolerance if rescoring == "none" else RESCORED_TOLERANCE
-                    for records in both_directions(matrix, split.pairing, tolerance, condition):
-                        if rescoring == "qb-norm" and records.direction == "v2t":
-                            continue  # rows stand on two scales, so texts cannot be compared with each other
-                        counted = count_misses(records, split.split)
-                        top = top_lists(matrix, split.pairing, records.direction)
-                        cosines = rescoring == "none" and records.direction == "t2v"
-                        pairs = similarities(matrix, split.pairing) if cosines else None
-                        results.append(
-                            Result(name, condition, rescoring, label, tolerance, counted, top, pairs)
-                        )
-                advance(1, f"{name} {condition}")
-            report = gate_report(retriever, untrained, split)
+                for found in ranked:
+                    results.append(found.result(name, condition, encoded.index.engine, data[name].split))
+            report = gate_report(retriever, untrained, data[name])
             if report is not None:
                 gates[name] = report
     splits = {name: split.split for name, split in data.items()}
@@ -178,11 +145,77 @@ def evaluate(
     return ScoringCost(index_seconds, query_seconds, queries)
 
 
+@dataclass(frozen=True)
+class Ranked:
+    """What ranking made of the scores of a split's present part, in one direction."""
+
+    rescoring: str
+    label: str
+    """What names the rescoring in a protocol."""
+    tolerance: float
+    """Of ties."""
+    records: QueryRecords
+    top: TopLists
+    similarities: Similarities | None = None
+
+    def result(self, split: str, condition: Condition, engine: str, whole: Split) -> Result:
+        """The result of the whole split, its absent videos counted as misses."""
+        return Result(
+            split,
+            condition,
+            self.rescoring,
+            self.label,
+            self.tolerance,
+            count_misses(self.records, whole),
+            spread(self.top, self.records.direction, whole),
+            engine,
+            self.similarities,
+        )
+
+
+def matrix_records(
+    retriever: Retriever,
+    encoded: Encoded,
+    scores: Tensor,
+    condition: Condition,
+    data: dict[str, SplitData],
+    spec: RunSpec,
+) -> Iterator[Ranked]:
+    """Ranks a score matrix after each rescoring, in both directions."""
+    for rescoring, label, matrix in rescored(retriever, encoded, scores, condition, data, spec):
+        tolerance = spec.evaluation.tie_tolerance if rescoring == "none" else RESCORED_TOLERANCE
+        for records in both_directions(matrix, encoded.pairing, tolerance, condition):
+            if rescoring == "qb-norm" and records.direction == "v2t":
+                continue  # rows stand on two scales, so texts cannot be compared with each other
+            top = top_lists(matrix, encoded.pairing, records.direction)
+            cosines = rescoring == "none" and records.direction == "t2v"
+            pairs = similarities(matrix, encoded.pairing) if cosines else None
+            yield Ranked(rescoring, label, tolerance, records, top, pairs)
+
+
+def strip_records(
+    retriever: Retriever, encoded: Encoded, condition: Condition, spec: RunSpec, on_pairs: OnPairs
+) -> list[Ranked]:
+    """Ranks plain scores in both directions without holding them all."""
+    tolerance = spec.evaluation.tie_tolerance
+    strips = strips_of(retriever, encoded, condition, spec, on_pairs)
+    both = streamed_records(
+        strips, len(encoded.index), encoded.pairing, tolerance=tolerance, undefined=undefined_rule(condition)
+    )
+    lists = streamed_top_lists(strips, encoded.pairing)
+    return [Ranked("none", "none", tolerance, *found) for found in zip(both, lists, strict=True)]
+
+
+def undefined_rule(condition: Condition) -> Literal["allow", "refuse"]:
+    """Only the released condition may leave scores undefined."""
+    return "allow" if condition == "released" else "refuse"
+
+
 def both_directions(
     scores: Tensor, pairing: Tensor, tolerance: float, condition: Condition
 ) -> tuple[QueryRecords, QueryRecords]:
-    """Records of both directions; only the released condition may leave scores undefined."""
-    undefined: Literal["allow", "refuse"] = "allow" if condition == "released" else "refuse"
+    """Records of both directions, text-to-video first."""
+    undefined = undefined_rule(condition)
     return (
         text_to_video(scores, pairing, tolerance=tolerance, undefined=undefined),
         video_to_text(scores, pairing, tolerance=tolerance, undefined=undefined),

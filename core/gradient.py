@@ -13,6 +13,7 @@ from typing import Literal, TypeVar
 
 import torch
 from torch import Tensor, nn
+from torch.amp.grad_scaler import GradScaler
 from torch.utils.checkpoint import checkpoint
 
 from core.batch import Texts
@@ -71,7 +72,7 @@ class BatchGradient:
         """Pairs of this process that go through the towers at a time."""
         self.dtype = getattr(torch, spec.precision)
         # Only float16 has too little range for the gradients of the towers' activations.
-        self.scaler = torch.amp.GradScaler(retriever.device.type, enabled=spec.precision == "float16")
+        self.scaler = GradScaler(retriever.device.type, enabled=spec.precision == "float16")
 
     def __call__(self, batch: Batch) -> Losses:
         """Leaves the batch's gradient, scaled by `scaler`, in the parameters.

@@ -23,27 +23,25 @@ def check_texts(texts: Texts, width: int) -> None:
         raise BenchError("nothing to score: there are no texts")
     if texts.embeds.shape[1] != width:
         raise BenchError(f"texts are {texts.embeds.shape[1]} wide, the method is {width}; encode them again")
-    name_first(~texts.embeds.isfinite().all(-1), "text {}: its embedding is not finite; encode it again")
-    name_first(
-        texts.embeds.square().sum(-1) == 0, "text {}: its embedding has length zero; leave out the caption"
-    )
+    # A length is finite where all channels are, and takes no copy of the features.
+    lengths = torch.linalg.vector_norm(texts.embeds, dim=-1)
+    name_first(~lengths.isfinite(), "text {}: its embedding is not finite; encode it again")
+    name_first(lengths == 0, "text {}: its embedding has length zero; leave out the caption")
 
 
 def check_videos(videos: Videos) -> None:
-    """Raises `BenchError` naming the first video with a feature that is not finite, or a frame of zeros."""
+    """Raises `BenchError` naming the first video whose features are not finite, or have a frame of zeros."""
     if len(videos) == 0:
         raise BenchError("nothing to score: there are no videos")
+    lengths = torch.linalg.vector_norm(videos.frames, dim=-1)
+    name_first(~lengths.isfinite(), "video {}, frame {}: its embedding is not finite; encode it again")
     name_first(
-        ~videos.frames.isfinite().all(-1), "video {}, frame {}: its embedding is not finite; encode it again"
-    )
-    empty = (videos.frames.square().sum(-1) == 0) & videos.frame_mask
-    name_first(
-        empty, "video {}, frame {}: its embedding has length zero; mask the frame or leave out the video"
+        (lengths == 0) & videos.frame_mask,
+        "video {}, frame {}: its embedding has length zero; mask the frame or leave out the video",
     )
     if videos.audio is not None:
-        name_first(
-            ~videos.audio.isfinite().all(-1), "video {}, audio state {}: it is not finite; encode it again"
-        )
+        heard = torch.linalg.vector_norm(videos.audio, dim=-1)
+        name_first(~heard.isfinite(), "video {}, audio state {}: it is not finite; encode it again")
 
 
 def name_first(wrong: Tensor, message: str) -> None:

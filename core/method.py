@@ -12,7 +12,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
-from importlib.metadata import entry_points
+from importlib.metadata import EntryPoint, entry_points
 from typing import ClassVar, Literal, Protocol
 
 import torch
@@ -48,7 +48,7 @@ class NoiseSource(Protocol):
 
     @property
     def shared(self) -> bool:
-        """Whether all videos of a text share its draw."""
+        """Whether all videos of a text share its draw; `draw` then asks nothing of the videos."""
         ...
 
     def draw(self, texts: Tensor, videos: Tensor, trials: int, width: int, prior: str) -> Tensor:
@@ -215,7 +215,7 @@ def registered_methods() -> Mapping[str, type[Method]]:
         for value in vars(module).values()
         if getattr(value, "__module__", "") == module.__name__
     ]
-    candidates += [point.load() for point in entry_points(group=ENTRY_POINT_GROUP)]
+    candidates += [load_plug_in(point) for point in entry_points(group=ENTRY_POINT_GROUP)]
     for candidate in candidates:
         if not (isinstance(candidate, type) and issubclass(candidate, Method) and "name" in vars(candidate)):
             continue
@@ -224,6 +224,22 @@ def registered_methods() -> Mapping[str, type[Method]]:
                 f"two methods are called '{candidate.name}': {found[candidate.name]!r} and {candidate!r}"
             )
         found[candidate.name] = candidate
+    return found
+
+
+def load_plug_in(point: EntryPoint) -> type[Method]:
+    """The method that an installed package offers; raises `BenchError` where it is none."""
+    package = point.dist.name if point.dist else point.value
+    try:
+        found = point.load()
+    except (ImportError, AttributeError, SyntaxError) as error:
+        raise BenchError(
+            f"the method '{point.name}' of {package} cannot be loaded ({error}); mend or uninstall it"
+        ) from error
+    if not (isinstance(found, type) and issubclass(found, Method) and "name" in vars(found)):
+        raise BenchError(
+            f"'{point.name}' of {package} is {point.value}, no method with a name; mend or uninstall it"
+        )
     return found
 
 

@@ -13,7 +13,8 @@ import torch
 from torch import Tensor
 
 from core.datasets.base import Split
-from core.ranking import Counts, QueryRecords
+from core.ranking import Counts, Direction, QueryRecords
+from core.top import TopLists
 
 MISSED_SCORE = torch.finfo(torch.float32).min
 """Own score of a missed query: finite, because the query is defined, and below every score."""
@@ -53,6 +54,19 @@ def count_misses(records: QueryRecords, split: Split) -> QueryRecords:
         candidates=candidates,
         several_captions=bool((pairing.bincount() > 1).any()),
     )
+
+
+def spread(top: TopLists, direction: Direction, split: Split) -> TopLists:
+    """The best lists of a whole split from those of its present part; a missed query has no candidates."""
+    if not split.absent:
+        return top
+    videos, pairing = present_videos(split), torch.tensor(split.video_of_caption)
+    asked = pairing if direction == "t2v" else pairing.unique()
+    present = ~torch.isin(asked, torch.tensor(sorted(split.absent)))
+    video = torch.zeros(len(asked), top.video.shape[1], dtype=torch.int64)
+    score = torch.full(video.shape, -torch.inf)
+    video[present], score[present] = videos[top.video], top.score
+    return TopLists(video, score)
 
 
 def _missed_counts(videos: Tensor, candidates: int, like: Counts) -> Counts:

@@ -6,7 +6,8 @@ is seeded by the keys of the caption and the video, never by their position, so 
 neither on tiles and their order nor on which other texts and videos are scored.
 """
 
-from typing import Literal
+from collections.abc import Mapping
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -61,3 +62,8 @@ class KeyedNoise:
             else:
                 torch.randn(trials, width, generator=generator, out=out)
         return noise.to(texts.device)
+
+
+def scoring_noise(config: Mapping[str, Any], seed: int, *, released: bool) -> KeyedNoise:
+    """The noise that scores are drawn with under a method's configuration; released scoring draws afresh."""
+    return KeyedNoise(seed, "fresh" if released else config.get("noise", "per-text"))

@@ -37,7 +37,7 @@ def blocks_of(parameters: list[Tensor]) -> list[list[Tensor]]:
 
 
 def scaled(tensors: list[Tensor], factor: float) -> list[Tensor]:
-    """The tensors times a factor; in place but for half precision, where a CPU would round the factor too."""
+    """Tensors times a factor: in place, but for half precision, where a CPU would round the factor too."""
     if any(tensor.dtype != torch.float32 for tensor in tensors):
         return list(torch._foreach_mul(tensors, factor))
     torch._foreach_mul_(tensors, factor)

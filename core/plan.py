@@ -67,7 +67,8 @@ def read_past(root: Path) -> Past:
         fingerprint = manifest.get("fingerprints", {}).get("dataset")
         past.states[(spec.canonical(), fingerprint)] = str(status.get("state"))
         if manifest:
-            training, scoring = float(manifest["train_seconds"]), float(manifest["score_seconds"])
+            training = float(manifest["train_seconds"])
+            scoring = float(manifest["index_seconds"]) + float(manifest["query_seconds"])
             # A cell that was continued trained in earlier lives, too, which the wall time leaves out.
             other = max(float(manifest.get("wall_seconds", 0)) - training, scoring)
             past.timings.append(Timing(spec, training, other))

@@ -12,7 +12,7 @@ so nothing here ever needs more than a block of rows, or of columns, at a time.
   X-Pool and T-MASS. An own score that is not finite leaves the query undefined.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
 from typing import Literal
 
@@ -114,12 +114,12 @@ def text_to_video(
 
     Raises `BenchError` naming the pair where a score is not finite, unless `undefined` is "allow".
     """
-    video_of_text = _checked_pairing(scores, video_of_text)
+    video_of_text = check_pairing(scores.shape, video_of_text).to(scores.device)
     own_scores, counts = scores.new_empty(len(scores)), _empty(len(scores), scores)
     for rows in _blocks(*scores.shape):
         block, own = _precise(scores[rows]), video_of_text[rows]
         if undefined == "refuse":
-            _require_finite(block, first_text=rows.start, videos=torch.arange(scores.shape[1]))
+            require_finite(block, first_text=rows.start, videos=torch.arange(scores.shape[1]))
         own_scores[rows] = block.gather(1, own[:, None])[:, 0]
         _fill(counts, rows, compare(block, own_scores[rows], own, tolerance))
     return QueryRecords(
@@ -129,7 +129,7 @@ def text_to_video(
         own_score=own_scores.cpu(),
         counts=_on_cpu(counts),
         candidates=scores.shape[1],
-        several_captions=_several(video_of_text),
+        several_captions=some_has_several(video_of_text),
     )
 
 
@@ -144,17 +144,18 @@ def video_to_text(
 
     Raises `BenchError` naming the pair where a score is not finite, unless `undefined` is "allow".
     """
-    video_of_text = _checked_pairing(scores, video_of_text)
+    video_of_text = check_pairing(scores.shape, video_of_text).to(scores.device)
     videos, group_of_text = torch.unique(video_of_text, return_inverse=True)
     own_scores, counts = scores.new_empty(len(videos)), _empty(len(videos), scores)
     groups = torch.arange(len(videos), device=scores.device)
     for block in _blocks(len(videos), len(scores)):
         columns = _precise(scores[:, videos[block]])
         if undefined == "refuse":
-            _require_finite(columns, first_text=0, videos=videos[block])
-        best = best_captions(columns, group_of_text, len(videos)).T.contiguous()
-        own_scores[block] = best.gather(1, groups[block, None])[:, 0]
-        _fill(counts, block, compare(best, own_scores[block], groups[block], tolerance))
+            require_finite(columns, first_text=0, videos=videos[block])
+        own_scores[block], part = compare_groups(
+            columns, groups[block], group_of_text, len(videos), tolerance
+        )
+        _fill(counts, block, part)
     counts.best_wrong.copy_(videos[counts.best_wrong])
     return QueryRecords(
         direction="v2t",
@@ -163,8 +164,20 @@ def video_to_text(
         own_score=own_scores.cpu(),
         counts=_on_cpu(counts),
         candidates=len(videos),
-        several_captions=_several(video_of_text),
+        several_captions=some_has_several(video_of_text),
     )
+
+
+def compare_groups(
+    columns: Tensor, own: Tensor, group_of_text: Tensor, groups: int, tolerance: float
+) -> tuple[Tensor, Counts]:
+    """Own scores `(v,)` and counts of videos as queries among G caption groups.
+
+    Scores `(N, v)` in `columns`; each video's own group in `own` `(v,)`; `group_of_text` `(N,)`; all int64.
+    """
+    best = best_captions(columns, group_of_text, groups).T.contiguous()
+    own_scores = best.gather(1, own[:, None])[:, 0]
+    return own_scores, compare(best, own_scores, own, tolerance)
 
 
 def best_captions(scores: Tensor, group_of_text: Tensor, groups: int) -> Tensor:
@@ -204,27 +217,32 @@ def _precise(scores: Tensor) -> Tensor:
     return scores if scores.dtype == torch.float64 else scores.float()
 
 
-def _several(video_of_text: Tensor) -> bool:
+def some_has_several(video_of_text: Tensor) -> bool:
+    """Whether some video has more than one caption."""
     return bool((video_of_text.bincount() > 1).any())
 
 
-def _checked_pairing(scores: Tensor, video_of_text: Tensor) -> Tensor:
-    if scores.ndim != 2 or 0 in scores.shape:
-        raise BenchError(f"nothing to rank: scores of shape {tuple(scores.shape)}, expected (texts, videos)")
-    if video_of_text.shape != scores.shape[:1]:
-        raise BenchError(
-            f"{len(scores)} texts are scored, but {len(video_of_text)} have a video to belong to"
-        )
-    outside = (video_of_text < 0) | (video_of_text >= scores.shape[1])
+def check_pairing(shape: Sequence[int], video_of_text: Tensor) -> Tensor:
+    """The pairing, if it names one of V videos for each of N texts of scores of a shape `(N, V)`.
+
+    Raises `BenchError` where it does not.
+    """
+    if len(shape) != 2 or 0 in shape:
+        raise BenchError(f"nothing to rank: scores of shape {tuple(shape)}, expected (texts, videos)")
+    texts, videos = shape
+    if video_of_text.shape != (texts,):
+        raise BenchError(f"{texts} texts are scored, but {len(video_of_text)} have a video to belong to")
+    outside = (video_of_text < 0) | (video_of_text >= videos)
     if bool(outside.any()):
         text = int(outside.nonzero()[0])
         raise BenchError(
-            f"text {text} is said to belong to video {int(video_of_text[text])} of {scores.shape[1]} videos"
+            f"text {text} is said to belong to video {int(video_of_text[text])} of {videos} videos"
         )
-    return video_of_text.to(scores.device)
+    return video_of_text
 
 
-def _require_finite(scores: Tensor, first_text: int, videos: Tensor) -> None:
+def require_finite(scores: Tensor, first_text: int, videos: Tensor) -> None:
+    """Raises `BenchError` naming the first pair of a block of scores that is not finite."""
     if not bool(scores.isfinite().all()):
         text, column = (~scores.isfinite()).nonzero()[0].tolist()
         value = float(scores[text, column])

@@ -37,8 +37,11 @@ class Result:
     records: QueryRecords
     top: TopLists
     """The best candidates of each query, in the order of the records."""
+    engine: str
+    """What scored: `exact`, or the modules and why."""
     similarities: Similarities | None = None
-    """Of all pairs; None where scores are no cosines, and in video-to-text, which sees the same ones."""
+    """Of all pairs; None where scores are no cosines, where they were ranked in strips, and in video-to-text,
+    which sees the same ones."""
 
 
 def write_results(
@@ -92,6 +95,8 @@ def entry(spec: RunSpec, split: Split, result: Result, data: Mapping[str, Any]) 
             "noise_seed": spec.seeds.noise,
             "text_tokens": spec.text_tokens,
             "gallery_fingerprint": split.fingerprint,
+            "engine": result.engine,
+            "matmul_precision": spec.evaluation.precision,
             "data": dict(data),
         },
         "metrics": {policy: metrics_record(records, policy) for policy in TIE_POLICIES},

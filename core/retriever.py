@@ -106,12 +106,13 @@ class Retriever(nn.Module):
     def frame_embeds(self, pixels: Tensor, mask: Tensor) -> Tensor:
         """Embeddings `(V, F, D)` of frames `(V, F, h, w, 3)` uint8 with their mask `(V, F)`.
 
-        Where the method asks for patches, with the patch tokens behind the embedding, `(V, F, 1 + P, D)`.
+        Where patches are asked for, with the patch tokens behind the embedding, `(V, F, 1 + P, D)`.
         """
-        encode = (
-            self.backbone.encode_image_tokens if self.method.uses_patches else self.backbone.encode_images
-        )
-        return encode(pixels.flatten(0, 1), mask.flatten()).unflatten(0, mask.shape)
+        encode = self.backbone.encode_images
+        if self.features.patches is not None:
+            encode = self.backbone.encode_image_tokens
+        embeds: Tensor = encode(pixels.flatten(0, 1), mask.flatten()).unflatten(0, mask.shape)
+        return embeds
 
     def pictured(self, videos: Videos, embeds: Tensor) -> Videos:
         """The videos with what `frame_embeds` gave in place of their cached pictures."""

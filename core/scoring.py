@@ -8,7 +8,7 @@ reference that the algebra is held against, and what scores where a method names
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import torch
@@ -19,7 +19,7 @@ from core.encoders.weights import fingerprint
 from core.errors import BenchError
 from core.guards import check_texts, check_videos, self_check
 from core.method import Dimensions, Method, NoiseSource
-from core.tiles import Tile, blocks, deep_shape, default_tile_bytes, scored_in_room, wide_shape
+from core.tiles import Tile, blocks, deep_shape, default_tile_bytes, in_room, scored_in_room, wide_shape
 
 Condition = Literal["query", "released"]
 """`query`: leak-free. `released`: as the authors' evaluation code scores, own-caption leak included."""
@@ -57,6 +57,11 @@ class ScoringIndex:
     def __len__(self) -> int:
         return len(self.rows)
 
+    def __getitem__(self, part: slice) -> "ScoringIndex":
+        """The index of some of the videos."""
+        basis = None if self.basis is None else self.basis[part]
+        return replace(self, rows=self.rows[part], basis=basis)
+
     @property
     def engine(self) -> str:
         """What scores, with the reason where it is not the exact engine; for a run's protocol."""
@@ -87,13 +92,18 @@ def build_index(
     check_videos(videos)
     obstacle = method.exact_obstacle if engine == "exact" else "as asked"
     with exact_arithmetic(method):
-        rows = Rows.collect((method.index(videos[part]) for part in blocks(len(videos), chunk)), len(videos))
+        rows = in_chunks(lambda part: method.index(videos[part]), len(videos), chunk)
         basis = None
         if not obstacle:
-            parts = (method.exact_index(rows[part]) for part in blocks(len(videos), chunk))
-            basis = Rows.collect(parts, len(videos))
+            basis = in_chunks(lambda part: method.exact_index(rows[part]), len(videos), chunk)
             self_check(method, videos, rows, basis)
     return ScoringIndex(rows, basis, obstacle, fingerprint(method.state_dict()), method.dimensions)
+
+
+def in_chunks(make: Callable[[slice], Rows], count: int, chunk: int) -> Rows:
+    """What `make` returns of `count` videos, asked for `chunk` at a time or, without room, fewer."""
+    made = (rows for part in blocks(count, chunk) for _, rows in in_room(make, part))
+    return Rows.collect(made, count)
 
 
 def check_index(method: Method, index: ScoringIndex) -> None:
@@ -135,17 +145,24 @@ def score_tiles(
         yield from released_tiles(method, texts, index, noise, pairing, precision)
         return
     exact, held = (False, index.rows) if index.basis is None else (True, index.basis)
-    score = method.exact_score if exact else method.score
     floats = method.exact_floats_per_pair if exact else method.floats_per_pair
     pairs = max(1, (tile_bytes or default_tile_bytes(texts.embeds.device, exact)) // (4 * floats))
     rows, columns = (deep_shape if exact else wide_shape)(pairs, len(texts), len(index))
     for block in blocks(len(texts), rows):
         with exact_arithmetic(method, precision):
-            asked = method.exact_queries(texts[block], noise) if exact else texts[block]
+            score = scorer(method, texts[block], noise, exact=exact)
         for part in blocks(len(index), columns):
             with exact_arithmetic(method, precision):
-                scores = scored_in_room(lambda n, v: score(n, v, noise), asked, held[part])
+                scores = score(held[part])
             yield Tile(block, part, scores)
+
+
+def scorer(method: Method, texts: Texts, noise: NoiseSource, *, exact: bool) -> Callable[[Rows], Tensor]:
+    """Scores `(n, v)` of some texts as a function of bases or, by the modules, of rows of videos."""
+    if exact:
+        queries = method.exact_queries(texts, noise)
+        return lambda videos: scored_in_room(lambda n, v: method.exact_score(n, v, noise), queries, videos)
+    return lambda videos: scored_in_room(lambda n, v: method.score(n, v, noise), texts, videos)
 
 
 def released_tiles(
@@ -163,10 +180,14 @@ def released_tiles(
     score = method.released_score if index.basis is None else method.exact_released_score
     columns = max(1, min(RELEASED_VIDEOS, RELEASED_BYTES // (4 * len(texts))))
     own = pairing.to(texts.embeds.device)
-    for part in blocks(len(index), columns):
+
+    def scored(part: slice) -> Tensor:
         with exact_arithmetic(method, precision):
-            scores = score(texts, index.rows[part], own - part.start, noise)
-        yield Tile(slice(0, len(texts)), part, scores)
+            return score(texts, index.rows[part], own - part.start, noise)
+
+    for block in blocks(len(index), columns):
+        for part, scores in in_room(scored, block):
+            yield Tile(slice(0, len(texts)), part, scores)
 
 
 def score_matrix(

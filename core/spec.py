@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from core.datasets import find_dataset
 from core.errors import BenchError, unknown_name
 from core.method import find_method
-from core.scoring import Condition
+from core.scoring import Condition, Engine, Precision
 
 SCHEMA = 2
 """Version of the run directory's files; a reader refuses another one."""
@@ -106,6 +106,12 @@ class EvaluationSpec(Frozen):
     """Whose captions fill QB-Norm's bank of queries."""
     qb_bank_size: int = Field(default=500, ge=1)
     """At most this many captions of the bank's split, evenly spaced."""
+    engine: Engine = "exact"
+    """`exact`: by algebra where the method has it, else by its modules. `modules`: by its modules."""
+    precision: Precision = "float32"
+    """Of products of float32 matrices in scoring; below float32 scores are approximate, and say so."""
+    memory_budget: int = Field(default=2048, ge=1)
+    """MiB that the similarity matrix may take; a larger one is ranked in strips, without rescoring."""
     tie_tolerance: float = Field(default=1e-6, ge=0)
     """Scores (cosines) tie when they differ by at most this much."""
 

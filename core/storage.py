@@ -158,8 +158,7 @@ class Store:
     @property
     def undecodable(self) -> NDArray[np.bool_]:
         """`(V,)` True for clips without a picture that decodes, which have no real frame; see `reason`."""
-        empty: NDArray[np.bool_] = ~self.mask.any(axis=1)
-        return empty
+        return np.asarray(~self.mask.any(axis=1))
 
     @property
     def shards(self) -> range:

@@ -75,7 +75,8 @@ def prepare_store(
         first = int(store.undecodable.argmax())
         raise BenchError(
             f"{store.undecodable.sum()} of {len(store)} clips have no picture that decodes; first: "
-            f"{videos[first].path}: {store.reason[first]}; replace them and delete {folder}"
+            f"{videos[first].path}: {store.reason[first]}; replace them and delete {folder}, "
+            "or pass --missing count-as-miss or drop to go on"
         )
     return store
 
@@ -153,9 +154,10 @@ def _decode_all(
     videos = [video for shard in shards for video in shard.videos]
     needed = estimate(videos, settings)
     processes = min(workers, len(shards))
+    by = f"{processes} processes" if processes > 1 else "one process"
     progress.say(
         f"decoding {len(videos):,} clips once: about {bytes_in_words(needed.size)} in {folder}, "
-        f"about {seconds_in_words(needed.seconds / processes)} with {processes} processes"
+        f"about {seconds_in_words(needed.seconds / processes)} with {by}"
     )
     require_space(folder, needed.size)
     failures: list[str] = []
@@ -166,7 +168,8 @@ def _decode_all(
             advance(len(shard.videos), "")
     if failures:
         raise BenchError(
-            f"{len(failures)} of {len(videos)} clips have no picture that decodes; first: {failures[0]}"
+            f"{len(failures)} of {len(videos)} clips have no picture that decodes; first: {failures[0]}; "
+            "replace them, or pass --missing count-as-miss or drop to go on"
         )
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from math import isqrt
+from typing import TypeVar
 
 import torch
 from torch import Tensor
@@ -16,6 +17,12 @@ EXACT_TILE_BYTES = 8 * 2**20
 """Temporaries of a tile that the exact engine scores on the CPU; they should stay near its cache."""
 DEVICE_TILE_BYTES = 512 * 2**20
 """Either on an accelerator, where launching a kernel costs more than running it on a small tile."""
+
+
+Asked = TypeVar("Asked", bound=Rows)
+"""Texts, or what a method made of them."""
+Made = TypeVar("Made")
+"""What is computed of some videos."""
 
 
 @dataclass(frozen=True)
@@ -46,9 +53,8 @@ def deep_shape(pairs: int, texts: int, videos: int) -> tuple[int, int]:
 
     The exact engine multiplies small matrices per video by long rows of texts.
     """
-    depth = max(1, min(texts, isqrt(16 * pairs)))
-    width = max(1, min(videos, pairs // depth))
-    return max(1, min(texts, pairs // width)), width
+    depth = max(1, min(texts, isqrt(16 * pairs), pairs))
+    return depth, max(1, min(videos, pairs // depth))
 
 
 def blocks(total: int, size: int) -> Iterator[slice]:
@@ -56,7 +62,7 @@ def blocks(total: int, size: int) -> Iterator[slice]:
     return (slice(start, min(start + size, total)) for start in range(0, total, size))
 
 
-def scored_in_room(score: Callable[[Rows, Rows], Tensor], texts: Rows, videos: Rows) -> Tensor:
+def scored_in_room(score: Callable[[Asked, Rows], Tensor], texts: Asked, videos: Rows) -> Tensor:
     """`score(texts, videos)` `(n, v)`, from halves of the longer side where the device's memory is too small.
 
     Raises `BenchError` where there is no room for a single pair.
@@ -74,6 +80,26 @@ def scored_in_room(score: Callable[[Rows, Rows], Tensor], texts: Rows, videos: R
         halves = [scored_in_room(score, texts, videos[part]) for part in halved(len(videos))]
         return torch.cat(halves, dim=1)
     return torch.cat([scored_in_room(score, texts[part], videos) for part in halved(len(texts))])
+
+
+def in_room(compute: Callable[[slice], Made], part: slice) -> Iterator[tuple[slice, Made]]:
+    """`compute(part)` of some videos, or of halves of them where the device's memory is too small.
+
+    Raises `BenchError` where there is no room for a single video.
+    """
+    try:
+        made = compute(part)
+    except torch.OutOfMemoryError as error:
+        if part.stop - part.start == 1:
+            raise BenchError(
+                f"the device has no memory for video {part.start} alone; free some of it, or hide the device "
+                "(CUDA_VISIBLE_DEVICES=) to score on the CPU"
+            ) from error
+    else:
+        yield part, made
+        return
+    for half in halved(part.stop - part.start):
+        yield from in_room(compute, slice(part.start + half.start, part.start + half.stop))
 
 
 def halved(count: int) -> tuple[slice, slice]:

@@ -32,6 +32,12 @@ def top_lists(scores: Tensor, video_of_text: Tensor, direction: Direction, kept:
     if direction == "v2t":
         videos, group = torch.unique(video_of_text, return_inverse=True)
         scores = best_captions(scores[:, videos], group, len(videos)).T
+    return best_of(videos.expand(len(scores), -1), scores, kept)
+
+
+def best_of(videos: Tensor, scores: Tensor, kept: int) -> TopLists:
+    """The best `kept` of some candidates `(Q, C)` by their scores; equal ones keep their order."""
     known = scores.masked_fill(scores.isnan(), -torch.inf)
     best = known.sort(dim=1, descending=True, stable=True)
-    return TopLists(videos[best.indices[:, :kept]].cpu(), best.values[:, :kept].float().cpu())
+    chosen = videos.gather(1, best.indices[:, :kept])
+    return TopLists(chosen.cpu(), best.values[:, :kept].float().cpu())

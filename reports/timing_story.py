@@ -65,8 +65,8 @@ def story(costs: Costs) -> list[str]:
     whole, method = seconds[0], seconds[-1]
     loops, noise, vectors = (f"{100 * (more - less) / whole:.0f} %" for more, less in pairwise(seconds))
     return [
-        f"STP takes {paper:.1f}x as long as DASP in the paper; here {released} by the released procedure, "
-        f"{tiles} by tiles, {shared} by tiles with one draw per text, {exact} exactly.",
+        f"STP takes {paper:.1f}x as long as DASP in the paper; here {released} by the released procedure "
+        f"(extrapolated), {tiles} by tiles, {shared} by tiles with one draw per text, {exact} exactly.",
         f"As released, STP adds {whole:.3g} s to unperturbed scoring. Of these {loops} are loops over "
         f"videos, trials and pairs, {noise} noise drawn anew for every pair, {vectors} vectors built for "
         f"every pair; {100 * method / whole:.1f} % ({method:.3g} s) are the method: its trials, by algebra.",

@@ -64,7 +64,7 @@ def measurements_table(study: Study) -> Table:
         f"{CLOCKS[study.clock]} The index, once per gallery, is not part of the other columns.",
         "sample: so many texts were scored, and their time is scaled up. `as released` runs on so many texts "
         "and videos; every stage is scaled by its own power of the size (pairs by the square, the last "
-        "product by the cube), as if every video had a caption.",
+        "product by the cube), as if every video had a caption: a floor, for a small run fits the caches.",
         "p50, p95, p99: one query alone, wall time. peak: what scoring the sample takes above features and "
         "index.",
         "GFLOP: two per multiply-add, by hand; profiler: torch's counter, matrix products only. GEMM: "

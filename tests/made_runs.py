@@ -110,7 +110,16 @@ def add_result(
     split = Split(videos, tuple(captions), tuple(video_of_text.tolist()))
     gates = directory.read_json("metrics.json")["gates"]
     results = [
-        Result("test", "query", "none", "none", 1e-6, records, top_lists(scores, video_of_text, direction))
+        Result(
+            "test",
+            "query",
+            "none",
+            "none",
+            1e-6,
+            records,
+            top_lists(scores, video_of_text, direction),
+            "exact",
+        )
         for direction, records in (
             ("t2v", text_to_video(scores, video_of_text)),
             ("v2t", video_to_text(scores, video_of_text)),

@@ -54,19 +54,17 @@ def main(file: Annotated[Path, typer.Argument(help="JSON of pytest-benchmark.")]
     Example: python -m benchmarks.timing.ratios timing.json
     """
     entries = read_entries(file)
-    ratios = Table("texts x videos", "exact against tiled modules", "with index", "score only")
-    for row in ratio_rows(entries):
-        ratios.add_row(*row)
-    console.print(ratios)
-    growth = Table("twice the texts", "time")
-    for pair in growth_rows(entries):
-        growth.add_row(*pair)
-    if growth.row_count:
-        console.print(growth)
-    memory = Table("memory of scoring above index and scores", "peak")
-    for pair in memory_rows(entries):
-        memory.add_row(*pair)
-    console.print(memory)
+    tables = (
+        (ratio_rows, ("texts x videos", "exact against tiled modules", "with index", "score only")),
+        (growth_rows, ("twice the texts", "time")),
+        (memory_rows, ("memory of scoring above index and scores", "peak")),
+    )
+    for rows, columns in tables:
+        table = Table(*columns)
+        for row in rows(entries):
+            table.add_row(*row)
+        if table.row_count:
+            console.print(table)
 
 
 if __name__ == "__main__":

@@ -6,12 +6,13 @@ annotation needs are refused before they fill the memory.
 
 import csv
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, NoReturn, TypeVar
+from typing import Any, NoReturn, TypeVar
 
-from pydantic import AfterValidator, TypeAdapter, ValidationError
+from pydantic import TypeAdapter, ValidationError
 
+from core.datasets.fields import Check, checked_name, problem, shown
 from core.errors import BenchError
 
 LINE_LIMIT = 1_000_000
@@ -19,40 +20,8 @@ LINE_LIMIT = 1_000_000
 FILE_LIMIT = 2**30
 """Bytes of a JSON file, which is parsed whole; the largest official one has about 60 MB."""
 DELIMITERS = (",", ";", "\t", "|")
-NO_CAPTION = frozenset({"", "nan", "none", "null"})
-"""What an empty cell becomes when a table has gone through pandas or a database."""
 
-Check = Callable[[str], str]
-"""Takes the text of a cell and returns its value; raises `ValueError` saying what is wrong with it."""
 Content = TypeVar("Content")
-
-
-def checked_name(text: str) -> str:
-    """The name of a file or a video; raises `ValueError` for an empty one and one that holds a path."""
-    name = text.strip()
-    if not name:
-        raise ValueError("the video has no name")
-    if name in (".", "..") or any(mark in name for mark in "/\\\0"):
-        raise ValueError(f"the name {shown(name)} leads out of the data set's folder")
-    return name
-
-
-def checked_caption(text: str) -> str:
-    """A caption as it is; raises `ValueError` where there is none."""
-    if text.strip().casefold() in NO_CAPTION:
-        raise ValueError(f"the caption is {shown(text)}; give it a text or take it out")
-    return text
-
-
-Name = Annotated[str, AfterValidator(checked_name)]
-"""A video's name in a JSON file."""
-Caption = Annotated[str, AfterValidator(checked_caption)]
-"""A caption in a JSON file."""
-
-
-def shown(text: str) -> str:
-    """A piece of a file as it can stand in a line: quoted, control characters escaped, at most 60 of it."""
-    return repr(text if len(text) <= 60 else text[:57] + "...")
 
 
 def read_lines(path: Path) -> Iterator[tuple[int, str]]:
@@ -133,10 +102,7 @@ def read_json(path: Path, kind: type[Content]) -> Content:
             "take a whole copy of the file"
         ) from error
     except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(map(str, first["loc"])) or "the file"
-        reason = first["msg"].removeprefix("Value error, ")
-        raise BenchError(f"{path}: {place}: {reason}; mend or replace the file") from error
+        raise BenchError(f"{path}: {problem(error)}; mend or replace the file") from error
     except (ValueError, RecursionError) as error:
         raise BenchError(f"{path}: {error}; mend or replace the file") from error
 

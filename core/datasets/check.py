@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 from core.datasets.base import Video
 from core.datasets.listing import split_of
@@ -63,8 +63,10 @@ class Check:
     """The data set."""
     files: Mapping[str, str]
     """SHA-256 of each annotation file by its name."""
+    options: Mapping[str, Any]
+    """Its options, which decide what is looked for."""
     protocol: Mapping[str, str]
-    """What the data set adds to the protocol of a result."""
+    """What else it adds to the protocol of a result."""
     splits: Sequence[SplitCheck]
     """Each split, in the order of the data set."""
     problems: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
@@ -103,6 +105,7 @@ def check_dataset(
     return Check(
         name=data.name,
         files={path.name: digest(path) for path in listing.files},
+        options=options.model_dump(mode="json"),
         protocol=listing.protocol,
         splits=[
             counted(

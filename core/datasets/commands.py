@@ -8,10 +8,10 @@ from rich.console import Console
 
 from core.datasets import REAL, find_dataset
 from core.datasets.check import check_dataset
+from core.datasets.check_table import check_json, show_check
 from core.datasets.locations import Location, location_of, require_location, save_location
 from core.datasets.options import DataOptions
 from core.datasets.real import RealDataset, survey
-from core.datasets.show import check_json, show_check
 from core.errors import BenchError
 from core.progress import Bars, Silent
 from core.scheduler import default_workers

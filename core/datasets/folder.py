@@ -11,7 +11,8 @@ from typing import Annotated, Literal, get_args
 
 from pydantic import AfterValidator, BaseModel, Field, TypeAdapter, ValidationError
 
-from core.datasets.annotations import Caption, checked_caption, read_lines, read_table, shown
+from core.datasets.annotations import read_lines, read_table
+from core.datasets.fields import Caption, checked_caption, problem, shown
 from core.datasets.holdout import held_out
 from core.datasets.listing import Listing, Row, in_containers, with_validation
 from core.datasets.options import HeldOutOptions
@@ -81,9 +82,7 @@ def read_rows(path: Path) -> tuple[list[Row], list[str]]:
 
 def read(tree: Tree, options: FolderOptions) -> Listing:
     """A user's own data as the caption file lists it."""
-    only = next(iter(tree.files)) if len(tree.files) == 1 else ""
-    path = tree.annotation(only) if only else tree.require(*CAPTION_FILES)
-    assert path is not None
+    path = tree.single or tree.require(*CAPTION_FILES)
     rows, names = read_rows(path)
     if names:
         parts: dict[str, list[Row]] = {name: [] for name in get_args(SplitName)}
@@ -113,10 +112,7 @@ def _parsed(path: Path, number: int, line: str) -> _Line:
     try:
         return TypeAdapter(_Line).validate_json(line)
     except ValidationError as error:
-        first = error.errors()[0]
-        place = "".join(f"{part}: " for part in first["loc"])
-        reason = first["msg"].removeprefix("Value error, ")
-        raise BenchError(f"{path}, line {number}: {place}{reason}") from error
+        raise BenchError(f"{path}, line {number}: {problem(error)}") from error
 
 
 FOLDER = RealDataset(

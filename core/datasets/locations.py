@@ -9,6 +9,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from core.datasets.fields import problem
 from core.errors import BenchError
 from core.settings import read_settings, write_setting
 
@@ -36,10 +37,8 @@ def find_location(name: str) -> Location | None:
     try:
         return Location.model_validate(table)
     except ValidationError as error:
-        first = error.errors()[0]
-        key = ".".join(map(str, first["loc"]))
         raise BenchError(
-            f"bench.toml: [{SECTION}.{name}] {key}: {first['msg']}; write it anew with bench data add"
+            f"bench.toml: [{SECTION}.{name}] {problem(error)}; write it anew with bench data add"
         ) from error
 
 

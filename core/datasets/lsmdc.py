@@ -9,7 +9,8 @@ sentence and the two clips that the released loaders skip as broken are left out
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from core.datasets.annotations import checked_caption, checked_name, distinct, read_lines
+from core.datasets.annotations import distinct, read_lines
+from core.datasets.fields import checked_caption, checked_name
 from core.datasets.listing import Listing, Row, in_containers, with_validation
 from core.datasets.options import HeldOutOptions
 from core.datasets.real import RealDataset

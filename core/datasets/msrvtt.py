@@ -13,16 +13,8 @@ from typing import Literal
 
 from pydantic import BaseModel, Field
 
-from core.datasets.annotations import (
-    Caption,
-    Name,
-    checked_caption,
-    checked_name,
-    distinct,
-    read_json,
-    read_names,
-    read_table,
-)
+from core.datasets.annotations import distinct, read_json, read_names, read_table
+from core.datasets.fields import Caption, Name, checked_caption, checked_name
 from core.datasets.listing import Listing, Row, in_containers, with_validation
 from core.datasets.options import HeldOutOptions
 from core.datasets.real import RealDataset
@@ -205,7 +197,7 @@ def read(tree: Tree, options: MsrvttOptions) -> Listing:
         ),
         file_names=lambda video: in_containers(video, ".mp4", ".webm"),
         files=[*sentences.files, *test_files, *train_files],
-        protocol={"test set": "1k-A", "training set": options.train},
+        protocol={"test set": "1k-A"},
         expected={"train + val": (VIDEOS[options.train], None), "test": (1_000, 1_000)},
     )
 

@@ -24,6 +24,8 @@ class Tree:
     """The folder that was named, or the one of the single file that was named."""
     files: dict[str, list[Path]] = field(repr=False)
     """Name of a file -> where files of that name lie, in the order of their paths."""
+    single: Path | None = None
+    """The file itself, where a file was named and no folder."""
 
     @classmethod
     def walk(cls, root: Path) -> "Tree":
@@ -33,7 +35,7 @@ class Tree:
         than any data set.
         """
         if root.is_file():
-            return cls(root.parent, {_key(root.name): [root]})
+            return cls(root.parent, {_key(root.name): [root]}, root)
         if not root.is_dir():
             raise BenchError(f"{root}: no such folder; name the data set's folder with --root")
         files: dict[str, list[Path]] = {}

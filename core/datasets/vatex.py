@@ -11,7 +11,8 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, Field
 
-from core.datasets.annotations import Caption, Name, distinct, read_json, read_names
+from core.datasets.annotations import distinct, read_json, read_names
+from core.datasets.fields import Caption, Name
 from core.datasets.listing import Listing, Row, in_containers
 from core.datasets.options import DataOptions
 from core.datasets.real import RealDataset
@@ -92,10 +93,7 @@ def read(tree: Tree, options: VatexOptions) -> Listing:
         splits={split: rows_of(path, captions, each[split] == 1) for split, path in lists.items()},
         file_names=file_names,
         files=[*files, *lists.values()],
-        protocol={
-            "test set": "HGR's half of the official validation part",
-            "test captions": options.captions,
-        },
+        protocol={"test set": "HGR's half of the official validation part"},
         expected={split: (count, count * each[split]) for split, count in COUNTS.items()},
     )
 

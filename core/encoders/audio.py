@@ -175,7 +175,9 @@ def _pretrained(folder: Path, kind: str) -> tuple[Any, Any]:
     """
     import transformers  # late: it takes seconds, which a report or a decoding worker should not wait
 
-    transformers.utils.logging.disable_progress_bar()  # type: ignore[no-untyped-call]  # files load at once
+    # Files load at once, and heads that nobody asks for are no news; weights that lack are refused below.
+    transformers.utils.logging.disable_progress_bar()  # type: ignore[no-untyped-call]
+    transformers.utils.logging.set_verbosity_error()  # type: ignore[no-untyped-call]
     model_class: Any
     extractor_class: Any
     model_class, extractor_class = {

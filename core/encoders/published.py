@@ -2,8 +2,8 @@
 
 Looked for in this order: the folders of the variable `BENCH_WEIGHTS`, the folder that `bench.toml` names
 (`[weights]` `folder = "DIR"`), the Hugging Face cache, the cache of OpenAI's and open_clip's downloads,
-torch's hub. What is nowhere is downloaded from the Hugging Face
-hub by its own library, unless the user is offline.
+torch's hub. What is nowhere is downloaded from the Hugging Face hub by its own library, unless the user
+is offline. Where two repositories are named they hold the same weights.
 """
 
 import json
@@ -56,8 +56,8 @@ CLIP = (_clip("ViT-B-32", 32), _clip("ViT-B-16", 16))
 AUDIO = (
     Published("whisper-base", ("openai/whisper-base",)),
     Published("whisper-small", ("openai/whisper-small",)),
-    Published("wav2vec2-base", ("facebook/wav2vec2-base-960h", "facebook/wav2vec2-base")),
-    Published("wav2vec2-large", ("facebook/wav2vec2-large-960h", "facebook/wav2vec2-large")),
+    Published("wav2vec2-base", ("facebook/wav2vec2-base-960h",)),
+    Published("wav2vec2-large", ("facebook/wav2vec2-large-960h",)),
     Published("ast", ("MIT/ast-finetuned-audioset-10-10-0.4593",)),
 )
 """Audio encoders of Radford et al. 2022, Baevski et al. 2020 and Gong et al. 2021."""
@@ -66,11 +66,16 @@ PUBLISHED = {entry.name: entry for entry in (*CLIP, *AUDIO)}
 
 
 def is_model_folder(folder: Path) -> bool:
-    """Whether a folder has the configuration and the weights of open_clip's or transformers' layout."""
-    return any(
-        (folder / config).is_file() and any((folder / weights).is_file() for weights in files)
+    """Whether a folder has the configuration and the weights of open_clip's or transformers' layout.
+
+    timm's layout has the file names of transformers' and no `model_type`.
+    """
+    whole = [
+        config
         for config, files in LAYOUTS.items()
-    )
+        if (folder / config).is_file() and any((folder / weights).is_file() for weights in files)
+    ]
+    return bool(whole) and (whole != ["config.json"] or bool(model_type(folder)))
 
 
 def own_folders() -> list[Path]:

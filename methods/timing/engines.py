@@ -36,9 +36,13 @@ class EngineSide:
         self.device = texts.embeds.device
         self.noise = work.noise_source()
         self.obstacle = method.exact_obstacle if implementation == "exact" else ""
+        """Why it is not to be had; empty where it is."""
         self.index = self.built(videos[:WARM_UP])
+        """Of the last `build`, at first of a few videos as a warm-up."""
         self.sampled = len(texts)
+        """Texts that `query` scores."""
         self.peak: int | None = None
+        """Bytes that `query` takes at most; None where the system does not say."""
 
     def built(self, videos: Videos) -> ScoringIndex:
         """The index of some videos."""

@@ -47,10 +47,12 @@ class ReleasedSide:
     def __init__(self, work: Work, method: Method, setting: Setting, size: int, device: torch.device) -> None:
         self.work, self.method, self.size = work, method, size
         self.obstacle = released_obstacle(work, method)
+        """Why there is nothing to time; empty where there is."""
         self.texts = random_texts(size, setting, device).embeds
         with exact_arithmetic(method):
             self.index = method.index(random_videos(size, setting, device))
         self.laps: list[Mapping[str, Seconds]] = []
+        """Seconds per stage, of every run."""
 
     def query(self) -> None:
         """Runs the procedure once and keeps its laps."""

@@ -6,9 +6,9 @@ from typing import Literal, cast, get_args
 
 import torch
 
+from core.axes import has_axis
 from core.batch import Texts, Videos
 from core.errors import unknown_name
-from core.matrix import has_axis
 from core.method import Dimensions, Method, find_method
 from core.noise import KeyedNoise, NoiseMode
 

@@ -209,7 +209,7 @@ def test_a_checkpoint_is_scored_and_not_trained_unless_asked(
     invoke: Callable[..., Result], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     seen: list[Any] = []
-    monkeypatch.setattr("core.pipeline.plan", lambda cells, runs: seen.extend(cells))
+    monkeypatch.setattr("core.plan.show", lambda cells, *_: seen.extend(cells))
     options = ["--methods", "tmass", "--datasets", AVWORLD_TINY, "--dry-run", "--checkpoint"]
     invoke("run", *options, tmp_path / "model.pth")
     invoke("run", *options, tmp_path / "model.pth", "--set", "training.epochs=2")

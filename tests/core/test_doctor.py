@@ -69,8 +69,8 @@ def test_a_machine_without_data_and_published_weights_lacks_nothing(examine):
 
 def test_weights_are_named_with_their_place(examine, home):
     (home / "weights" / "whisper-base").mkdir(parents=True)
-    for file in ("config.json", "model.safetensors"):
-        (home / "weights" / "whisper-base" / file).touch()
+    (home / "weights" / "whisper-base" / "config.json").write_text('{"model_type": "whisper"}')
+    (home / "weights" / "whisper-base" / "model.safetensors").touch()
     found = examine()[1]["whisper-base"]
     assert (found["state"], found["value"]) == ("ok", str(home / "weights" / "whisper-base"))
 

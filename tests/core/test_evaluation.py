@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from itertools import product
 from pathlib import Path
 
@@ -13,10 +14,11 @@ from torch import Tensor
 
 from core.cells import Materials, build_method
 from core.errors import BenchError
-from core.evaluation import bank_of, both_directions, encode, evaluate, recall_at_1, rescored, scores_of
+from core.evaluation import bank_of, both_directions, evaluate, recall_at_1, rescored
 from core.progress import Silent
 from core.retriever import SplitData
 from core.runs import RunDirectory
+from core.split_scores import check_budget, encode, scores_of
 
 
 @pytest.fixture(scope="module")
@@ -74,7 +76,7 @@ def test_only_leak_free_scoring_shares_its_noise_between_videos(
 ) -> None:
     def scores(condition: str, noise: str) -> Tensor:
         retriever, spec = make_retriever("tmass", config__noise=noise)
-        return scores_of(retriever, encode(retriever, data["val"]), condition, spec)
+        return scores_of(retriever, encode(retriever, data["val"], spec), condition, spec)
 
     assert not torch.equal(scores("query", "per-text"), scores("query", "fresh"))
     assert torch.equal(scores("released", "per-text"), scores("released", "fresh"))
@@ -86,7 +88,7 @@ def test_scores_depend_on_the_noise_seed_and_on_nothing_drawn_before(
     def scores(seed: int) -> Tensor:
         retriever, spec = make_retriever("tmass", seeds__noise=seed)
         torch.rand(3)
-        return scores_of(retriever, encode(retriever, data["val"]), "query", spec)
+        return scores_of(retriever, encode(retriever, data["val"], spec), "query", spec)
 
     assert torch.equal(scores(0), scores(0))
     assert not torch.equal(scores(0), scores(1))
@@ -110,7 +112,7 @@ def test_the_bank_of_queries_is_spread_evenly_over_its_split(size: int, data: di
 
 def test_rescored_columns_follow_their_formulas(make_retriever: Callable, data: dict[str, SplitData]) -> None:
     retriever, spec = make_retriever("clip4clip", evaluation__qb_bank="val", evaluation__qb_bank_size=20)
-    encoded = encode(retriever, data["test"])
+    encoded = encode(retriever, data["test"], spec)
     scores = scores_of(retriever, encoded, "query", spec)
     found = {
         name: (label, matrix)
@@ -138,7 +140,7 @@ def test_rescored_columns_follow_their_formulas(make_retriever: Callable, data: 
 
 def test_the_released_condition_has_no_bank(make_retriever: Callable, data: dict[str, SplitData]) -> None:
     retriever, spec = make_retriever("clip4clip")
-    encoded = encode(retriever, data["val"])
+    encoded = encode(retriever, data["val"], spec)
     scores = scores_of(retriever, encoded, "released", spec)
     names = [name for name, _, _ in rescored(retriever, encoded, scores, "released", data, spec)]
     assert names == ["none", "dsl"]
@@ -234,3 +236,51 @@ def test_the_best_candidate_is_the_own_video_of_exactly_the_queries_that_rank_it
     certain = leak_free[leak_free["rank_optimistic"] == leak_free["rank_pessimistic"]]
     assert len(certain) > 100
     assert ((first.loc[certain.index] == certain["video"]) == (certain["rank_optimistic"] == 1)).all()
+
+
+def test_a_result_says_what_scored_and_how_precisely(evaluated: Path) -> None:
+    for entry in json.loads((evaluated / "metrics.json").read_text())["results"]:
+        assert (entry["protocol"]["engine"], entry["protocol"]["matmul_precision"]) == ("exact", "float32")
+
+
+@pytest.mark.parametrize(
+    ("overrides", "engine"),
+    [
+        ({"evaluation__engine": "modules"}, "modules (as asked)"),
+        ({"config__fusion": "token"}, "modules (token-level gate)"),
+    ],
+)
+def test_scores_by_the_modules_say_why(
+    make_retriever: Callable, data: dict[str, SplitData], overrides: dict[str, str], engine: str
+) -> None:
+    retriever, spec = make_retriever("gaid", **overrides)
+    assert encode(retriever, data["val"], spec).index.engine == engine
+
+
+def test_ranks_in_strips_are_those_of_the_matrix(
+    evaluated: Path,
+    make_retriever: Callable,
+    materials: Materials,
+    data: dict[str, SplitData],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("core.evaluation.fits", lambda *_: False)
+    monkeypatch.setattr("core.streaming.STRIP", 300)
+    retriever, spec = make_retriever("gaid", evaluation__rescoring=["none"])
+    evaluate(retriever, build_method(spec, materials, seed=1), data, spec, RunDirectory(tmp_path), Silent())
+    whole = pd.read_parquet(evaluated / "queries.parquet").query("rescoring == 'none'").reset_index(drop=True)
+    strips = pd.read_parquet(tmp_path / "queries.parquet")
+    pd.testing.assert_frame_equal(strips, whole, check_exact=False, rtol=0, atol=1e-6)
+
+
+def test_a_rescoring_that_goes_beyond_the_budget_is_refused(
+    make_retriever: Callable, data: dict[str, SplitData]
+) -> None:
+    _, spec = make_retriever("clip4clip", evaluation__memory_budget=1)
+    large = replace(data["test"], tokens=torch.zeros(1000, 4), rows=torch.arange(1000))
+    with pytest.raises(
+        BenchError, match=r"test: dsl, qb-norm need all 1000 x 1000 scores, 4 MiB, and .* is 1; raise"
+    ):
+        check_budget({**data, "test": large}, spec)
+    check_budget({**data, "test": large}, make_retriever("clip4clip", evaluation__memory_budget=4)[1])

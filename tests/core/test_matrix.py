@@ -222,4 +222,4 @@ def test_equal_specs_have_equal_digests_and_other_data_has_another() -> None:
 
 def test_every_axis_and_every_key_that_can_be_idle_is_a_key_of_a_spec() -> None:
     assert set(AXES) <= set(Block.model_fields)
-    assert {*AXES.values(), *IDLE} <= known_keys("gaid")
+    assert {*AXES.values(), *IDLE} <= known_keys("gaid", "avworld-tiny")

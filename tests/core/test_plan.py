@@ -7,7 +7,7 @@ import pytest
 from made_runs import make_run, result
 from rich.console import Console
 
-from core.datasets import find_dataset
+from core.datasets import dataset_fingerprint
 from core.plan import Timing, duration, estimate, read_past, settings, show
 from core.spec import RunSpec, resolve
 
@@ -49,15 +49,29 @@ def test_the_cell_with_the_fewest_other_settings_counts_and_equals_are_averaged(
 
 
 def test_a_cell_that_was_continued_counts_all_its_training(tmp_path: Path) -> None:
-    make_run(tmp_path, {}, [result(40.0)], train_seconds=90.0, score_seconds=4.0, wall_seconds=30.0)
     make_run(
-        tmp_path, {"seeds.data": 1}, [result(40.0)], train_seconds=90.0, score_seconds=4.0, wall_seconds=99
+        tmp_path,
+        {},
+        [result(40.0)],
+        train_seconds=90.0,
+        index_seconds=3.0,
+        query_seconds=1.0,
+        wall_seconds=30.0,
+    )
+    make_run(
+        tmp_path,
+        {"seeds.data": 1},
+        [result(40.0)],
+        train_seconds=90.0,
+        index_seconds=3.0,
+        query_seconds=1.0,
+        wall_seconds=99,
     )
     assert sorted((t.training, t.other) for t in read_past(tmp_path).timings) == [(90, 4), (90, 9)]
 
 
 def test_every_cell_stands_in_the_table_and_the_total_shares_the_workers(tmp_path: Path) -> None:
-    fingerprint = {"dataset": find_dataset(WORLD).fingerprint()}
+    fingerprint = {"dataset": dataset_fingerprint(WORLD, {})}
     make_run(tmp_path, {}, [result(40.0)], train_seconds=50.0, wall_seconds=60.0, fingerprints=fingerprint)
     cells = [gaid(), *(gaid(config__alpha=alpha) for alpha in (0.1, 0.2, 0.3, 0.4))]
     text = printed([*cells, resolve("xpool", WORLD, {})], tmp_path, workers=2)
@@ -72,7 +86,7 @@ def test_a_total_is_not_shorter_than_its_longest_cell(tmp_path: Path) -> None:
 
 
 def test_nothing_is_foretold_of_finished_cells(tmp_path: Path) -> None:
-    make_run(tmp_path, {}, [result(40.0)], fingerprints={"dataset": find_dataset(WORLD).fingerprint()})
+    make_run(tmp_path, {}, [result(40.0)], fingerprints={"dataset": dataset_fingerprint(WORLD, {})})
     assert printed([gaid()], tmp_path).rstrip().endswith("1 cells, 1 of them finished")
 
 

@@ -52,6 +52,7 @@ def results_of(matrix: Tensor, **names: str) -> list[Result]:
             tolerance=TOLERANCE,
             records=of_direction,
             top=top_lists(matrix, pairing, of_direction.direction, kept=4),
+            engine="exact",
         )
         for of_direction in records
     ]
@@ -133,6 +134,8 @@ def test_every_result_carries_its_protocol(tmp_path: Path) -> None:
         "noise_seed": 3,
         "text_tokens": 40,
         "gallery_fingerprint": split().fingerprint,
+        "engine": "exact",
+        "matmul_precision": "float32",
         "data": {"missing": "fail", "paragraph": "none"},
     }
     assert entries[0]["protocol"] == {**common, "queries": len(PAIRING), "gallery": len(STRATA)}

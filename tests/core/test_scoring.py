@@ -1,6 +1,6 @@
 """Tiled scores equal a naive double loop, whatever the tiles."""
 
-from collections.abc import Callable
+from typing import Any
 
 import pytest
 import torch
@@ -9,8 +9,7 @@ from torch import Tensor
 from core.batch import Rows, Texts, Videos, stable_keys
 from core.method import Dimensions, Losses, Method, MethodConfig, NoiseSource
 from core.noise import KeyedNoise
-from core.scoring import build_index, score_matrix
-from core.tiles import deep_shape, wide_shape
+from core.scoring import Precision, build_index, score_matrix
 
 
 class Angles(Method):
@@ -77,12 +76,40 @@ def test_the_released_condition_must_be_told_the_pairing(corpus: tuple[Method, T
         )
 
 
-@pytest.mark.parametrize("shape", [wide_shape, deep_shape])
-@pytest.mark.parametrize("pairs", [1, 3, 10, 1000])
-def test_a_tile_holds_at_most_its_pairs(
-    shape: Callable[[int, int, int], tuple[int, int]], pairs: int
+@pytest.mark.parametrize(
+    ("precision", "name"), [("float32", "highest"), ("tf32", "high"), ("bfloat16", "medium")]
+)
+def test_products_are_as_precise_as_asked_and_no_longer(
+    corpus: tuple[Method, Texts, Videos], precision: Precision, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    rows, columns = shape(pairs, 7, 11)
-    assert 1 <= rows <= 7
-    assert 1 <= columns <= 11
-    assert rows * columns <= max(pairs, 1)
+    method, texts, videos = corpus
+    index, seen, score = build_index(method, videos), set[str](), method.score
+
+    def watched(*arguments: Any) -> Tensor:
+        seen.add(torch.get_float32_matmul_precision())
+        return score(*arguments)
+
+    monkeypatch.setattr(method, "score", watched)
+    before = torch.get_float32_matmul_precision()
+    score_matrix(method, texts, index, noise=KeyedNoise(0, "per-text"), precision=precision)
+    assert seen == {name}
+    assert torch.get_float32_matmul_precision() == before
+
+
+def test_a_device_without_room_gets_smaller_tiles_in_either_condition(
+    corpus: tuple[Method, Texts, Videos], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    method, texts, videos = corpus
+    noise, index, score = KeyedNoise(0, "fresh"), build_index(method, videos), method.score
+
+    def crowded(texts: Texts, index: Rows, noise: NoiseSource) -> Tensor:
+        if len(index) > 2:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return score(texts, index, noise)
+
+    whole = score_matrix(method, texts, index, noise=noise)
+    monkeypatch.setattr(method, "score", crowded)
+    own = torch.zeros(7, dtype=torch.int64)
+    for condition in ("query", "released"):
+        found = score_matrix(method, texts, index, noise=noise, condition=condition, pairing=own)
+        assert torch.allclose(found, whole, atol=1e-6)

@@ -30,8 +30,7 @@ def noise_world(seed: int) -> tuple[Texts, Videos]:
 
 def untrained(name: str) -> Method:
     cls = registered_methods()[name]
-    config = {"trials": 3} | ({"transformer_layers": 1, "resampler_layers": 1} if name == "avigate" else {})
-    return cls(cls.Config(**config), Dimensions(WIDTH, FRAMES, WIDTH)).eval()
+    return cls(cls.Config(), Dimensions(WIDTH, FRAMES, WIDTH)).eval()
 
 
 def hits(scores: Tensor, k: int) -> int:

@@ -16,7 +16,7 @@ from methods.parts.reference import renamed
 from methods.parts.transformer import TransformerBlock
 from methods.tmass import DEAD_SCALAR, TMass
 
-NAMES = sorted(registered_methods())
+NAMES = sorted(name for name, cls in registered_methods().items() if issubclass(cls, ComposedMethod))
 
 
 def authors_state(method: ComposedMethod) -> dict[str, Tensor]:

@@ -1,4 +1,4 @@
-"""Generates a world: scripts, then media files, in worker processes.
+"""Generates a world: scripts and automatic captions, then media files, in worker processes.
 
 Every file is written whole or not at all, and the record `world.json` comes last, so generation can
 be interrupted at any moment and continues with the groups that lack a clip.
@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
+from core.datasets.avworld.automatic import automatic_captions
 from core.datasets.avworld.draw import draw_split
 from core.datasets.avworld.encode import add_sound, encode_picture
 from core.datasets.avworld.pictures import frames
@@ -20,10 +21,12 @@ from core.datasets.avworld.world import CAPTIONS_PER_CLIP, VERSION, WorldConfig
 from core.errors import BenchError
 from core.paths import require_space, written_whole
 from core.progress import Progress
+from core.video_captions import VideoCaption
 from core.workers import in_workers
 
 RECORD = "world.json"
 SCRIPTS = "scripts.jsonl"
+VIDEO_CAPTIONS = "captions.jsonl"
 CLIP_BYTES = 30_000
 """A little more than the mean size of a clip."""
 
@@ -48,7 +51,7 @@ def is_whole(config: WorldConfig, folder: Path) -> bool:
         found = None
     if found != _record(config):
         raise BenchError(f"{record} is damaged or describes another world; delete {folder} and run again")
-    return all(
+    return (folder / VIDEO_CAPTIONS).exists() and all(
         (folder / split / SCRIPTS).exists()
         and _media(folder / split).issuperset(id for group in config.groups(split) for id in group.clip_ids)
         for split in CAPTIONS_PER_CLIP
@@ -72,6 +75,7 @@ def generate(name: str, config: WorldConfig, folder: Path, progress: Progress, w
 
 def _complete(name: str, config: WorldConfig, folder: Path, progress: Progress, workers: int) -> None:
     jobs: list[Job] = []
+    captions: list[VideoCaption] = []
     for split in CAPTIONS_PER_CLIP:
         (folder / split).mkdir(exist_ok=True)
         for leftover in (folder / split).glob(".*.part"):
@@ -79,8 +83,11 @@ def _complete(name: str, config: WorldConfig, folder: Path, progress: Progress, 
         groups = draw_split(config, split)
         with written_whole(folder / split / SCRIPTS) as scripts:
             scripts.write_text("".join(clip.model_dump_json() + "\n" for group in groups for clip in group))
+        captions += automatic_captions(clip for group in groups for clip in group)
         media = _media(folder / split)
         jobs += [Job(folder / split, group) for group in groups if not media.issuperset(c.id for c in group)]
+    with written_whole(folder / VIDEO_CAPTIONS) as file:
+        file.write_text("".join(f"{caption.model_dump_json(exclude_none=True)}\n" for caption in captions))
     clips = sum(len(job.clips) for job in jobs)
     require_space(folder, clips * CLIP_BYTES)
     with progress.task(f"{name}: generating clips", clips) as advance:

@@ -1,20 +1,18 @@
 """Reads a generated world: scripts and media files in, a `Dataset` out."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
 from pydantic import ValidationError
 
-from core.datasets.avworld.automatic import automatic_captions
 from core.datasets.avworld.ceilings import ceilings
-from core.datasets.avworld.generate import CLIP_BYTES, SCRIPTS, generate, is_whole
+from core.datasets.avworld.generate import CLIP_BYTES, SCRIPTS, VIDEO_CAPTIONS, generate, is_whole
 from core.datasets.avworld.script import Clip
 from core.datasets.avworld.world import CAPTIONS_PER_CLIP, SECONDS, WORLDS, SplitName, world_folder
 from core.datasets.base import Dataset, DatasetEntry, Split, Truth, Video
 from core.datasets.options import DataOptions
 from core.errors import BenchError
-from core.paths import written_whole
 from core.progress import Progress
 
 STORE_BYTES = 12 * 64 * 64 * 3 + 2 * 64_000
@@ -109,20 +107,8 @@ def load_world(name: str, progress: Progress, workers: int) -> Dataset:
             "captions per video": "train 2, val 1, test 1, test-multi 2 to 4",
         },
         ceilings={split: ceilings(clips) for split, clips in scripts.items() if split != "train"},
-        video_captions=write_automatic_captions(
-            folder, [clip for clips in scripts.values() for clip in clips]
-        ),
+        video_captions=folder / VIDEO_CAPTIONS,
     )
-
-
-def write_automatic_captions(folder: Path, clips: Sequence[Clip]) -> Path:
-    """The world's `captions.jsonl`, written where it is not what the clips' scripts give."""
-    file = folder / "captions.jsonl"
-    text = "".join(f"{caption.model_dump_json(exclude_none=True)}\n" for caption in automatic_captions(clips))
-    if not file.is_file() or file.read_text() != text:
-        with written_whole(file) as temporary:
-            temporary.write_text(text)
-    return file
 
 
 def read_scripts(name: str, split: SplitName) -> list[Clip]:

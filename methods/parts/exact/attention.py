@@ -31,7 +31,8 @@ class Head(Rows):
 
 def deviation_factor(vectors: Tensor) -> Tensor:
     """Factor of the variances of mixes of centred vectors `(V, C, D)`, `(V, C, C)`."""
-    return gram_factor(vectors) / vectors.shape[-1] ** 0.5
+    factor: Tensor = gram_factor(vectors) / vectors.shape[-1] ** 0.5
+    return factor
 
 
 def inverse_deviation(factor: Tensor, coefficients: Tensor, norm: nn.LayerNorm) -> Tensor:
@@ -48,7 +49,7 @@ def attended_vectors(pooling: TextConditionedPooling, values: Tensor) -> Tensor:
 
 
 def projected_heads(pooling: TextConditionedPooling, values: Tensor) -> Tensor:
-    """Each head of values `(V, F, D)` after the output projection, without bias: `(V, H F, D)`, head by head."""
+    """Each head of values `(V, F, D)` after the output projection, bias left out: `(V, H F, D)`."""
     width = values.shape[-1] // pooling.heads
     maps = pooling.cross_attn.out_proj.weight.split(width, dim=1)  # (D, d) each
     return torch.cat([part @ m.T for part, m in zip(values.split(width, dim=-1), maps, strict=True)], dim=1)
@@ -83,8 +84,9 @@ def pooled_coefficients(pooling: TextConditionedPooling, head: Head, weights: Te
 def queries_of(pooling: TextConditionedPooling, texts: Tensor) -> Tensor:
     """Scaled queries of texts `(N, D)` per head, `(N, H, d)`."""
     query: Tensor = pooling.cross_attn.q_proj(pooling.layer_norm1(texts))
-    query = query.unflatten(-1, (pooling.heads, -1))
-    return query / query.shape[-1] ** 0.5
+    scaled: Tensor = query / (query.shape[-1] / pooling.heads) ** 0.5
+    heads: Tensor = scaled.unflatten(-1, (pooling.heads, -1))
+    return heads
 
 
 def frame_weights(queries: Tensor, keys: Tensor, attendable: Tensor) -> Tensor:

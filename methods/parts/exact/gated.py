@@ -56,7 +56,8 @@ def shares(gated: GatedFrames, text_logits: Tensor) -> Tensor:
 
 def fused_squares(factor: Tensor, shares: Tensor) -> Tensor:
     """`(V, F, N)` squared length, or variance, of fused frames; factor `(V, F, 2, 2)`."""
-    return mix_squares(factor.flatten(0, 1), shares.flatten(0, 1)).unflatten(0, shares.shape[:2])
+    squares = mix_squares(factor.flatten(0, 1), shares.flatten(0, 1))
+    return squares.view(*shares.shape[:2], -1)
 
 
 def fused_lengths(gated: GatedFrames, shares: Tensor) -> Tensor:
@@ -69,7 +70,7 @@ def fused_cosines(gated: GatedFrames, shares: Tensor, directions: Tensor, mask: 
     """Cosines `(V, F, N)` of unit vectors `(N, D)` with fused frames, 0 for padding."""
     products = shared_products(gated.vectors, directions)
     products.addcmul_(gated.means[..., None], directions.sum(-1).expand_as(products))
-    mixed = products.unflatten(1, (-1, 2)).mul_(shares).sum(2)
+    mixed: Tensor = products.unflatten(1, (-1, 2)).mul_(shares).sum(2)
     return mixed.div_(fused_lengths(gated, shares)).mul_(mask[..., None])
 
 

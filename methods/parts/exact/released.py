@@ -11,7 +11,7 @@ from torch import Tensor
 
 from core.batch import Texts
 from core.method import NoiseSource
-from core.tiles import EXACT_TILE_BYTES, blocks, deep_shape
+from core.tiles import blocks, deep_shape, default_tile_bytes
 from methods.parts.exact.index import basis_of
 from methods.parts.exact.scores import exact_queries, exact_scores, floats_per_pair
 from methods.parts.perturbation import StochasticText
@@ -28,27 +28,38 @@ def exact_own_caption_scores(
     """Scores `(N, V)` of texts against videos that were fused and pooled with their own captions."""
     embeds = method.embeds(texts)
     slots, table = captions_by_slot(pairing, len(index))
-    # A caption that is missing is stood in for by any other, and what comes of it is struck out.
+    # A caption that is missing is stood in for by any other; nothing of what comes of it is kept.
     fused = method.gated_by(embeds[table[0].clamp(min=0)], index)
     by_query = basis_of(method, fused) if isinstance(method.perturbation, StochasticText) else None
     out = embeds.new_full((len(texts), len(index)), torch.nan)
-    pairs = EXACT_TILE_BYTES // (4 * floats_per_pair(method))
+    pairs = default_tile_bytes(embeds.device, exact=True) // (4 * floats_per_pair(method))
     for slot, captions in enumerate(table):
-        own = own_vectors(method, embeds[captions.clamp(min=0)], fused)
-        basis, finals = (by_query, unit(own)) if by_query else (basis_of(method, fused, own), None)
-        missing = captions < 0 if method.pooling.text_conditioned else table[0] < 0
-        asked = (slots == slot).nonzero()[:, 0]
-        rows, columns = deep_shape(pairs, len(asked), len(index))
+        asked, videos = (slots == slot).nonzero()[:, 0], scorable(method, index, captions, table[0])
+        own = own_vectors(method, embeds[captions[videos].clamp(min=0)], fused[videos])
+        if by_query is None:
+            basis, finals = basis_of(method, fused[videos], own), None
+        else:
+            basis, finals = by_query[videos], unit(own)
+        rows, columns = deep_shape(pairs, len(asked), len(videos))
         for block in blocks(len(asked), rows):
             query = exact_queries(method, texts[asked[block]], noise, gated=False)
-            for part in blocks(len(index), columns):
-                tile = exact_scores(
-                    method, query, basis[part], noise, None if finals is None else finals[part]
-                )
-                out[asked[block], part] = tile
-        if method.pooling.text_conditioned or index.audio is not None:
-            out[asked[:, None], missing.nonzero()[:, 0]] = torch.nan
+            for part in blocks(len(videos), columns):
+                final = None if finals is None else finals[part]
+                tile = exact_scores(method, query, basis[part], noise, final)
+                out[asked[block, None], videos[part]] = tile
     return out
+
+
+def scorable(method: "ComposedMethod", index: "VideoIndex", captions: Tensor, first: Tensor) -> Tensor:
+    """Videos `(v,)` that have the caption that a score needs: one that pools, a first that gates, or none.
+
+    Captions in this slot and in the first `(V,)`, -1 where there is none.
+    """
+    if method.pooling.text_conditioned:
+        return (captions >= 0).nonzero()[:, 0]
+    if index.audio is not None:
+        return (first >= 0).nonzero()[:, 0]
+    return torch.arange(len(index), device=captions.device)
 
 
 def own_vectors(method: "ComposedMethod", captions: Tensor, fused: "VideoIndex") -> Tensor:

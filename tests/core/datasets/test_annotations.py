@@ -88,7 +88,7 @@ DATA: dict[str, Any] = {
         ('{"videos": [', ["not whole JSON", "column 13"]),
         ("", ["not whole JSON"]),
         ("[" * 200_000, ["recursion"]),
-        ("[]", ["the file", "valid dictionary"]),
+        ("[]", ["valid dictionary"]),
         ({"videos": []}, ["sentences", "required"]),
         ({**DATA, "sentences": [{"video_id": "video0", "caption": ""}]}, ["sentences.0.caption", "''"]),
         ({**DATA, "sentences": [{"video_id": "video0", "caption": None}]}, ["sentences.0.caption", "string"]),

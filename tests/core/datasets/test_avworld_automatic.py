@@ -1,15 +1,14 @@
 """Automatic captions: of the picture alone, with errors, and never a caption of the data set."""
 
-from pathlib import Path
-
 import pytest
 
+from core.cells import Materials
 from core.datasets.avworld.automatic import NONE, automatic_caption, automatic_captions
 from core.datasets.avworld.draw import draw_split
 from core.datasets.avworld.grammar import COLOURS, MAX_TOKENS, SOUND_PHRASES, tokens, vocabulary
-from core.datasets.avworld.reader import write_automatic_captions
 from core.datasets.avworld.script import Clip
 from core.datasets.avworld.world import CAPTIONS_PER_CLIP, WORLDS
+from core.video_captions import read_video_captions
 
 
 @pytest.fixture(scope="module")
@@ -60,12 +59,8 @@ def test_captions_err_and_some_clips_have_none(clips: list[Clip]) -> None:
     assert 0.05 < wrong / seen < 0.15  # .15 are drawn anew, some of them rightly
 
 
-def test_the_file_is_written_once_and_mended_where_it_is_another(clips: list[Clip], tmp_path: Path) -> None:
-    file = write_automatic_captions(tmp_path, clips[:30])
-    content, written = file.read_text(), file.stat().st_mtime_ns
-    assert len(content.splitlines()) == len(list(automatic_captions(clips[:30])))
-    write_automatic_captions(tmp_path, clips[:30])
-    assert file.stat().st_mtime_ns == written
-    file.write_text("damaged")
-    write_automatic_captions(tmp_path, clips[:30])
-    assert file.read_text() == content
+def test_the_worlds_file_holds_them(materials: Materials) -> None:
+    data = materials.dataset
+    groups = [group for split in CAPTIONS_PER_CLIP for group in draw_split(WORLDS[data.name], split)]
+    expected = {said.id: said for group in groups for said in automatic_captions(group)}
+    assert read_video_captions(data.video_captions, list(expected)) == expected

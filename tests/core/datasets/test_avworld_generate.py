@@ -110,8 +110,9 @@ def test_missing_clips_are_made_again_with_their_groups_and_the_others_left_alon
     assert untouched == {file: file.stat().st_mtime_ns for file in untouched}
 
 
-def test_missing_scripts_are_written_again(made: Path, folder: Path) -> None:
-    (folder / "val" / "scripts.jsonl").unlink()
+@pytest.mark.parametrize("file", ["val/scripts.jsonl", "captions.jsonl"])
+def test_missing_scripts_and_captions_are_written_again(file: str, made: Path, folder: Path) -> None:
+    (folder / file).unlink()
     load()
     assert contents(folder) == contents(made)
 

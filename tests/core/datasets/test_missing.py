@@ -31,8 +31,8 @@ def test_fail_names_counts_first_reason_and_mend_the_test_first() -> None:
         mark_absent(dataset(), REASONS, "fail")
     assert str(caught.value) == (
         "toy: 1 of 4 train and 1 of 3 test videos cannot be used; "
-        "first: test2 (no file test2.mp4 under DIR); name the right folder with bench data add, or pass "
-        "--missing count-as-miss or drop to go on"
+        "first: test2 (no file test2.mp4 under DIR); "
+        "name the right folder with bench data add, or pass --missing count-as-miss or drop to go on"
     )
     assert mark_absent(dataset(), {}, "fail") == dataset()
 

@@ -31,7 +31,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def model_folder(folder: Path, config: str = "config.json", weights: str = "model.safetensors") -> Path:
     folder.mkdir(parents=True)
-    (folder / config).write_text("{}")
+    (folder / config).write_text('{"model_type": "any"}')
     (folder / weights).touch()
     return folder
 
@@ -86,6 +86,11 @@ def test_a_configuration_without_weights_is_no_model(home):
     snapshot = cached(home / "hub", "openai/whisper-base")
     (snapshot / "model.safetensors").unlink()
     assert locate(PUBLISHED["whisper-base"]) is None
+
+
+def test_timms_half_of_a_repository_is_no_clip(home):
+    (cached(home / "hub", TIMM) / "config.json").write_text('{"architecture": "vit_base_patch32_clip_224"}')
+    assert locate(PUBLISHED["ViT-B-32"]) is None
 
 
 @pytest.mark.parametrize("variable", published.OFFLINE)

@@ -1,35 +1,12 @@
-"""Prints what `bench data list`, `bench data add` and `bench data check` found out."""
+"""Prints what `bench data check` found out, for people and for machines."""
 
 import json
-from collections.abc import Sequence
 from dataclasses import asdict
 
 from rich.console import Console
 from rich.table import Table
 
-from core.datasets.base import DatasetEntry
 from core.datasets.check import EXAMPLES, STATES, Check
-
-
-def show_list(entries: Sequence[DatasetEntry], console: Console) -> None:
-    """A row per data set; for those that users have, where their owners offer them and what goes where."""
-    table = Table("name", "clips", "on disk", "state", "what it is")
-    for entry in entries:
-        table.add_row(entry.name, entry.clips, entry.size, state_of(entry), entry.about)
-    console.print(table)
-    for entry in entries:
-        if entry.layout:
-            console.print(f"{entry.name}  from: {entry.source}", markup=False, highlight=False)
-            console.print(f"  in its folder: {entry.layout}", markup=False, highlight=False)
-
-
-def state_of(entry: DatasetEntry) -> str:
-    """Whether a data set is ready, and if not the command that makes it so."""
-    if entry.ready():
-        return "ready"
-    if entry.layout:
-        return f"bench data add {entry.name} --root DIR"
-    return f"made on first use, or by: bench data prepare {entry.name}"
 
 
 def show_check(check: Check, console: Console) -> None:
@@ -46,12 +23,14 @@ def show_check(check: Check, console: Console) -> None:
     console.print(table)
     for name, digest in check.files.items():
         console.print(f"read: {name}  sha256 {digest}", markup=False, highlight=False)
+    options = " ".join(f"data.{key}={value}" for key, value in check.options.items())
+    console.print(f"options: {options}", markup=False, highlight=False)
     for key, value in check.protocol.items():
         console.print(f"{key}: {value}", markup=False, highlight=False)
     for kind, videos in check.problems.items():
         shown = [f"{name} ({reason})" if reason else name for name, reason in list(videos.items())[:EXAMPLES]]
         more = f"; and {len(videos) - EXAMPLES:,} more" if len(videos) > EXAMPLES else ""
-        console.print(f"{kind}: {'; '.join(shown)}{more}", markup=False, highlight=False)
+        console.print(f"{len(videos):,} {kind}: {'; '.join(shown)}{more}", markup=False, highlight=False)
 
 
 def check_json(check: Check) -> str:

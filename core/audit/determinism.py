@@ -1,0 +1,34 @@
+"""Determinism: the same seed gives the same scores; other seeds of the noise give others, if it has any."""
+
+import torch
+
+from core.audit.change import Change
+from core.audit.noise_features import NoiseFeatures
+from core.audit.subject import VIDEOS, Subject
+from core.audit.verdict import Verdict, judged
+from core.metrics import recall_credit
+from core.ranking import text_to_video
+
+NOISE_SEEDS = 5
+
+
+def determinism(subject: Subject) -> Verdict:
+    """Scores of two methods made from one seed, and the spread of scores and R@1 over seeds of the noise."""
+    world = NoiseFeatures.draw(VIDEOS, VIDEOS, seed=0)
+    first, again = (subject.scores(subject.untrained(), world.texts, world.videos) for _ in range(2))
+    method, seeds = subject.untrained(), range(NOISE_SEEDS)
+    draws = torch.stack(
+        [subject.scores(method, world.texts, world.videos, noise_seed=seed) for seed in seeds]
+    )
+    same = torch.equal(first, again)
+    repeated = "bit-identical" if same else f"differs by {Change.between(first, again).largest:.1e}"
+    records = [text_to_video(scores, torch.arange(VIDEOS), undefined="allow") for scores in draws]
+    recall = 100 * torch.stack([recall_credit(queries, 1).nanmean() for queries in records])
+    noise = "no noise"
+    if not torch.equal(draws[0], draws[1]):
+        spread = f"score {float(draws.std(0).mean()):.4f}, R@1 {float(recall.std()):.1f} points"
+        noise = f"standard deviation over {NOISE_SEEDS} noise seeds: {spread}"
+    meaning = (
+        "The same seed gives the same scores." if same else "The same seed gives other scores every time."
+    )
+    return subject.verdict("determinism", judged(same), f"same seed {repeated}; {noise}", meaning)

@@ -1,0 +1,87 @@
+"""Index honesty: what is computed of a video in advance has seen no text.
+
+`Method.index` is given videos only, but a method could keep a text from an earlier call. So it scores texts
+that can be armed; while the index is built, touching one, or anything computed from one, raises.
+"""
+
+import inspect
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import fields
+from typing import Any, ClassVar, Self
+
+from torch import Tensor
+
+from core.audit.subject import VIDEOS, Subject
+from core.audit.verdict import Verdict, judged
+from core.batch import Rows, Texts, Videos
+from core.method import Method
+from core.scoring import exact_arithmetic
+
+
+class TextTouched(Exception):
+    """Something has worked with a text while none may be known."""
+
+
+class TextTensor(Tensor):
+    """A tensor that raises `TextTouched` when used while armed; so do the results of working with it."""
+
+    armed: ClassVar[bool] = False
+
+    @classmethod
+    def __torch_function__(
+        cls,
+        func: Callable[..., Any],
+        types: Sequence[type],
+        args: Sequence[Any] = (),
+        kwargs: Mapping[str, Any] | None = None,
+    ) -> Any:
+        """Any operation of torch on it."""
+        if cls.armed:
+            raise TextTouched(getattr(func, "__name__", str(func)))
+        return super().__torch_function__(func, types, args, kwargs or {})  # type: ignore[no-untyped-call]
+
+    @classmethod
+    @contextmanager
+    def untouchable(cls) -> Iterator[type[Self]]:
+        """For the length of a block, every such tensor raises when touched."""
+        cls.armed = True
+        try:
+            yield cls
+        finally:
+            cls.armed = False
+
+
+def holds_text(rows: Rows) -> bool:
+    """Whether some tensor of an index comes from a text."""
+    parts = (getattr(rows, field.name) for field in fields(rows))
+    return any(holds_text(part) if isinstance(part, Rows) else isinstance(part, TextTensor) for part in parts)
+
+
+def text_in_index(method: Method, videos: Videos) -> str:
+    """How a method that has scored `TextTensor`s gets text into its index; empty where it does not."""
+    surplus = list(inspect.signature(method.index).parameters)[1:]
+    if surplus:
+        return f"index takes {', '.join(surplus)}"
+    with TextTensor.untouchable(), exact_arithmetic(method):
+        try:
+            rows = [method.index(videos)]
+            if not method.exact_obstacle:
+                rows.append(method.exact_index(rows[0]))
+        except TextTouched as touch:
+            return f"text touched by {touch}"
+    return "text kept in the index" if any(map(holds_text, rows)) else ""
+
+
+def index_honesty(subject: Subject) -> Verdict:
+    """Builds an index after texts have been scored, and while they raise when touched."""
+    method, world = subject.compared()
+    texts = Texts(world.texts.embeds[:VIDEOS].as_subclass(TextTensor), world.texts.keys[:VIDEOS])
+    subject.scores(method, texts, world.videos)
+    found = text_in_index(method, world.videos)
+    meaning = (
+        "What is kept of a video has seen a text."
+        if found
+        else "What is kept of a video is made of the video; only scoring sees texts."
+    )
+    return subject.verdict("index honesty", judged(not found), found or "no text touched", meaning)

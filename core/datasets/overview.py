@@ -1,0 +1,29 @@
+"""Prints which data sets there are, where their owners offer them, and which are ready."""
+
+from collections.abc import Sequence
+
+from rich.console import Console
+from rich.table import Table
+
+from core.datasets.base import DatasetEntry
+
+
+def show_list(entries: Sequence[DatasetEntry], console: Console) -> None:
+    """A row per data set; for those that users have, where their owners offer them and what goes where."""
+    table = Table("name", "clips", "on disk", "state", "what it is")
+    for entry in entries:
+        table.add_row(entry.name, entry.clips, entry.size, state_of(entry), entry.about)
+    console.print(table)
+    for entry in entries:
+        if entry.layout:
+            console.print(f"{entry.name}  from: {entry.source}", markup=False, highlight=False)
+            console.print(f"  in its folder: {entry.layout}", markup=False, highlight=False)
+
+
+def state_of(entry: DatasetEntry) -> str:
+    """Whether a data set is ready, and if not the command that makes it so."""
+    if entry.ready():
+        return "ready"
+    if entry.layout:
+        return f"bench data add {entry.name} --root DIR"
+    return f"made on first use, or by: bench data prepare {entry.name}"

@@ -1,0 +1,1 @@
+"""`bench audit`: the verdicts on methods and on finished runs, as a table or as JSON."""

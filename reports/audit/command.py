@@ -1,0 +1,94 @@
+"""Who is audited, and how the verdicts are shown."""
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import get_args
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from core.audit.checks import CHECKS
+from core.audit.subject import Subject
+from core.audit.verdict import Verdict
+from core.errors import BenchError, unknown_name
+from core.method import find_method, registered_methods
+from core.progress import Progress
+from core.runs import RunDirectory
+from core.scoring import Condition
+from reports.audit.run import audit_run
+from reports.collect import read_run
+
+COLOURS = {"pass": "green", "fail": "red", "not applicable": "dim"}
+
+
+def conditions_of(names: Sequence[str]) -> list[Condition]:
+    """The scoring conditions of an option; raises `BenchError` for an unknown one."""
+    known: tuple[Condition, ...] = get_args(Condition)
+    for name in names:
+        if name not in known:
+            raise unknown_name("condition", name, known)
+    return [condition for condition in known if condition in names]
+
+
+def audited(
+    names: Sequence[str],
+    conditions: Sequence[Condition],
+    *,
+    every_method: bool,
+    size: int,
+    seeds: int,
+    progress: Progress,
+) -> list[Verdict]:
+    """Verdicts on methods and run folders, in the order of their names.
+
+    A name with a slash, or of a folder that is no method's, means a run. Raises `BenchError` where nothing is
+    named, for an unknown method and for a run that cannot be read.
+    """
+    methods = registered_methods()
+    names = [*names, *(name for name in sorted(methods) if every_method and name not in names)]
+    if not names:
+        raise BenchError("name methods or run folders, e.g. `bench audit gaid runs/NAME`, or pass --all")
+
+    def verdicts(name: str, condition: Condition) -> Iterator[Verdict]:
+        if name not in methods and ("/" in name or Path(name).is_dir()):
+            yield from audit_run(read_run(RunDirectory(Path(name))), condition)
+            return
+        subject = Subject(find_method(name), condition, size, seeds)
+        yield from (check(subject) for check in CHECKS)
+
+    found: list[Verdict] = []
+    with progress.task("audit", len(names) * len(conditions)) as advance:
+        for name in names:
+            for condition in conditions:
+                found += verdicts(name, condition)
+                advance(1, f"{name} {condition}")
+    return found
+
+
+def show(verdicts: Sequence[Verdict], console: Console) -> None:
+    """Prints a row per verdict and how many failed."""
+    table = Table("method", "condition", "check", "verdict", "figure", "meaning")
+    before = verdicts[0]
+    for verdict in verdicts:
+        if (verdict.method, verdict.condition) != (before.method, before.condition):
+            table.add_section()
+        colour = COLOURS[verdict.verdict]
+        words = map(escape, (verdict.method, verdict.condition, verdict.check))
+        table.add_row(
+            *words,
+            f"[{colour}]{verdict.verdict}[/]",
+            escape(verdict.figure),
+            escape(verdict.meaning),
+        )
+        before = verdict
+    console.print(table)
+    failed = sum(verdict.verdict == "fail" for verdict in verdicts)
+    console.print(f"{failed} of {len(verdicts)} checks failed")
+
+
+def as_json(verdicts: Sequence[Verdict]) -> str:
+    """A list of records with the fields of `Verdict`."""
+    return json.dumps([asdict(verdict) for verdict in verdicts], indent=1, ensure_ascii=False)

@@ -1,0 +1,117 @@
+"""bench.toml: which one counts, what is written into it, and what is wrong with it."""
+
+from pathlib import Path
+
+import pytest
+
+from core.datasets.locations import Location, find_location, location_of, require_location, save_location
+from core.errors import BenchError
+from core.settings import read_settings, settings_files, write_setting
+
+
+@pytest.fixture(autouse=True)
+def folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Path, Path]:
+    """A working directory without a project, and a configuration folder."""
+    work, config = tmp_path / "work", tmp_path / "config"
+    work.mkdir()
+    monkeypatch.chdir(work)
+    monkeypatch.delenv("BENCH_DATA", raising=False)
+    monkeypatch.setattr("platformdirs.user_config_dir", lambda name: str(config / name))
+    return work, config / "av-retrieval-bench"
+
+
+def place(folder: str) -> Location:
+    return Location(annotations=Path(folder), videos=Path(folder))
+
+
+def test_without_a_project_the_configuration_folder_keeps_it(folders: tuple[Path, Path]) -> None:
+    file = save_location("msrvtt", place("/data/msrvtt"))
+    assert file == folders[1] / "bench.toml"
+    assert find_location("msrvtt") == place("/data/msrvtt")
+    assert find_location("vatex") is None
+
+
+def test_the_projects_file_counts_and_the_other_adds_to_it(folders: tuple[Path, Path]) -> None:
+    save_location("msrvtt", place("/config/msrvtt"))
+    save_location("vatex", place("/config/vatex"))
+    (folders[0] / "pyproject.toml").touch()
+    assert save_location("msrvtt", place("/project/msrvtt")) == folders[0] / "bench.toml"
+    assert find_location("msrvtt") == place("/project/msrvtt")
+    assert find_location("vatex") == place("/config/vatex")
+
+
+def test_the_project_is_found_from_a_folder_below(
+    folders: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (folders[0] / "bench.toml").touch()
+    (folders[0] / "a" / "b").mkdir(parents=True)
+    monkeypatch.chdir(folders[0] / "a" / "b")
+    assert settings_files()[0] == folders[0] / "bench.toml"
+
+
+def test_what_else_stands_in_the_file_stays(folders: tuple[Path, Path]) -> None:
+    file = folders[0] / "bench.toml"
+    file.write_text(
+        '# mine\n[weights]\nfolder = "/w"  # here\n\n[data.vatex]\nannotations = "/v"\nvideos = "/v"\n'
+    )
+    save_location("msrvtt", place('/odd "name"\\ä'))
+    text = file.read_text()
+    assert "# mine" in text and "# here" in text
+    assert read_settings("weights") == {"folder": "/w"}
+    assert find_location("vatex") == place("/v")
+    assert find_location("msrvtt") == place('/odd "name"\\ä')
+    save_location("msrvtt", place("/other"))
+    assert find_location("msrvtt") == place("/other")
+    assert file.read_text().count("[data.msrvtt]") == 1
+    assert {path.name for path in folders[0].iterdir()} <= {"bench.toml", ".bench.toml.lock"}
+
+
+def test_the_variable_overrides_every_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    save_location("msrvtt", place("/data/msrvtt"))
+    monkeypatch.setenv("BENCH_DATA", "/sets")
+    assert find_location("msrvtt") == place("/sets/msrvtt")
+    assert find_location("folder") == place("/sets/folder")
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("[data", "bench.toml"),
+        ("data = 3", "data is no table"),
+        ('[data.msrvtt]\nroot = "/x"', r"\[data.msrvtt\] annotations"),
+        ('[data.msrvtt]\nannotations = "/x"\nvideos = 3', r"\[data.msrvtt\] videos"),
+    ],
+)
+def test_a_damaged_file_is_one_line(text: str, words: str, folders: tuple[Path, Path]) -> None:
+    (folders[0] / "bench.toml").write_text(text)
+    with pytest.raises(BenchError, match=words) as caught:
+        find_location("msrvtt")
+    assert "\n" not in str(caught.value)
+
+
+def test_a_file_that_cannot_be_written(folders: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "write_text", refuse)
+    with pytest.raises(BenchError, match="cannot write .*Permission denied"):
+        write_setting("data", "msrvtt", {"videos": "/x"})
+
+
+def test_an_unknown_place_is_answered_with_the_command() -> None:
+    with pytest.raises(BenchError, match="bench data add msrvtt --root DIR .or set BENCH_DATA"):
+        require_location("msrvtt")
+
+
+def test_options_mean_a_place(tmp_path: Path) -> None:
+    captions = tmp_path / "c.csv"
+    captions.touch()
+    assert location_of(tmp_path, None, None) == Location(annotations=tmp_path, videos=tmp_path)
+    assert location_of(None, tmp_path, captions) == Location(annotations=captions, videos=tmp_path)
+    for options in ((None, None, None), (None, tmp_path, None), (None, None, captions)):
+        with pytest.raises(BenchError, match="--root DIR, or --videos DIR and --captions FILE"):
+            location_of(*options)
+    with pytest.raises(BenchError, match="no such file or folder"):
+        location_of(tmp_path / "none", None, None)
+    with pytest.raises(BenchError, match="--videos takes the folder"):
+        location_of(tmp_path, captions, None)
