@@ -263,13 +263,14 @@ def test_a_damaged_run_is_named_by_the_command_that_would_read_it(
     assert_one_line(invoke(*RUN, "--runs", runs, "--dry-run"), str(status), "delete")
 
 
-def test_a_report_prints_and_writes_the_tables_and_the_picture(
+def test_a_report_prints_and_writes_tables_figures_and_page(
     invoke: Callable[..., Result], done: Path, tmp_path: Path
 ) -> None:
-    result = invoke("report", "--runs", done, "--out", tmp_path)
+    result = invoke("report", "--runs", done, "--out", tmp_path, "--html")
     assert result.exit_code == 0
     names = {path.name for path in tmp_path.iterdir()}
-    assert {"report.md", "gates.png", "text-to-video-leak-free.csv", "video-to-text-leak-free.csv"} <= names
+    assert {"gates.png", "gates.svg", "similarities.png", "calibration.svg", "cone.png"} <= names
+    assert {"report.md", "page.html", "text-to-video-leak-free.csv", "video-to-text-leak-free.csv"} <= names
     assert not any(name.endswith(".part") for name in names)
     metrics = directories(done)["gaid"].read_json("metrics.json")["results"][0]["metrics"]["expected"]
     rows = pd.read_csv(tmp_path / "text-to-video-leak-free.csv").set_index(["data", "method"])

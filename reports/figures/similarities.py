@@ -8,11 +8,8 @@ from numpy.typing import NDArray
 
 from core.similarities import bin_edges
 from reports.collect import Run, label
-from reports.figures.style import BLUE, VERMILION, tidy
+from reports.figures.style import BLUE, PANELS, VERMILION, tidy
 from reports.queries import Protocol
-
-PANELS = 6
-"""More would be too small to read."""
 
 MERGED = 5
 """Stored bins per drawn one: a hundred matched pairs would else be a comb."""

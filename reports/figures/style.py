@@ -23,6 +23,9 @@ BLUE, ORANGE, GREEN, VERMILION, PURPLE, SKY, BLACK = (
 )
 """Okabe and Ito's palette, which colour-blind readers can tell apart and which prints in grey."""
 
+PANELS = 6
+"""Of a figure at most; more would be too small to read."""
+
 GREY = "#999999"
 COLOURS = (BLUE, VERMILION, GREEN, ORANGE, PURPLE, SKY, BLACK)
 MARKERS = "osD^vPX"

@@ -230,7 +230,7 @@ def test_gates_average_over_seeds(tmp_path: Path) -> None:
         auroc = {"trained": {"audible": value, "within partial": 1.0}, "untrained": {"audible": 0.5}}
         make_run(tmp_path, {"seeds.data": seed}, [result(1.0)], gates={"test": {"auroc": auroc}})
     make_run(tmp_path, {}, [result(1.0)], method="clip4clip")
-    table = gate_table(read_runs(tmp_path)[0])
+    table = gate_table(read_runs(tmp_path)[0], "auroc")
     assert table is not None
     assert list(table.columns) == ["data", "method", "gate", "seeds", "audible", "within partial"]
     assert [list(row)[2:] for row in table.rows] == [
@@ -242,7 +242,7 @@ def test_gates_average_over_seeds(tmp_path: Path) -> None:
 def test_without_gates_there_is_no_table_of_them(tmp_path: Path) -> None:
     make_run(tmp_path, {}, [result(1.0)])
     runs, _ = read_runs(tmp_path)
-    assert gate_table(runs) is None
+    assert gate_table(runs, "auroc") is None
     frame, answers = results_under(tmp_path)
     titles = [table.title for table in all_tables(Results(runs, frame, answers, {}))]
     assert titles == ["Text-to-video, leak-free", "Leak-free and released R@1 side by side"]
