@@ -30,7 +30,13 @@ def test_it_prints_the_tables_and_writes_them_with_json_and_picture(
     assert "clip4clip has no perturbation; it is timed as it is" in result.stdout
     assert "Time of scoring per 1,000 queries" in result.stdout
     assert "What a perturbation costs tmass" in result.stdout
-    assert {path.suffix for path in (tmp_path / "timing").iterdir()} == {".md", ".csv", ".json", ".png"}
+    assert {path.suffix for path in (tmp_path / "timing").iterdir()} == {
+        ".md",
+        ".tex",
+        ".csv",
+        ".json",
+        ".png",
+    }
 
 
 def test_with_json_nothing_else_is_on_standard_output(invoke: Callable[..., Result], tmp_path: Path) -> None:
