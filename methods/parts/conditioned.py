@@ -69,39 +69,20 @@ class TextConditionedPooling(Pooling):
                 nn.init.zeros_(part.bias)
 
     def prepare(self, frames: Tensor, mask: Tensor) -> Prepared:
-        """Frames with attention keys and values; without them where every text has its own frames."""
-        if frames.dim() == 4:
-            return Prepared(frames, mask)
+        """Frames with attention keys and values."""
         normed = self.layer_norm1(frames)
         return Prepared(frames, mask, self.cross_attn.k_proj(normed), self.cross_attn.v_proj(normed))
 
     def forward(self, texts: Tensor, videos: Prepared) -> Pooled:
         """Pooled vectors `(N, V, D)`."""
         query = self.cross_attn.q_proj(self.layer_norm1(texts)).unflatten(-1, (self.heads, -1))
-        if videos.keys is None or videos.values is None:
-            attended = self.attend_own_frames(query, videos)
-        else:
-            keys, values = (x.unflatten(-1, (self.heads, -1)) for x in (videos.keys, videos.values))
-            logits = frame_products(query, keys) / query.shape[-1] ** 0.5
-            attended = weighted_frames(frame_softmax(logits, videos.mask), values)
+        assert videos.keys is not None
+        assert videos.values is not None
+        keys, values = (x.unflatten(-1, (self.heads, -1)) for x in (videos.keys, videos.values))
+        logits = frame_products(query, keys) / query.shape[-1] ** 0.5
+        attended = weighted_frames(frame_softmax(logits, videos.mask), values)
         out = self.layer_norm2(self.cross_attn.out_proj(attended.flatten(-2)))
         return Pooled(self.layer_norm3(out + self.dropout(self.linear_proj(out))))
-
-    def attend_own_frames(self, query: Tensor, videos: Prepared) -> Tensor:
-        """Attention of queries `(N, H, d)` to frames `(N, V, F, D)`: `(N, V, H, d)`, without keys and values.
-
-        The key map acts on the query and the value map on the weighted mean of the frames: by linearity the
-        same, for one vector per pair instead of F. The key bias moves all logits of a query alike.
-        """
-        normed = self.layer_norm1(videos.frames)
-        keys, values = (
-            p.weight.unflatten(0, (self.heads, -1)) for p in (self.cross_attn.k_proj, self.cross_attn.v_proj)
-        )
-        asked = torch.einsum("nhd,hde->nhe", query, keys) / query.shape[-1] ** 0.5
-        weights = frame_softmax(torch.einsum("nhe,nvfe->nvhf", asked, normed), videos.mask)
-        seen = torch.einsum("nvhf,nvfe->nvhe", weights, normed)
-        bias = self.cross_attn.v_proj.bias.view(self.heads, -1)
-        return torch.einsum("nvhe,hde->nvhd", seen, values) + bias
 
 
 def top_k_pooled(texts: Tensor, frames: Tensor, mask: Tensor, k: int) -> Tensor:

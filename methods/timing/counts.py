@@ -60,12 +60,11 @@ def modules_pooling(sizes: Sizes) -> Cost:
     """X-Pool's attention and the two maps behind it.
 
     Without a gate keys and values are in the index; logits and weighted sum take `F D` each. With one, frames
-    are mixed (`F D`), the key map acts on the text and the value map on the weighted mean, over whole vectors
-    for every head.
+    are mixed (`F D`) and mapped to keys and values for every pair.
     """
     d, frames = sizes.width, sizes.frames
     if sizes.gated:
-        return Cost(text=2 * d**2 + d, pair=frames * d + 2 * sizes.heads * frames * d + 3 * d**2)
+        return Cost(text=d**2 + d, pair=frames * d + 2 * frames * d**2 + 2 * frames * d + 2 * d**2)
     return Cost(text=d**2, pair=2 * frames * d + 2 * d**2)
 
 
