@@ -59,9 +59,15 @@ class ExactQueries(Rows):
 
 
 def floats_per_pair(method: "ComposedMethod") -> int:
-    """Temporaries of `exact_scores` per pair, but for those of `WIDE_TILES`."""
-    sources = 2 if method.fusion.text_dependent else 1
-    return 8 * (sources * method.parts.heads * method.dimensions.frames + 2)
+    """Temporaries of `exact_scores` per pair, but for those of `WIDE_TILES`.
+
+    With noise that videos share, a text's draw too, which the videos of a wide tile have in common.
+    """
+    parts, sources = method.parts, 2 if method.fusion.text_dependent else 1
+    mix = 8 * (sources * parts.heads * method.dimensions.frames + 2)
+    if not isinstance(method.perturbation, StochasticText) or parts.noise == "fresh":
+        return mix
+    return mix + parts.trials * method.dimensions.width // WIDE_TILES[StochasticText][1]
 
 
 def exact_queries(method: "ComposedMethod", texts: Texts, noise: NoiseSource, *, gated: bool) -> ExactQueries:
