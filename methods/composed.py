@@ -26,35 +26,12 @@ from methods.parts.config import ComposedConfig
 from methods.parts.exact.index import ExactIndex, basis_of, obstacle
 from methods.parts.exact.released import exact_own_caption_scores
 from methods.parts.exact.scores import ExactQueries, exact_queries, exact_scores, floats_per_pair
+from methods.parts.index import VideoIndex, as_index
 from methods.parts.objective import adaptive_margin, pair_weights, weighted_infonce
 from methods.parts.perturbation import support_text
 from methods.parts.pooling import Prepared, mean_of_directions
 from methods.parts.reference import load_reference_state
 from methods.released import own_caption_scores
-
-
-@dataclass(frozen=True)
-class VideoIndex(Rows):
-    """What scoring needs of each video, free of any text."""
-
-    keys: Tensor
-    """`(V,)` int64."""
-    mask: Tensor
-    """`(V, F)` bool, True for real frames."""
-    frames: Tensor
-    """`(V, F, D)` fused frames, or plain ones where the fusion waits for the text."""
-    audio: Tensor | None = None
-    """`(V, F, D)` aligned, projected sound where the fusion waits for the text."""
-    attention_keys: Tensor | None = None
-    """`(V, F, D)` of text-conditioned pooling over fused frames."""
-    attention_values: Tensor | None = None
-    """`(V, F, D)` of text-conditioned pooling over fused frames."""
-    vector: Tensor | None = None
-    """`(V, D)` pooled vector where neither fusion nor pooling needs a text."""
-
-    def prepared(self) -> Prepared:
-        """The fused videos as pooling sees them."""
-        return Prepared(self.frames, self.mask, self.attention_keys, self.attention_values, self.vector)
 
 
 @dataclass(frozen=True)
@@ -316,10 +293,3 @@ class ComposedMethod(Method):
     def reference_names(cls) -> Mapping[str, str]:
         """Authors' key prefix -> ours, the logit scale included."""
         return {"clip.logit_scale": "logit_scale", **cls.reference_keys}
-
-
-def as_index(rows: Rows) -> VideoIndex:
-    """The rows as this method's index; a `TypeError` for another method's."""
-    if not isinstance(rows, VideoIndex):
-        raise TypeError(f"expected the index of a composed method, got {type(rows).__name__}")
-    return rows

@@ -18,7 +18,8 @@ from core.method import NoiseSource
 from methods.parts.pooling import Pooled
 
 if TYPE_CHECKING:
-    from methods.composed import ComposedMethod, VideoIndex
+    from methods.composed import ComposedMethod
+    from methods.parts.index import VideoIndex
 
 TILE_BYTES = 32 * 2**20
 """Largest tensor of a tile."""

@@ -12,7 +12,8 @@ from torch import Tensor
 from core.timing import Stopwatch
 from methods.as_released.grouping import grouped, grouped_per_video
 from methods.as_released.perturbing import Draw, best_of_trials, perturbed_once
-from methods.composed import ComposedMethod, VideoIndex
+from methods.composed import ComposedMethod
+from methods.parts.index import VideoIndex
 from methods.parts.perturbation import DeterministicText, StochasticText
 from methods.parts.vectors import unit
 from methods.released import captions_by_slot, captions_of

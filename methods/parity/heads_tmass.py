@@ -7,7 +7,7 @@ from core.errors import BenchError
 from core.method import Dimensions
 from core.optimizers import XPoolAdamW, warmup_cosine
 from core.rescoring import dual_softmax
-from methods.composed import ComposedMethod, VideoIndex
+from methods.composed import ComposedMethod
 from methods.parity.golden import Golden, float_tensor
 from methods.parity.heads_xpool import pooled_vectors
 from methods.parity.setup import (
@@ -19,6 +19,7 @@ from methods.parity.setup import (
     ungrouped,
     videos_of,
 )
+from methods.parts.index import VideoIndex
 from methods.parts.objective import symmetric_infonce
 from methods.parts.perturbation import Perturbation, stochastic_text
 from methods.parts.reference import renamed

@@ -11,7 +11,8 @@ from core.scoring import exact_arithmetic
 from core.timing import NO_TIME, Seconds, Stopwatch, median_seconds
 from core.timings import Measurement
 from methods.as_released.procedure import GROWTH, as_released
-from methods.composed import ComposedMethod, as_index
+from methods.composed import ComposedMethod
+from methods.parts.index import as_index
 from methods.timing.engines import BATCH, as_clock
 from methods.timing.works import Setting, Work, random_texts, random_videos
 

@@ -8,9 +8,10 @@ from torch import Tensor
 
 from core.batch import Rows, Texts
 from core.method import NoiseSource
-from methods.composed import ComposedMethod, as_index
+from methods.composed import ComposedMethod
 from methods.parity import check_file
 from methods.parts.exact.scores import exact_queries
+from methods.parts.index import as_index
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 FILES = sorted(

@@ -16,7 +16,8 @@ from methods.parts.pooling import MeanPooling, SequenceTransformerPooling
 from methods.parts.vectors import unit
 
 if TYPE_CHECKING:
-    from methods.composed import ComposedMethod, VideoIndex
+    from methods.composed import ComposedMethod
+    from methods.parts.index import VideoIndex
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,8 @@ from methods.parts.vectors import unit
 from methods.released import captions_by_slot
 
 if TYPE_CHECKING:
-    from methods.composed import ComposedMethod, VideoIndex
+    from methods.composed import ComposedMethod
+    from methods.parts.index import VideoIndex
 
 
 def exact_own_caption_scores(
