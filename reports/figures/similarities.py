@@ -76,13 +76,12 @@ def draw(axis: Axes, name: str, counts: NDArray[np.int64]) -> None:
     (own, spread), (other, others_spread) = moments
     apart = (own - other) / np.sqrt((spread + others_spread) / 2)
     tidy(axis, name, "cosine similarity", "density")
-    axis.set_title(name, fontsize=8, loc="left", wrap=True)
     axis.text(
-        0.98,
+        0.02,
         0.95,
         f"means {own:.2f} | {other:.2f}\n{apart:.1f} deviations apart",
         fontsize=6.5,
-        ha="right",
+        ha="left",
         va="top",
         transform=axis.transAxes,
     )

@@ -1,5 +1,6 @@
 """What all figures share: colours, marks and how a figure becomes files."""
 
+import textwrap
 from pathlib import Path
 
 import matplotlib
@@ -35,9 +36,15 @@ DPI = 160
 FORMATS = ("png", "svg")
 
 
+TITLE_WIDTH = 48
+"""Letters of a title that fit over a panel."""
+
+
 def tidy(axis: Axes, title: str, x: str, y: str) -> None:
     """Names an axis's panel and scales, with a light grid and no frame at the top and right."""
-    axis.set_title(title, fontsize=9, loc="left")
+    axis.set_title(
+        textwrap.fill(title, TITLE_WIDTH), fontsize=7 if len(title) > TITLE_WIDTH else 9, loc="left"
+    )
     axis.set_xlabel(x, fontsize=8)
     axis.set_ylabel(y, fontsize=8)
     axis.tick_params(labelsize=7)
