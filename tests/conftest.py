@@ -1,6 +1,7 @@
 """What the tests of the engine share: one small world, prepared once in a cache of its own."""
 
 import os
+import signal
 import sys
 from collections.abc import Callable
 from dataclasses import replace
@@ -16,6 +17,10 @@ CACHE = Path(__file__).parents[1] / ".cache" / "tests"
 
 os.environ["BENCH_CACHE"] = str(CACHE)
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch counts the cores, which the workers share
+if (
+    signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+):  # a shell's background job, whose children ignore Ctrl-C
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 if sys.dont_write_bytecode:  # children would compile all that they import, which is half of their start
     os.environ |= {"PYTHONDONTWRITEBYTECODE": "", "PYTHONPYCACHEPREFIX": str(CACHE / "bytecode")}
 
