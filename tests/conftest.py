@@ -17,9 +17,7 @@ CACHE = Path(__file__).parents[1] / ".cache" / "tests"
 
 os.environ["BENCH_CACHE"] = str(CACHE)
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch counts the cores, which the workers share
-if (
-    signal.getsignal(signal.SIGINT) is signal.SIG_IGN
-):  # a shell's background job, whose children ignore Ctrl-C
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # in a background job, and so in all its children
     signal.signal(signal.SIGINT, signal.default_int_handler)
 if sys.dont_write_bytecode:  # children would compile all that they import, which is half of their start
     os.environ |= {"PYTHONDONTWRITEBYTECODE": "", "PYTHONPYCACHEPREFIX": str(CACHE / "bytecode")}
