@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from core.datasets.base import Split, Video
 from core.datasets.holdout import held_out
+from core.sound_source import SoundSource
 
 
 class Row(NamedTuple):
@@ -42,16 +43,25 @@ class Listing:
         return list(dict.fromkeys(row.video for rows in self.splits.values() for row in rows))
 
 
-def split_of(rows: Sequence[Row], paths: Mapping[str, Path], end: float | None) -> Split:
+def split_of(
+    rows: Sequence[Row], paths: Mapping[str, Path], end: float | None, sounds: Mapping[str, Path] | None
+) -> Split:
     """The split of some rows: videos in the order in which they first come, captions in that of the rows.
 
-    A video without a path is absent and keeps its bare name as its path.
+    A video without a path is absent and keeps its bare name as its path. One without a path in `sounds` has
+    no sound; None: all have their own tracks.
     """
     position: dict[str, int] = {}
     for row in rows:
         position.setdefault(row.video, len(position))
+
+    def sound(name: str) -> SoundSource:
+        return "own track" if sounds is None else sounds.get(name, "none")
+
     return Split(
-        videos=tuple(Video(name, paths.get(name, Path(name)), end=end) for name in position),
+        videos=tuple(
+            Video(name, paths.get(name, Path(name)), end=end, sound=sound(name)) for name in position
+        ),
         captions=tuple(row.caption for row in rows),
         video_of_caption=tuple(position[row.video] for row in rows),
         absent=frozenset(number for name, number in position.items() if name not in paths),

@@ -83,6 +83,7 @@ def test_a_whole_data_set_names_its_protocol_and_its_files(tmp_path: Path) -> No
         "train": "9k",
         "test set": "1k-A",
         "captions per video": "train 3, val 1, test 1",
+        "sound": "own tracks",
         "captions cut": "12 of 12 train, 2 of 2 val, 3 of 3 test",
     }
     files = {"MSRVTT_data.json", "MSRVTT_train.9k.csv", "MSRVTT_JSFUSION_test.csv"}
@@ -142,10 +143,10 @@ def test_before_a_run_one_line_says_what_is_there(root: Path) -> None:
         announce([resolve(m, "msrvtt", overrides) for m in ("gaid", "tmass")], console)
         return console.export_text()
 
-    assert said() == "msrvtt: train 4 · val 2 · test 3; no file is missing\n"
+    assert said() == "msrvtt: train 4 · val 2 · test 3; no file is missing; sound: own tracks\n"
     video(root, TEST[0]).unlink()
-    expected = "msrvtt: train 4 · val 2 · test 3; 1 of 3 test videos cannot be used (drop)\n"
-    assert said(missing="drop") == expected
+    lost = "1 of 3 test videos cannot be used (drop)"
+    assert said(missing="drop") == f"msrvtt: train 4 · val 2 · test 3; {lost}; sound: own tracks\n"
     assert said() == ""  # preparing refuses, and says why
 
 
