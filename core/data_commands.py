@@ -16,7 +16,7 @@ Videos = Annotated[Path | None, typer.Option(help="Folder of the videos, where i
 Captions = Annotated[Path | None, typer.Option(help="The caption file of `folder`.")]
 Audio = Annotated[
     Path | None,
-    typer.Option(help="Folder of the sound, where it lies apart: VIDEO.wav and the like."),
+    typer.Option(help="Folder of sound apart from the videos: VIDEO.wav and the like, or VIDEO.pt."),
 ]
 
 

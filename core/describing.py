@@ -13,7 +13,7 @@ from av.container import InputContainer
 
 from core.demuxing import MediaError, Window, best, count_packets, first_frame, opened
 from core.passes import NO_TRACK, read_pass
-from core.sound_source import NO_FILE, SoundSource
+from core.sound_source import SoundSource, why_unheard
 from core.waveform import SOUND_RATE, finished_sound
 
 SoundState = Literal["with-track", "shorter", "silent", "none", "undecodable"]
@@ -81,9 +81,11 @@ def describe(
     """
     window = (start, end)
     picture = _picture(path, window)
-    if sound == "none":
-        return Description(path, picture, Track("none", reason=NO_FILE))
-    return Description(path, picture, _sound(sound if isinstance(sound, Path) else path, window, picture))
+    if sound == "own track":
+        return Description(path, picture, _sound(path, window, picture))
+    if isinstance(sound, Path):
+        return Description(path, picture, _sound(sound, window, picture))
+    return Description(path, picture, Track("none", reason=why_unheard(sound)))
 
 
 def _picture(path: Path, window: Window) -> Picture:

@@ -17,7 +17,7 @@ from core.demuxing import MediaError, Window, count_packets, no_picture, opened
 from core.describing import Description, describe
 from core.passes import NO_TRACK, Pass, Wanted, read_pass
 from core.sampling import one_per_second, segment_centres
-from core.sound_source import NO_FILE, SoundSource
+from core.sound_source import SoundSource, why_unheard
 from core.waveform import SOUND_RATE, Sound, WaveformBuilder, finished_sound
 
 __all__ = [
@@ -121,7 +121,7 @@ def decode_sound(
 def _apart(source: SoundSource, window: Window, rate: int) -> Pass:
     """The sound of a file apart from the picture; of none, or of one that cannot be opened, the reason."""
     if not isinstance(source, Path):
-        return Pass(WaveformBuilder(rate), errors={NO_TRACK: NO_FILE})
+        return Pass(WaveformBuilder(rate), errors={NO_TRACK: why_unheard(source)})
     try:
         with opened(source, window[0]) as container:
             return read_pass(container, window, None, rate)

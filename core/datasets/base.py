@@ -8,7 +8,7 @@ from pathlib import Path
 
 from core.datasets.options import DataOptions
 from core.progress import Progress
-from core.sound_source import SoundSource
+from core.sound_source import SoundSource, StatesFile
 
 
 @dataclass(frozen=True)
@@ -101,6 +101,12 @@ class Dataset:
             if position not in split.absent
         }
         return [present[id] for id in sorted(present)]
+
+    @property
+    def audio_states(self) -> dict[str, Path] | None:
+        """By the video's id the files that hold audio states in place of sound; None where none does."""
+        found = {video.id: video.sound.path for video in self.videos if isinstance(video.sound, StatesFile)}
+        return found or None
 
 
 @dataclass(frozen=True)

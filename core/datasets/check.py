@@ -11,14 +11,17 @@ from core.datasets.options import DataOptions
 from core.datasets.real import RealDataset, Survey, survey
 from core.datasets.sounds import sound_in_words
 from core.datasets.tree import digest
+from core.encoders.released_states import read_tensor
+from core.errors import BenchError
 from core.media import describe
 from core.progress import Progress
+from core.sound_source import StatesFile
 from core.workers import in_workers
 
 MediaState = Literal["audible", "shorter sound", "silent", "no track", "bad sound", "undecodable"]
-"""`audible`: a track as long as the picture; `shorter sound`: it ends before the picture; `silent`: digital
-silence, found by decoding the whole track; `bad sound`: a track that yields no sample; `undecodable`: a
-file without a frame that decodes, whatever its sound."""
+"""`audible`: a track as long as the picture, or states that can be read; `shorter sound`: it ends before the
+picture; `silent`: digital silence, found by decoding the whole track; `bad sound`: a track that yields no
+sample, or a file without states; `undecodable`: a file without a frame that decodes, whatever its sound."""
 
 STATES: tuple[MediaState, ...] = get_args(MediaState)
 SOUND_STATES: Mapping[str, MediaState] = {
@@ -140,6 +143,12 @@ def state_of(video: Video) -> tuple[MediaState, str]:
     description = describe(video.path, video.start, video.end, video.sound)
     if not description.picture.decodable:
         return "undecodable", description.picture.reason
+    if isinstance(video.sound, StatesFile):
+        try:
+            read_tensor(video.sound.path)
+        except BenchError as error:
+            return "bad sound", str(error)
+        return "audible", ""
     return SOUND_STATES[description.sound.state], description.sound.reason
 
 

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from core.datasets.base import Split, Video
 from core.datasets.holdout import held_out
-from core.sound_source import SoundSource
+from core.sound_source import SoundSource, StatesFile
 
 
 class Row(NamedTuple):
@@ -56,7 +56,10 @@ def split_of(
         position.setdefault(row.video, len(position))
 
     def sound(name: str) -> SoundSource:
-        return "own track" if sounds is None else sounds.get(name, "none")
+        if sounds is None:
+            return "own track"
+        path = sounds.get(name)
+        return "none" if path is None else StatesFile(path) if holds_states(path) else path
 
     return Split(
         videos=tuple(
@@ -89,10 +92,17 @@ def with_validation(
     return {"train": kept, **({"val": val} if val else {}), "test": test}
 
 
+def holds_states(path: Path) -> bool:
+    """Whether a file apart from the videos holds an audio encoder's states, by its name."""
+    return path.suffix.lower() == STATES
+
+
 def in_containers(stem: str, *preferred: str) -> list[str]:
     """File names of a stem: with the preferred extensions first, then with every other usual one."""
     return [stem + extension for extension in dict.fromkeys((*preferred, *CONTAINERS))]
 
 
+STATES = ".pt"
+"""Extension of the files that hold an audio encoder's states in place of sound."""
 CONTAINERS = (".mp4", ".webm", ".mkv", ".avi", ".mov", ".m4v", ".mpg", ".mpeg", ".wmv", ".flv", ".3gp")
 """Extensions of the containers that copies of the data sets come in, the usual ones first."""

@@ -3,8 +3,9 @@
 Copies of the data sets are often compressed ones, whose sound CLIP4Clip's preprocessing drops; their sound
 lies in a folder of its own, as AVIGATE reads it from `<id>.wav`. A sound file is called like its video, or
 like the video's file, with the extension of any container that FFmpeg reads, the uncompressed videos
-themselves included. It may lie anywhere below the folder; that of a video that is named with a path lies at
-that path. A video without such a file has no sound: its own track is never a stand-in.
+themselves included, or with `.pt` where it holds the states of an audio encoder, as GAID stores them. It may
+lie anywhere below the folder; that of a video that is named with a path lies at that path. A video without
+such a file has no sound: its own track is never a stand-in.
 """
 
 import os
@@ -13,21 +14,23 @@ from dataclasses import replace
 from pathlib import Path
 
 from core.datasets.base import Split
-from core.datasets.listing import CONTAINERS, Listing
+from core.datasets.listing import CONTAINERS, STATES, Listing, holds_states
 from core.datasets.locate import Located, locate
 from core.datasets.tree import Tree, each_once
 from core.errors import BenchError
+from core.sound_source import SoundSource, StatesFile
 
 ALONE = ".wav .flac .mp3 .m4a .ogg .opus .oga .aac .ac3 .wma .mka .aif .aiff .au .caf .amr"
 """Extensions of the containers that hold sound alone."""
-EXTENSIONS = frozenset((*ALONE.split(), *CONTAINERS))
-"""Extensions of files whose sound is read."""
+EXTENSIONS = frozenset((*ALONE.split(), *CONTAINERS, STATES))
+"""Extensions of files whose sound, or states, are read."""
 
 
 def locate_sounds(name: str, listing: Listing, media: Collection[Path], tree: Tree) -> Located:
     """The sound file of each video of the data set `name`; `media` are the videos' own files, which are none.
 
-    Raises `BenchError` where a video has several, where two videos claim one, and where no video has any.
+    Raises `BenchError` where a video has several, where two videos claim one, where some hold sound and
+    others states, and where no video has any.
     """
     by_stem = files_by_stem(tree, media)
 
@@ -54,6 +57,9 @@ def locate_sounds(name: str, listing: Listing, media: Collection[Path], tree: Tr
             f"{name}: no video has a sound file; first: {video} ({reason}); "
             "name the right folder with --audio"
         )
+    kinds = {holds_states(path): path for path in located.paths.values()}
+    if len(kinds) > 1:
+        raise BenchError(f"{name}: {kinds[True]} holds states and {kinds[False]} sound; keep one kind there")
     return replace(located, missing=reasons)
 
 
@@ -80,11 +86,12 @@ def files_by_stem(tree: Tree, media: Collection[Path]) -> dict[str, list[Path]]:
 
 def sound_in_words(splits: Mapping[str, Split]) -> str:
     """Where the sound of the videos is read from, for the protocol: with the counts where it lies apart."""
-    sources = {name: [video.sound for video in split.videos] for name, split in splits.items()}
+    sources: dict[str, list[SoundSource]] = {
+        name: [video.sound for video in split.videos] for name, split in splits.items()
+    }
     if all(source == "own track" for found in sources.values() for source in found):
         return "own tracks"
-    counts = [
-        f"{sum(isinstance(source, Path) for source in found):,} of {len(found):,} {name}"
-        for name, found in sources.items()
-    ]
-    return f"separate files for {', '.join(counts)} videos"
+    apart = [(name, len(found), len(found) - found.count("none")) for name, found in sources.items()]
+    counts = ", ".join(f"{with_file:,} of {videos:,} {name}" for name, videos, with_file in apart)
+    states = any(isinstance(source, StatesFile) for found in sources.values() for source in found)
+    return f"{'encoder states from' if states else 'separate'} files for {counts} videos"

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from command_line import assert_one_line
 from rich.console import Console
 from typer.testing import Result
@@ -20,6 +21,7 @@ from core.runs import RunDirectory
 from core.spec import resolve
 from tests.core.datasets import small_copies as small
 from tests.core.datasets.small_copies import TEST, TRAIN, sentences
+from tests.core.media_files import tone, write_media
 
 SMALL = {
     "backbone": "avworld",
@@ -164,6 +166,24 @@ def test_a_run_says_what_is_missing_before_it_decodes_anything(
 def test_captions_that_the_tower_cannot_read_whole_are_refused(tmp_path: Path) -> None:
     with pytest.raises(BenchError, match="reads 40 tokens, not 77; pass --set text_tokens=40"):
         run(tmp_path / "run", text_tokens=77)
+
+
+@pytest.mark.parametrize("kind", ["sound", "states"])
+def test_a_run_says_where_sound_apart_came_from(kind: str, root: Path, tmp_path: Path) -> None:
+    audio = tmp_path / "audio"
+    audio.mkdir()
+    for name in (*TRAIN, *TEST[:2]):
+        if kind == "states":
+            torch.save(torch.randn(1, 400, 128), audio / f"{name}.pt")
+        else:
+            write_media(audio / f"{name}.wav", sound=[tone(500, 0, 1, 1.0, 16_000)], format=None)
+    save_location("msrvtt", Location(annotations=root, videos=root, audio=audio))
+    metrics, manifest = run(tmp_path / "run")
+    what = {"sound": "separate files", "states": "encoder states from files"}[kind]
+    counts = "4 of 4 train, 2 of 2 val, 2 of 3 test"
+    assert of_direction(metrics, "t2v")["protocol"]["data"]["sound"] == f"{what} for {counts} videos"
+    how = {"sound": "encoded from the sound", "states": "from files"}[kind]
+    assert manifest["audio_states"] == how
 
 
 def test_a_folder_of_ones_own_is_dealt_out_and_trained_on(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from command_line import assert_one_line
 from numpy.typing import NDArray
 from rich.console import Console
@@ -177,6 +178,8 @@ def test_a_store_of_own_tracks_is_not_taken_for_one_of_sound_apart(tmp_path: Pat
     [
         (("1.mkv", "2.mkv"), ("2.wav", "2.flac"), ["1 of 2", "2.mkv (several", "2.wav", "2.flac"]),
         (("1.mkv", "2.mkv"), ("x/2.wav", "y/2.wav"), ["2.mkv (several", "x/2.wav and ", "y/2.wav"]),
+        (("1.mkv", "2.mkv"), ("2.wav", "2.pt"), ["2.mkv (several", "2.wav", "2.pt"]),
+        (("1.mkv", "2.mkv"), ("1.pt", "2.wav"), ["1.pt holds states and ", "2.wav sound; keep one kind"]),
         (("1.mkv", "2.mp4", "2.mkv"), ("2.wav",), ["2 of 3", "2.wav may be the file of 2.mp4 or 2.mkv"]),
         (
             ("1.mkv", "2.mkv"),
@@ -239,6 +242,24 @@ def test_check_counts_sound_files_and_opens_them(invoke: Invoke, tmp_path: Path)
         assert words in table.stdout
     other = invoke("data", "check", "folder", "--quick", "--root", root)
     assert "sound: own tracks" in other.stdout and "sound files" not in other.stdout
+
+
+def test_check_reads_states_in_place_of_sound(invoke: Invoke, tmp_path: Path) -> None:
+    root = own_data(tmp_path / "data", "0.mkv", "1.mkv", "2.mkv")
+    for i in range(3):
+        write_media(root / f"{i}.mkv", grey_ramp(10))
+    (tmp_path / "states").mkdir()
+    torch.save(torch.zeros(1, 1500, 512), tmp_path / "states" / "0.pt")
+    torch.save(Path("poison"), tmp_path / "states" / "1.pt")
+    place = ("--root", root, "--audio", tmp_path / "states")
+    report = json.loads(invoke("data", "check", "folder", *place, "--workers", "1", "--json").stdout)
+    assert report["protocol"]["sound"] == "encoder states from files for 1 of 1 val, 1 of 2 test videos"
+    assert {kind: list(found) for kind, found in report["problems"].items()} == {
+        "without a sound file": ["2.mkv"],
+        "bad sound": ["1.mkv"],
+        "no track": ["2.mkv"],
+    }
+    assert "1.pt is a pickle that needs" in report["problems"]["bad sound"]["1.mkv"]
 
 
 def test_before_a_run_one_line_counts_the_sound_files(tmp_path: Path) -> None:
