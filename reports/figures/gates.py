@@ -16,7 +16,7 @@ from core.datasets.options import DataOptions
 from core.progress import Silent
 from core.statistics import auroc
 from core.store import Store
-from reports.collect import Run, label
+from reports.collect import Run
 from reports.figures.style import BLUE, GREY, ORANGE
 from reports.gates import stored_gates
 
@@ -98,7 +98,7 @@ def gate_figure(run: Run, split_name: str = "test") -> Figure:
         )
     grid[2, 0].legend(fontsize=6, ncols=2, frameon=False, loc="lower left", bbox_to_anchor=(0, 0.97))
     figure.suptitle(
-        f"{label(run.spec)} on {run.spec.dataset}: the gate of a typical clip ({', '.join(strata)})",
+        f"{run.label} on {run.spec.dataset}: the gate of a typical clip ({', '.join(strata)})",
         fontsize=9,
     )
     return figure

@@ -1,6 +1,7 @@
 """What all figures share: colours, marks and how a figure becomes files."""
 
 import textwrap
+from collections.abc import Sequence
 from pathlib import Path
 
 import matplotlib
@@ -51,6 +52,13 @@ def tidy(axis: Axes, title: str, x: str, y: str) -> None:
     axis.grid(color="#DDDDDD", linewidth=0.5)
     axis.set_axisbelow(True)
     axis.spines[["top", "right"]].set_visible(False)
+
+
+def explain(figure: Figure, notes: Sequence[str]) -> None:
+    """Says under a figure what the labels in it leave out."""
+    letters = int(24 * figure.get_figwidth())  # that fit on a line of this size
+    lines = [textwrap.fill(note, letters) for note in notes]
+    figure.supxlabel("\n".join(lines), x=0.01, ha="left", fontsize=6, color="#555555")
 
 
 def save(figure: Figure, name: str, folder: Path) -> list[Path]:
