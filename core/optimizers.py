@@ -16,9 +16,9 @@ from torch.optim import Optimizer
 
 from core.errors import unknown_name
 
-BLOCK = 2**21
-"""Numbers that a CPU updates at a time: temporaries as large as the model would come from the system page by
-page at every step. A GPU keeps its memory and updates all at once."""
+BLOCK = 2**19
+"""Numbers that a CPU updates at a time, so that they stay in its cache from one operation to the next. A GPU
+updates all at once."""
 
 
 def blocks_of(parameters: list[Tensor]) -> list[list[Tensor]]:
@@ -36,6 +36,30 @@ def blocks_of(parameters: list[Tensor]) -> list[list[Tensor]]:
     return blocks
 
 
+class Workspace:
+    """Memory for what an update computes on its way, kept from block to block and from step to step.
+
+    A CPU that takes it anew from the system pays more for its pages than for the arithmetic on them; a GPU
+    keeps its memory by itself, and needs it for other things between two steps.
+    """
+
+    def __init__(self) -> None:
+        self.kept: dict[tuple[str, torch.dtype], Tensor] = {}
+
+    def copies(self, name: str, tensors: list[Tensor]) -> list[Tensor]:
+        """Copies of tensors, valid until the same name is asked for again."""
+        if tensors[0].device.type != "cpu":
+            return [tensor.clone() for tensor in tensors]
+        key = name, tensors[0].dtype
+        sizes = [tensor.numel() for tensor in tensors]
+        if key not in self.kept or len(self.kept[key]) < sum(sizes):
+            self.kept[key] = torch.empty(sum(sizes), dtype=tensors[0].dtype)
+        pieces = self.kept[key][: sum(sizes)].split(sizes)
+        copies = [piece.view_as(tensor) for piece, tensor in zip(pieces, tensors, strict=True)]
+        torch._foreach_copy_(copies, tensors)
+        return copies
+
+
 def scaled(tensors: list[Tensor], factor: float) -> list[Tensor]:
     """Tensors times a factor: in place, but for half precision, where a CPU would round the factor too."""
     if any(tensor.dtype != torch.float32 for tensor in tensors):
@@ -49,6 +73,10 @@ class MomentOptimizer(Optimizer):
 
     Groups may set their own `lr` and `weight_decay`; the state can be saved and loaded at any step.
     """
+
+    def __init__(self, params: Iterable[Tensor] | Iterable[dict[str, Any]], defaults: dict[str, Any]) -> None:
+        super().__init__(params, defaults)
+        self.workspace = Workspace()
 
     @overload
     def step(self, closure: None = None) -> None: ...
@@ -94,9 +122,12 @@ class MomentOptimizer(Optimizer):
         torch._foreach_addcmul_(second, gradients, gradients, value=1 - beta2)
         for parameter, m, v in zip(parameters, first, second, strict=True):
             self.state[parameter].update(first_moment=m, second_moment=v)
-        denominators = torch._foreach_sqrt(second)
+        denominators = self.workspace.copies("denominators", second)
+        torch._foreach_sqrt_(denominators)
         torch._foreach_add_(denominators, group["eps"])
-        return list(torch._foreach_div(first, denominators))
+        directions = self.workspace.copies("directions", first)
+        torch._foreach_div_(directions, denominators)
+        return directions
 
 
 class XPoolAdamW(MomentOptimizer):
@@ -160,10 +191,12 @@ class BertAdam(MomentOptimizer):
             norms = torch._foreach_norm(gradients)
             # 1e-6 as in torch's own clipping; it keeps a zero gradient zero.
             scales = [(group["max_grad_norm"] / (norm + 1e-6)).clamp(max=1) for norm in norms]
-            gradients = list(torch._foreach_mul(gradients, scales))
+            gradients = self.workspace.copies("gradients", gradients)
+            torch._foreach_mul_(gradients, scales)
         steps = self.direction(parameters, gradients, group)
-        torch._foreach_add_(steps, torch._foreach_mul(parameters, group["weight_decay"]))
-        torch._foreach_sub_(parameters, torch._foreach_mul(steps, group["lr"]))
+        decays = scaled(self.workspace.copies("decays", parameters), group["weight_decay"])
+        torch._foreach_add_(steps, decays)
+        torch._foreach_sub_(parameters, scaled(steps, group["lr"]))
 
 
 def warmup_cosine(step: int, total: int, warmup: int) -> float:

@@ -11,8 +11,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from core.datasets.avworld.grammar import COLOURS, FILLERS, MOTIONS, SCENES, SOUNDS
-from core.datasets.avworld.script import Caption, Clip, Mention, Segment, Sound
+from core.datasets.avworld.grammar import COLOURS, CUE, MOTIONS, SCENES, SOUNDS
+from core.datasets.avworld.script import Caption, Clip, Mention, Segment
 from core.datasets.avworld.world import SHARES
 
 PIXELS = "pixels only"
@@ -52,14 +52,10 @@ def nameable(clip: Clip, observer: str) -> set[str | None]:
         if rings:
             middle = sum(rings[0].seconds) / 2
             return {sound.name for sound in clip.sounds if sound.start < middle < sound.end}
-        return known - {sound.name for sound in clip.sounds if covered(sound, clip)}
+        moments = {sound.start for sound in clip.sounds if sound.name == CUE}
+        return {sound.name for sound in clip.sounds if sound.name in SOUNDS and sound.start in moments}
     # One known sound all the time and no ring: a sound out of view that does not matter.
     return known if known and (rings or len(clip.sounds) > 1) else {None}
-
-
-def covered(sound: Sound, clip: Clip) -> bool:
-    """Whether noise or music plays over a sound."""
-    return any(s.name in FILLERS and s.start < sound.end and sound.start < s.end for s in clip.sounds)
 
 
 def _picture_fits(captions: Sequence[Caption], clips: Sequence[Clip]) -> NDArray[np.bool_]:

@@ -11,6 +11,8 @@ import numpy as np
 
 from core.datasets.avworld.grammar import (
     COLOURS,
+    CUE,
+    DECOY,
     FILLERS,
     MAX_TOKENS,
     MOTIONS,
@@ -137,16 +139,11 @@ def _draw_tracks(
             order = (named, other) if rings == HALVES[0] else (other, named)
             yield tuple(map(sound, order, HALVES)), (rings,), named
     elif stratum == "off-screen":
-        # The clear sound is named; the mate's plays under noise or music, as instruments do, so that the
-        # set of sounds tells two clips of the group nothing and only the moment does.
+        # As in partial, but only the sound itself tells which half matters: by the pitch of its pips.
         for named, other in ((a, b), (b, a), (c, d), (d, c)):
-            parts = int(rng.integers(2, 4))
-            part = int(rng.integers(parts))
-            span = (SECONDS * part / parts, SECONDS * (part + 1) / parts)
-            filler = FILLERS[rng.integers(len(FILLERS))]
-            around = [s for s in ((0.0, span[0]), (span[1], SECONDS)) if s[0] < s[1]]
-            covered = [sound(name, s) for s in around for name in (filler, other)]
-            yield tuple(sorted([sound(named, span), *covered], key=lambda s: s.start)), (span,), named
+            moment, rest = HALVES if rng.random() < 0.5 else HALVES[::-1]
+            sounds = sound(named, moment), sound(CUE, moment), sound(other, rest), sound(DECOY, rest)
+            yield tuple(sorted(sounds, key=lambda s: s.start)), (moment,), named
     elif stratum == "irrelevant":
         # Without rings, every second clip has a sound of the vocabulary that no caption mentions.
         unseen = rings is None and rng.random() < 0.5

@@ -31,6 +31,10 @@ SOUND_PHRASES: dict[str, tuple[str, str]] = {
 SOUNDS = tuple(SOUND_PHRASES)
 FILLERS = ("noise", "music")
 """Sounds that no caption names."""
+CUE = "high pips"
+"""Marks the sound that matters where its source is out of view, as rings do in the picture; never named."""
+DECOY = "low pips"
+"""Covers a sound as much as `CUE` does, and means nothing."""
 
 MAX_TOKENS = 38
 """Longest caption in tokens: a context of 40 with its two end marks."""

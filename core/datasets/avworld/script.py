@@ -52,7 +52,7 @@ class Sound(_Record):
     """One sound over a span of the clip."""
 
     name: str
-    """One of `grammar.SOUNDS` or `grammar.FILLERS`."""
+    """One of `grammar.SOUNDS` or `grammar.FILLERS`, `grammar.CUE` or `grammar.DECOY`."""
     start: float
     """Start in seconds."""
     end: float

@@ -1,4 +1,4 @@
-"""Synthesises the sound track of a clip: twelve sounds that captions name, two that they do not.
+"""Synthesises the sound track of a clip: twelve sounds that captions name, four that they do not.
 
 Every sound repeats within a second, so that any part of a clip holds enough of it to be recognised.
 """
@@ -171,6 +171,21 @@ def _music(rng: Generator, time: Array) -> Array:
     return music
 
 
+def _pips(rng: Generator, time: Array, lowest: float) -> Array:
+    """Eight bursts a second, which leave half of the time to the sound that they accompany."""
+    pitch = rng.uniform(lowest, lowest + 600)
+    since, _ = _since(time, 1 / 8, rng)
+    return (since < 0.065) * _tone(pitch, time)
+
+
+def _high_pips(rng: Generator, time: Array) -> Array:
+    return _pips(rng, time, 6200)
+
+
+def _low_pips(rng: Generator, time: Array) -> Array:
+    return _pips(rng, time, 4400)
+
+
 SYNTHESISERS: dict[str, Callable[[Generator, Array], Array]] = {
     "siren": _siren,
     "bell": _bell,
@@ -186,5 +201,7 @@ SYNTHESISERS: dict[str, Callable[[Generator, Array], Array]] = {
     "whistle": _whistle,
     "noise": _noise,
     "music": _music,
+    "high pips": _high_pips,
+    "low pips": _low_pips,
 }
 """A function per sound, from a generator and the time of each sample in seconds to the samples."""

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from core.datasets import load_dataset
-from core.datasets.avworld.grammar import COLOURS, FILLERS, MOTIONS, SCENES, SOUNDS
+from core.datasets.avworld.grammar import COLOURS, CUE, DECOY, FILLERS, MOTIONS, SCENES, SOUNDS
 from core.datasets.avworld.reader import read_scripts
 from core.datasets.avworld.script import Clip
 from core.datasets.avworld.world import FPS, PIXELS, SplitName
@@ -15,7 +15,7 @@ from core.paths import cache_root
 from core.progress import Progress
 from core.store import Store, StoreSettings, prepare_store
 
-SOUND_CLASSES = (*SOUNDS, *FILLERS, "nothing")
+SOUND_CLASSES = (*SOUNDS, *FILLERS, CUE, DECOY, "nothing")
 """What can be heard at a moment; `nothing` is the noise floor alone."""
 FACTS = {"colour": COLOURS, "companion": COLOURS, "motion": MOTIONS, "scene": SCENES, "rings": ("no", "yes")}
 """What a still shows, and the values of each fact."""

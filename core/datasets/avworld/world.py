@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from core.paths import cache_root
 
-VERSION = 2
+VERSION = 3
 """Raised whenever the recipe changes, so that older worlds are not taken for this one."""
 
 PIXELS = 64

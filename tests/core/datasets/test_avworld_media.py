@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from core.datasets.avworld.draw import draw_group
 from core.datasets.avworld.generate import Job, make_group
+from core.datasets.avworld.grammar import CUE, DECOY
 from core.datasets.avworld.pictures import PAINTS, frames
 from core.datasets.avworld.reader import load_world, read_scripts
 from core.datasets.avworld.script import Clip
@@ -113,21 +114,28 @@ def test_every_span_holds_the_sound_that_the_script_says_and_little_else(test_cl
                 s for s in clip.sounds if s is not sound and s.start < sound.end and sound.start < s.end
             ]
             if others:
-                continue  # sounds that overlap are no copy of either; the test below finds the clear one
+                continue  # sounds that overlap are no copy of either; the test below finds them
             wanted = synthesise(sound.name, sound.seed, end - start)
             assert np.corrcoef(wanted, heard[start:end])[0, 1] > 0.9, f"{clip.id}: {sound.name}"
 
 
-def test_a_named_sound_is_not_heard_outside_the_truth(test_clips: Shown) -> None:
+def test_neither_a_named_sound_nor_its_cue_is_heard_outside_the_truth(test_clips: Shown) -> None:
     for clip, path in test_clips:
         if clip.stratum not in ("partial", "off-screen"):
             continue
         ((start, end),) = clip.relevant
-        (named,) = [sound for sound in clip.sounds if (sound.start, sound.end) == (start, end)]
-        wanted = np.fft.rfft(synthesise(named.name, named.seed, round((end - start) * 16_000)), 1 << 17)
         heard = sound_of(path)
-        match = np.fft.irfft(np.fft.rfft(heard, 1 << 17) * wanted.conj())[: len(heard)]
-        assert abs(int(np.argmax(match)) - round(start * 16_000)) <= 16  # a millisecond
+        for inside in (sound for sound in clip.sounds if (sound.start, sound.end) == (start, end)):
+            wanted = np.fft.rfft(synthesise(inside.name, inside.seed, round((end - start) * 16_000)), 1 << 17)
+            match = np.fft.irfft(np.fft.rfft(heard, 1 << 17) * wanted.conj())[: len(heard)]
+            assert abs(int(np.argmax(match)) - round(start * 16_000)) <= 16  # a millisecond
+
+
+def test_pips_leave_half_of_the_time_to_the_sound_that_they_accompany() -> None:
+    for name in (CUE, DECOY):
+        wave = synthesise(name, 3, 32_000)
+        heard = np.abs(wave).reshape(-1, 100).max(axis=1) > 0.1
+        assert 0.45 < heard.mean() < 0.6 and np.count_nonzero(np.diff(heard.astype(int)) == 1) in (15, 16, 17)
 
 
 def test_a_truth_span_starts_and_ends_where_sampled_frames_do(test_clips: Shown) -> None:

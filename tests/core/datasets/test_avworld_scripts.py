@@ -6,7 +6,7 @@ from itertools import combinations
 import pytest
 
 from core.datasets.avworld.draw import draw_group, draw_split
-from core.datasets.avworld.grammar import FILLERS, SOUND_PHRASES, SOUNDS, tokens, vocabulary
+from core.datasets.avworld.grammar import CUE, DECOY, SOUND_PHRASES, SOUNDS, tokens, vocabulary
 from core.datasets.avworld.pictures import PAINTS
 from core.datasets.avworld.script import Clip
 from core.datasets.avworld.sounds import SYNTHESISERS
@@ -120,32 +120,28 @@ def test_both_halves_are_ringed_equally_often() -> None:
     assert 0.4 < sum(first) / len(first) < 0.6
 
 
-def test_off_screen_clips_have_no_ring_and_name_the_one_sound_that_plays_clear_of_fillers() -> None:
-    spans = set()
+def test_in_off_screen_clips_only_the_pitch_of_the_pips_tells_the_named_sound_from_the_other() -> None:
     for group in quartets("off-screen"):
         assert len(group) == 4 and len({clip.picture for clip in group}) == 1
+        sounds = [{sound.name for sound in clip.sounds} for clip in group]
+        assert sounds[0] == sounds[1] and sounds[2] == sounds[3] and sounds[0] & sounds[2] == {CUE, DECOY}
         assert len({clip.captions[0].sound for clip in group}) == 4
         for clip in group:
             assert not any(segment.ringed for segment in clip.picture.segments)
-            fillers = [s for s in clip.sounds if s.name in FILLERS]
-            (clear,) = [
-                s for s in clip.sounds if not any(f.start < s.end and s.start < f.end for f in fillers)
-            ]
-            assert clip.relevant == ((clear.start, clear.end),)
-            assert sum(f.end - f.start for f in fillers) + clear.end - clear.start == pytest.approx(4)
-            assert {s.name for s in clip.sounds} - {clear.name} - set(FILLERS) <= {
-                c.captions[0].sound for c in group
-            }
-            assert all(caption.sound == clear.name for caption in clip.captions)
-            spans.add((clear.start, clear.end))
-    assert len(spans) == 5  # two halves and three thirds
+            assert [(s.start, s.end) for s in clip.sounds] == [(0, 2), (0, 2), (2, 4), (2, 4)]
+            (span,) = clip.relevant
+            moment, rest = (
+                {s.name for s in clip.sounds if ((s.start, s.end) == span) is inside}
+                for inside in (True, False)
+            )
+            named = clip.captions[0].sound
+            assert moment == {named, CUE} and rest - set(SOUNDS) == {DECOY} and len(rest) == 2
+            assert all(caption.sound == named for caption in clip.captions)
 
 
-def test_two_off_screen_clips_of_a_pair_hold_the_same_sounds() -> None:
-    for group in quartets("off-screen"):
-        for pair in (group[:2], group[2:]):
-            known = [{s.name for s in clip.sounds} - set(FILLERS) for clip in pair]
-            assert known[0] == known[1] and len(known[0]) == 2
+def test_either_half_of_an_off_screen_clip_matters_equally_often() -> None:
+    first = [clip.relevant[0][0] == 0 for group in quartets("off-screen") for clip in group]
+    assert 0.4 < sum(first) / len(first) < 0.6
 
 
 def test_irrelevant_clips_name_no_sound_and_a_known_one_never_comes_with_rings() -> None:
