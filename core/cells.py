@@ -114,6 +114,7 @@ def prepare_materials(spec: RunSpec, progress: Progress, workers: int) -> Materi
         device=device(),
         patches=method.uses_patches,
         captions=video_captions(spec, dataset) if method.uses_video_captions else None,
+        audio_states=dataset.audio_states,
     )
     return Materials(dataset, store, clip, features, checkpoint)
 
@@ -142,6 +143,13 @@ def cut_captions(data: Mapping[str, SplitData]) -> str:
     """How many captions of each split have more tokens than are read, e.g. "3 of 1,000 test"."""
     counts = [f"{split.cut:,} of {len(split.tokens):,} {name}" for name, split in data.items() if split.cut]
     return ", ".join(counts) or "none"
+
+
+def audio_states_in_words(materials: Materials) -> str:
+    """Where the audio states that a cell reads come from, for its manifest."""
+    if materials.features.audio is None:
+        return "none are read"
+    return "from files" if materials.dataset.audio_states else "encoded from the sound"
 
 
 def run_cell(spec: RunSpec, directory: RunDirectory, progress: Progress) -> None:
@@ -185,6 +193,7 @@ def run_cell(spec: RunSpec, directory: RunDirectory, progress: Progress) -> None
             started,
             materials.fingerprints(),
             annotation_files=dict(materials.dataset.files),
+            audio_states=audio_states_in_words(materials),
             store=materials.store.folder.name,
             parameters=parameters,
             trained_parameters=sum(p.numel() for p in retriever.parameters() if p.requires_grad),

@@ -14,6 +14,10 @@ data_app = typer.Typer(
 Root = Annotated[Path | None, typer.Option(help="Folder that holds annotation files and videos.")]
 Videos = Annotated[Path | None, typer.Option(help="Folder of the videos, where it is another one.")]
 Captions = Annotated[Path | None, typer.Option(help="The caption file of `folder`.")]
+Audio = Annotated[
+    Path | None,
+    typer.Option(help="Folder of sound apart from the videos: VIDEO.wav and the like, or VIDEO.pt."),
+]
 
 
 @data_app.command(name="list")
@@ -36,15 +40,15 @@ def add(
     root: Root = None,
     videos: Videos = None,
     captions: Captions = None,
+    audio: Audio = None,
 ) -> None:
     """Say once where a data set lies; kept in bench.toml. The variable BENCH_DATA overrides it.
 
     Example: bench data add msrvtt --root /data/msrvtt
     """
     from core.datasets.commands import add_dataset
-    from core.datasets.locations import location_of
 
-    add_dataset(name, location_of(root, videos, captions), shell.console)
+    add_dataset(name, (root, videos, captions, audio), shell.console)
 
 
 @data_app.command()
@@ -54,6 +58,7 @@ def check(
     root: Root = None,
     videos: Videos = None,
     captions: Captions = None,
+    audio: Audio = None,
     set_: Annotated[
         list[str] | None, typer.Option("--set", help="An option of the data set, data.key=value; repeatable.")
     ] = None,
@@ -67,7 +72,7 @@ def check(
     """
     from core.datasets.commands import check_files
 
-    place = (root, videos, captions)
+    place = (root, videos, captions, audio)
     if not check_files(name, place, set_ or (), shell.console, quick=quick, workers=workers, as_json=json):
         raise typer.Exit(1)
 

@@ -13,6 +13,7 @@ from av.container import InputContainer
 
 from core.demuxing import MediaError, Window, best, count_packets, first_frame, opened
 from core.passes import NO_TRACK, read_pass
+from core.sound_source import SoundSource, why_unheard
 from core.waveform import SOUND_RATE, finished_sound
 
 SoundState = Literal["with-track", "shorter", "silent", "none", "undecodable"]
@@ -67,17 +68,24 @@ class Description:
     picture: Picture
     """Its best picture track."""
     sound: Track
-    """Its best sound track."""
+    """Its best sound track, or that of its sound file."""
 
 
-def describe(path: Path, start: float = 0.0, end: float | None = None) -> Description:
+def describe(
+    path: Path, start: float = 0.0, end: float | None = None, sound: SoundSource = "own track"
+) -> Description:
     """What a file, or its window [start, end) in seconds, holds; never raises for what is in the file.
 
-    A picture of one single frame is not shorter or longer than its sound.
+    The window is that of a `sound` file, too. A picture of one single frame is not shorter or longer than its
+    sound.
     """
     window = (start, end)
     picture = _picture(path, window)
-    return Description(path, picture, _sound(path, window, picture))
+    if sound == "own track":
+        return Description(path, picture, _sound(path, window, picture))
+    if isinstance(sound, Path):
+        return Description(path, picture, _sound(sound, window, picture))
+    return Description(path, picture, Track("none", reason=why_unheard(sound)))
 
 
 def _picture(path: Path, window: Window) -> Picture:

@@ -1,8 +1,11 @@
 """What encodes a shard of a store's clips: pictures, patches, sounds."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from hashlib import sha256
+from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
@@ -12,6 +15,7 @@ from torch import Tensor
 
 from core.encoders.audio import AudioEncoder
 from core.encoders.clip import ClipBackbone
+from core.encoders.released_states import read_states, states_digest
 from core.storage import Store
 
 SOUND_BATCH = 8
@@ -133,3 +137,36 @@ class Sounds(FeatureEncoder):
             states, _ = self.audio.states(waveforms, [float(self.store.duration[row]) for row in chosen])
             blocks.append(states.half().cpu().numpy())
         return np.concatenate(blocks)
+
+
+@dataclass(frozen=True)
+class ReleasedSounds(FeatureEncoder):
+    """States of the sound that were encoded elsewhere, `(L, Da)` a clip."""
+
+    what = "sounds"
+    dtype = np.float16
+    encoder: str
+    """Name of the audio encoder that they should come from."""
+    states: tuple[int, int]
+    """Its L and Da."""
+    files: Mapping[str, Path]
+    """By the clip's name; a clip without has no sound."""
+
+    @cached_property
+    def weights(self) -> str:
+        """Digest of the files, with the shape that they are held against."""
+        return f"{states_digest(self.files)} {self.states}"
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """`(L, Da)`."""
+        return self.states
+
+    def __call__(self, shard: int) -> NDArray[np.float16]:
+        """Clips without a file get zeros; raises `BenchError` for a file with other states."""
+        rows = self.store.rows(shard)
+        found = np.zeros((len(rows), *self.shape), np.float16)
+        for place, row in enumerate(rows):
+            if path := self.files.get(self.store.ids[row]):
+                found[place] = read_states(path, self.encoder, *self.states).numpy()
+        return found

@@ -26,7 +26,7 @@ from core.caption_features import CaptionStates
 from core.encoders.audio import AudioEncoder
 from core.encoders.clip import ClipBackbone
 from core.errors import BenchError
-from core.feature_encoders import FeatureEncoder, Patches, Pictures, Sounds
+from core.feature_encoders import FeatureEncoder, Patches, Pictures, ReleasedSounds, Sounds
 from core.paths import require_space, written_whole
 from core.progress import Progress, bytes_in_words
 from core.storage import Store
@@ -101,27 +101,32 @@ def encode_store(
     device: torch.device | str,
     patches: bool = False,
     captions: Mapping[str, VideoCaption] | None = None,
+    audio_states: Mapping[str, Path] | None = None,
 ) -> Features:
     """The features of a store, computed where `cache_folder` does not hold them.
 
-    `patches` asks for patch tokens; `captions` are video-side captions by the video's name. On a CPU
-    `workers` processes of one thread each share the work; on CUDA this process does it. Clips with identical
-    frames get bit-identical features. Raises `BenchError` where the store is damaged or the disk is too full.
+    `patches` asks for patch tokens; `captions` are video-side captions by the video's name, `audio_states`
+    files of states that stand in for the sound and for running `audio`. On a CPU `workers` processes of one
+    thread each share the work; on CUDA this process does it. Clips with identical frames get bit-identical
+    features. Raises `BenchError` where the store is damaged, the disk is too full, or states are not those of
+    `audio`.
     """
     cache_folder.mkdir(parents=True, exist_ok=True)
     cached, place = partial(_cached, folder=cache_folder, workers=workers, progress=progress), str(device)
     pictures = cached(Pictures(store, place, clip))
     if audio is not None:
-        sounds = cached(Sounds(store, place, audio))
+        hear = sounds_of(store, place, audio, audio_states)
+        sounds = cached(hear)
         valid = torch.tensor([audio.valid_states(float(duration)) for duration in store.duration])
+    heard = store.has_audio.copy() if audio_states is None else np.isin(store.ids, list(audio_states))
     said = None if captions is None else CaptionStates.of(captions, store, clip, place)
-    weights = f"{clip.fingerprint} {audio.fingerprint if audio else 'no sound'}"
+    weights = f"{clip.fingerprint} {hear.weights if audio else 'no sound'}"
     weights += f" {said.weights}" if said else ""
     return Features(
         frames=pictures,
         frame_mask=torch.from_numpy(store.mask.copy()),
         keys=stable_keys(store.ids),
-        has_audio=torch.from_numpy(store.has_audio.copy()),
+        has_audio=torch.from_numpy(heard),
         audio=sounds if audio else None,
         audio_valid=valid if audio else None,
         fingerprint=sha256(f"{VERSION} {store.fingerprint} {weights}".encode()).hexdigest(),
@@ -129,6 +134,15 @@ def encode_store(
         captions=cached(said) if said else None,
         caption_mask=said.mask if said else None,
     )
+
+
+def sounds_of(
+    store: Store, device: str, audio: AudioEncoder, files: Mapping[str, Path] | None
+) -> Sounds | ReleasedSounds:
+    """What gives the states of a store's sounds: the encoder, or files by the clip's name."""
+    if files is None:
+        return Sounds(store, device, audio)
+    return ReleasedSounds(store, device, audio.name, (audio.positions, audio.width), files)
 
 
 def _cached(encode: FeatureEncoder, folder: Path, workers: int, progress: Progress) -> NDArray[Any]:

@@ -17,7 +17,8 @@ from core.demuxing import MediaError, Window, count_packets, no_picture, opened
 from core.describing import Description, describe
 from core.passes import NO_TRACK, Pass, Wanted, read_pass
 from core.sampling import one_per_second, segment_centres
-from core.waveform import SOUND_RATE, Sound, finished_sound
+from core.sound_source import SoundSource, why_unheard
+from core.waveform import SOUND_RATE, Sound, WaveformBuilder, finished_sound
 
 __all__ = [
     "Clip",
@@ -69,16 +70,20 @@ def decode_clip(
     start: float = 0.0,
     end: float | None = None,
     rate: int = SOUND_RATE,
+    sound: SoundSource = "own track",
 ) -> Clip:
     """Sampled frames and mono sound of a file, or of its window [start, end) in seconds.
 
-    Sound is padded with silence or cut to the picture's duration; a picture of one single frame lasts
-    as long as its sound. `rate` in Hz. Raises `MediaError` where no frame can be decoded.
+    The window is that of a `sound` file, too. Sound is padded with silence or cut to the picture's duration;
+    a picture of one single frame lasts as long as its sound. `rate` in Hz. Raises `MediaError` where no frame
+    can be decoded.
     """
-    picture, found = _picture(path, sampling, frames, size, (start, end), rate)
-    if len(found.times) == 1 and found.sound.seconds > picture.duration:
-        picture = replace(picture, duration=found.sound.seconds)
-    return Clip(picture, _sound(found, picture.duration))
+    own, window = sound == "own track", (start, end)
+    picture, found = _picture(path, sampling, frames, size, window, rate if own else None)
+    heard = found if own else _apart(sound, window, rate)
+    if len(found.times) == 1 and heard.sound.seconds > picture.duration:
+        picture = replace(picture, duration=heard.sound.seconds)
+    return Clip(picture, _sound(heard, picture.duration))
 
 
 def decode_frames(
@@ -111,6 +116,17 @@ def decode_sound(
     if duration is None and end is not None:
         duration = min(end - start, found.sound.seconds)
     return _sound(found, duration)
+
+
+def _apart(source: SoundSource, window: Window, rate: int) -> Pass:
+    """The sound of a file apart from the picture; of none, or of one that cannot be opened, the reason."""
+    if not isinstance(source, Path):
+        return Pass(WaveformBuilder(rate), errors={NO_TRACK: why_unheard(source)})
+    try:
+        with opened(source, window[0]) as container:
+            return read_pass(container, window, None, rate)
+    except MediaError as error:
+        return Pass(WaveformBuilder(rate), errors={"audio": error.reason})
 
 
 def _sound(found: Pass, duration: float | None) -> Sound:

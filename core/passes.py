@@ -18,7 +18,7 @@ LONGEST = 3600.0
 WIDEST = 20
 """Long side over short side beyond which a picture is refused: its short side would be blown up."""
 NO_TRACK = "no track"
-"""Key in `Pass.errors` of a file that has no audio track."""
+"""Key in `Pass.errors` of a clip that has no audio track."""
 
 
 @dataclass(frozen=True)

@@ -45,7 +45,8 @@ def announce(specs: Sequence[RunSpec], console: Console) -> None:
             lost = (
                 f"{absence(dataset)} ({spec.data['missing']})" if absence(dataset) else "no file is missing"
             )
-            console.print(f"{spec.dataset}: {counts}; {lost}", markup=False, highlight=False)
+            sound = dataset.protocol["sound"]
+            console.print(f"{spec.dataset}: {counts}; {lost}; sound: {sound}", markup=False, highlight=False)
 
 
 def digests(specs: Sequence[RunSpec], workers: int, progress: Progress) -> list[str | BenchError]:

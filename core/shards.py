@@ -45,6 +45,7 @@ def decode(video: Video, settings: StoreSettings) -> Clip:
         size=settings.size,
         start=video.start,
         end=video.end,
+        sound=video.sound,
     )
 
 

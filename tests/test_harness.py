@@ -212,8 +212,9 @@ def test_the_surface_of_the_command_line_is_frozen() -> None:
         "data list": [],
         "doctor": ["--json", "--offline"],
         "data prepare": ["--methods", "--missing", "--offline", "--workers", "name"],
-        "data add": ["--captions", "--root", "--videos", "name"],
+        "data add": ["--audio", "--captions", "--root", "--videos", "name"],
         "data check": [
+            "--audio",
             "--captions",
             "--json",
             "--quick",

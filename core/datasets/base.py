@@ -8,6 +8,7 @@ from pathlib import Path
 
 from core.datasets.options import DataOptions
 from core.progress import Progress
+from core.sound_source import SoundSource, StatesFile
 
 
 @dataclass(frozen=True)
@@ -24,6 +25,8 @@ class Video:
     """End of the window in seconds; None for the whole file."""
     group: str = ""
     """Clips of one group share their pixels; intervals cluster by group. Empty: a group of its own."""
+    sound: SoundSource = "own track"
+    """Where its sound is read from; a file apart from the media file keeps the media file's clock."""
 
 
 @dataclass(frozen=True)
@@ -98,6 +101,12 @@ class Dataset:
             if position not in split.absent
         }
         return [present[id] for id in sorted(present)]
+
+    @property
+    def audio_states(self) -> dict[str, Path] | None:
+        """By the video's id the files that hold audio states in place of sound; None where none does."""
+        found = {video.id: video.sound.path for video in self.videos if isinstance(video.sound, StatesFile)}
+        return found or None
 
 
 @dataclass(frozen=True)

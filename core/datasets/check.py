@@ -6,21 +6,23 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
 
 from core.datasets.base import Video
-from core.datasets.listing import split_of
-from core.datasets.locate import Located
 from core.datasets.locations import Location
 from core.datasets.options import DataOptions
-from core.datasets.real import RealDataset, survey
+from core.datasets.real import RealDataset, Survey, survey
+from core.datasets.sounds import sound_in_words
 from core.datasets.tree import digest
 from core.decoding import each_clip, reason_of
+from core.encoders.released_states import read_tensor
+from core.errors import BenchError
 from core.media import describe
 from core.progress import Progress
+from core.sound_source import StatesFile
 from core.workers import Lost
 
 MediaState = Literal["audible", "shorter sound", "silent", "no track", "bad sound", "undecodable"]
-"""`audible`: a track as long as the picture; `shorter sound`: it ends before the picture; `silent`: digital
-silence, found by decoding the whole track; `bad sound`: a track that yields no sample; `undecodable`: a
-file without a frame that decodes, whatever its sound."""
+"""`audible`: a track as long as the picture, or states that can be read; `shorter sound`: it ends before the
+picture; `silent`: digital silence, found by decoding the whole track; `bad sound`: a track that yields no
+sample, or a file without states; `undecodable`: a file without a frame that decodes, whatever its sound."""
 
 STATES: tuple[MediaState, ...] = get_args(MediaState)
 SOUND_STATES: Mapping[str, MediaState] = {
@@ -52,6 +54,8 @@ class SplitCheck:
     """Videos without one."""
     ambiguous: int
     """Videos with several files that fit."""
+    sound_files: int | None
+    """Videos with a sound file apart from them; None where sound is in the videos."""
     states: Mapping[MediaState, int] | None
     """Videos by the state of their file; None where no file was opened."""
 
@@ -71,7 +75,8 @@ class Check:
     splits: Sequence[SplitCheck]
     """Each split, in the order of the data set."""
     problems: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
-    """Kind of problem (`missing`, `ambiguous`, a media state other than `audible`) -> video -> reason."""
+    """Kind of problem (`missing`, `ambiguous`, `without a sound file`, a media state other than `audible`) ->
+    video -> reason."""
 
     @property
     def is_whole(self) -> bool:
@@ -92,13 +97,14 @@ def check_dataset(
 
     Raises `BenchError` where the annotation files cannot be used.
     """
-    listing, located = survey(data, location, options)
-    splits = {name: split_of(rows, located.paths, listing.end) for name, rows in listing.splits.items()}
+    found = survey(data, location, options)
+    located, sounds, listing, splits = found.videos, found.sounds, found.listing, found.splits
     videos = [video for split in splits.values() for video in split.videos if video.id in located.paths]
     states = None if quick else probe(videos, workers, progress)
     problems: dict[str, dict[str, str]] = {
         "missing": dict(located.missing),
         "ambiguous": dict(located.ambiguous),
+        "without a sound file": {} if sounds is None else dict(sounds.missing),
     }
     for video, (state, reason) in (states or {}).items():
         if state != "audible":
@@ -107,14 +113,14 @@ def check_dataset(
         name=data.name,
         files={path.name: digest(path) for path in listing.files},
         options=options.model_dump(mode="json"),
-        protocol=listing.protocol,
+        protocol={**listing.protocol, "sound": sound_in_words(splits)},
         splits=[
             counted(
                 name,
                 in_words(listing.expected, name),
                 [v.id for v in split.videos],
                 len(split.captions),
-                located,
+                found,
                 states,
             )
             for name, split in splits.items()
@@ -135,9 +141,15 @@ def probe(videos: Sequence[Video], workers: int, progress: Progress) -> dict[str
 
 def state_of(video: Video) -> tuple[MediaState, str]:
     """The state of one video's file (within its window), and the reason for it."""
-    description = describe(video.path, video.start, video.end)
+    description = describe(video.path, video.start, video.end, video.sound)
     if not description.picture.decodable:
         return "undecodable", description.picture.reason
+    if isinstance(video.sound, StatesFile):
+        try:
+            read_tensor(video.sound.path)
+        except BenchError as error:
+            return "bad sound", str(error)
+        return "audible", ""
     return SOUND_STATES[description.sound.state], description.sound.reason
 
 
@@ -146,7 +158,7 @@ def counted(
     expected: str,
     videos: Sequence[str],
     captions: int,
-    located: Located,
+    found: Survey,
     states: Mapping[str, tuple[MediaState, str]] | None,
 ) -> SplitCheck:
     """The counts of the videos of a split; `states` is what `probe` returns."""
@@ -159,9 +171,10 @@ def counted(
         expected=expected,
         videos=len(videos),
         captions=captions,
-        found=sum(video in located.paths for video in videos),
-        missing=sum(video in located.missing for video in videos),
-        ambiguous=sum(video in located.ambiguous for video in videos),
+        found=sum(video in found.videos.paths for video in videos),
+        missing=sum(video in found.videos.missing for video in videos),
+        ambiguous=sum(video in found.videos.ambiguous for video in videos),
+        sound_files=None if found.sounds is None else sum(video in found.sounds.paths for video in videos),
         states=counts,
     )
 

@@ -12,12 +12,15 @@ from core.datasets.check import EXAMPLES, STATES, Check
 def show_check(check: Check, console: Console) -> None:
     """The counts of a data set as a table, with its annotation files and the first problems of each kind."""
     opened = any(split.states is not None for split in check.splits)
+    apart = any(split.sound_files is not None for split in check.splits)
     counts = ("expected", "videos", "captions", "found", "missing", "ambiguous")
-    table = Table("split", *counts, *(STATES if opened else ()), title=check.name)
+    columns = (*counts, *(("sound files",) if apart else ()), *(STATES if opened else ()))
+    table = Table("split", *columns, title=check.name)
     for column in table.columns[2:]:
         column.justify = "right"
     for split in check.splits:
         cells = [split.videos, split.captions, split.found, split.missing, split.ambiguous]
+        cells += [] if split.sound_files is None else [split.sound_files]
         cells += [(split.states or {}).get(state, 0) for state in STATES] if opened else []
         table.add_row(split.split, split.expected or "–", *(f"{cell:,}" for cell in cells))
     console.print(table)

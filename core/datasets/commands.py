@@ -9,33 +9,39 @@ from rich.console import Console
 from core.datasets import REAL, find_dataset
 from core.datasets.check import check_dataset
 from core.datasets.check_table import check_json, show_check
-from core.datasets.locations import Location, location_of, require_location, save_location
+from core.datasets.locations import chosen_location, save_location
 from core.datasets.options import DataOptions
 from core.datasets.real import RealDataset, survey
+from core.datasets.sounds import sound_in_words
 from core.errors import BenchError
 from core.progress import Bars, Silent
 from core.scheduler import default_workers
 from core.spec import explain, parse_assignment
 
+Place = tuple[Path | None, Path | None, Path | None, Path | None]
+"""What the options `--root`, `--videos`, `--captions` and `--audio` say."""
 
-def add_dataset(name: str, location: Location, console: Console) -> None:
+
+def add_dataset(name: str, place: Place, console: Console) -> None:
     """Writes into `bench.toml` where a data set lies, once its annotation files have been read.
 
     Raises `BenchError`, and writes nothing, where they cannot be.
     """
     data = find_real(name)
-    listing, located = survey(data, location, data.options())
+    location = chosen_location(name, *place)
+    survey_ = survey(data, location, data.options())
     file = save_location(name, location)
-    total = len(listing.videos)
-    what = f"{len(located.paths):,} of {total:,} videos found under {location.videos}"
-    more = "" if len(located.paths) == total else f"; bench data check {name} says which are missing"
+    found, total = len(survey_.videos.paths), len(survey_.listing.videos)
+    what = f"{found:,} of {total:,} videos found under {location.videos}"
+    more = "" if found == total else f"; bench data check {name} says which are missing"
     console.print(f"{name}: {what}{more}", markup=False, highlight=False)
+    console.print(f"sound: {sound_in_words(survey_.splits)}", markup=False, highlight=False)
     console.print(f"written: {file}", markup=False, highlight=False)
 
 
 def check_files(
     name: str,
-    place: tuple[Path | None, Path | None, Path | None],
+    place: Place,
     assignments: Sequence[str],
     console: Console,
     *,
@@ -45,13 +51,12 @@ def check_files(
 ) -> bool:
     """Prints what of a data set is there; returns whether every listed video has a file with a picture.
 
-    `place` is what `--root`, `--videos` and `--captions` say; the place that is known where they are not
-    given. Raises `BenchError` where the annotation files cannot be used.
+    Raises `BenchError` where the annotation files cannot be used.
     """
     data = find_real(name)
     check = check_dataset(
         data,
-        location_of(*place) if any(place) else require_location(name),
+        chosen_location(name, *place),
         chosen_options(data, assignments),
         quick=quick,
         workers=workers or default_workers(64),

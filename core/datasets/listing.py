@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from core.datasets.base import Split, Video
 from core.datasets.holdout import held_out
+from core.sound_source import SoundSource, StatesFile
 
 
 class Row(NamedTuple):
@@ -42,16 +43,28 @@ class Listing:
         return list(dict.fromkeys(row.video for rows in self.splits.values() for row in rows))
 
 
-def split_of(rows: Sequence[Row], paths: Mapping[str, Path], end: float | None) -> Split:
+def split_of(
+    rows: Sequence[Row], paths: Mapping[str, Path], end: float | None, sounds: Mapping[str, Path] | None
+) -> Split:
     """The split of some rows: videos in the order in which they first come, captions in that of the rows.
 
-    A video without a path is absent and keeps its bare name as its path.
+    A video without a path is absent and keeps its bare name as its path. One without a path in `sounds` has
+    no sound; None: all have their own tracks.
     """
     position: dict[str, int] = {}
     for row in rows:
         position.setdefault(row.video, len(position))
+
+    def sound(name: str) -> SoundSource:
+        if sounds is None:
+            return "own track"
+        path = sounds.get(name)
+        return "none" if path is None else StatesFile(path) if holds_states(path) else path
+
     return Split(
-        videos=tuple(Video(name, paths.get(name, Path(name)), end=end) for name in position),
+        videos=tuple(
+            Video(name, paths.get(name, Path(name)), end=end, sound=sound(name)) for name in position
+        ),
         captions=tuple(row.caption for row in rows),
         video_of_caption=tuple(position[row.video] for row in rows),
         absent=frozenset(number for name, number in position.items() if name not in paths),
@@ -79,10 +92,17 @@ def with_validation(
     return {"train": kept, **({"val": val} if val else {}), "test": test}
 
 
+def holds_states(path: Path) -> bool:
+    """Whether a file apart from the videos holds an audio encoder's states, by its name."""
+    return path.suffix.lower() == STATES
+
+
 def in_containers(stem: str, *preferred: str) -> list[str]:
     """File names of a stem: with the preferred extensions first, then with every other usual one."""
     return [stem + extension for extension in dict.fromkeys((*preferred, *CONTAINERS))]
 
 
+STATES = ".pt"
+"""Extension of the files that hold an audio encoder's states in place of sound."""
 CONTAINERS = (".mp4", ".webm", ".mkv", ".avi", ".mov", ".m4v", ".mpg", ".mpeg", ".wmv", ".flv", ".3gp")
 """Extensions of the containers that copies of the data sets come in, the usual ones first."""

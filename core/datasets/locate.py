@@ -5,8 +5,6 @@ from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 
-from core.datasets.tree import Tree
-
 
 @dataclass(frozen=True)
 class Located:
@@ -34,20 +32,25 @@ class Located:
         return sha256("\n".join(sizes).encode()).hexdigest()
 
 
-def locate(videos: Iterable[str], file_names: Callable[[str], Sequence[str]], tree: Tree) -> Located:
-    """The file of each video: the first of its `file_names` that lies anywhere under the tree's root.
+def locate(
+    videos: Iterable[str],
+    names_of: Callable[[str], Sequence[str]],
+    find: Callable[[str], Sequence[Path]],
+    root: Path,
+) -> Located:
+    """The file of each video: the first of its names for which `find` finds any, all of them under `root`.
 
-    A name that lies in two folders, and a file that two videos claim, is ambiguous.
+    A name for which there are several, and a file that two videos claim, is ambiguous.
     """
     paths: dict[str, Path] = {}
     missing: dict[str, str] = {}
     ambiguous: dict[str, str] = {}
     claims: dict[Path, list[str]] = {}
     for video in videos:
-        names = file_names(video)
-        found = next((found for found in map(tree.named, names) if found), [])
+        names = names_of(video)
+        found = next((found for found in map(find, names) if found), [])
         if not found:
-            missing[video] = f"no file {names[0]} under {tree.root}"
+            missing[video] = f"no file {names[0]} under {root}"
         elif len(found) > 1:
             ambiguous[video] = f"several files: {found[0]} and {found[1]}"
         else:

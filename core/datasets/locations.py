@@ -1,7 +1,7 @@
 """Where the data sets lie on this machine: said once with `bench data add`, kept in `bench.toml`.
 
 The variable `BENCH_DATA` overrides it: a folder that holds a folder per data set, named like the data set,
-with annotation files and videos anywhere below.
+with annotation files and videos, which hold their sound, anywhere below.
 """
 
 import os
@@ -25,6 +25,8 @@ class Location(BaseModel):
     """Folder under which its annotation files lie, or the one caption file of `folder`."""
     videos: Path
     """Folder under which its videos lie."""
+    audio: Path | None = None
+    """Folder under which their sound lies; None where it is in the videos."""
 
 
 def find_location(name: str) -> Location | None:
@@ -55,21 +57,41 @@ def require_location(name: str) -> Location:
 
 def save_location(name: str, location: Location) -> Path:
     """Writes where a data set lies into `bench.toml`; returns that file."""
-    values = {key: str(path) for key, path in location.model_dump().items()}
+    values = {key: str(path) for key, path in location.model_dump(exclude_none=True).items()}
     return write_setting(SECTION, name, values)
 
 
-def location_of(root: Path | None, videos: Path | None, captions: Path | None) -> Location:
-    """The location that the options `--root`, `--videos` and `--captions` mean.
+def location_of(
+    root: Path | None, videos: Path | None, captions: Path | None, audio: Path | None = None
+) -> Location:
+    """The location that the options `--root`, `--videos`, `--captions` and `--audio` mean.
 
     Raises `BenchError` where they name too little or something that is not there.
     """
     annotations, media = captions or root, videos or root
     if annotations is None or media is None:
         raise BenchError("name the data set's folder with --root DIR, or --videos DIR and --captions FILE")
-    for path in (annotations, media):
-        if not path.exists():
+    for path in (annotations, media, audio):
+        if path is not None and not path.exists():
             raise BenchError(f"{path}: no such file or folder; name what is there")
-    if not media.is_dir():
-        raise BenchError(f"{media}: is a file; --videos takes the folder of the videos")
-    return Location(annotations=annotations.resolve(), videos=media.resolve())
+    for folder, option in ((media, "--videos"), (audio, "--audio")):
+        if folder is not None and not folder.is_dir():
+            raise BenchError(f"{folder}: is a file; {option} takes the folder of the {option[2:]}")
+    return Location(
+        annotations=annotations.resolve(),
+        videos=media.resolve(),
+        audio=None if audio is None else audio.resolve(),
+    )
+
+
+def chosen_location(
+    name: str, root: Path | None, videos: Path | None, captions: Path | None, audio: Path | None
+) -> Location:
+    """As `location_of`; where the data set is known to lie, unless more than `audio` is given.
+
+    Raises `BenchError` as `location_of` and `require_location` do.
+    """
+    if root or videos or captions:
+        return location_of(root, videos, captions, audio)
+    known = require_location(name)
+    return location_of(None, known.videos, known.annotations, audio or known.audio)

@@ -13,6 +13,7 @@ from core.datasets.locate import Located, locate
 from core.datasets.locations import Location, find_location, require_location
 from core.datasets.missing import mark_absent, settle
 from core.datasets.options import DataOptions
+from core.datasets.sounds import locate_sounds, sound_in_words
 from core.datasets.tree import Tree, digest
 from core.errors import BenchError
 from core.progress import Progress, Silent
@@ -49,26 +50,59 @@ class RealDataset:
         )
 
 
-def survey(data: RealDataset, location: Location, options: DataOptions) -> tuple[Listing, Located]:
-    """What the annotation files list, and where the listed videos lie.
+@dataclass(frozen=True)
+class Survey:
+    """What a data set's annotation files list, and where that lies."""
 
-    Raises `BenchError` for whatever is wrong with the files, a split without videos and a video in two.
+    listing: Listing
+    """What the annotation files say."""
+    videos: Located
+    """Where the listed videos lie."""
+    sounds: Located | None
+    """Where their sound lies; None where it is in the videos."""
+
+    @property
+    def splits(self) -> dict[str, Split]:
+        """The splits, videos without a file marked as absent."""
+        sounds = None if self.sounds is None else self.sounds.paths
+        return {
+            name: split_of(rows, self.videos.paths, self.listing.end, sounds)
+            for name, rows in self.listing.splits.items()
+        }
+
+    @property
+    def media_fingerprint(self) -> str:
+        """64 hexadecimal digits over the names and sizes of all files that are decoded."""
+        if self.sounds is None:
+            return self.videos.fingerprint
+        return sha256(f"{self.videos.fingerprint}\n{self.sounds.fingerprint}".encode()).hexdigest()
+
+
+def survey(data: RealDataset, location: Location, options: DataOptions) -> Survey:
+    """Reads the annotation files and looks for the listed videos and their sound.
+
+    Raises `BenchError` for whatever is wrong with the files, a split without videos and a video in two, and
+    as `locate_sounds` does.
     """
     annotations = Tree.walk(location.annotations)
     listing = data.read(annotations, options)
-    videos = {name: {row.video for row in rows} for name, rows in listing.splits.items()}
-    if "test" not in videos or not all(videos.values()):
-        empty = next((name for name, found in videos.items() if not found), "test")
+    listed = {name: {row.video for row in rows} for name, rows in listing.splits.items()}
+    if "test" not in listed or not all(listed.values()):
+        empty = next((name for name, found in listed.items() if not found), "test")
         read = ", ".join(path.name for path in listing.files)
         raise BenchError(f"{data.name}: nothing is listed for {empty} in {read}")
-    for one, other in combinations(videos, 2):
-        if shared := sorted(videos[one] & videos[other]):
+    for one, other in combinations(listed, 2):
+        if shared := sorted(listed[one] & listed[other]):
             raise BenchError(
                 f"{data.name}: {len(shared):,} videos are listed in {one} and in {other}; "
                 f"first: {shared[0]}; take them out of one of the two"
             )
     media = annotations if location.videos == location.annotations else Tree.walk(location.videos)
-    return listing, locate(listing.videos, listing.file_names, media)
+    videos = locate(listing.videos, listing.file_names, media.named, media.root)
+    if location.audio is None:
+        return Survey(listing, videos, None)
+    folder = Tree.walk(location.audio, "--audio")
+    return Survey(listing, videos, locate_sounds(data.name, listing, videos.paths.values(), folder))
 
 
 def load(data: RealDataset, progress: Progress, workers: int, options: DataOptions) -> Dataset:
@@ -77,20 +111,25 @@ def load(data: RealDataset, progress: Progress, workers: int, options: DataOptio
     Raises `BenchError` where its place is not known, its files are bad, or videos lack a file and
     `options.missing` is `fail`.
     """
-    listing, located = survey(data, require_location(data.name), options)
-    splits = {name: split_of(rows, located.paths, listing.end) for name, rows in listing.splits.items()}
-    files = {path.name: digest(path) for path in listing.files}
+    found = survey(data, require_location(data.name), options)
+    splits = found.splits
+    files = {path.name: digest(path) for path in found.listing.files}
+    read = [f"{name} {value}" for name, value in files.items()]
     dataset = Dataset(
         name=data.name,
         fingerprint=sha256(
-            "\n".join(f"{name} {value}" for name, value in files.items()).encode()
+            "\n".join(read if found.sounds is None else [*read, "sound apart from the videos"]).encode()
         ).hexdigest(),
-        media_fingerprint=located.fingerprint,
+        media_fingerprint=found.media_fingerprint,
         splits=splits,
-        protocol={**listing.protocol, "captions per video": captions_per_video(splits)},
+        protocol={
+            **found.listing.protocol,
+            "captions per video": captions_per_video(splits),
+            "sound": sound_in_words(splits),
+        },
         files=files,
     )
-    return mark_absent(dataset, located.reasons, options.missing)
+    return mark_absent(dataset, found.videos.reasons, options.missing)
 
 
 def fingerprint(data: RealDataset, options: DataOptions) -> str | None:
@@ -103,7 +142,9 @@ def fingerprint(data: RealDataset, options: DataOptions) -> str | None:
 def is_placed(name: str) -> bool:
     """Whether the place of a data set is known and there."""
     location = find_location(name)
-    return location is not None and location.annotations.exists() and location.videos.is_dir()
+    if location is None or not location.annotations.exists():
+        return False
+    return location.videos.is_dir() and (location.audio is None or location.audio.is_dir())
 
 
 def captions_per_video(splits: Mapping[str, Split]) -> str:

@@ -28,8 +28,10 @@ class Tree:
     """The file itself, where a file was named and no folder."""
 
     @classmethod
-    def walk(cls, root: Path) -> "Tree":
+    def walk(cls, root: Path, option: str = "--root") -> "Tree":
         """The files under `root`, links followed, hidden ones left out; a file is a tree of its own.
+
+        `option` is the one that names the folder, for errors.
 
         Raises `BenchError` where there is no such folder, part of it cannot be read, or it holds more files
         than any data set.
@@ -37,12 +39,12 @@ class Tree:
         if root.is_file():
             return cls(root.parent, {_key(root.name): [root]}, root)
         if not root.is_dir():
-            raise BenchError(f"{root}: no such folder; name the data set's folder with --root")
+            raise BenchError(f"{root}: no such folder; name the right one with {option}")
         files: dict[str, list[Path]] = {}
         for count, path in enumerate(_walk(root)):
             if count == FILES_LIMIT:
                 raise BenchError(
-                    f"{root}: more than {FILES_LIMIT:,} files; name the data set's own folder with --root"
+                    f"{root}: more than {FILES_LIMIT:,} files; name the data set's own folder with {option}"
                 )
             files.setdefault(_key(path.name), []).append(path)
         return cls(root, files)
@@ -54,8 +56,7 @@ class Tree:
         """
         if "/" in name:
             return [self.root / name] if (self.root / name).is_file() else []
-        paths = self.files.get(_key(name), [])
-        return paths if len(paths) < 2 else list({path.resolve(): path for path in paths}.values())
+        return each_once(self.files.get(_key(name), []))
 
     def annotation(self, *names: str) -> Path | None:
         """The annotation file of the first of these names that is there.
@@ -77,6 +78,11 @@ class Tree:
                 f"no {' or '.join(names)} under {self.root}; put it there or name another --root"
             )
         return path
+
+
+def each_once(paths: list[Path]) -> list[Path]:
+    """The files without those that are links to another one of them."""
+    return paths if len(paths) < 2 else list({path.resolve(): path for path in paths}.values())
 
 
 def digest(path: Path) -> str:

@@ -30,7 +30,9 @@ def read_state(path: Path) -> dict[str, Tensor]:
     Raises `BenchError` where the file is missing or damaged, holds no weights, or is a pickle that needs
     more than tensors and numbers.
     """
-    content = _content(path)
+    content = read_content(
+        path, "weights", "torch.save(torch.load(FILE, weights_only=False)['state_dict'], NEW)"
+    )
     for wrapper in WRAPPERS:
         if isinstance(content, Mapping) and isinstance(content.get(wrapper), Mapping):
             content = content[wrapper]
@@ -44,7 +46,12 @@ def read_state(path: Path) -> dict[str, Tensor]:
     return {name.removeprefix(PARALLEL) if wrapped else name: value for name, value in content.items()}
 
 
-def _content(path: Path) -> Any:
+def read_content(path: Path, what: str, mend: str) -> Any:
+    """What a file holds, tensors on the CPU; `what` that should be, and how to save it alone, are for errors.
+
+    Raises `BenchError` where the file is missing, damaged, or a pickle that needs more than tensors and
+    numbers.
+    """
     try:
         if path.suffix == ".safetensors":
             return load_file(path)
@@ -56,12 +63,11 @@ def _content(path: Path) -> Any:
         needed = found[1] if found else "more than tensors"
         raise BenchError(
             f"{path} is a pickle that needs {needed} to be loaded, which could run anything; refused. "
-            "Where you trust it, save its weights alone: "
-            "torch.save(torch.load(FILE, weights_only=False)['state_dict'], NEW)"
+            f"Where you trust it, save its {what} alone: {mend}"
         ) from error
     except (SafetensorError, OSError, RuntimeError, EOFError, ValueError, LookupError) as error:
         reason = (str(error).splitlines() or [type(error).__name__])[0]
-        raise BenchError(f"{path} holds no weights that can be read: {reason}") from error
+        raise BenchError(f"{path} holds no {what} that can be read: {reason}") from error
 
 
 def _is_script(path: Path) -> bool:

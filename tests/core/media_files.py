@@ -33,9 +33,11 @@ def write_media(
     rate: int = 16_000,
     layout: str = "mono",
     codec: str = "ffv1",
+    sound_codec: str | None = None,
     format: str | None = "matroska",
 ) -> Path:
-    """Writes a file with losslessly coded picture and sound (one waveform per channel)."""
+    """Writes a file with picture and sound (one waveform per channel), lossless unless codecs say other."""
+    sound_codec = sound_codec or ("pcm_s16le" if codec == "ffv1" else "aac")
     with av.open(path, "w", format=format) as container:
         picture = track = None
         if pixels is not None:
@@ -43,7 +45,7 @@ def write_media(
             picture.height, picture.width = pixels.shape[1:3]
             picture.pix_fmt = "bgr0" if codec == "ffv1" else "yuv420p"
         if sound is not None:
-            track = container.add_stream("pcm_s16le" if codec == "ffv1" else "aac", rate=rate, layout=layout)
+            track = container.add_stream(sound_codec, rate=rate, layout=layout)
         for image in pixels if pixels is not None else ():
             container.mux(picture.encode(av.VideoFrame.from_ndarray(image, format="rgb24")))
         if picture is not None:

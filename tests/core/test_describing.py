@@ -46,6 +46,21 @@ def test_a_window_is_described_on_its_own(tmp_path):
     assert "no frame can be decoded between 7 s and 9 s" in describe(path, 7, 9).picture.reason
 
 
+def test_a_sound_file_is_described_in_place_of_the_own_track(tmp_path):
+    path = write_media(tmp_path / "v.mkv", grey_ramp(30), sound=[WAVE])
+    short = write_media(tmp_path / "a.wav", sound=[WAVE[:16_000]], format=None)
+    (tmp_path / "page.wav").write_text("<html>404</html>")
+    for source, state, reason in (
+        (short, "shorter", "ends 2.0 s before the picture"),
+        (tmp_path / "page.wav", "undecodable", "not a readable media file"),
+        ("none", "none", "no sound file"),
+    ):
+        found = describe(path, sound=source)
+        assert found.sound.state == state
+        assert reason in found.sound.reason
+        assert found.picture.decodable
+
+
 def test_a_single_picture_is_not_longer_than_its_sound(tmp_path):
     path = write_media(tmp_path / "a.mkv", grey_ramp(1), sound=[WAVE])
     assert describe(path).sound.state == "with-track"

@@ -77,6 +77,51 @@ def test_identical_pixels_get_bit_identical_features_across_shards(store, clip, 
     assert not np.array_equal(found.audio[1], found.audio[4])
 
 
+def write_states(folder: Path, audio: AudioEncoder, names: str) -> dict[str, Path]:
+    """States that no encoder made, a file per clip."""
+    draw = torch.Generator().manual_seed(0)
+    folder.mkdir(exist_ok=True)
+    files = {name: folder / f"{name}.pt" for name in names}
+    for path in files.values():
+        torch.save(torch.randn(1, audio.positions, audio.width, generator=draw), path)
+    return files
+
+
+def test_states_from_files_stand_in_for_the_encoder(store, clip, audio, tmp_path):
+    files = write_states(tmp_path / "states", audio, "ace")
+    found = encode(store, clip, audio, tmp_path / "cache", workers=2, audio_states=files)
+    encoded = encode(store, clip, audio, tmp_path / "cache")
+    videos = found.videos(torch.arange(5))
+    for row, name in enumerate("abcde"):
+        if name in files:
+            torch.testing.assert_close(videos.audio[row], torch.load(files[name])[0], atol=2e-3, rtol=1e-3)
+        else:
+            assert not videos.audio[row].any()
+    assert videos.has_audio.tolist() == [name in files for name in "abcde"]
+    assert found.audio_valid.equal(encoded.audio_valid)
+    np.testing.assert_array_equal(found.frames, encoded.frames)
+    assert found.fingerprint != encoded.fingerprint
+
+
+def test_other_states_in_files_of_the_same_size_are_read_anew(store, clip, audio, tmp_path):
+    files = write_states(tmp_path / "states", audio, "ab")
+    before = encode(store, clip, audio, tmp_path / "cache", audio_states=files)
+    size = files["a"].stat().st_size
+    torch.save(torch.ones(1, audio.positions, audio.width), files["a"])
+    assert files["a"].stat().st_size == size
+    after = encode(store, clip, audio, tmp_path / "cache", audio_states=files)
+    assert (after.audio[0] == 1).all()
+    np.testing.assert_array_equal(after.audio[1], before.audio[1])
+    assert after.fingerprint != before.fingerprint
+
+
+def test_states_of_another_encoder_are_refused(store, clip, audio, tmp_path):
+    files = write_states(tmp_path / "states", audio, "ab")
+    torch.save(torch.zeros(1, audio.positions, 2 * audio.width), files["b"])
+    with pytest.raises(BenchError, match=r"b\.pt holds states of shape .*, avworld-whisper gives"):
+        encode(store, clip, audio, tmp_path / "cache", audio_states=files)
+
+
 def test_workers_write_the_same_features(store, clip, audio, tmp_path):
     one, two = (encode(store, clip, audio, tmp_path / str(n), workers=n) for n in (1, 2))
     np.testing.assert_array_equal(one.frames, two.frames)

@@ -4,7 +4,14 @@ from pathlib import Path
 
 import pytest
 
-from core.datasets.locations import Location, find_location, location_of, require_location, save_location
+from core.datasets.locations import (
+    Location,
+    chosen_location,
+    find_location,
+    location_of,
+    require_location,
+    save_location,
+)
 from core.errors import BenchError
 from core.settings import read_settings, settings_files, write_setting
 
@@ -113,5 +120,22 @@ def test_options_mean_a_place(tmp_path: Path) -> None:
             location_of(*options)
     with pytest.raises(BenchError, match="no such file or folder"):
         location_of(tmp_path / "none", None, None)
-    with pytest.raises(BenchError, match="--videos takes the folder"):
+    with pytest.raises(BenchError, match="--videos takes the folder of the videos"):
         location_of(tmp_path, captions, None)
+    with pytest.raises(BenchError, match="--audio takes the folder of the audio"):
+        location_of(tmp_path, None, None, captions)
+    with pytest.raises(BenchError, match="nowhere: no such file or folder"):
+        location_of(tmp_path, None, None, tmp_path / "nowhere")
+
+
+def test_the_folder_of_the_sound_is_kept_and_can_be_named_for_a_known_place(tmp_path: Path) -> None:
+    sound = tmp_path / "sound"
+    sound.mkdir()
+    save_location("msrvtt", location_of(tmp_path, None, None))
+    assert require_location("msrvtt").audio is None
+    known = chosen_location("msrvtt", None, None, None, sound)
+    assert known == Location(annotations=tmp_path, videos=tmp_path, audio=sound)
+    save_location("msrvtt", known)
+    assert require_location("msrvtt") == chosen_location("msrvtt", None, None, None, None) == known
+    # A place that is named anew is named whole.
+    assert chosen_location("msrvtt", tmp_path, None, None, None).audio is None

@@ -14,16 +14,7 @@ from tests.core.media_files import grey_ramp, tone, write_media
 
 Invoke = Callable[..., Result]
 
-
-@pytest.fixture(autouse=True)
-def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A project folder of its own, so that no bench.toml of this machine is read or written."""
-    monkeypatch.delenv("BENCH_DATA", raising=False)
-    folder = tmp_path / "project"
-    folder.mkdir()
-    (folder / "pyproject.toml").touch()
-    monkeypatch.chdir(folder)
-    return folder
+pytestmark = pytest.mark.usefixtures("project")
 
 
 @pytest.fixture

@@ -17,16 +17,7 @@ from tests.core.datasets.small_copies import DIDEMO, LSMDC_TEST, LSMDC_TRAIN, TE
 
 Layout = Callable[[Path], Path]
 
-
-@pytest.fixture(autouse=True)
-def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A project folder of its own, so that no bench.toml of this machine is read or written."""
-    monkeypatch.delenv("BENCH_DATA", raising=False)
-    folder = tmp_path / "project"
-    folder.mkdir()
-    (folder / "pyproject.toml").write_text("")
-    monkeypatch.chdir(folder)
-    return folder
+pytestmark = pytest.mark.usefixtures("project")
 
 
 def load(name: str, root: Path, **options: Any) -> Dataset:

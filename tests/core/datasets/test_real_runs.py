@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from command_line import assert_one_line
 from rich.console import Console
 from typer.testing import Result
@@ -20,6 +21,7 @@ from core.runs import RunDirectory
 from core.spec import resolve
 from tests.core.datasets import small_copies as small
 from tests.core.datasets.small_copies import TEST, TRAIN, sentences
+from tests.core.media_files import tone, write_media
 
 SMALL = {
     "backbone": "avworld",
@@ -83,6 +85,7 @@ def test_a_whole_data_set_names_its_protocol_and_its_files(tmp_path: Path) -> No
         "train": "9k",
         "test set": "1k-A",
         "captions per video": "train 3, val 1, test 1",
+        "sound": "own tracks",
         "captions cut": "12 of 12 train, 2 of 2 val, 3 of 3 test",
     }
     files = {"MSRVTT_data.json", "MSRVTT_train.9k.csv", "MSRVTT_JSFUSION_test.csv"}
@@ -142,10 +145,10 @@ def test_before_a_run_one_line_says_what_is_there(root: Path) -> None:
         announce([resolve(m, "msrvtt", overrides) for m in ("gaid", "tmass")], console)
         return console.export_text()
 
-    assert said() == "msrvtt: train 4 · val 2 · test 3; no file is missing\n"
+    assert said() == "msrvtt: train 4 · val 2 · test 3; no file is missing; sound: own tracks\n"
     video(root, TEST[0]).unlink()
-    expected = "msrvtt: train 4 · val 2 · test 3; 1 of 3 test videos cannot be used (drop)\n"
-    assert said(missing="drop") == expected
+    lost = "1 of 3 test videos cannot be used (drop)"
+    assert said(missing="drop") == f"msrvtt: train 4 · val 2 · test 3; {lost}; sound: own tracks\n"
     assert said() == ""  # preparing refuses, and says why
 
 
@@ -163,6 +166,24 @@ def test_a_run_says_what_is_missing_before_it_decodes_anything(
 def test_captions_that_the_tower_cannot_read_whole_are_refused(tmp_path: Path) -> None:
     with pytest.raises(BenchError, match="reads 40 tokens, not 77; pass --set text_tokens=40"):
         run(tmp_path / "run", text_tokens=77)
+
+
+@pytest.mark.parametrize("kind", ["sound", "states"])
+def test_a_run_says_where_sound_apart_came_from(kind: str, root: Path, tmp_path: Path) -> None:
+    audio = tmp_path / "audio"
+    audio.mkdir()
+    for name in (*TRAIN, *TEST[:2]):
+        if kind == "states":
+            torch.save(torch.randn(1, 400, 128), audio / f"{name}.pt")
+        else:
+            write_media(audio / f"{name}.wav", sound=[tone(500, 0, 1, 1.0, 16_000)], format=None)
+    save_location("msrvtt", Location(annotations=root, videos=root, audio=audio))
+    metrics, manifest = run(tmp_path / "run")
+    what = {"sound": "separate files", "states": "encoder states from files"}[kind]
+    counts = "4 of 4 train, 2 of 2 val, 2 of 3 test"
+    assert of_direction(metrics, "t2v")["protocol"]["data"]["sound"] == f"{what} for {counts} videos"
+    how = {"sound": "encoded from the sound", "states": "from files"}[kind]
+    assert manifest["audio_states"] == how
 
 
 def test_a_folder_of_ones_own_is_dealt_out_and_trained_on(tmp_path: Path) -> None:
