@@ -1,7 +1,7 @@
 """One shard of a store: some clips decoded, their pixels, sounds and table written whole."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -13,6 +13,10 @@ from core.datasets.base import Video
 from core.media import Clip, Frames, MediaError, Sound, decode_clip
 from core.paths import written_whole
 from core.storage import SAMPLE_SCALE, StoreSettings, shard_files
+from core.workers import Begin
+
+Decode = Callable[[Video, StoreSettings], Clip]
+"""How a video is decoded, e.g. `decode`."""
 
 
 @dataclass(frozen=True)
@@ -23,6 +27,8 @@ class Shard:
     """Position among the shards of its store."""
     videos: tuple[Video, ...]
     """Its clips, in the store's order."""
+    lost: Mapping[str, str] = field(default_factory=dict)
+    """Name of a clip whose decoding has cost processes -> how they ended; it is not tried again."""
 
 
 def shard_table(number: int) -> str:
@@ -55,8 +61,16 @@ def _blank(settings: StoreSettings, reason: str) -> Clip:
     return Clip(frames, Sound(np.zeros(0, np.float32), "undecodable", reason))
 
 
-def write_shard(shard: Shard, settings: StoreSettings, folder: Path, keep_undecodable: bool) -> list[str]:
-    """Decodes and writes a shard.
+def write_shard(
+    shard: Shard,
+    begin: Begin,
+    *,
+    decode: Decode,
+    settings: StoreSettings,
+    folder: Path,
+    keep_undecodable: bool,
+) -> list[str]:
+    """Decodes and writes a shard; each clip is a step, for FFmpeg may crash or hang over it.
 
     Where clips fail and are not to be kept nothing is written, and their errors are returned.
     """
@@ -64,12 +78,16 @@ def write_shard(shard: Shard, settings: StoreSettings, folder: Path, keep_undeco
     failures: list[str] = []
     for video in shard.videos:
         try:
+            if video.id in shard.lost:
+                raise MediaError(video.path, shard.lost[video.id])
+            begin(video.id)
             clips.append(decode(video, settings))
         except MediaError as error:
             if keep_undecodable:
                 clips.append(_blank(settings, error.reason))
             else:
                 failures.append(str(error))
+    begin("")
     if failures:
         return failures
     sounds = [np.rint(clip.sound.samples.clip(-1, 1) * SAMPLE_SCALE).astype(np.int16) for clip in clips]

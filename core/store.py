@@ -2,12 +2,15 @@
 
 Each shard of clips is written whole, its table last; the manifest comes when all shards are there. A
 killed preparation therefore goes on where it stopped, and a half-made store is never taken for a store.
+A file that crashes or hangs its decoder costs a process, not the preparation: it counts as undecodable.
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 from hashlib import sha256
 from pathlib import Path
+from statistics import mean
 from time import thread_time
 from typing import NamedTuple
 
@@ -17,11 +20,12 @@ import pyarrow.parquet as pq
 from filelock import FileLock
 
 from core.datasets.base import Video
+from core.decoding import CLIP_SECONDS, each_clip, reason_of
 from core.errors import BenchError
 from core.media import MediaError
 from core.paths import require_space, written_whole
 from core.progress import Progress, bytes_in_words, seconds_in_words
-from core.shards import Shard, decode, shard_table, write_shard
+from core.shards import Decode, Shard, decode, shard_table, write_shard
 from core.storage import (
     MANIFEST,
     SHARD_CLIPS,
@@ -32,13 +36,15 @@ from core.storage import (
     checksum,
     shard_files,
 )
-from core.workers import in_workers
+from core.workers import Lost, watched
 
 __all__ = ["Store", "StoreSettings", "digest", "estimate", "prepare_store"]
 
 PLAN = "plan.json"
 PROBES = 5
 """Clips that are decoded for an estimate."""
+PROBE_SECONDS = 60.0
+"""After which a clip is left out of an estimate."""
 
 
 def prepare_store(
@@ -97,17 +103,24 @@ class Estimate(NamedTuple):
 
 def estimate(videos: Sequence[Video], settings: StoreSettings) -> Estimate:
     """About what decoding the videos will take, from decoding a few of them, evenly spaced."""
-    probed = np.unique(np.linspace(0, len(videos) - 1, PROBES).round().astype(int))
-    sizes = []
+    rows = np.unique(np.linspace(0, len(videos) - 1, PROBES).round().astype(int))
+    cost = partial(_cost, decode=decode, settings=settings)
+    found = [one for _, one in each_clip(cost, [videos[row] for row in rows], 1, PROBE_SECONDS)]
+    # Preparation itself names every clip that cannot be decoded.
+    costs = [one for one in found if isinstance(one, Estimate)] or [Estimate(0, 0)]
+    return Estimate(
+        len(videos) * mean(one.size for one in costs), len(videos) * mean(one.seconds for one in costs)
+    )
+
+
+def _cost(video: Video, decode: Decode, settings: StoreSettings) -> Estimate | None:
+    """What one clip takes; None where it does not decode."""
     began = thread_time()
-    for row in probed:
-        try:
-            clip = decode(videos[row], settings)
-        except MediaError:
-            continue  # preparation itself names every clip that cannot be decoded
-        sizes.append(clip.frames.pixels.nbytes + 2 * clip.sound.samples.size)
-    spent = thread_time() - began
-    return Estimate(len(videos) * sum(sizes) / max(len(sizes), 1), len(videos) * spent / len(probed))
+    try:
+        clip = decode(video, settings)
+    except MediaError:
+        return None
+    return Estimate(clip.frames.pixels.nbytes + 2 * clip.sound.samples.size, thread_time() - began)
 
 
 def _prepare(
@@ -162,15 +175,34 @@ def _decode_all(
     require_space(folder, needed.size)
     failures: list[str] = []
     with progress.task("decoding clips", len(videos)) as advance:
-        write = partial(write_shard, settings=settings, folder=folder, keep_undecodable=keep_undecodable)
-        for shard, failed in in_workers(write, shards, workers):
-            failures += failed
-            advance(len(shard.videos), "")
+        write = partial(
+            write_shard, decode=decode, settings=settings, folder=folder, keep_undecodable=keep_undecodable
+        )
+        left = list(shards)
+        while left:
+            again = []
+            for shard, failed in watched(write, left, workers, CLIP_SECONDS):
+                if isinstance(failed, Lost):
+                    again.append(_without_lost(shard, failed))
+                else:
+                    failures += failed
+                    advance(len(shard.videos), "")
+            left = again
     if failures:
         raise BenchError(
             f"{len(failures)} of {len(videos)} clips have no picture that decodes; first: {failures[0]}; "
             "replace them, or pass --missing count-as-miss or drop to go on"
         )
+
+
+def _without_lost(shard: Shard, lost: Lost) -> Shard:
+    """The shard as it is tried again: without the clip over which it cost its processes."""
+    if not lost.step:
+        raise BenchError(
+            f"a worker process {lost.how} ({lost.reason}) while it wrote clips {shard.videos[0].id} to "
+            f"{shard.videos[-1].id}; what was finished is kept, so try again with one worker"
+        )
+    return replace(shard, lost={**shard.lost, lost.step: reason_of(lost)})
 
 
 def _finish(folder: Path, plan: Manifest, numbers: Sequence[int]) -> None:

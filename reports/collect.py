@@ -1,8 +1,7 @@
 """Finished runs as one table: a row per run, protocol and direction."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from functools import cache
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +10,8 @@ import pandas as pd
 from core.errors import BenchError
 from core.method import find_method
 from core.runs import RunDirectory, find_runs
-from core.spec import SCHEMA, RunSpec, dotted, resolve
+from core.spec import SCHEMA, RunSpec
+from reports.labels import Labels, in_words, label, settings
 from reports.queries import Answers, Outcomes, Protocol, read_outcomes
 
 METRICS_FIELDS = {"results", "gates"}
@@ -53,6 +53,8 @@ class Run:
     metrics: Mapping[str, Any]
     answers: Mapping[Protocol, Outcomes]
     """What its queries came to under every protocol without rescoring."""
+    label: str
+    """What its configuration is called among the runs that it is read with."""
 
 
 def read_runs(root: Path) -> tuple[list[Run], list[str]]:
@@ -138,34 +140,13 @@ def read_run(directory: RunDirectory) -> Run:
         raise BenchError(
             f"{directory.path}: no field {sorted(missing)[0]!r}; delete the folder and run the cell again"
         )
-    return Run(directory, spec, manifest, metrics, read_outcomes(directory, rescoring="none"))
+    return Run(directory, spec, manifest, metrics, read_outcomes(directory, rescoring="none"), label(spec))
 
 
-def label(spec: RunSpec) -> str:
-    """The method's title and what differs from its defaults on this data set, seeds left out.
-
-    >>> label(resolve("gaid", "avworld", {"config.fusion": "sample"}))
-    'GAID (fusion=sample)'
-    """
-    default = defaults(spec.method, spec.dataset)
-    changed = {
-        key: value
-        for key, value in dotted(spec).items()
-        if default.get(key) != value and not key.startswith("seeds.")
-    }
-    names = [f"{key.removeprefix('config.')}={text_of(value)}" for key, value in changed.items()]
-    return find_method(spec.method).title + (f" ({', '.join(names)})" if names else "")
-
-
-@cache
-def defaults(method: str, dataset: str) -> Mapping[str, Any]:
-    """What a method does on a data set unless told otherwise, as dotted keys."""
-    return dotted(resolve(method, dataset, {}))
-
-
-def text_of(value: Any) -> str:
-    """A value as it stands in a label."""
-    return "+".join(map(str, value)) if isinstance(value, list) else str(value)
+def labelled(runs: Sequence[Run]) -> tuple[list[Run], list[str]]:
+    """The runs of one report, each named by what tells it from the others, and what the names leave out."""
+    labels = Labels.among([run.spec for run in runs])
+    return [replace(run, label=labels.of(run.spec)) for run in runs], labels.notes
 
 
 def answers_of(runs: Sequence[Run]) -> Answers:
@@ -176,17 +157,19 @@ def answers_of(runs: Sequence[Run]) -> Answers:
 def frame_of(runs: Sequence[Run]) -> pd.DataFrame:
     """One row per run, split, condition, rescoring and direction, under the `expected` tie policy.
 
-    Columns: run, label, dataset, data, seed, split, condition, rescoring, rescoring_uses, queries, gallery,
-    gallery_fingerprint, direction, R@1 ... MnR, undefined, metrics (of every tie policy), strata (mapping),
-    parameters, train_seconds, index_seconds, query_milliseconds, peak_memory_bytes. `data` names
-    data set and split, and the gallery too where one name stands for several.
+    Columns: run, label, settings (all that a label may leave out), dataset, data, seed, split, condition,
+    rescoring, rescoring_uses, queries, gallery, gallery_fingerprint, direction, R@1 ... MnR, undefined,
+    metrics (of every tie policy), strata (mapping), parameters, train_seconds, index_seconds,
+    query_milliseconds, peak_memory_bytes. `data` names data set and split, and the gallery too where one name
+    stands for several.
     """
     rows = []
     for run in runs:
         manifest = run.manifest
         common = {
             "run": run.directory.path.name,
-            "label": label(run.spec),
+            "label": run.label,
+            "settings": in_words(settings(run.spec)),
             "dataset": run.spec.dataset,
             "seed": run.spec.seeds.initialisation,
             **{key: manifest[key] for key in MANIFEST_COLUMNS},

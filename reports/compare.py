@@ -12,7 +12,7 @@ from torch import Tensor
 from core.errors import BenchError
 from core.runs import RunDirectory
 from core.significance import permutation_test
-from reports.collect import Run, label, read_run
+from reports.collect import Run, read_run
 from reports.differences import DETECTABLE_NOTE, TEST_NOTE, paired_difference
 from reports.queries import RECALL, Outcomes, Protocol, read_outcomes, read_rows, require_same_gallery
 from reports.table import Table, number
@@ -62,8 +62,7 @@ def difference_table(first: Run, second: Run, protocol: Protocol) -> Table:
         means = (number(mean) for mean in pair.mean(1).tolist())
         rows.append([name, *means, *paired_difference(pair[1], pair[0], clusters), number(p, 4)])
     notes = [
-        f"A: {first.directory.path.name}, {label(first.spec)}. B: {second.directory.path.name}, "
-        f"{label(second.spec)}.",
+        f"A: {first.directory.path.name}, {first.label}. B: {second.directory.path.name}, {second.label}.",
         f"{int(known.sum())} queries in {len(clusters.unique())} clusters; interval: 95 % bootstrap over "
         "clusters.",
         TEST_NOTE,

@@ -8,7 +8,7 @@ from rich.console import Console
 from core.datasets import find_dataset, load_dataset
 from core.errors import BenchError
 from core.progress import Silent
-from reports.collect import Run, answers_of, frame_of, read_runs
+from reports.collect import Run, answers_of, frame_of, labelled, read_runs
 from reports.figures.write import write_figures
 from reports.page.write import write_page
 from reports.tables import Results, all_tables, main_tables
@@ -17,6 +17,7 @@ from reports.write import contents_of, print_table, write_files
 
 def results_of(runs: Sequence[Run]) -> Results:
     """What tables need to know of some finished runs, at least one."""
+    runs, notes = labelled(runs)
     names = dict.fromkeys(run.spec.dataset for run in runs)
     ceilings = {
         name: load_dataset(name, Silent(), workers=1).ceilings
@@ -24,7 +25,7 @@ def results_of(runs: Sequence[Run]) -> Results:
         if entry.has_truth and entry.ready()
     }
     frame = frame_of(runs).sort_values(["dataset", "split"], kind="stable")
-    return Results(runs, frame, answers_of(runs), ceilings)
+    return Results(runs, frame, answers_of(runs), ceilings, notes)
 
 
 def readable(root: Path, console: Console) -> list[Run]:

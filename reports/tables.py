@@ -2,13 +2,13 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 import pandas as pd
 
 from reports.accuracy import cells_of, leak_table, metrics_table
 from reports.against_published import published_table
-from reports.collect import Run, label
+from reports.collect import Run
 from reports.differences import differences_table
 from reports.queries import Answers
 from reports.table import Table, number
@@ -47,6 +47,8 @@ class Results:
     """What each query came to, without rescoring."""
     ceilings: Ceilings
     """What could be reached, where a world knows it."""
+    notes: Sequence[str] = field(default_factory=tuple)
+    """What the labels of the runs leave out."""
 
 
 def strata_table(frame: pd.DataFrame, ceilings: Ceilings) -> Table | None:
@@ -114,7 +116,7 @@ def gate_table(runs: Sequence[Run], measure: str) -> Table | None:
         for split, report in run.metrics["gates"].items():
             for gate, strata in report.get(measure, {}).items():
                 records.append(
-                    {"data": f"{run.spec.dataset}/{split}", "method": label(run.spec), "gate": gate, **strata}
+                    {"data": f"{run.spec.dataset}/{split}", "method": run.label, "gate": gate, **strata}
                 )
     if not records:
         return None
@@ -137,7 +139,7 @@ def main_tables(results: Results) -> list[Table]:
         strata_table(results.frame, results.ceilings),
         gate_table(results.runs, "auroc"),
     ]
-    return [table for table in tables if table is not None]
+    return explained(tables, results)
 
 
 def all_tables(results: Results, against: str | None = None) -> list[Table]:
@@ -149,4 +151,9 @@ def all_tables(results: Results, against: str | None = None) -> list[Table]:
         rescoring_table(results.frame),
         published_table(results.frame, results.runs, results.answers),
     ]
-    return main_tables(results) + [table for table in others if table is not None]
+    return main_tables(results) + explained(others, results)
+
+
+def explained(tables: Sequence[Table | None], results: Results) -> list[Table]:
+    """The tables that there are, each with what the labels in it leave out."""
+    return [replace(table, notes=[*results.notes, *table.notes]) for table in tables if table is not None]

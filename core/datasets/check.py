@@ -11,12 +11,13 @@ from core.datasets.options import DataOptions
 from core.datasets.real import RealDataset, Survey, survey
 from core.datasets.sounds import sound_in_words
 from core.datasets.tree import digest
+from core.decoding import each_clip, reason_of
 from core.encoders.released_states import read_tensor
 from core.errors import BenchError
 from core.media import describe
 from core.progress import Progress
 from core.sound_source import StatesFile
-from core.workers import in_workers
+from core.workers import Lost
 
 MediaState = Literal["audible", "shorter sound", "silent", "no track", "bad sound", "undecodable"]
 """`audible`: a track as long as the picture, or states that can be read; `shorter sound`: it ends before the
@@ -129,11 +130,11 @@ def check_dataset(
 
 
 def probe(videos: Sequence[Video], workers: int, progress: Progress) -> dict[str, tuple[MediaState, str]]:
-    """The state of every video's file and the reason for it, in worker processes."""
-    found = {}
+    """The state of every video's file and the reason for it; a file that crashes FFmpeg is undecodable."""
+    found: dict[str, tuple[MediaState, str]] = {}
     with progress.task("opening files", len(videos)) as advance:
-        for video, result in in_workers(state_of, videos, workers):
-            found[video.id] = result
+        for video, state in each_clip(state_of, videos, workers):
+            found[video.id] = ("undecodable", reason_of(state)) if isinstance(state, Lost) else state
             advance(1, "")
     return {video.id: found[video.id] for video in videos}
 

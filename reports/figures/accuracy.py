@@ -6,8 +6,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from core.statistics import Interval, bootstrap_interval
-from reports.collect import label
 from reports.figures.style import COLOURS, MARKERS, tidy
+from reports.labels import Labels
 from reports.queries import sample_of
 from reports.tables import Results
 
@@ -35,7 +35,7 @@ def draw_point(axis: Axes, x: float, found: Interval, number: int, name: str) ->
         found.estimate,
         [[found.estimate - found.low], [found.high - found.estimate]],
         color=COLOURS[number % len(COLOURS)],
-        marker=MARKERS[number % len(MARKERS)],
+        marker=MARKERS[(number + number // len(COLOURS)) % len(MARKERS)],  # no colour twice with one mark
         markersize=5,
         capsize=2.5,
         linewidth=1,
@@ -49,9 +49,11 @@ def frames_figure(results: Results) -> Figure | str:
     rows = leak_free(results)
     spec_of = {run.directory.path.name: run.spec for run in results.runs}
     specs = rows["run"].map(spec_of)
+    alike = [spec.model_copy(update={"frames": 12}) for spec in specs]
+    labels = Labels.among(alike)
     rows = rows.assign(
         frames=[spec.frames for spec in specs],
-        family=[label(spec.model_copy(update={"frames": 12})) for spec in specs],
+        family=[labels.of(spec) for spec in alike],
     )
     families = [
         (f"{family}, {data}", group)

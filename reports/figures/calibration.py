@@ -7,7 +7,7 @@ import torch
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from reports.collect import Run, label
+from reports.collect import Run
 from reports.figures.style import BLACK, COLOURS, GREY, MARKERS, PANELS, tidy
 from reports.gates import has_gate_per_frame, stored_gates
 
@@ -61,7 +61,7 @@ def calibration_figure(runs: list[Run]) -> Figure | str:
     for run in runs:
         stored = stored_gates(run, "test")
         if stored is not None and "truth" in stored:
-            name = f"{label(run.spec)}, {run.spec.dataset}"
+            name = f"{run.label}, {run.spec.dataset}"
             if name not in panels and len(panels) == PANELS:
                 break
             panels.setdefault(name, curves_of(stored, per_frame=has_gate_per_frame(run)))

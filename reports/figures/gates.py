@@ -1,4 +1,4 @@
-"""The gate over time: frames, waveform, gate per frame and the span in which the sound matters."""
+"""The gate over time: frames, sound as wave and spectrogram, gate per frame, the span that matters."""
 
 import textwrap
 from collections.abc import Sequence
@@ -16,12 +16,15 @@ from core.datasets.options import DataOptions
 from core.progress import Silent
 from core.statistics import auroc
 from core.store import Store
-from reports.collect import Run, label
+from reports.collect import Run
+from reports.figures.spectrogram import draw_spectrogram
 from reports.figures.style import BLUE, GREY, ORANGE
 from reports.gates import stored_gates
 
 TITLE_WIDTH = 74
 """Characters of a caption that fit over a column."""
+STILL = 1e-3
+"""Deviation up to which a gate counts as the same in all frames."""
 
 
 def typical_clip(gates: Tensor, truth: Tensor, rows: Sequence[int]) -> int:
@@ -33,10 +36,10 @@ def typical_clip(gates: Tensor, truth: Tensor, rows: Sequence[int]) -> int:
 def draw_clip(
     axes: Sequence[Axes], store: Store, row: int, gate: Tensor, split: Split, video: int, caption: str
 ) -> None:
-    """Draws one clip into three axes from top to bottom: frames, waveform, gate."""
+    """Draws one clip into four axes from top to bottom: frames, waveform, spectrogram, gate."""
     frames, sound = store.frames(row), store.waveform(row)
     duration = float(store.duration[row])
-    strip, wave, curve = axes
+    strip, wave, bands, curve = axes
     strip.imshow(np.concatenate(list(frames), axis=1), extent=(0, duration, 0, 1), aspect="auto")
     title = textwrap.fill(f"{split.videos[video].id}: “{caption}”", TITLE_WIDTH)
     strip.set_title(title, fontsize=8, loc="left")
@@ -45,6 +48,7 @@ def draw_clip(
     wave.plot(times, sound, color=GREY, linewidth=0.4, rasterized=True)
     wave.set_ylabel("sound", fontsize=7)
     wave.set_yticks([])
+    draw_spectrogram(bands, sound, duration)
     edges = np.linspace(0, duration, len(gate) + 1)
     curve.stairs(gate.numpy(), edges, color=BLUE, linewidth=1.8, label="gate: weight of sound")
     curve.set_ylim(0, 1)
@@ -56,7 +60,9 @@ def draw_clip(
                 axis.axvspan(
                     start, end, color=ORANGE, alpha=0.25, lw=0, label="sound matters" if position else None
                 )
-    for axis in (strip, wave, curve):
+            for edge in (start, end):
+                bands.axvline(edge, color=ORANGE, linewidth=1.2)  # a span would hide what it marks
+    for axis in axes:
         axis.set_xlim(0, duration)
         axis.tick_params(labelsize=6, labelbottom=axis is curve)
 
@@ -72,11 +78,11 @@ def gate_figure(run: Run, split_name: str = "test") -> Figure:
     mixed = [row for row in range(len(videos)) if 0 < int(truth[row].sum()) < truth.shape[1]]
     strata = dict.fromkeys(split.truth[int(videos[row])].stratum for row in mixed)
     figure, grid = plt.subplots(
-        3,
+        4,
         len(strata),
-        figsize=(5.2 * len(strata), 3.2),
+        figsize=(5.2 * len(strata), 4.0),
         squeeze=False,
-        height_ratios=(0.65, 0.8, 1.2),
+        height_ratios=(0.65, 0.7, 0.9, 1.2),
         layout="constrained",
     )
     row_of = {name: row for row, name in enumerate(store.ids)}
@@ -96,19 +102,27 @@ def gate_figure(run: Run, split_name: str = "test") -> Figure:
             video,
             captions[video],
         )
-    grid[2, 0].legend(fontsize=6, ncols=2, frameon=False, loc="lower left", bbox_to_anchor=(0, 0.97))
+    grid[-1, 0].legend(fontsize=6, ncols=2, frameon=False, loc="lower left", bbox_to_anchor=(0, 0.97))
     figure.suptitle(
-        f"{label(run.spec)} on {run.spec.dataset}: the gate of a typical clip ({', '.join(strata)})",
+        f"{run.label} on {run.spec.dataset}: the gate of a typical clip ({', '.join(strata)})",
         fontsize=9,
     )
     return figure
 
 
+def moves(run: Run) -> bool:
+    """Whether the gate of some clip differs between its frames."""
+    stored = stored_gates(run, "test")
+    return stored is not None and bool((stored["gates"].std(dim=1) > STILL).any())
+
+
 def first_gate_figure(runs: Sequence[Run]) -> Figure | str:
     """The first run that has a gate per frame and a known truth, drawn; or why there is none.
 
-    A run whose data no longer lie in the cache, or in another version, is passed over.
+    One whose gate moves goes before one whose gate is the same in all frames of a clip. A run whose data no
+    longer lie in the cache, or in another version, is passed over.
     """
+    drawable = []
     for run in runs:
         reports = run.metrics["gates"]
         entry = find_dataset(run.spec.dataset)
@@ -118,5 +132,7 @@ def first_gate_figure(runs: Sequence[Run]) -> Figure | str:
             "within" in key for strata in reports["test"]["auroc"].values() for key in strata
         )
         if same and per_frame:
-            return gate_figure(run)
+            drawable.append(run)
+    for run in sorted(drawable, key=lambda run: not moves(run))[:1]:
+        return gate_figure(run)
     return "no run has a gate per frame on clips in the cache whose truth is known"

@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from core.similarities import bin_edges
-from reports.collect import Run, label
+from reports.collect import Run
 from reports.figures.style import BLUE, PANELS, VERMILION, tidy
 from reports.queries import Protocol
 
@@ -23,7 +23,7 @@ def similarity_figure(runs: list[Run]) -> Figure | str:
     for run in sorted(runs, key=lambda run: run.spec.config.get("perturbation") is None):
         counts = counts_of(run)
         if counts is not None:
-            name = f"{label(run.spec)}, {run.spec.dataset}"
+            name = f"{run.label}, {run.spec.dataset}"
             found[name] = found[name] + counts if name in found else counts
     if not found:
         return "no run has kept its similarities; run a cell again"

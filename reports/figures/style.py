@@ -1,6 +1,7 @@
 """What all figures share: colours, marks and how a figure becomes files."""
 
 import textwrap
+from collections.abc import Sequence
 from pathlib import Path
 
 import matplotlib
@@ -10,8 +11,10 @@ matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.text import Text
 
 from core.paths import written_whole
+from reports.labels import MARKS
 
 BLUE, ORANGE, GREEN, VERMILION, PURPLE, SKY, BLACK = (
     "#0072B2",
@@ -51,6 +54,15 @@ def tidy(axis: Axes, title: str, x: str, y: str) -> None:
     axis.grid(color="#DDDDDD", linewidth=0.5)
     axis.set_axisbelow(True)
     axis.spines[["top", "right"]].set_visible(False)
+
+
+def explain(figure: Figure, notes: Sequence[str]) -> None:
+    """Says under a figure what the labels in it leave out; marks that no label bears are not explained."""
+    letters = int(24 * figure.get_figwidth())  # that fit on a line of this size
+    shown = " ".join(text.get_text() for text in figure.findobj(Text))
+    lines = [textwrap.fill(note, letters) for note in notes if note[0] not in MARKS or note[0] in shown]
+    if lines:
+        figure.supxlabel("\n".join(lines), x=0.01, ha="left", fontsize=6, color="#555555")
 
 
 def save(figure: Figure, name: str, folder: Path) -> list[Path]:

@@ -13,9 +13,12 @@ from reports.figures.calibration import calibration_figure
 from reports.figures.cone import cone_figure
 from reports.figures.gates import first_gate_figure
 from reports.figures.similarities import similarity_figure
-from reports.figures.style import save
+from reports.figures.style import explain, save
 from reports.tables import Results
 from reports.timing_figure import timing_figure
+
+WITHOUT_RUNS = {"latency", "cone"}
+"""Figures in which no run is named."""
 
 
 def figures(results: Results, study: Path) -> dict[str, Callable[[], Figure | str]]:
@@ -52,5 +55,7 @@ def write_figures(results: Results, study: Path, folder: Path) -> tuple[list[Pat
         if isinstance(drawn, str):
             notes.append(f"figure {name}: {drawn}")
         else:
+            if results.notes and name not in WITHOUT_RUNS:
+                explain(drawn, results.notes)
             paths += save(drawn, name, folder)
     return paths, notes

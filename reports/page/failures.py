@@ -6,7 +6,7 @@ from typing import Any
 import pandas as pd
 from torch import Tensor
 
-from reports.collect import Run, label
+from reports.collect import Run
 from reports.gates import has_gate_per_frame, stored_gates
 from reports.page.library import Library
 from reports.queries import Protocol, read_rows
@@ -37,7 +37,7 @@ def first_seeds(runs: Sequence[Run]) -> list[Run]:
     first: dict[tuple[str, str], Run] = {}
     for run in runs:
         if ASKED in run.answers:
-            first.setdefault((run.spec.dataset, label(run.spec)), run)
+            first.setdefault((run.spec.dataset, run.label), run)
     return list(first.values())
 
 
@@ -57,7 +57,7 @@ def failure(run: Run, row: Any, top: pd.DataFrame, gates: Mapping[str, Any]) -> 
     """A failure as the page's script reads it."""
     return {
         "run": run.directory.path.name,
-        "label": label(run.spec),
+        "label": run.label,
         "data": run.spec.dataset,
         "text": str(row["text"]),
         "video": str(row["video"]),

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from reports.collect import Run, label
+from reports.collect import Run
 from reports.gates import stored_gates
 from reports.page.failures import ASKED, QUERIES, first_seeds, gates_by_video
 from reports.page.library import Library
@@ -28,7 +28,7 @@ def gate_gallery(runs: Sequence[Run], library: Library) -> list[dict[str, Any]]:
             if str(row["video"]) in gates:
                 found.append(
                     {
-                        "label": label(run.spec),
+                        "label": run.label,
                         "data": run.spec.dataset,
                         "text": str(row["text"]),
                         "video": str(row["video"]),

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from core.spec import RunSpec, dotted
-from reports.collect import Run, defaults, label
+from reports.collect import Run
+from reports.labels import defaults, label
 
 
 def provenance(runs: Sequence[Run]) -> list[dict[str, Any]]:

@@ -38,6 +38,7 @@ def write_page(results: Results, folder: Path) -> tuple[Path, list[str]]:
         metrics=METRICS,
         provenance=provenance(results.runs),
         notes=notes,
+        labels=results.notes,
     )
     path = folder / "page.html"
     with written_whole(path) as temporary:

@@ -1,7 +1,9 @@
 """The store holds what the media files decode to, survives a kill, and never passes for another store."""
 
 import json
+import os
 import re
+import signal
 import time
 from pathlib import Path
 
@@ -9,13 +11,15 @@ import numpy as np
 import pytest
 
 import core.store
+import core.workers
 from core.datasets.base import Video
 from core.errors import BenchError
-from core.media import decode_clip
+from core.media import Clip, decode_clip
 from core.progress import Silent
+from core.shards import decode
 from core.storage import MANIFEST, TABLE, Store
 from core.store import StoreSettings, estimate, prepare_store
-from core.workers import CONTEXT
+from core.workers import CONTEXT, watched
 from tests.core.media_files import grey_ramp, tone, write_media
 
 SETTINGS = StoreSettings(frames=4, size=32)
@@ -43,6 +47,7 @@ def prepare(videos, folder: Path, settings=SETTINGS, fingerprint="f", workers=1)
 
 def prepare_in_shards_of_two(videos, folder: Path) -> None:
     core.store.SHARD_CLIPS = 2  # in a process of its own
+    core.workers.PRELOADED = ("core.shards",)  # its server begins anew, and must not import for long
     prepare(videos, folder)
 
 
@@ -112,23 +117,24 @@ def test_a_preparation_killed_at_any_moment_ends_as_one_that_was_not(tmp_path, m
 @pytest.mark.parametrize("shards_done", [0, 1, 2])
 def test_a_killed_preparation_goes_on_where_it_stopped(videos, tmp_path, monkeypatch, shards_done):
     whole = prepare(videos, tmp_path / "whole")
-    write = core.store.write_shard
 
-    def write_until_killed(shard, **options):
-        if shard.number == shards_done:
-            (options["folder"] / f".pixels-{shard.number:05d}.npy.999.part").write_bytes(b"half")
-            raise KeyboardInterrupt
-        return write(shard, **options)
+    def until_killed(function, shards, *how):
+        yield from watched(function, shards[:shards_done], *how)
+        (tmp_path / "store" / f".pixels-{shards_done:05d}.npy.999.part").write_bytes(b"half")
+        raise KeyboardInterrupt
 
-    monkeypatch.setattr(core.store, "write_shard", write_until_killed)
+    monkeypatch.setattr(core.store, "watched", until_killed)
     with pytest.raises(KeyboardInterrupt):
         prepare(videos, tmp_path / "store")
     with pytest.raises(BenchError, match="is no finished store"):
         Store.open(tmp_path / "store")
     written = []
-    monkeypatch.setattr(
-        core.store, "write_shard", lambda *a, **k: (written.append(a[0].number), write(*a, **k))[1]
-    )
+
+    def noting(function, shards, *how):
+        written.extend(shard.number for shard in shards)
+        return watched(function, shards, *how)
+
+    monkeypatch.setattr(core.store, "watched", noting)
     prepare(videos, tmp_path / "store")
     assert written == list(range(shards_done, 3))
     assert contents(tmp_path / "store") == contents(whole.folder)
@@ -230,6 +236,47 @@ def test_clips_that_do_not_decode_can_be_kept_as_rows_without_a_frame(videos, tm
         np.testing.assert_array_equal(store.sound(2 * row), whole.sound(row))
     with pytest.raises(BenchError, match=r"1 of 3 clips .*x\.mp4: no such file; replace them and delete"):
         prepare(broken, folder)
+
+
+def decode_or_die(video: Video, settings: StoreSettings) -> Clip:
+    """As a segmentation fault in FFmpeg would end it."""
+    if video.id in ("b", "d"):
+        os.kill(os.getpid(), signal.SIGSEGV)
+    return decode(video, settings)
+
+
+def decode_or_hang(video: Video, settings: StoreSettings) -> Clip:
+    """As an endless loop in FFmpeg would hold it."""
+    while video.id == "c":
+        time.sleep(1)
+    return decode(video, settings)
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_clip_that_crashes_its_decoder_costs_that_clip_alone(videos, tmp_path, monkeypatch, workers):
+    whole = prepare(videos, tmp_path / "whole")
+    monkeypatch.setattr(core.store, "decode", decode_or_die)
+    with pytest.raises(
+        BenchError,
+        match=r"2 of 5 clips .*; first: .*[bd]\.mkv: crashed the decoder \(Segmentation fault\); "
+        "replace them, or pass --missing count-as-miss or drop to go on",
+    ):
+        prepare(videos, tmp_path / "store", workers=workers)
+    how = {"workers": workers, "progress": Silent(), "keep_undecodable": True}
+    store = prepare_store(videos, "f", SETTINGS, tmp_path / "store", **how)
+    assert store.undecodable.tolist() == [False, True, False, True, False]
+    assert store.reason[1] == store.reason[3] == "crashed the decoder (Segmentation fault)"
+    for row in (0, 2, 4):
+        np.testing.assert_array_equal(store.frames(row), whole.frames(row))
+        np.testing.assert_array_equal(store.sound(row), whole.sound(row))
+
+
+def test_a_clip_that_hangs_its_decoder_is_given_up(videos, tmp_path, monkeypatch):
+    for name in ("CLIP_SECONDS", "PROBE_SECONDS"):
+        monkeypatch.setattr(core.store, name, 1.0)
+    monkeypatch.setattr(core.store, "decode", decode_or_hang)
+    with pytest.raises(BenchError, match=r"c\.mkv: hung the decoder \(no end after 1 s\); replace"):
+        prepare(videos, tmp_path / "store")
 
 
 def test_what_decoding_will_take_is_said_before_it_begins(videos, tmp_path):

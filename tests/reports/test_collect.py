@@ -9,23 +9,7 @@ from made_runs import make_run, result
 from core.errors import BenchError
 from core.runs import write_json
 from core.spec import dotted, resolve
-from reports.collect import frame_of, label, read_run, read_runs
-
-
-@pytest.mark.parametrize(
-    ("method", "overrides", "expected"),
-    [
-        ("gaid", {}, "GAID"),
-        ("gaid", {"config.fusion": "sample"}, "GAID (fusion=sample)"),
-        ("gaid", {"seeds.data": 3, "seeds.noise": 4}, "GAID"),
-        ("tmass", {"frames": 24, "training.epochs": 2}, "T-MASS (frames=24, training.epochs=2)"),
-        ("clip4clip", {"evaluation.splits": ["val", "test"]}, "CLIP4Clip (evaluation.splits=val+test)"),
-    ],
-)
-def test_a_label_names_the_method_and_what_differs_from_its_defaults(
-    method: str, overrides: dict[str, object], expected: str
-) -> None:
-    assert label(resolve(method, "avworld-tiny", overrides)) == expected
+from reports.collect import frame_of, read_run, read_runs
 
 
 def test_a_flat_spec_has_a_dotted_key_per_field() -> None:

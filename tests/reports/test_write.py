@@ -20,6 +20,9 @@ TABLE = Table(
 )
 
 
+RUNS = ((1, "none"), (2, "sample"))
+
+
 def cells(line: str) -> list[str]:
     """The cells of a Markdown row, as a renderer splits it."""
     parts = line.replace("\\|", "\0").strip().strip("|").split("|")
@@ -45,6 +48,23 @@ def test_a_printed_table_shows_every_cell_as_it_is() -> None:
     print_table(TABLE, Console(file=text, width=120))
     for word in (TABLE.title, "GAID (fusion=a|b)", "40.5 ± 2.3", "[bold]X[/]", "A note."):
         assert word in text.getvalue()
+
+
+@pytest.mark.parametrize("width", [60, 80, 100, 160, 300])
+def test_no_cell_is_cut_on_a_narrow_terminal(width: int) -> None:
+    metrics = [f"metric {i}" for i in range(9)]
+    rows = [["avworld/test", f"GAID (fusion={f})", *(f"{n}{i}.5 ± 1.2" for i in range(9))] for n, f in RUNS]
+    marks = {(0, column): Mark("best", "abcefgh") for column in range(2, 11)}
+    text = io.StringIO()
+    table = Table("Wide", ["data", "method", *metrics], rows, ["A note."], marks)
+    print_table(table, Console(file=text, width=width))
+    printed = text.getvalue()
+    assert max(map(len, printed.splitlines())) <= width
+    for word in ("avworld/test", "GAID", *metrics, *rows[0][2:], *rows[1][2:]):
+        assert word in printed
+    assert printed.count("abcefgh") == 9
+    assert printed.count("Wide") == printed.count("A note.") == 1
+    assert printed.count("┡") == (1 if width == 300 else printed.count("data"))
 
 
 def test_every_table_has_a_file_of_its_own(tmp_path: Path) -> None:

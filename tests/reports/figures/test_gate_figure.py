@@ -10,12 +10,14 @@ import torch
 from made_runs import make_run, result
 from matplotlib.patches import Rectangle
 from matplotlib.text import Text
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 
 from core.cells import Materials
 from core.gates import frame_truth
+from core.runs import RunDirectory
 from reports.collect import Run, read_run
 from reports.figures.gates import first_gate_figure, gate_figure, typical_clip
+from reports.figures.spectrogram import BANDS
 from reports.figures.style import save
 
 AUROC = {"test": {"auroc": {"trained": {"partial": 0.9, "within partial": 0.9}}}}
@@ -53,24 +55,25 @@ def mixed_strata(materials: Materials) -> list[str]:
     return list(dict.fromkeys(found))
 
 
-def test_the_figure_has_a_column_per_stratum_with_frames_sound_and_gate(
+def test_the_figure_has_a_column_per_stratum_with_frames_sound_spectrogram_and_gate(
     run: Run, materials: Materials
 ) -> None:
     strata = mixed_strata(materials)
     assert "partial" in strata
     figure = gate_figure(run)
     axes = [axis for axis in figure.axes if axis.has_data()]
-    assert len(axes) == 3 * len(strata)
-    strips, waves, curves = (axes[i * len(strata) : (i + 1) * len(strata)] for i in range(3))
+    assert len(axes) == 4 * len(strata)
+    strips, waves, bands, curves = (axes[i * len(strata) : (i + 1) * len(strata)] for i in range(4))
     split = materials.dataset.splits["test"]
     assert split.truth is not None
     stratum_of = {v.id: record.stratum for v, record in zip(split.videos, split.truth, strict=True)}
     shown = [axis.get_title(loc="left").split(":")[0] for axis in strips]
     assert [stratum_of[name] for name in shown] == strata
-    for strip, wave, curve in zip(strips, waves, curves, strict=True):
+    for strip, wave, band, curve in zip(strips, waves, bands, curves, strict=True):
         assert strip.images[0].get_array().shape[1] == 12 * materials.clip.image_size
         assert len(wave.lines[0].get_xdata()) == 64_000
-        assert curve.get_xlim() == wave.get_xlim() == strip.get_xlim() == (0.0, 4.0)
+        assert band.images[0].get_array().shape == (BANDS, 401)
+        assert band.get_xlim() == curve.get_xlim() == wave.get_xlim() == strip.get_xlim() == (0.0, 4.0)
         assert curve.get_ylim() == (0.0, 1.0)
 
 
@@ -80,7 +83,7 @@ def test_the_marked_spans_are_the_true_ones(run: Run, materials: Materials) -> N
     assert split.truth is not None
     truth_of = {v.id: record for v, record in zip(split.videos, split.truth, strict=True)}
     columns = len(mixed_strata(materials))
-    for strip, curve in zip(figure.axes[:columns], figure.axes[2 * columns :], strict=True):
+    for strip, curve in zip(figure.axes[:columns], figure.axes[3 * columns :], strict=True):
         name = strip.get_title(loc="left").split(":")[0]
         spans = [patch for patch in curve.patches if isinstance(patch, Rectangle)]
         drawn = [(span.get_x(), span.get_x() + span.get_width()) for span in spans]
@@ -114,6 +117,22 @@ def test_the_typical_clip_has_the_median_auroc() -> None:
     truth = torch.tensor([[1, 1, 0, 0]] * 3).bool()
     gates = torch.tensor([[0.9, 0.8, 0.1, 0.2], [0.9, 0.1, 0.5, 0.2], [0.1, 0.2, 0.8, 0.9]])
     assert typical_clip(gates, truth, [0, 1, 2]) == 1
+
+
+def test_a_run_whose_gate_moves_goes_before_one_whose_gate_does_not(run: Run, tmp_path: Path) -> None:
+    still = replace(run, directory=RunDirectory(tmp_path / "still"), label="still")
+    still.directory.path.mkdir()
+    tensors = load_file(run.directory.path / "gates.safetensors")
+    save_file(
+        {**tensors, "test/gates": torch.full_like(tensors["test/gates"], 0.5)},
+        still.directory.path / "gates.safetensors",
+    )
+    figure = first_gate_figure([still, run])
+    assert not isinstance(figure, str)
+    assert figure.get_suptitle().startswith("GAID on")
+    alone = first_gate_figure([still])
+    assert not isinstance(alone, str)
+    assert alone.get_suptitle().startswith("still on")
 
 
 def test_a_run_without_a_gate_per_frame_or_on_other_data_gives_no_picture(run: Run) -> None:
