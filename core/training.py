@@ -125,6 +125,7 @@ class Trainer:
         """
         torch.manual_seed(self.seeds.noise)
         self.resume()
+        self.world.wait()  # the leader of a run that was killed in scoring removes the state at once
         loader = Loader(self.retriever, data, self.spec, self.seeds, self.world)
         steps = len(loader.batches(0))
         if steps == 0 and self.spec.epochs:
