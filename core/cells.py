@@ -153,9 +153,12 @@ def run_cell(spec: RunSpec, directory: RunDirectory, progress: Progress) -> None
     if world.leads:
         directory.set_status("running")
     materials = prepare_materials(spec, progress, workers=1)
+    if materials.checkpoint:
+        width = materials.features.audio_width
+        materials.checkpoint.check_audio(find_method(spec.method), spec.audio_encoder, width)
     method = build_method(spec, materials, spec.seeds.initialisation)
     if materials.checkpoint:
-        method.load_reference(materials.checkpoint.weights)
+        materials.checkpoint.load_method(method)
     materials.clip.model.to(device())
     retriever = Retriever(materials.clip, method, materials.features, materials.store, spec.training)
     data = {
