@@ -54,6 +54,7 @@ def gradient_of(case: Case, world: World = ALONE) -> Gradients:
     spec = resolve(case.method, DATASET, wanted)
     materials = prepare_materials(spec, Silent(), workers=1)
     materials = replace(materials, clip=ClipBackbone.load(spec.backbone))  # towers of its own
+    materials.clip.model.to(case.device)
     method = build_method(spec, materials, spec.seeds.initialisation)
     retriever = Retriever(materials.clip, method, materials.features, materials.store, spec.training)
     retriever.train().to(case.device, case.dtype)

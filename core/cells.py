@@ -28,7 +28,7 @@ from core.spec import RunSpec
 from core.split_scores import check_budget
 from core.store import Store, StoreSettings, prepare_store
 from core.store import digest as videos_digest
-from core.training import Trainer
+from core.training import Session, Trainer
 from core.video_captions import VideoCaption, read_video_captions
 from core.world import current_world
 
@@ -157,13 +157,16 @@ def run_cell(spec: RunSpec, directory: RunDirectory, progress: Progress) -> None
 
     Where several processes train it together, the one that leads scores and writes; it alone needs the lock.
     """
-    started, world = datetime.now(UTC), current_world()
+    started, session, world = datetime.now(UTC), Session(), current_world()
     if world.leads:
         directory.set_status("running")
     materials = prepare_materials(spec, progress, workers=1)
+    if materials.checkpoint:
+        width = materials.features.audio_width
+        materials.checkpoint.check_audio(find_method(spec.method), spec.audio_encoder, width)
     method = build_method(spec, materials, spec.seeds.initialisation)
     if materials.checkpoint:
-        method.load_reference(materials.checkpoint.weights)
+        materials.checkpoint.load_method(method)
     materials.clip.model.to(device())
     retriever = Retriever(materials.clip, method, materials.features, materials.store, spec.training)
     data = {
@@ -175,7 +178,7 @@ def run_cell(spec: RunSpec, directory: RunDirectory, progress: Progress) -> None
         if name not in data:
             raise BenchError(f"{spec.dataset} has no split '{name}'; it has {', '.join(data)}")
     check_budget(data, spec)
-    trainer = Trainer(retriever, spec.training, spec.seeds, directory.path, world)
+    trainer = Trainer(retriever, spec.training, spec.seeds, directory.path, world, session)
     trained = trainer.fit(data["train"], lambda: recall_at_1(retriever, data[selecting], spec), progress)
     if not world.leads:
         return
@@ -192,6 +195,7 @@ def run_cell(spec: RunSpec, directory: RunDirectory, progress: Progress) -> None
         manifest(
             started,
             materials.fingerprints(),
+            wall_seconds=round(session.seconds, 2),
             annotation_files=dict(materials.dataset.files),
             audio_states=audio_states_in_words(materials),
             store=materials.store.folder.name,

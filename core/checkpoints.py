@@ -19,6 +19,7 @@ from core.encoders.clip import ClipBackbone
 from core.encoders.clip_layouts import check_towers, open_clip_state
 from core.encoders.state_files import read_state
 from core.errors import BenchError
+from core.method import Method, find_method
 
 TOWERS, AUDIO = "clip.", "clip.audio."
 """Where the released code keeps CLIP and, in AVIGATE, the audio encoder."""
@@ -82,14 +83,33 @@ class Checkpoint:
             )
         audio.encoder.load_state_dict(weights)
 
+    def check_audio(self, method: type[Method], encoder: str, width: int | None) -> None:
+        """Raises `BenchError` where the method's weights want sound of another width than an encoder's."""
+        wanted = method.reference_audio_width(self.weights)
+        if None not in (wanted, width) and wanted != width:
+            raise BenchError(
+                f"{self.path} takes sound of width {wanted}, and '{encoder}' gives {width}; "
+                f"choose an encoder of width {wanted} with --audio-encoder"
+            )
+
+    def load_method(self, method: Method) -> None:
+        """Puts the method's own weights into it; raises `BenchError` where they do not fit."""
+        try:
+            method.load_reference(self.weights)
+        except BenchError as error:
+            raise BenchError(f"{self.path}: {error}") from error
+
 
 def assignments(path: Path | None, methods: Sequence[str]) -> list[str]:
     """The `--set` assignments of a run that scores a checkpoint: it trains no epoch unless told otherwise.
 
-    Raises `BenchError` unless exactly one method is named.
+    With them the values of the method's configuration that the checkpoint decides. Raises `BenchError` unless
+    exactly one method is named and the file can be read.
     """
     if path is None:
         return []
     if len(methods) != 1:
         raise BenchError("a checkpoint belongs to one method; name it: --methods NAME --checkpoint FILE")
-    return [f"checkpoint={path.resolve()}", "training.epochs=0"]
+    decided = find_method(methods[0]).reference_config(Checkpoint.read(path).weights)
+    config = [f"config.{key}={value}" for key, value in decided.items()]
+    return [f"checkpoint={path.resolve()}", "training.epochs=0", *config]

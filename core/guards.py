@@ -50,6 +50,14 @@ def name_first(wrong: Tensor, message: str) -> None:
         raise BenchError(message.format(*wrong.nonzero()[0].tolist()))
 
 
+def weights_state(method: Method) -> tuple[tuple[int, int], ...]:
+    """Address and version of every weight: what an optimiser's step, a load or a move to a device changes.
+
+    Reads none of them. Writing past torch's count, as through `.data` or numpy, goes unseen.
+    """
+    return tuple((tensor.data_ptr(), tensor._version) for tensor in method.state_dict().values())
+
+
 def self_check(method: Method, videos: Videos, rows: Rows, basis: Rows) -> None:
     """Compares the exact engine with the modules on made-up texts and some of the videos.
 

@@ -191,6 +191,16 @@ class Method(nn.Module, ABC):
         """The learning-rate group of a parameter of the method: `clip`, `new` or a named one."""
         return "clip" if parameter == "logit_scale" else "new"
 
+    @classmethod
+    def reference_config(cls, state: Mapping[str, Tensor]) -> Mapping[str, str]:
+        """Values of `Config` that the authors' key names in a checkpoint decide; none by default."""
+        return {}
+
+    @classmethod
+    def reference_audio_width(cls, state: Mapping[str, Tensor]) -> int | None:
+        """Width of the audio states that a checkpoint was trained on; None where it does not tell."""
+        return None
+
     @abstractmethod
     def load_reference(self, state: Mapping[str, Tensor]) -> None:
         """Loads weights under the authors' key names.

@@ -69,7 +69,7 @@ def read_past(root: Path) -> Past:
         if manifest:
             training = float(manifest["train_seconds"])
             scoring = float(manifest["index_seconds"]) + float(manifest["query_seconds"])
-            # A cell that was continued trained in earlier lives, too, which the wall time leaves out.
+            # The wall time of a continued cell that an earlier version ran is that of its last session.
             other = max(float(manifest.get("wall_seconds", 0)) - training, scoring)
             past.timings.append(Timing(spec, training, other))
     return past

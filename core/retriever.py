@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from core.batch import Texts, Videos, stable_keys
+from core.compiling import compile_blocks
 from core.crops import centre_crop
 from core.datasets.base import Split
 from core.datasets.missing import dropped
@@ -176,5 +177,4 @@ def accelerate(towers: "open_clip.CLIP", spec: TrainingSpec) -> None:
     if spec.channels_last:
         towers.visual.to(memory_format=torch.channels_last)
     if spec.compile:
-        towers.visual.compile()
-        towers.transformer.compile(dynamic=True)  # captions of one batch are cut to several lengths
+        compile_blocks(towers)

@@ -124,7 +124,10 @@ def find_runs(root: Path) -> list[RunDirectory]:
 def manifest(
     started: datetime, fingerprints: Mapping[str, str], **figures: float | str | Mapping[str, str]
 ) -> Mapping[str, Any]:
-    """Where a result comes from: commit, command, packages, hardware, data, weights and cost."""
+    """Where a result comes from: commit, command, packages, hardware, data, weights and cost.
+
+    `started` is when the session began that finished the cell.
+    """
     return {
         "schema": SCHEMA,
         "commit": git_state(),
@@ -134,7 +137,6 @@ def manifest(
         "hardware": hardware(),
         "fingerprints": dict(fingerprints),
         "started": started.isoformat(timespec="seconds"),
-        "wall_seconds": round((datetime.now(UTC) - started).total_seconds(), 2),
         "peak_memory_bytes": peak_memory(),
         **figures,
     }

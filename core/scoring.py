@@ -15,9 +15,8 @@ import torch
 from torch import Tensor
 
 from core.batch import Rows, Texts, Videos
-from core.encoders.weights import fingerprint
 from core.errors import BenchError
-from core.guards import check_texts, check_videos, self_check
+from core.guards import check_texts, check_videos, self_check, weights_state
 from core.method import Dimensions, Method, NoiseSource
 from core.tiles import Tile, blocks, deep_shape, default_tile_bytes, in_room, scored_in_room, wide_shape
 
@@ -49,8 +48,8 @@ class ScoringIndex:
     """What the exact engine needs of each video; None where the modules score."""
     obstacle: str
     """Why the modules score, e.g. "token-level gate"; empty where the exact engine does."""
-    weights: str
-    """Fingerprint of the method's weights; a method that has changed since is refused."""
+    weights: tuple[tuple[int, int], ...]
+    """See `weights_state`; a method whose weights have changed since is refused."""
     dimensions: Dimensions
     """Of the method."""
 
@@ -97,7 +96,7 @@ def build_index(
         if not obstacle:
             basis = in_chunks(lambda part: method.exact_index(rows[part]), len(videos), chunk)
             self_check(method, videos, rows, basis)
-    return ScoringIndex(rows, basis, obstacle, fingerprint(method.state_dict()), method.dimensions)
+    return ScoringIndex(rows, basis, obstacle, weights_state(method), method.dimensions)
 
 
 def in_chunks(make: Callable[[slice], Rows], count: int, chunk: int) -> Rows:
@@ -114,7 +113,7 @@ def check_index(method: Method, index: ScoringIndex) -> None:
             f"the index holds videos of {made.frames} frames x {made.width}, {method.name} takes "
             f"{now.frames} x {now.width}; build the index again"
         )
-    if index.weights != fingerprint(method.state_dict()):
+    if index.weights != weights_state(method):
         raise BenchError(f"{method.name}'s weights have changed since the index was built; build it again")
 
 

@@ -82,7 +82,8 @@ class TrainingSpec(Frozen):
     channels_last: bool = False
     """Whether the image tower's convolution keeps its weights with channels last."""
     compile: bool = False
-    """Whether torch.compile compiles the towers; needs a compiler, and minutes at the first steps."""
+    """Whether torch.compile compiles the towers' blocks; needs a compiler, and up to a minute when a kind of
+    block is first used, in training and again in scoring."""
     gathered_gradient: Literal["exact", "released"] = "exact"
     """With several processes: the global batch's gradient, or what CLIP4Clip's and AVIGATE's gather leaves of
     it (all but the logit scale divided by the number of processes, which clipping and Adam mostly undo)."""

@@ -9,6 +9,8 @@ on; the same command again continues.
 import os
 import signal
 import sys
+import threading
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -22,6 +24,9 @@ from core.runs import open_run
 from core.scheduler import raise_interrupt
 from core.spec import RunSpec
 from core.world import World, joined, launched_together
+
+WATCH = 0.1
+"""Seconds between two looks at whether the launcher lives."""
 
 
 def start(devices: int, console: Console) -> None:
@@ -40,8 +45,21 @@ def run_together(specs: Sequence[RunSpec], root: Path, workers: int, console: Co
     `workers` processes more prepare the data. Raises `BenchError` where a cell fails.
     """
     signal.signal(signal.SIGTERM, raise_interrupt)
+    if "TORCHELASTIC_RUN_ID" in os.environ:  # by torchrun; another launcher may end before its processes
+        threading.Thread(target=end_with, args=(os.getppid(),), daemon=True).start()
     with joined() as world:
         return [run_one(spec, root, workers, world, console) for spec in specs]
+
+
+def end_with(parent: int) -> None:
+    """Ends this process when the parent of that number has died.
+
+    torchrun starts each process in a session of its own. Killed, it can tell none of them, nor does its
+    group's signal reach them; they would train on, unseen, and hold the cell.
+    """
+    while os.getppid() == parent:
+        time.sleep(WATCH)
+    os._exit(1)
 
 
 def run_one(spec: RunSpec, root: Path, workers: int, world: World, console: Console) -> Outcome:

@@ -8,7 +8,7 @@ import json
 import math
 import os
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from pickle import UnpicklingError
@@ -20,17 +20,10 @@ from torch import Tensor
 from core.errors import BenchError
 from core.gradient import BatchGradient
 from core.loading import Batch, Loader
-from core.optimizers import (
-    BertAdam,
-    XPoolAdamW,
-    bert_warmup_cosine,
-    constant,
-    parameter_groups,
-    warmup_cosine,
-)
 from core.paths import written_whole
 from core.progress import Progress
 from core.randomness import RandomState
+from core.rates import SCHEDULES, build_optimizer
 from core.retriever import Retriever, SplitData
 from core.spec import Seeds, TrainingSpec
 from core.world import ALONE, World
@@ -50,12 +43,6 @@ DAMAGE = (
 )
 """What reading a truncated or overwritten state raises, found by overwriting bytes at random."""
 
-SCHEDULES: Mapping[str, Callable[[int, int, float], float]] = {
-    "warmup-cosine": lambda step, total, warmup: warmup_cosine(step, total, int(warmup * total)),
-    "bert-warmup-cosine": bert_warmup_cosine,
-    "constant": constant,
-}
-
 
 @dataclass
 class Progression:
@@ -69,46 +56,47 @@ class Progression:
     """Pairs that went through the towers at a time in the last step."""
     seconds: float = 0.0
     """Wall time spent in training, validation left out."""
+    wall_seconds: float = 0.0
+    """Wall time of the cell until this was kept, over all its sessions."""
     looks: list[dict[str, float]] = field(default_factory=list)
     """One record per look at the selection split: epoch and R@1 in points."""
     best_epoch: int = 0
     """Epoch of the selected checkpoint."""
 
 
-def build_optimizer(retriever: Retriever, spec: TrainingSpec) -> torch.optim.Optimizer:
-    """The optimiser over everything that trains, in the learning-rate groups of the method."""
-    method, towers = retriever.method, retriever.clip
-    named = [(f"method.{n}", p) for n, p in method.named_parameters()] + [
-        (f"clip.{n}", p) for n, p in towers.named_parameters()
-    ]
-    trainable = [(name, p) for name, p in named if p.requires_grad]
+@dataclass
+class Session:
+    """The wall time of a cell, which may be interrupted and continued."""
 
-    def group_of(name: str) -> str:
-        return "clip" if name.startswith("clip.") else method.rate_group(name.removeprefix("method."))
+    begun: float = field(default_factory=time.monotonic)
+    """When this session began, by the monotonic clock."""
+    earlier: float = 0.0
+    """Seconds of the sessions before, up to what each kept last."""
 
-    names = {group_of(name) for name, _ in trainable} - {"clip", "new"}
-    factors = {name: spec.lr_new * spec.lr_factors.get(name, 1.0) for name in names}
-    groups = parameter_groups(
-        trainable,
-        group_of,
-        {"clip": spec.lr_clip, "new": spec.lr_new, **factors},
-        spec.weight_decay,
-        lambda name: not spec.decay_biases and "bias" in name,
-    )
-    return XPoolAdamW(groups) if spec.optimizer == "adamw" else BertAdam(groups)
+    @property
+    def seconds(self) -> float:
+        """Wall time of all sessions."""
+        return self.earlier + time.monotonic() - self.begun
 
 
 class Trainer:
     """Trains a retriever in a run's folder; interrupted at any moment it continues where it was."""
 
     def __init__(
-        self, retriever: Retriever, spec: TrainingSpec, seeds: Seeds, folder: Path, world: World = ALONE
+        self,
+        retriever: Retriever,
+        spec: TrainingSpec,
+        seeds: Seeds,
+        folder: Path,
+        world: World = ALONE,
+        session: Session | None = None,
     ) -> None:
         self.retriever = retriever
         self.spec = spec
         self.seeds = seeds
         self.folder = folder
         self.world = world
+        self.session = session or Session()
         self.optimizer = build_optimizer(retriever, spec)
         self.parameters = [p for group in self.optimizer.param_groups for p in group["params"]]
         self.base_rates = [group["lr"] for group in self.optimizer.param_groups]
@@ -125,6 +113,7 @@ class Trainer:
         """
         torch.manual_seed(self.seeds.noise)
         self.resume()
+        self.world.wait()  # the leader of a run that was killed in scoring removes the state at once
         loader = Loader(self.retriever, data, self.spec, self.seeds, self.world)
         steps = len(loader.batches(0))
         if steps == 0 and self.spec.epochs:
@@ -216,6 +205,7 @@ class Trainer:
 
     def save(self) -> None:
         """Writes everything that the next epoch depends on, whole or not at all."""
+        self.done.wall_seconds = self.session.seconds
         state = {
             "progression": vars(self.done),
             "weights": self.retriever.trained_state(),
@@ -238,6 +228,7 @@ class Trainer:
         try:
             state = torch.load(path, map_location="cpu", weights_only=True)
             self.done = Progression(**state["progression"])
+            self.session.earlier = self.done.wall_seconds
             self.retriever.load_trained_state(state["weights"])
             self.selected = state["selected"]
             self.optimizer.load_state_dict(state["optimizer"])

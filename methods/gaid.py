@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from typing import ClassVar
 
+from torch import Tensor
+
 from methods.composed import ComposedMethod
 from methods.parts.config import ComposedConfig, FusionKind, NonNegative, PerturbationKind, PoolingKind
 from methods.parts.objective import LossWeights
@@ -45,8 +47,34 @@ class Gaid(ComposedMethod):
     own_caption_scoring = True
     reference_keys: ClassVar[Mapping[str, str]] = {
         **POOLING_KEYS,
+        "linear.": "fusion.projection.linear.",
+        "linear.null": "fusion.projection.null",
         "gate_fc.": "fusion.gate.",
         "stochastic.alpha": "perturbation.alpha",
         "stochastic.std_branch.linear_proj.": "perturbation.radius.",
     }
     dead_keys = frozenset({DEAD_SCALAR})
+
+    @classmethod
+    def reference_config(cls, state: Mapping[str, Tensor]) -> Mapping[str, str]:
+        """Released: a linear map for wav2vec2 and AST, whose bias it leaves of the zeros of a silent clip.
+
+        Whisper-base enters raw. Of an AST it repeats one vector for all frames, where ours has its states.
+        """
+        if "linear.weight" in state:
+            return {"audio_projection": "linear", "null_audio": "learned"}
+        return {"audio_projection": "none"}
+
+    @classmethod
+    def reference_audio_width(cls, state: Mapping[str, Tensor]) -> int | None:
+        """What the linear map takes; without one the gate's third, the joint width."""
+        if "linear.weight" in state:
+            return state["linear.weight"].shape[1]
+        return state["gate_fc.weight"].shape[1] // 3 if "gate_fc.weight" in state else None
+
+    def load_reference(self, state: Mapping[str, Tensor]) -> None:
+        """As the base; the null vector, where there is one, is what the linear map makes of zeros."""
+        own = dict(state)
+        if self.parts.null_audio == "learned" and "linear.bias" in own:
+            own["linear.null"] = own["linear.bias"]
+        super().load_reference(own)

@@ -20,9 +20,9 @@ from core.encoders.ast_layout import transformers_ast_state
 from core.encoders.audio import AudioEncoder
 from core.encoders.clip import ClipBackbone
 from core.errors import BenchError
-from core.method import registered_methods
+from core.method import find_method, registered_methods
 from core.progress import Silent
-from core.spec import resolve
+from core.spec import RunSpec, resolve
 from methods.parts.reference import renamed
 
 AVWORLD_TINY = "avworld-tiny"
@@ -203,15 +203,63 @@ def test_a_checkpoint_names_its_method(invoke: Callable[..., Result], tmp_path: 
     for arguments in ([], ["--methods", "gaid,tmass"]):
         result = invoke("run", "--checkpoint", tmp_path / "model.pth", *arguments)
         assert_one_line(result, "a checkpoint belongs to one method", "--methods NAME")
+    result = invoke("run", "--checkpoint", tmp_path / "model.pth", "--methods", "gaid")
+    assert_one_line(result, "model.pth cannot be read: No such file")
 
 
 def test_a_checkpoint_is_scored_and_not_trained_unless_asked(
     invoke: Callable[..., Result], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    seen: list[Any] = []
-    monkeypatch.setattr("core.plan.show", lambda cells, *_: seen.extend(cells))
-    options = ["--methods", "tmass", "--datasets", AVWORLD_TINY, "--dry-run", "--checkpoint"]
-    invoke("run", *options, tmp_path / "model.pth")
-    invoke("run", *options, tmp_path / "model.pth", "--set", "training.epochs=2")
+    seen = planned(invoke, monkeypatch, tmp_path, {"weight": torch.zeros(1)}, "tmass")
     assert [cell.checkpoint for cell in seen] == [str(tmp_path / "model.pth")] * 2
     assert [cell.training.epochs for cell in seen] == [0, 2]
+
+
+def planned(
+    invoke: Callable[..., Result],
+    monkeypatch: pytest.MonkeyPatch,
+    folder: Path,
+    state: dict[str, Tensor],
+    method: str,
+) -> list[RunSpec]:
+    """The cells of a checkpoint with these weights, as they are and with two epochs."""
+    seen: list[RunSpec] = []
+    monkeypatch.setattr("core.plan.show", lambda cells, *_: seen.extend(cells))
+    torch.save(state, folder / "model.pth")
+    options = ["--methods", method, "--datasets", AVWORLD_TINY, "--dry-run", "--checkpoint"]
+    for further in ([], ["--set", "training.epochs=2"]):
+        assert invoke("run", *options, folder / "model.pth", *further).exit_code == 0
+    return seen
+
+
+@pytest.mark.parametrize(
+    ("state", "projection"),
+    [({"linear.weight": torch.zeros(128, 96)}, "linear"), ({"gate_fc.weight": torch.zeros(1, 384)}, "none")],
+)
+def test_whether_gaid_projects_the_sound_is_read_from_its_checkpoint(
+    state: dict[str, Tensor],
+    projection: str,
+    invoke: Callable[..., Result],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:
+    for spec in planned(invoke, monkeypatch, tmp_path, state, "gaid"):
+        assert spec.config["audio_projection"] == projection
+
+
+@pytest.mark.parametrize(
+    ("state", "width"),
+    [({"linear.weight": torch.zeros(128, 768)}, 768), ({"gate_fc.weight": torch.zeros(1, 3 * 512)}, 512)],
+)
+def test_sound_of_another_width_than_the_checkpoints_is_one_line(
+    state: dict[str, Tensor], width: int, materials: Materials, tmp_path: Path
+) -> None:
+    torch.save(state, tmp_path / "model.pth")
+    spec = resolve("gaid", AVWORLD_TINY, {"checkpoint": str(tmp_path / "model.pth"), "training.epochs": 0})
+    read = Checkpoint.read(tmp_path / "model.pth")
+    line = rf"model\.pth takes sound of width {width}, and 'avworld-whisper' gives 128; .* --audio-encoder"
+    with pytest.raises(BenchError, match=line) as caught:
+        read.check_audio(find_method("gaid"), spec.audio_encoder, materials.features.audio_width)
+    assert "\n" not in str(caught.value)
+    read.check_audio(find_method("gaid"), "another", width)
+    read.check_audio(find_method("tmass"), spec.audio_encoder, None)

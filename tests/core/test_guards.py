@@ -2,11 +2,13 @@
 
 import pytest
 import torch
+from torch.optim import Optimizer
 
 from core.batch import Texts, Videos
 from core.errors import BenchError
 from core.method import Dimensions
 from core.noise import KeyedNoise
+from core.optimizers import BertAdam, XPoolAdamW
 from core.scoring import ScoringIndex, build_index, score_matrix
 from core.spec import resolve
 from methods.xpool import XPool
@@ -81,6 +83,22 @@ def test_an_index_is_refused_after_the_weights_changed(engine: str) -> None:
     with torch.no_grad():
         method.pooling.linear_proj.bias[3] += 1e-6
     with pytest.raises(BenchError, match="xpool's weights have changed since the index was built"):
+        score_matrix(method, texts, index, noise=NOISE)
+
+
+@pytest.mark.parametrize("optimizer", [XPoolAdamW, BertAdam])
+def test_a_step_or_a_load_makes_an_index_stale_and_scoring_does_not(optimizer: type[Optimizer]) -> None:
+    method, texts, videos = corpus()
+    index = build_index(method, videos)
+    for _ in range(2):
+        score_matrix(method, texts, index, noise=NOISE)
+    method.pooling.linear_proj.bias.grad = torch.ones(8)
+    optimizer([{"params": list(method.parameters()), "lr": 1e-9, "weight_decay": 0.0}]).step()
+    with pytest.raises(BenchError, match="weights have changed"):
+        score_matrix(method, texts, index, noise=NOISE)
+    index = build_index(method, videos)
+    method.load_state_dict(XPool(XPool.Config(), method.dimensions).state_dict(), assign=True)
+    with pytest.raises(BenchError, match="weights have changed"):
         score_matrix(method, texts, index, noise=NOISE)
 
 

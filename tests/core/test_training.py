@@ -13,9 +13,11 @@ from torch import Tensor
 from core.cells import Materials
 from core.errors import BenchError
 from core.loading import batches_of, data_order
+from core.method import registered_methods
 from core.progress import Silent
+from core.rates import build_optimizer
 from core.retriever import Retriever, SplitData
-from core.training import Trainer, build_optimizer
+from core.training import Trainer
 
 
 def changed_towers(retriever: Retriever, before: dict[str, Tensor]) -> set[str]:
@@ -241,6 +243,29 @@ def test_rates_follow_the_groups_and_biases_are_spared_the_decay(make_retriever:
             rate = 0.1
         found = settings[id(parameter)]
         assert found == (pytest.approx(rate), 0.0 if "bias" in name else 0.3), name
+
+
+@pytest.mark.parametrize(
+    ("method", "group", "message"),
+    [
+        ("avigate", "query_token", r"unknown group .* of avigate 'query_token'; did you mean 'query_tokens'"),
+        ("avigate", "new", r"unknown group .* of avigate 'new'; Known: query_tokens"),
+        ("xpool", "query_tokens", r"names 'query_tokens', and no weights of xpool are a group; leave it out"),
+    ],
+)
+def test_a_factor_of_a_group_that_the_method_does_not_have_is_one_line(
+    method: str, group: str, message: str, make_retriever: Callable
+) -> None:
+    retriever, spec = make_retriever(method, training__lr_factors={group: 2.0})
+    with pytest.raises(BenchError, match=message) as caught:
+        build_optimizer(retriever, spec.training)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_recipe_may_name_a_group_that_an_ablation_leaves_out(make_retriever: Callable) -> None:
+    factors = registered_methods()["avigate"].recipe["training.lr_factors"]
+    retriever, spec = make_retriever("avigate", config__fusion="none", training__lr_factors=factors)
+    build_optimizer(retriever, spec.training)
 
 
 def test_the_logged_rate_rises_to_one_and_falls_along_the_cosine(

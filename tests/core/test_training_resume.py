@@ -1,7 +1,8 @@
 """Interrupted training continues bit for bit, and a damaged state is refused."""
 
+import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from core.cells import Materials
 from core.errors import BenchError
 from core.progress import Advance, Silent
 from core.retriever import SplitData
-from core.training import Progression, Trainer
+from core.training import Progression, Session, Trainer
 
 
 @dataclass
@@ -84,6 +85,26 @@ def test_an_interrupted_run_continues_bit_for_bit(
         train(make_retriever, data, tmp_path, interrupt=steps)
     torch.manual_seed(steps)  # another process would have another state
     assert_equal_outcomes(train(make_retriever, data, tmp_path), undisturbed)
+
+
+def test_the_wall_time_is_that_of_all_sessions(
+    make_retriever: Callable, materials: Materials, tmp_path: Path
+) -> None:
+    def session(began: float, interrupt: int) -> Session:
+        retriever, spec = make_retriever("tmass", **SMALL)
+        session = Session(time.monotonic() - began)
+        trainer = Trainer(retriever, spec.training, spec.seeds, tmp_path, session=session)
+        with suppress(KeyboardInterrupt):
+            trainer.fit(first_pairs(materials), lambda: 0.0, InterruptAfter(interrupt))
+        return session
+
+    assert session(1000, 1).earlier == 0  # it kept nothing
+    assert session(1000, STEPS + 1).earlier == 0
+    second = session(2000, 2 * STEPS + 1)
+    assert 1000 <= second.earlier < 2000
+    last = session(4000, 0)
+    assert 3000 <= last.earlier < 4000
+    assert 7000 <= last.seconds < 8000
 
 
 def test_a_finished_run_is_not_trained_again(

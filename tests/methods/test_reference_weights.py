@@ -2,7 +2,15 @@
 
 import pytest
 import torch
-from small_worlds import SMALL, WIDTH, random_method, random_texts, random_videos
+from small_worlds import (
+    AUDIO_WIDTH,
+    FRAMES,
+    SMALL,
+    WIDTH,
+    random_method,
+    random_texts,
+    random_videos,
+)
 from torch import Tensor
 from torch.testing import assert_close
 
@@ -74,6 +82,23 @@ def test_avigates_projection_is_a_transposed_matrix() -> None:
     state.pop("audio_projection.weight")
     built.load_reference({**state, "audio_projection": matrix})
     assert_close(built.fusion.projection.linear(torch.eye(6)), matrix)
+
+
+@torch.no_grad()
+def test_gaids_projection_of_wav2vec2_is_loaded_and_a_silent_clip_is_its_bias() -> None:
+    """As the released code has it: a linear map of every state, zeros for a silent clip among them."""
+    linear = torch.nn.Linear(AUDIO_WIDTH, WIDTH).double()
+    state = {f"linear.{name}": tensor for name, tensor in linear.state_dict().items()}
+    config = {**Gaid.reference_config(state), "audio_alignment": "released"}
+    built = Gaid(Gaid.Config(**config), Dimensions(WIDTH, FRAMES, AUDIO_WIDTH)).double()
+    assert Gaid.reference_audio_width(state) == AUDIO_WIDTH
+    own = {key: t for key, t in authors_state(built).items() if not key.startswith("linear.")}
+    built.load_reference({**own, **state})
+    videos = random_videos(5)
+    assert videos.has_audio is not None
+    assert not videos.has_audio.all()
+    expected = torch.nn.functional.adaptive_avg_pool1d(linear(videos.audio).transpose(1, 2), FRAMES)
+    assert_close(built.fusion.aligned(videos), expected.transpose(1, 2), rtol=0, atol=1e-12)
 
 
 def test_pooling_starts_as_the_identity_and_the_radius_with_one_frame_per_channel() -> None:
