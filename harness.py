@@ -73,10 +73,11 @@ def run(
     Example: bench run --methods gaid,tmass --datasets avworld --perturbation dasp,stp --seeds 0,1
     """
     forbid_downloads(offline)
-    from core import workers as processes
+    from core.running import workers as processes
 
     processes.start_server()  # imports in the background what this process imports next
-    from core import checkpoints, matrix, pipeline, plan, together
+    from core.running import matrix, pipeline, plan, together
+    from core.training import checkpoints
 
     flags = {
         "methods": values(methods),
@@ -237,8 +238,8 @@ def methods_() -> None:
 
     Example: bench methods
     """
-    from core.axes import AXES, has_axis
     from core.method import registered_methods
+    from core.running.axes import AXES, has_axis
 
     table = Table("name", "title", "parts", "axes", "paper")
     for name, method in sorted(registered_methods().items()):

@@ -26,18 +26,18 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy, normalize
 
 from core.batch import stable_keys
-from core.cells import prepare_materials
 from core.datasets.base import Dataset
 from core.encoders.clip import ClipBackbone
-from core.features import Features
-from core.loading import Batch, Loader
 from core.method import Dimensions, find_method
 from core.progress import Silent
 from core.retriever import Retriever, SplitData
+from core.running.cells import prepare_materials
 from core.shell import console
 from core.spec import RunSpec, resolve
-from core.store import Store, StoreSettings, prepare_store
-from core.training import Trainer
+from core.store.features import Features
+from core.store.store import Store, StoreSettings, prepare_store
+from core.training.loading import Batch, Loader
+from core.training.training import Trainer
 
 DATASET, METHOD, BACKBONE = "avworld-tiny", "xpool", "ViT-B-32-quickgelu"
 PAIRS, FRAMES, ROUNDS = 8, 4, 4

@@ -34,7 +34,7 @@ def test_rows() -> Iterator[Row]:
     import pytest
 
     import harness  # noqa: F401  # whatever the product needs is there, or is named here
-    from core import cells  # noqa: F401
+    from core.running import cells  # noqa: F401
 
     options = ["-q", "-o", "addopts=", "-p", "no:cacheprovider"]
     command = [sys.executable, "-m", "pytest", *options, str(TESTS)]

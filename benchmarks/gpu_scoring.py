@@ -40,8 +40,8 @@ def random_videos(count: int, sound: bool) -> "Videos":
 
 def scoring_row(method: "Method", texts_count: int, videos_count: int, ceiling: float) -> Row:
     """Seconds of a method's index and scores, leak-free, in float32."""
-    from core.noise import KeyedNoise
-    from core.scoring import build_index, score_matrix
+    from core.scoring.noise import KeyedNoise
+    from core.scoring.scoring import build_index, score_matrix
 
     texts, videos = random_texts(texts_count), random_videos(videos_count, method.uses_audio)
     torch.cuda.reset_peak_memory_stats()

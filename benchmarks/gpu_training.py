@@ -12,7 +12,7 @@ from benchmarks.gpu_measure import Row, counted_flops, gemm_rate, peak_gigabytes
 
 if TYPE_CHECKING:
     from core.batch import Videos
-    from core.loading import Batch
+    from core.training.loading import Batch
 
 PAIRS, FRAMES, CONTEXT, SIZE, WIDTH = 64, 12, 77, 224, 512
 """A batch of MSR-VTT's kind on ViT-B/32."""
@@ -125,7 +125,7 @@ def encoder_rows() -> Iterator[Row]:
 def random_batch() -> "Batch":
     """Pairs with frames and the cached sound of 10 s clips."""
     from core.batch import Videos
-    from core.loading import Batch
+    from core.training.loading import Batch
 
     tokens, pixels, mask = random_inputs()
     keys = torch.arange(PAIRS, device="cuda")
@@ -137,10 +137,10 @@ def random_batch() -> "Batch":
 
 def engine_row(micro_batch: int, ceiling: float) -> Row:
     """GAID's step through the product's engine, so many pairs in the towers at a time."""
-    from core.gradient import BatchGradient
     from core.method import Dimensions, find_method
-    from core.optimizers import XPoolAdamW
     from core.spec import TrainingSpec
+    from core.training.gradient import BatchGradient
+    from core.training.optimizers import XPoolAdamW
 
     cls = find_method("gaid")
     towers: Any = Towers(cls(cls.Config(), Dimensions(WIDTH, FRAMES, WIDTH)).cuda()).train()

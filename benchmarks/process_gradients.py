@@ -15,17 +15,17 @@ import torch
 from rich.table import Table
 from torch import Tensor
 
-from core.cells import build_method, prepare_materials
 from core.encoders.clip import ClipBackbone
-from core.gradient import BatchGradient
-from core.loading import Batch, Loader
 from core.method import registered_methods
 from core.progress import Silent
 from core.retriever import Retriever, SplitData
+from core.running.cells import build_method, prepare_materials
+from core.running.workers import CONTEXT
 from core.shell import console
 from core.spec import resolve
-from core.workers import CONTEXT
-from core.world import ALONE, World, joined
+from core.training.gradient import BatchGradient
+from core.training.loading import Batch, Loader
+from core.training.world import ALONE, World, joined
 
 DATASET = "avworld-tiny"
 PAIRS = 9

@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from made_runs import make_run, result
 
-from core.significance import permutation_test
+from core.evaluation.significance import permutation_test
 
 METHODS = ("gaid", "tmass", "xpool", "avigate", "clip4clip")
 FRAMES = (4, 6, 8, 10, 12)

@@ -22,10 +22,10 @@ from rich.table import Table
 from torch import Tensor
 
 from core.datasets.base import Video
-from core.media import decode_frames, describe
+from core.media.media import decode_frames, describe
 from core.progress import Bars, bytes_in_words
 from core.shell import console
-from core.store import Store, StoreSettings, prepare_store
+from core.store.store import Store, StoreSettings, prepare_store
 
 SETTINGS = StoreSettings(frames=12, size=224)
 ROUNDS = 5

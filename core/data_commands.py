@@ -91,6 +91,6 @@ def prepare(
     Example: bench data prepare msrvtt --methods gaid,tmass
     """
     forbid_downloads(offline)
-    from core import pipeline
+    from core.running import pipeline
 
     pipeline.prepare_dataset(name, values(methods), workers, shell.console, missing or "fail")

@@ -12,15 +12,15 @@ import torch
 from torch import Tensor, nn
 
 from core.batch import Texts, Videos, stable_keys
-from core.compiling import compile_blocks
-from core.crops import centre_crop
 from core.datasets.base import Split
 from core.datasets.missing import dropped
 from core.encoders.clip import ClipBackbone
-from core.features import Features
 from core.method import Method
 from core.spec import TrainingSpec
-from core.store import Store
+from core.store.features import Features
+from core.store.store import Store
+from core.training.compiling import compile_blocks
+from core.training.crops import centre_crop
 
 if TYPE_CHECKING:
     import open_clip
@@ -35,7 +35,7 @@ PIXEL_BATCH = 32
 class SplitData:
     """A split as the engine handles it: token rows, keys, and where each video lies in the store.
 
-    Absent videos of the split and their captions are not in here (see `core.misses`).
+    Absent videos of the split and their captions are not in here (see `core.evaluation.misses`).
     """
 
     split: Split

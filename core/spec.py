@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from core.datasets import find_dataset
 from core.errors import BenchError, unknown_name
 from core.method import find_method
-from core.scoring import Condition, Engine, Precision
+from core.scoring.scoring import Condition, Engine, Precision
 
 SCHEMA = 2
 """Version of the run directory's files; a reader refuses another one."""
@@ -130,7 +130,7 @@ class RunSpec(Frozen):
     """Longest caption in tokens, both marks included; longer ones are cut, their end mark stays."""
     video_captions: str = "dataset"
     """What is said of the videos themselves, for methods that read it: `dataset` for the data set's own
-    captions where it has any, `none`, or the path of a `captions.jsonl` (see `core.video_captions`)."""
+    captions where it has any, `none`, or the path of a `captions.jsonl` (see `core.store.video_captions`)."""
     config: Mapping[str, Any] = {}
     """The method's own configuration, complete."""
     data: Mapping[str, Any] = {}

@@ -5,8 +5,8 @@ from collections.abc import Iterator
 
 import pandas as pd
 
-from core.significance import smallest_detectable, standard_error
-from core.statistics import bootstrap_interval
+from core.evaluation.significance import smallest_detectable, standard_error
+from core.evaluation.statistics import bootstrap_interval
 from reports.differences import ALPHABET, DETECTABLE_NOTE, letters_of
 from reports.queries import RECALL, Answers, Sample, sample_of
 from reports.table import Mark, Table, number, places, signed

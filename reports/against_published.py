@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from core.significance import binomial_error, smallest_detectable, standard_error
+from core.evaluation.significance import binomial_error, smallest_detectable, standard_error
 from reports.collect import Run
 from reports.matches import Match, configurations, matches_of, tie_policy
 from reports.published import footnotes

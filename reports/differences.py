@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from core.errors import unknown_name
-from core.significance import (
+from core.evaluation.significance import (
     LEVEL,
     PERMUTATIONS,
     adjusted,
@@ -19,7 +19,7 @@ from core.significance import (
     smallest_detectable,
     standard_error,
 )
-from core.statistics import bootstrap_difference
+from core.evaluation.statistics import bootstrap_difference
 from reports.queries import Answers, Sample, sample_of
 from reports.table import Mark, Table, number, places, signed
 

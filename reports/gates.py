@@ -6,15 +6,14 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
 
-from core.cells import small_method
 from core.errors import BenchError
+from core.running.cells import small_method
 from reports.collect import Run
 
 
 def stored_gates(run: Run, split: str) -> Mapping[str, Tensor] | None:
-    """`video`, `gates`, `audible` and, where known, `truth` and `untrained` of a split (`core/results.py`).
-
-    None for a run without gates; raises `BenchError` where the file is damaged.
+    """`video`, `gates`, `audible` and, where known, `truth` and `untrained` of a split (written by
+    `core/running/results.py`). None for a run without gates; raises `BenchError` where the file is damaged.
     """
     if split not in run.metrics["gates"]:
         return None

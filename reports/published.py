@@ -15,8 +15,8 @@ from pydantic import BaseModel, BeforeValidator, Field, model_validator
 from pydantic import ValidationError as Invalid
 
 from core.errors import BenchError
-from core.metrics import TiePolicy
-from core.scoring import Condition
+from core.evaluation.metrics import TiePolicy
+from core.scoring.scoring import Condition
 from core.spec import Frozen, explain
 
 FOLDER = Path(__file__).parent

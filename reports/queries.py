@@ -11,8 +11,8 @@ import torch
 from torch import Tensor
 
 from core.errors import BenchError
-from core.metrics import credit
-from core.runs import RunDirectory
+from core.evaluation.metrics import credit
+from core.running.runs import RunDirectory
 
 RECALL = {"R@1": 1, "R@5": 5, "R@10": 10}
 """The recalls of the tables."""

@@ -5,7 +5,7 @@ from pathlib import Path
 from rich.console import Console
 
 from core.paths import written_whole
-from core.timings import Study
+from core.running.timings import Study
 from reports.timing_figure import write_timing_figure
 from reports.timing_tables import timing_tables
 from reports.write import contents_of, print_table, write_files

@@ -1,6 +1,6 @@
 """The tables of a timing study: every measurement, and what a perturbation costs either way."""
 
-from core.timings import IMPLEMENTATIONS, Measurement, Study
+from core.running.timings import IMPLEMENTATIONS, Measurement, Study
 from reports.table import Table
 from reports.timing_story import PAPER_SECONDS, busy_seconds, by_perturbation, factor, story
 

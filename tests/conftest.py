@@ -24,10 +24,10 @@ if sys.dont_write_bytecode:  # children would compile all that they import, whic
 
 import harness  # noqa: E402
 from core import shell  # noqa: E402
-from core.cells import Materials, build_method, prepare_materials  # noqa: E402
 from core.encoders.clip import ClipBackbone  # noqa: E402
 from core.progress import Silent  # noqa: E402
 from core.retriever import Retriever  # noqa: E402
+from core.running.cells import Materials, build_method, prepare_materials  # noqa: E402
 from core.spec import RunSpec, resolve  # noqa: E402
 
 WORLD = "avworld-tiny"
@@ -55,7 +55,7 @@ def make_retriever(materials: Materials) -> Callable[..., tuple[Retriever, RunSp
 @pytest.fixture
 def invoke(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Result]:
     """A command in this process; none of them runs a cell, so none needs the server of processes."""
-    monkeypatch.setattr("core.workers.start_server", lambda: None)
+    monkeypatch.setattr("core.running.workers.start_server", lambda: None)
     wide = Console(width=shell.PIPE_WIDTH)
     monkeypatch.setattr(shell, "console", wide)
     monkeypatch.setattr(harness, "console", wide)

@@ -9,11 +9,11 @@ import pandas as pd
 from torch import Tensor
 
 from core.datasets.base import Split, Video
-from core.ranking import text_to_video, video_to_text
-from core.results import Result, write_results
-from core.runs import RunDirectory, open_run, write_json
+from core.evaluation.ranking import text_to_video, video_to_text
+from core.evaluation.top import top_lists
+from core.running.results import Result, write_results
+from core.running.runs import RunDirectory, open_run, write_json
 from core.spec import RunSpec, resolve
-from core.top import top_lists
 
 RECALL = (1, 5, 10, 50, 100)
 POLICIES = ("optimistic", "pessimistic", "expected", "clip4clip", "xpool")

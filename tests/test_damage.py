@@ -11,8 +11,8 @@ from command_line import assert_one_line, raising
 from made_runs import make_run, result
 from typer.testing import Result
 
-from core.cells import Materials
-from core.runs import RunDirectory
+from core.running.cells import Materials
+from core.running.runs import RunDirectory
 
 ONE = ("run", "--methods", "clip4clip", "--datasets", "avworld-tiny")
 
@@ -30,7 +30,7 @@ def test_a_disk_that_refuses_is_one_line_wherever_it_happens(
     number: int, invoke: Callable[..., Result], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     error = OSError(number, os.strerror(number), "/the/file")
-    monkeypatch.setattr("core.pipeline.prepare_materials", raising(error))
+    monkeypatch.setattr("core.running.pipeline.prepare_materials", raising(error))
     assert_one_line(invoke(*ONE, "--runs", tmp_path), "/the/file", os.strerror(number), "BENCH_CACHE")
 
 

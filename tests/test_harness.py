@@ -14,7 +14,7 @@ from safetensors.torch import save_file
 from typer.testing import Result
 
 import harness
-from core.cells import Materials
+from core.running.cells import Materials
 
 DRY = ("run", "--methods", "gaid", "--datasets", "avworld-tiny", "--dry-run")
 
@@ -99,7 +99,7 @@ def test_from_the_shell_a_mistake_is_one_line_as_well(tmp_path: Path) -> None:
 def test_ctrl_c_while_data_are_prepared_is_no_traceback(
     invoke: Callable[..., Result], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr("core.pipeline.prepare_materials", raising(KeyboardInterrupt()))
+    monkeypatch.setattr("core.running.pipeline.prepare_materials", raising(KeyboardInterrupt()))
     result = invoke(*DRY[:-1], "--runs", tmp_path)
     assert (result.exit_code, result.stderr) == (130, "")
     assert "the same command continues" in result.stdout
@@ -108,7 +108,7 @@ def test_ctrl_c_while_data_are_prepared_is_no_traceback(
 def test_a_defect_is_not_dressed_up_as_a_mistake(
     invoke: Callable[..., Result], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr("core.pipeline.prepare_materials", raising(ZeroDivisionError()))
+    monkeypatch.setattr("core.running.pipeline.prepare_materials", raising(ZeroDivisionError()))
     with pytest.raises(ZeroDivisionError):
         invoke(*DRY[:-1], "--runs", tmp_path)
 

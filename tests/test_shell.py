@@ -19,12 +19,12 @@ from naive_metrics import naive_metrics
 from safetensors.torch import load_file
 from typer.testing import Result
 
-from core.cells import Materials, digest, run_cell
 from core.errors import BenchError
-from core.outcomes import Outcome
 from core.progress import Silent
-from core.runs import RunDirectory, find_runs
-from core.scheduler import default_workers
+from core.running.cells import Materials, digest, run_cell
+from core.running.outcomes import Outcome
+from core.running.runs import RunDirectory, find_runs
+from core.running.scheduler import default_workers
 
 pytestmark = pytest.mark.timeout(900)  # each real run imports the engine twice, on whatever else is going on
 
@@ -242,7 +242,7 @@ def test_failed_cells_set_the_exit_code_and_the_others_are_reported(
     runs = copied(done, tmp_path)
     directories(runs)["gaid"].set_status("failed", message="no reason")
     monkeypatch.setattr(
-        "core.pipeline.run_cells",
+        "core.running.pipeline.run_cells",
         lambda cells, *_: [Outcome(cell, "failed", "no reason", mendable) for cell in cells],
     )
     result = invoke(*RUN, "--runs", runs)

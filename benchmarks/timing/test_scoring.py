@@ -10,7 +10,7 @@ from pytest_benchmark.fixture import BenchmarkFixture
 from benchmarks.timing.cases import WORKS, Case
 from benchmarks.timing.clock import ScalingClock
 from core.peak_memory import peak_growth
-from core.scoring import build_index, score_matrix
+from core.scoring.scoring import build_index, score_matrix
 from methods.timing.works import Setting, random_texts, random_videos
 
 ROUNDS = 5

@@ -7,8 +7,8 @@ import torch
 from scipy.stats import binom
 from torch import Tensor
 
-from core.metrics import recall_credit
-from core.ranking import text_to_video, video_to_text
+from core.evaluation.metrics import recall_credit
+from core.evaluation.ranking import text_to_video, video_to_text
 
 LEVEL = 0.999
 """Of the band; each of its two tails holds half of the rest."""

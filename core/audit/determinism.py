@@ -6,8 +6,8 @@ from core.audit.change import Change
 from core.audit.noise_features import NoiseFeatures
 from core.audit.subject import VIDEOS, Subject
 from core.audit.verdict import Verdict, judged
-from core.metrics import recall_credit
-from core.ranking import text_to_video
+from core.evaluation.metrics import recall_credit
+from core.evaluation.ranking import text_to_video
 
 NOISE_SEEDS = 5
 

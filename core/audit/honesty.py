@@ -16,7 +16,7 @@ from core.audit.subject import VIDEOS, Subject
 from core.audit.verdict import Verdict, judged
 from core.batch import Rows, Texts, Videos
 from core.method import Method
-from core.scoring import exact_arithmetic
+from core.scoring.scoring import exact_arithmetic
 
 
 class TextTouched(Exception):

@@ -5,8 +5,8 @@ from torch import Tensor
 
 from core.audit.subject import Subject
 from core.audit.verdict import Verdict, judged
+from core.evaluation.statistics import RESAMPLES, resampled_means
 from core.spec import TrainingSpec
-from core.statistics import RESAMPLES, resampled_means
 
 RULES = {
     "last": "the last epoch, no look at any split",

@@ -9,8 +9,8 @@ from core.audit.noise_features import FRAMES, WIDTH, NoiseFeatures
 from core.audit.verdict import Outcome, Verdict
 from core.batch import Texts, Videos
 from core.method import Dimensions, Method
-from core.noise import scoring_noise
-from core.scoring import Condition, build_index, score_matrix
+from core.scoring.noise import scoring_noise
+from core.scoring.scoring import Condition, build_index, score_matrix
 
 TOLERANCE = 1e-5
 """Cosines that differ by less are the same score, rounded differently."""

@@ -9,7 +9,7 @@ import torch
 from core.audit.change import Change
 from core.audit.subject import VIDEOS, Subject
 from core.audit.verdict import Verdict, judged
-from core.rescoring import dual_softmax, qb_norm, query_bank
+from core.evaluation.rescoring import dual_softmax, qb_norm, query_bank
 
 
 def test_set_statistics(subject: Subject) -> Verdict:

@@ -7,8 +7,8 @@ from hashlib import sha256
 from pathlib import Path
 
 from core.datasets.options import DataOptions
+from core.media.sound_source import SoundSource, StatesFile
 from core.progress import Progress
-from core.sound_source import SoundSource, StatesFile
 
 
 @dataclass(frozen=True)
@@ -85,7 +85,7 @@ class Dataset:
     protocol: Mapping[str, str] = field(default_factory=dict)
     """What names the protocol in a result: captions per video, paragraph rule, ..."""
     video_captions: Path | None = None
-    """Its `captions.jsonl`, where it has one (see `core.video_captions`)."""
+    """Its `captions.jsonl`, where it has one (see `core.store.video_captions`)."""
     files: Mapping[str, str] = field(default_factory=dict)
     """SHA-256 of each annotation file by its name."""
     ceilings: Mapping[str, Mapping[str, Mapping[str, float]]] = field(default_factory=dict)

@@ -15,7 +15,7 @@ from core.datasets.real import RealDataset, survey
 from core.datasets.sounds import sound_in_words
 from core.errors import BenchError
 from core.progress import Bars, Silent
-from core.scheduler import default_workers
+from core.running.scheduler import default_workers
 from core.spec import explain, parse_assignment
 
 Place = tuple[Path | None, Path | None, Path | None, Path | None]

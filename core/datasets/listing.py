@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from core.datasets.base import Split, Video
 from core.datasets.holdout import held_out
-from core.sound_source import SoundSource, StatesFile
+from core.media.sound_source import SoundSource, StatesFile
 
 
 class Row(NamedTuple):

@@ -5,7 +5,7 @@
   video and its captions stand aside while everything else is scored. Then each of its captions joins the
   text-to-video queries with the last rank of the whole gallery, and the video joins the video-to-text
   queries with the last rank of all caption groups, under every tie policy. Galleries and queries keep their
-  full counts; an absent video never outranks another. `core.misses` does it.
+  full counts; an absent video never outranks another. `core.evaluation.misses` does it.
 - `drop`: the videos and their captions leave the split. Galleries and queries shrink, the protocol says by
   how many, and the fingerprint of the data set changes, so no table sets it beside the whole data set.
 

@@ -18,7 +18,7 @@ from core.datasets.listing import CONTAINERS, STATES, Listing, holds_states
 from core.datasets.locate import Located, locate
 from core.datasets.tree import Tree, each_once
 from core.errors import BenchError
-from core.sound_source import SoundSource, StatesFile
+from core.media.sound_source import SoundSource, StatesFile
 
 ALONE = ".wav .flac .mp3 .m4a .ogg .opus .oga .aac .ac3 .wma .mka .aif .aiff .au .caf .amr"
 """Extensions of the containers that hold sound alone."""

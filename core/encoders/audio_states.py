@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from core.encoders.fbank import avigate_fbank
-from core.waveform import SOUND_RATE
+from core.media.waveform import SOUND_RATE
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel

@@ -26,7 +26,7 @@ from core.encoders.audio_states import (
     wav2vec2_states,
     whisper_log_mel,
 )
-from core.waveform import SOUND_RATE
+from core.media.waveform import SOUND_RATE
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel

@@ -12,9 +12,9 @@ from torch import Tensor, nn
 
 from core.encoders.fbank import SAMPLE_RATE, avigate_fbank
 from core.errors import BenchError
-from core.optimizers import BertAdam, MomentOptimizer, XPoolAdamW, bert_warmup_cosine, warmup_cosine
-from core.rescoring import qb_norm, query_bank
-from core.sampling import Position, one_per_second, segment_centres, segment_indices
+from core.evaluation.rescoring import qb_norm, query_bank
+from core.media.sampling import Position, one_per_second, segment_centres, segment_indices
+from core.training.optimizers import BertAdam, MomentOptimizer, XPoolAdamW, bert_warmup_cosine, warmup_cosine
 from methods.parity.golden import Check, Golden
 from methods.parity.metrics import check_clip4clip_metrics, check_xpool_metrics
 

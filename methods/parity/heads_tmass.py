@@ -4,9 +4,9 @@ import torch
 from torch import Tensor
 
 from core.errors import BenchError
+from core.evaluation.rescoring import dual_softmax
 from core.method import Dimensions
-from core.optimizers import XPoolAdamW, warmup_cosine
-from core.rescoring import dual_softmax
+from core.training.optimizers import XPoolAdamW, warmup_cosine
 from methods.composed import ComposedMethod
 from methods.parity.golden import Golden, float_tensor
 from methods.parity.heads_xpool import pooled_vectors

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from core.errors import BenchError
-from core.metrics import (
+from core.evaluation.metrics import (
     Metrics,
     TiePolicy,
     defined,
@@ -17,7 +17,7 @@ from core.metrics import (
     rank_range,
     tied_positions,
 )
-from core.ranking import QueryRecords, best_captions, text_to_video, video_to_text
+from core.evaluation.ranking import QueryRecords, best_captions, text_to_video, video_to_text
 from methods.parity.golden import Golden, float_tensor
 
 

@@ -7,9 +7,9 @@ from torch import Tensor, nn
 
 from core.batch import Texts, Videos
 from core.errors import BenchError
+from core.evaluation.metrics import defined, metrics_from_ranks
+from core.evaluation.ranking import text_to_video, video_to_text
 from core.method import Dimensions
-from core.metrics import defined, metrics_from_ranks
-from core.ranking import text_to_video, video_to_text
 from methods.composed import ComposedMethod
 from methods.parity.golden import Golden
 from methods.parts.reference import renamed

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from core.noise import NoiseMode
+from core.scoring.noise import NoiseMode
 from methods.parts.audio import Alignment, NullAudio, Projection
 from methods.parts.enrichment import EnrichmentConfig
 from methods.parts.fusion import GateInput

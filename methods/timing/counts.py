@@ -8,7 +8,7 @@ only, so it counts less wherever vectors are multiplied element by element.
 from dataclasses import dataclass
 
 from core.method import Method
-from core.timings import Implementation
+from core.running.timings import Implementation
 from methods.composed import ComposedMethod
 
 

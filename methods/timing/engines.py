@@ -4,13 +4,13 @@ from functools import partial
 
 from torch import Tensor
 
-from core.arithmetic import profiled_gflop
 from core.batch import Texts, Videos
 from core.method import Method
 from core.peak_memory import peak_growth
-from core.scoring import Engine, ScoringIndex, build_index, score_matrix
+from core.running.timings import Clock, Implementation, Latency, Measurement
+from core.scoring.arithmetic import profiled_gflop
+from core.scoring.scoring import Engine, ScoringIndex, build_index, score_matrix
 from core.timing import Seconds, affordable_sample, median_seconds, percentile, timed
-from core.timings import Clock, Implementation, Latency, Measurement
 from methods.timing.counts import query_gflop
 from methods.timing.works import Work
 

@@ -7,9 +7,9 @@ import torch
 from torch import Tensor
 
 from core.method import Method
-from core.scoring import exact_arithmetic
+from core.running.timings import Measurement
+from core.scoring.scoring import exact_arithmetic
 from core.timing import NO_TIME, Seconds, Stopwatch, median_seconds
-from core.timings import Measurement
 from methods.as_released.procedure import GROWTH, as_released
 from methods.composed import ComposedMethod
 from methods.parts.index import as_index

@@ -5,12 +5,12 @@ from contextlib import contextmanager
 
 import torch
 
-from core.arithmetic import gemm_rate
 from core.batch import Videos
 from core.progress import Progress
-from core.runs import hardware
+from core.running.runs import hardware
+from core.running.timings import Measurement, Study
+from core.scoring.arithmetic import gemm_rate
 from core.timing import alternated
-from core.timings import Measurement, Study
 from methods.timing.engines import ENGINES, EngineSide
 from methods.timing.plan import Plan
 from methods.timing.released import ReleasedSide

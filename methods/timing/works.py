@@ -6,11 +6,11 @@ from typing import Literal, cast, get_args
 
 import torch
 
-from core.axes import has_axis
 from core.batch import Texts, Videos
 from core.errors import unknown_name
 from core.method import Dimensions, Method, find_method
-from core.noise import KeyedNoise, NoiseMode
+from core.running.axes import has_axis
+from core.scoring.noise import KeyedNoise, NoiseMode
 
 TimedPerturbation = Literal["none", "stp-fresh", "stp-per-text", "dasp"]
 """No perturbation, STP with noise per pair or per text, DASP."""

@@ -6,7 +6,7 @@ import pandas as pd
 import torch
 
 from core.audit.verdict import Verdict
-from core.metrics import credit
+from core.evaluation.metrics import credit
 from reports.audit.protocols import RunSubject
 from reports.queries import read_rows
 

@@ -1,7 +1,7 @@
 """The released gap of a run: what the authors' scoring condition adds to R@1 on the same checkpoint."""
 
 from core.audit.verdict import Verdict, judged
-from core.statistics import bootstrap_difference
+from core.evaluation.statistics import bootstrap_difference
 from reports.audit.protocols import RunSubject
 from reports.queries import Protocol, read_outcomes
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from core.audit.verdict import Outcome, Verdict
 from core.errors import BenchError
-from core.scoring import Condition
+from core.scoring.scoring import Condition
 from reports.collect import Run
 from reports.queries import Outcomes, Protocol, read_outcomes
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 
 from core.audit.verdict import Verdict
-from core.scoring import Condition
+from core.scoring.scoring import Condition
 from reports.audit.chosen import selection
 from reports.audit.complete import protocol
 from reports.audit.duplicates import ties

@@ -5,7 +5,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from core.statistics import Interval, bootstrap_interval
+from core.evaluation.statistics import Interval, bootstrap_interval
 from reports.figures.style import COLOURS, MARKERS, tidy
 from reports.labels import Labels
 from reports.queries import sample_of

@@ -9,13 +9,13 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from core.cells import store_folder
 from core.datasets import find_dataset, load_dataset
 from core.datasets.base import Split
 from core.datasets.options import DataOptions
+from core.evaluation.statistics import auroc
 from core.progress import Silent
-from core.statistics import auroc
-from core.store import Store
+from core.running.cells import store_folder
+from core.store.store import Store
 from reports.collect import Run
 from reports.figures.spectrogram import draw_spectrogram
 from reports.figures.style import BLUE, GREY, ORANGE

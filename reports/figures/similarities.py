@@ -6,7 +6,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from core.similarities import bin_edges
+from core.scoring.similarities import bin_edges
 from reports.collect import Run
 from reports.figures.style import BLUE, PANELS, VERMILION, tidy
 from reports.queries import Protocol

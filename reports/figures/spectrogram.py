@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torchaudio.transforms import AmplitudeToDB, MelSpectrogram
 
-from core.waveform import SOUND_RATE
+from core.media.waveform import SOUND_RATE
 
 BANDS, WINDOW, STEP = 40, 512, 160
 """Mel bands up to 8 kHz, and the samples of a window (32 ms) and of a step (10 ms)."""

@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 from pydantic import ValidationError
 
 from core.errors import BenchError
-from core.timings import Study
+from core.running.timings import Study
 from reports.figures.accuracy import cost_figure, frames_figure
 from reports.figures.calibration import calibration_figure
 from reports.figures.cone import cone_figure

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from core.store import Store
+from core.store.store import Store
 
 HEIGHT = 72
 """Of a frame in the strip, pixels."""

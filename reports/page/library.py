@@ -1,8 +1,8 @@
 """Which clips the page embeds: each once, from the stores in the cache, until the page is full."""
 
-from core.cells import store_folder
 from core.errors import BenchError
-from core.store import Store
+from core.running.cells import store_folder
+from core.store.store import Store
 from reports.collect import Run
 from reports.page.clips import Clip, clip_of
 

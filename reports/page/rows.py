@@ -6,7 +6,7 @@ from typing import Any
 import pandas as pd
 import torch
 
-from core.statistics import bootstrap_interval
+from core.evaluation.statistics import bootstrap_interval
 from reports.collect import Run
 from reports.queries import RECALL, Outcomes, Protocol, read_rows
 from reports.tables import Results

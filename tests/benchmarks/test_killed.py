@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.killed import Kill, differences, finished, random_moments, run_killed, run_quietly
-from core.cells import Materials
+from core.running.cells import Materials
 
 pytestmark = pytest.mark.timeout(900)  # several commands, each of which imports the engine
 

@@ -6,12 +6,12 @@ from pathlib import Path
 import pytest
 import torch
 
-from core.cells import Materials
 from core.encoders.clip import ClipBackbone
-from core.features import encode_store
 from core.progress import Silent
 from core.retriever import Retriever, SplitData
-from core.store import StoreSettings, prepare_store
+from core.running.cells import Materials
+from core.store.features import encode_store
+from core.store.store import StoreSettings, prepare_store
 
 
 @pytest.fixture(scope="module")

@@ -4,8 +4,8 @@ import pytest
 import torch
 
 from core import timing
-from core.arithmetic import gemm_rate, profiled_gflop
 from core.peak_memory import peak_growth
+from core.scoring.arithmetic import gemm_rate, profiled_gflop
 from core.timing import Seconds, Stopwatch, affordable_sample, alternated, median_seconds, percentile
 
 CPU = torch.device("cpu")
@@ -106,5 +106,5 @@ def test_the_profiler_counts_products_and_not_what_is_element_by_element() -> No
 
 
 def test_the_ceiling_is_the_arithmetic_of_a_product_by_its_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("core.arithmetic.timed", lambda call, device: Seconds(0.5, 7))
+    monkeypatch.setattr("core.scoring.arithmetic.timed", lambda call, device: Seconds(0.5, 7))
     assert gemm_rate(CPU, side=100) == pytest.approx(2 * 100**3 / 0.5 / 1e9)

@@ -9,15 +9,15 @@ import torch
 
 from benchmarks.process_gradients import Case, gradient_of, relative_difference
 from core.batch import Rows, Texts
-from core.cells import Materials
-from core.loading import Loader
 from core.method import registered_methods
-from core.noise import KeyedNoise
 from core.progress import Silent
-from core.randomness import RandomState
 from core.retriever import SplitData
-from core.scoring import build_index, score_matrix
-from core.training import Trainer
+from core.running.cells import Materials
+from core.scoring.noise import KeyedNoise
+from core.scoring.scoring import build_index, score_matrix
+from core.training.loading import Loader
+from core.training.randomness import RandomState
+from core.training.training import Trainer
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="torch finds no CUDA device here")
 

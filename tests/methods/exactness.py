@@ -7,8 +7,8 @@ from torch import Tensor
 
 from core.batch import Texts, Videos
 from core.method import Dimensions
-from core.noise import KeyedNoise, NoiseMode
-from core.scoring import Condition, Engine, build_index, score_tiles
+from core.scoring.noise import KeyedNoise, NoiseMode
+from core.scoring.scoring import Condition, Engine, build_index, score_tiles
 from methods.composed import ComposedMethod
 from methods.parts.config import ComposedConfig
 

@@ -3,9 +3,9 @@
 import pytest
 from pydantic import ValidationError
 
-from core.cells import small_method
 from core.errors import BenchError
-from core.matrix import has_axis
+from core.running.cells import small_method
+from core.running.matrix import has_axis
 from core.spec import resolve
 from methods.cae_av import HOSTS, CaeAv
 from methods.parts.enrichment import EnrichmentConfig

@@ -8,16 +8,16 @@ from pathlib import Path
 import pytest
 import torch
 
-from core.cells import Materials, build_method, prepare_materials
 from core.encoders.clip import ClipBackbone
 from core.progress import Silent
 from core.retriever import Retriever, SplitData
+from core.running.cells import Materials, build_method, prepare_materials
+from core.scoring.split_scores import encode, scores_of
 from core.spec import RunSpec, resolve
-from core.split_scores import encode, scores_of
-from core.training import Trainer
+from core.training.training import Trainer
 from methods.cae_av import HOSTS
 from tests.conftest import WORLD
-from tests.core.small_training import first_pairs, no_validation
+from tests.core.training.small_training import first_pairs, no_validation
 
 QUICK = {
     "training.batch_size": 8,

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from core.batch import Texts, Videos, stable_keys
 from core.method import Dimensions, Method, registered_methods
-from core.noise import KeyedNoise
+from core.scoring.noise import KeyedNoise
 
 COUNT, FRAMES, WIDTH, STATES, PATCHES, WORDS = 200, 12, 64, 24, 4, 3
 

@@ -9,8 +9,8 @@ from core.audit.subject import Subject
 from core.audit.verdict import Verdict
 from core.errors import BenchError
 from core.method import Dimensions, Method, registered_methods
-from core.noise import KeyedNoise
-from core.scoring import Engine, build_index, score_matrix
+from core.scoring.noise import KeyedNoise
+from core.scoring.scoring import Engine, build_index, score_matrix
 
 NAMES = sorted(registered_methods())
 

@@ -8,8 +8,8 @@ from torch.profiler import ProfilerActivity, profile
 
 from core.batch import Texts, Videos
 from core.method import Dimensions
-from core.noise import KeyedNoise, NoiseMode
-from core.scoring import Condition, build_index, score_tiles
+from core.scoring.noise import KeyedNoise, NoiseMode
+from core.scoring.scoring import Condition, build_index, score_tiles
 from methods.composed import ComposedMethod
 from methods.gaid import Gaid
 from methods.tmass import TMass

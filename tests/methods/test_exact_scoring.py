@@ -8,8 +8,8 @@ from exactness import WIDTH, random_composition, random_corpus, scored, single
 from torch.testing import assert_close
 
 from core.errors import BenchError
-from core.noise import KeyedNoise
-from core.scoring import build_index, score_tiles
+from core.scoring.noise import KeyedNoise
+from core.scoring.scoring import build_index, score_tiles
 from methods.composed import ComposedMethod
 
 COMPOSITIONS = {
@@ -153,7 +153,7 @@ def test_released_scores_are_those_of_the_modules(
     for mode in ("fresh", "per-text"):
         known = {"condition": "released", "pairing": own, "mode": mode}
         expected = scored(method, texts, videos, "modules", **known)
-        monkeypatch.setattr("core.scoring.RELEASED_VIDEOS", 3)
+        monkeypatch.setattr("core.scoring.scoring.RELEASED_VIDEOS", 3)
         found = scored(method, texts, videos, "exact", **known)
         assert_close(found, expected, rtol=0, atol=1e-12, equal_nan=True)
 

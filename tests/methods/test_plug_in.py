@@ -11,11 +11,11 @@ import pytest
 from typer.testing import Result
 
 import methods
-from core.cells import digest, prepare_materials, run_cell
 from core.errors import BenchError
 from core.method import registered_methods
 from core.progress import Silent
-from core.runs import open_run
+from core.running.cells import digest, prepare_materials, run_cell
+from core.running.runs import open_run
 from core.spec import resolve
 from reports.collect import read_run
 

@@ -6,8 +6,8 @@ The counter knows products of matrices; lengths, sums and the points `t + x S` a
 import pytest
 import torch
 
-from core.arithmetic import profiled_gflop
-from core.scoring import build_index, score_matrix
+from core.scoring.arithmetic import profiled_gflop
+from core.scoring.scoring import build_index, score_matrix
 from methods.timing.counts import query_gflop
 from methods.timing.works import Setting, Work, random_texts, random_videos
 

@@ -5,8 +5,8 @@ import torch
 
 from core.errors import BenchError
 from core.progress import Silent
+from core.running.timings import Clock, Measurement, Study
 from core.timing import Seconds
-from core.timings import Clock, Measurement, Study
 from methods.as_released.procedure import GROWTH
 from methods.timing.counts import query_gflop
 from methods.timing.engines import EngineSide

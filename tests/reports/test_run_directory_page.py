@@ -8,7 +8,7 @@ import pytest
 import torch
 from made_runs import add_result, make_run, result
 
-from core.metrics import TIE_POLICIES
+from core.evaluation.metrics import TIE_POLICIES
 from core.spec import SCHEMA
 from reports.collect import MANIFEST_FIELDS
 

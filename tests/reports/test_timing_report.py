@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from core.timings import Clock, Implementation, Latency, Measurement, Study
+from core.running.timings import Clock, Implementation, Latency, Measurement, Study
 from reports.timing import show_timing
 from reports.timing_figure import timing_figure
 from reports.timing_story import added_seconds, by_perturbation, factor, story

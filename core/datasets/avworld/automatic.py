@@ -12,7 +12,7 @@ import numpy as np
 from core.datasets.avworld.grammar import COLOURS, MOTIONS, SCENES
 from core.datasets.avworld.script import Clip, Segment
 from core.datasets.avworld.world import VERSION
-from core.video_captions import VideoCaption
+from core.store.video_captions import VideoCaption
 
 NONE = 0.1
 """Share of the clips without an automatic caption."""

@@ -13,7 +13,7 @@ from core.datasets.avworld.script import Clip
 from core.datasets.avworld.world import FPS, PIXELS, SplitName
 from core.paths import cache_root
 from core.progress import Progress
-from core.store import Store, StoreSettings, prepare_store
+from core.store.store import Store, StoreSettings, prepare_store
 
 SOUND_CLASSES = (*SOUNDS, *FILLERS, CUE, DECOY, "nothing")
 """What can be heard at a moment; `nothing` is the noise floor alone."""

@@ -1,4 +1,4 @@
-"""Composed methods by algebra: what each part is as a mix of a few vectors per video (`core.basis`).
+"""Composed methods by algebra: what each part is as a mix of a few vectors per video (`core.scoring.basis`).
 
 `gated.py` writes fused frames as mixes of picture and sound, `attention.py` text-conditioned pooling as a
 mix of what attention puts out per frame, `perturbed.py` holds perturbed texts against mixes, `index.py` joins

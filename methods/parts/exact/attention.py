@@ -12,8 +12,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from core.basis import Mixes, centred, gram_factor, mix_squares, shared_products
 from core.batch import Rows
+from core.scoring.basis import Mixes, centred, gram_factor, mix_squares, shared_products
 from methods.parts.conditioned import TextConditionedPooling
 
 

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from core.basis import centred, gram_factor, mix_squares, shared_products
 from core.batch import Rows
+from core.scoring.basis import centred, gram_factor, mix_squares, shared_products
 from methods.parts.conditioned import TextConditionedPooling
 from methods.parts.exact.attention import deviation_factor, projected_heads
 from methods.parts.fusion import GateFusion

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from core.basis import Mixes
 from core.batch import Rows
+from core.scoring.basis import Mixes
 from methods.parts.conditioned import TextConditionedPooling
 from methods.parts.exact.attention import Head, attendable_frames, attended_vectors, head_of
 from methods.parts.exact.gated import GatedFrames, attended_sources, gated_frames

@@ -8,7 +8,7 @@ matrices where the videos share the noise `x`, and the point itself where they d
 import torch
 from torch import Tensor
 
-from core.basis import Mixes
+from core.scoring.basis import Mixes
 from methods.parts.perturbation import Perturbation, stochastic_text
 from methods.parts.vectors import safe_norm
 

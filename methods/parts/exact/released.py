@@ -11,7 +11,7 @@ from torch import Tensor
 
 from core.batch import Texts
 from core.method import NoiseSource
-from core.tiles import blocks, deep_shape, default_tile_bytes
+from core.scoring.tiles import blocks, deep_shape, default_tile_bytes
 from methods.parts.exact.index import basis_of
 from methods.parts.exact.scores import exact_queries, exact_scores, floats_per_pair
 from methods.parts.perturbation import StochasticText

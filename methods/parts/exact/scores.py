@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 from torch import Tensor
 
-from core.basis import Mixes, shared_products
 from core.batch import Rows, Texts
 from core.method import NoiseSource
-from core.tiles import blocks
+from core.scoring.basis import Mixes, shared_products
+from core.scoring.tiles import blocks
 from methods.parts.conditioned import TextConditionedPooling
 from methods.parts.exact.attention import frame_weights, pooled_coefficients, queries_of
 from methods.parts.exact.gated import (

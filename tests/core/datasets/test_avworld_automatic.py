@@ -2,13 +2,13 @@
 
 import pytest
 
-from core.cells import Materials
 from core.datasets.avworld.automatic import NONE, automatic_caption, automatic_captions
 from core.datasets.avworld.draw import draw_split
 from core.datasets.avworld.grammar import COLOURS, MAX_TOKENS, SOUND_PHRASES, tokens, vocabulary
 from core.datasets.avworld.script import Clip
 from core.datasets.avworld.world import CAPTIONS_PER_CLIP, WORLDS
-from core.video_captions import read_video_captions
+from core.running.cells import Materials
+from core.store.video_captions import read_video_captions
 
 
 @pytest.fixture(scope="module")

@@ -12,12 +12,12 @@ from command_line import assert_one_line
 from rich.console import Console
 from typer.testing import Result
 
-from core.cells import prepare_materials, run_cell
 from core.datasets.locations import Location, save_location
 from core.errors import BenchError
-from core.pipeline import announce
 from core.progress import Silent
-from core.runs import RunDirectory
+from core.running.cells import prepare_materials, run_cell
+from core.running.pipeline import announce
+from core.running.runs import RunDirectory
 from core.spec import resolve
 from tests.core.datasets import small_copies as small
 from tests.core.datasets.small_copies import TEST, TRAIN, sentences

@@ -19,11 +19,11 @@ from core.datasets import load_dataset
 from core.datasets.base import Dataset
 from core.datasets.locations import Location, save_location
 from core.errors import BenchError
-from core.pipeline import announce
 from core.progress import Silent
+from core.running.pipeline import announce
 from core.spec import resolve
-from core.storage import Store
-from core.store import StoreSettings, prepare_store
+from core.store.storage import Store
+from core.store.store import StoreSettings, prepare_store
 from tests.core.datasets import small_copies as small
 from tests.core.datasets.small_copies import DIDEMO, TEST, TRAIN
 from tests.core.media_files import grey_ramp, tone, write_media

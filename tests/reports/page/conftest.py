@@ -10,7 +10,7 @@ from made_runs import add_result, make_run, result
 from playwright.sync_api import Browser, Page, sync_playwright
 from safetensors.torch import save_file
 
-from core.cells import Materials
+from core.running.cells import Materials
 from reports.collect import read_runs
 from reports.page.write import write_page
 from reports.report import results_of

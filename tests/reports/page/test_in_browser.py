@@ -6,7 +6,7 @@ import pytest
 import torch
 from playwright.sync_api import Browser, Page, expect
 
-from core.significance import standard_error
+from core.evaluation.significance import standard_error
 from reports.queries import Protocol
 from reports.tables import Results
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from core.matrix import from_command_line
+from core.running.matrix import from_command_line
 from core.spec import resolve
 from reports.page.provenance import reproducing_command
 from reports.page.write import write_page

@@ -1,0 +1,1 @@
+"""From similarities to ranks, metrics and what they are worth."""

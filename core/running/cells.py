@@ -1,0 +1,217 @@
+"""One cell from spec to finished run directory: data, features, training, scores, results."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from hashlib import sha256
+from pathlib import Path
+
+import torch
+from safetensors.torch import save_file
+
+from core.datasets import load_dataset
+from core.datasets.base import Dataset
+from core.datasets.missing import mark_absent, settle
+from core.datasets.options import MissingPolicy
+from core.encoders.audio import AudioEncoder
+from core.encoders.clip import ClipBackbone
+from core.errors import BenchError
+from core.evaluation.evaluation import evaluate, recall_at_1
+from core.method import Dimensions, Method, find_method
+from core.paths import cache_root, written_whole
+from core.progress import Progress
+from core.retriever import Retriever, SplitData
+from core.running.runs import RunDirectory, manifest, write_json
+from core.scoring.split_scores import check_budget
+from core.spec import RunSpec
+from core.store.features import Features, encode_store
+from core.store.store import Store, StoreSettings, prepare_store
+from core.store.store import digest as videos_digest
+from core.store.video_captions import VideoCaption, read_video_captions
+from core.training.checkpoints import Checkpoint
+from core.training.training import Session, Trainer
+from core.training.world import current_world
+
+
+@dataclass(frozen=True)
+class Materials:
+    """What a cell reads and never changes."""
+
+    dataset: Dataset
+    store: Store
+    clip: ClipBackbone
+    features: Features
+    checkpoint: Checkpoint | None = None
+    """The authors' weights that the run starts from; the towers hold theirs already."""
+
+    def fingerprints(self) -> dict[str, str]:
+        """What the results depend on beside the spec."""
+        return {
+            "dataset": self.dataset.fingerprint,
+            "store": self.store.fingerprint,
+            "features": self.features.fingerprint,
+            "clip": self.clip.fingerprint,
+            **({"checkpoint": self.checkpoint.sha256} if self.checkpoint else {}),
+        }
+
+
+def device() -> torch.device:
+    """The GPU where there is one, else the CPU."""
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def small_method(spec: RunSpec) -> Method:
+    """A cell's method at a width that all usual numbers of heads divide; it says what it needs."""
+    cls = find_method(spec.method)
+    return cls(cls.Config(**spec.config), Dimensions(192, spec.frames, 192))
+
+
+def video_captions(spec: RunSpec, dataset: Dataset) -> Mapping[str, VideoCaption] | None:
+    """The video-side captions that a cell names, by the video's name; None where there are none."""
+    if spec.video_captions == "none":
+        return None
+    file = dataset.video_captions if spec.video_captions == "dataset" else Path(spec.video_captions)
+    if file is None:
+        return None
+    ids = [video.id for split in dataset.splits.values() for video in split.videos]
+    return read_video_captions(file, ids)
+
+
+def prepare_materials(spec: RunSpec, progress: Progress, workers: int) -> Materials:
+    """Dataset, store and features of a cell, made where they are missing and opened where they are not."""
+    dataset = load_dataset(spec.dataset, progress, workers=workers, options=spec.data)
+    checkpoint = Checkpoint.read(Path(spec.checkpoint)) if spec.checkpoint else None
+    clip = ClipBackbone.load(spec.backbone)
+    if checkpoint:
+        checkpoint.load_towers(clip)
+    settings = StoreSettings(frames=spec.frames, sampling=spec.frame_sampling, size=clip.image_size)
+    videos, media = dataset.videos, dataset.media_fingerprint
+    clips = sha256(f"{media} {videos_digest(videos)}".encode()).hexdigest()[:12]
+    place = f"{dataset.name}-{clips}-{settings.frames}-{settings.sampling}-{settings.size}"
+    missing: MissingPolicy = spec.data["missing"]
+    store = prepare_store(
+        videos,
+        media,
+        settings,
+        store_folder(place),
+        workers=workers,
+        progress=progress,
+        keep_undecodable=missing != "fail",
+    )
+    undecodable = {store.ids[row]: store.reason[row] for row in store.undecodable.nonzero()[0]}
+    dataset = settle(mark_absent(dataset, undecodable, missing), missing)
+    method = small_method(spec)
+    audio = AudioEncoder.load(spec.audio_encoder) if method.uses_audio else None
+    if checkpoint and audio:
+        checkpoint.load_audio(audio)
+    features = encode_store(
+        store,
+        clip,
+        audio,
+        cache_root() / "features",
+        workers=workers,
+        progress=progress,
+        device=device(),
+        patches=method.uses_patches,
+        captions=video_captions(spec, dataset) if method.uses_video_captions else None,
+        audio_states=dataset.audio_states,
+    )
+    return Materials(dataset, store, clip, features, checkpoint)
+
+
+def store_folder(place: str) -> Path:
+    """Where the store of that name lies; a run's manifest names its own."""
+    return cache_root() / "stores" / place
+
+
+def digest(spec: RunSpec, materials: Materials) -> str:
+    """The hash that names a cell's folder."""
+    return spec.digest(*materials.fingerprints().values())
+
+
+def build_method(spec: RunSpec, materials: Materials, seed: int) -> Method:
+    """A fresh method, initialised from the given seed and, where the authors do so, from CLIP."""
+    torch.manual_seed(seed)
+    cls = find_method(spec.method)
+    dimensions = Dimensions(materials.clip.width, spec.frames, materials.features.audio_width)
+    method = cls(cls.Config(**spec.config), dimensions)
+    method.initialise_from_clip(materials.clip.text_weights())
+    return method.to(device())
+
+
+def cut_captions(data: Mapping[str, SplitData]) -> str:
+    """How many captions of each split have more tokens than are read, e.g. "3 of 1,000 test"."""
+    counts = [f"{split.cut:,} of {len(split.tokens):,} {name}" for name, split in data.items() if split.cut]
+    return ", ".join(counts) or "none"
+
+
+def audio_states_in_words(materials: Materials) -> str:
+    """Where the audio states that a cell reads come from, for its manifest."""
+    if materials.features.audio is None:
+        return "none are read"
+    return "from files" if materials.dataset.audio_states else "encoded from the sound"
+
+
+def run_cell(spec: RunSpec, directory: RunDirectory, progress: Progress) -> None:
+    """Trains and scores a cell; the folder is `done` only when every file of it is whole.
+
+    Where several processes train it together, the one that leads scores and writes; it alone needs the lock.
+    """
+    started, session, world = datetime.now(UTC), Session(), current_world()
+    if world.leads:
+        directory.set_status("running")
+    materials = prepare_materials(spec, progress, workers=1)
+    if materials.checkpoint:
+        width = materials.features.audio_width
+        materials.checkpoint.check_audio(find_method(spec.method), spec.audio_encoder, width)
+    method = build_method(spec, materials, spec.seeds.initialisation)
+    if materials.checkpoint:
+        materials.checkpoint.load_method(method)
+    materials.clip.model.to(device())
+    retriever = Retriever(materials.clip, method, materials.features, materials.store, spec.training)
+    data = {
+        name: SplitData.of(split, materials.clip, materials.store, spec.text_tokens)
+        for name, split in materials.dataset.splits.items()
+    }
+    selecting = "test" if spec.training.selection == "test-best" else "val"
+    for name in {"train", selecting, *spec.evaluation.splits}:
+        if name not in data:
+            raise BenchError(f"{spec.dataset} has no split '{name}'; it has {', '.join(data)}")
+    check_budget(data, spec)
+    trainer = Trainer(retriever, spec.training, spec.seeds, directory.path, world, session)
+    trained = trainer.fit(data["train"], lambda: recall_at_1(retriever, data[selecting], spec), progress)
+    if not world.leads:
+        return
+    with written_whole(directory.path / "checkpoint.safetensors") as temporary:
+        save_file(
+            {name: tensor.contiguous() for name, tensor in retriever.trained_state().items()}, temporary
+        )
+    untrained = build_method(spec, materials, spec.seeds.initialisation + 1)
+    protocol = {**materials.dataset.protocol, "captions cut": cut_captions(data)}
+    cost = evaluate(retriever, untrained, data, spec, directory, progress, protocol)
+    parameters = sum(p.numel() for p in method.parameters())
+    write_json(
+        directory.path / "manifest.json",
+        manifest(
+            started,
+            materials.fingerprints(),
+            wall_seconds=round(session.seconds, 2),
+            annotation_files=dict(materials.dataset.files),
+            audio_states=audio_states_in_words(materials),
+            store=materials.store.folder.name,
+            parameters=parameters,
+            trained_parameters=sum(p.numel() for p in retriever.parameters() if p.requires_grad),
+            train_seconds=round(trained.seconds, 2),
+            index_seconds=round(cost.index_seconds, 6),
+            query_seconds=round(cost.query_seconds, 6),
+            queries=cost.queries,
+            text_length=data["train"].tokens.shape[1],
+            training_videos=len(data["train"].rows),
+            selected_epoch=trained.best_epoch,
+            selection_looks=len(trained.looks),
+            processes=world.size,
+            micro_batch=trained.micro_batch,
+        ),
+    )
+    (directory.path / "resume.pt").unlink(missing_ok=True)
+    directory.set_status("done")

@@ -1,0 +1,155 @@
+"""Experiment files: what an experiment shows, what it is held against, and the blocks of its matrix."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Self, get_args
+
+import yaml
+from pydantic import BaseModel, ValidationError, model_validator
+
+from core.errors import BenchError, unknown_name
+from core.running.axes import AXES
+from core.spec import Frozen, explain
+
+
+class Source(Frozen):
+    """Where an experiment was published."""
+
+    paper: str
+    """Short name and number, e.g. `GAID, arXiv 2508.01711v1`."""
+    place: str
+    """Table, figure or section."""
+
+
+class PublishedRows(Frozen):
+    """Rows of reports/published.csv by the values of its columns; what is not given may be anything."""
+
+    source_paper: str
+    table: str
+    method: str | None = None
+    """As the paper prints it."""
+    dataset: str | None = None
+    """As the paper prints it."""
+
+    def matches(self, row: Mapping[str, Any]) -> bool:
+        """Whether a row of the file is one of these."""
+        columns = self.model_dump(exclude_none=True)
+        return all(str(row[column]) == value for column, value in columns.items())
+
+
+class Block(Frozen):
+    """Cells that are the product of all axes, less what is excluded.
+
+    A cell's keys, later wins: axes, `product`, `zip`, seeds, `set`, `change`, the command line's `--set`.
+    """
+
+    methods: tuple[str, ...]
+    datasets: tuple[str, ...]
+    fusion: tuple[str, ...] = ()
+    pooling: tuple[str, ...] = ()
+    perturbation: tuple[str, ...] = ()
+    audio_encoder: tuple[str, ...] = ()
+    frames: tuple[int, ...] = ()
+    seeds: tuple[int, ...] = (0,)
+    product: Mapping[str, tuple[Any, ...]] = {}
+    """Further axes by dotted spec key."""
+    zip: Mapping[str, tuple[Any, ...]] = {}
+    """Dotted spec keys that move together, with as many values each."""
+    set: Mapping[str, Any] = {}
+    """Dotted spec keys for every cell of the block: the base."""
+    change: tuple[Mapping[str, Any], ...] = ()
+    """Beside each cell as it is, one more per entry with these dotted spec keys changed."""
+    exclude: tuple[Mapping[str, Any], ...] = ()
+    """Cells that are left out: those that agree with all dotted keys of an entry."""
+
+    @model_validator(mode="after")
+    def check(self) -> Self:
+        """Every key has one place, and what moves together is of one length."""
+        named = {AXES[axis]: axis for axis in AXES}
+        if astray := next((key for key in self.product if key in named), None):
+            raise ValueError(f"'{astray}' has an axis of its own: write {named[astray]}: [...]")
+        given = [AXES[axis] for axis in AXES if getattr(self, axis)] + [*self.product, *self.zip, *self.set]
+        if twice := next((key for key in given if given.count(key) > 1), None):
+            raise ValueError(f"'{twice}' is given twice")
+        if len({len(values) for values in self.zip.values()}) > 1:
+            raise ValueError("the lists under zip differ in length")
+        return self
+
+    def varied(self) -> list[str]:
+        """The dotted spec keys in which cells of this block are meant to differ."""
+        changed = [key for change in self.change for key in change]
+        axes = [key for axis, key in AXES.items() if getattr(self, axis)]
+        return list(dict.fromkeys([*axes, *self.product, *self.zip, *changed]))
+
+
+class Experiment(Frozen):
+    """An experiment file: what it shows, and the union of its blocks."""
+
+    title: str
+    about: str = ""
+    """What the experiment is to show."""
+    source: Source | None = None
+    """The table or figure that it repeats."""
+    published: tuple[PublishedRows, ...] = ()
+    """What its cells are held against."""
+    laptop: str | None = None
+    """The experiment that asks the same of the embedded world."""
+    blocks: tuple[Block, ...]
+
+
+def experiment_files() -> Mapping[str, Path]:
+    """The shipped experiments by name."""
+    folder = Path(__file__).parents[2] / "benchmarks"
+    return {path.stem: path for path in sorted(folder.glob("*.yaml"))}
+
+
+def load_experiment(name: str) -> Experiment:
+    """A shipped experiment by name, or a YAML file by path; raises `BenchError` for a bad one."""
+    shipped = experiment_files()
+    path = shipped.get(name) or Path(name)
+    if not path.is_file():
+        raise unknown_name("experiment", name, shipped)
+    try:
+        content = yaml.load(path.read_text(encoding="utf-8"), Loader=OneValuePerKey)
+        return Experiment.model_validate(content)
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise BenchError(f"{path.name} is not YAML: {' '.join(str(error).split())}") from error
+    except ValidationError as error:
+        raise BenchError(f"{path.name}: {explain_key(error)}") from error
+
+
+class OneValuePerKey(yaml.SafeLoader):
+    """Refuses a key that stands twice in a mapping, of which YAML would silently take the last."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        """As the base; raises `ConstructorError` at the second of two equal keys."""
+        seen = set()
+        for key, _ in node.value:
+            if key.value in seen:
+                raise yaml.constructor.ConstructorError(
+                    problem=f"'{key.value}' stands twice", problem_mark=key.start_mark
+                )
+            seen.add(key.value)
+        return super().construct_mapping(node, deep)
+
+
+def explain_key(error: ValidationError) -> str:
+    """One mistake in one line: an unknown key, with its place and the nearest right one, before others.
+
+    A key that is spelt wrong makes two mistakes, for the right one is missing then.
+    """
+    unknown = next((found for found in error.errors() if found["type"] == "extra_forbidden"), None)
+    if unknown is None:
+        return explain(error)
+    *place, key = unknown["loc"]
+    where = ".".join(str(part) for part in place)
+    known = model_at(Experiment, place).model_fields
+    return str(unknown_name(f"key in {where}" if where else "key", str(key), known))
+
+
+def model_at(model: type[BaseModel], place: Sequence[int | str]) -> type[BaseModel]:
+    """The model that stands at a place of a nested one, e.g. `Block` at `("blocks", 0)`."""
+    for field in (part for part in place if isinstance(part, str)):
+        annotation = model.model_fields[field].annotation
+        model = next(m for m in get_args(annotation) if isinstance(m, type) and issubclass(m, BaseModel))
+    return model

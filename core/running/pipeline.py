@@ -1,0 +1,130 @@
+"""A matrix from cells to outcomes: shared data first, then the cells in processes of their own."""
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from rich.console import Console
+
+from core.datasets import find_dataset, load_dataset
+from core.datasets.missing import absence
+from core.datasets.options import MissingPolicy
+from core.errors import BenchError
+from core.method import registered_methods
+from core.progress import Bars, Progress, Silent
+from core.running.cells import prepare_materials, small_method
+from core.running.cluster import run_on_cluster
+from core.running.outcomes import Cell, Outcome, describe
+from core.running.runs import RunDirectory, open_run
+from core.running.scheduler import default_slots, default_workers, run_cells
+from core.running.together import run_together
+from core.spec import RunSpec, resolve
+from core.training.world import launched_together
+
+
+def shared_key(spec: RunSpec) -> str:
+    """What two cells must agree in to be prepared in the same way, as text."""
+    shared = spec.model_dump(mode="json", exclude={"training", "evaluation", "seeds"})
+    return json.dumps([shared, spec.training.mode], sort_keys=True)
+
+
+def data_key(spec: RunSpec) -> tuple[str, str]:
+    """What two cells must agree in to ask for the same data set under the same options."""
+    return spec.dataset, json.dumps(spec.data, sort_keys=True)
+
+
+def announce(specs: Sequence[RunSpec], console: Console) -> None:
+    """Says in one line per data set that a user has on disk how many videos there are and how many lack."""
+    for spec in {data_key(spec): spec for spec in specs}.values():
+        if find_dataset(spec.dataset).layout:
+            try:
+                dataset = load_dataset(spec.dataset, Silent(), workers=1, options=spec.data)
+            except BenchError:
+                continue  # preparing says why, for every cell that needs it
+            counts = " · ".join(f"{name} {len(split.videos):,}" for name, split in dataset.splits.items())
+            lost = (
+                f"{absence(dataset)} ({spec.data['missing']})" if absence(dataset) else "no file is missing"
+            )
+            sound = dataset.protocol["sound"]
+            console.print(f"{spec.dataset}: {counts}; {lost}; sound: {sound}", markup=False, highlight=False)
+
+
+def digests(specs: Sequence[RunSpec], workers: int, progress: Progress) -> list[str | BenchError]:
+    """Per cell the hash that names its folder, or why its data cannot be prepared.
+
+    Data, store and features are made where they are missing; cells that share them ask only once.
+    """
+    fingerprints: dict[str, Mapping[str, str] | BenchError] = {}
+    found: list[str | BenchError] = []
+    for spec in specs:
+        key = shared_key(spec)
+        if key not in fingerprints:
+            try:
+                fingerprints[key] = prepare_materials(spec, progress, workers).fingerprints()
+            except BenchError as error:
+                fingerprints[key] = error
+        shared = fingerprints[key]
+        found.append(shared if isinstance(shared, BenchError) else spec.digest(*shared.values()))
+    return found
+
+
+def execute(
+    specs: Sequence[RunSpec], root: Path, workers: int | None, cluster: str | None, console: Console
+) -> list[Outcome]:
+    """Prepares data and features once, then runs every cell that is not finished yet.
+
+    Cells run in processes of this machine, or on the Ray cluster at the address `cluster`, or one after the
+    other by all the processes of which torchrun made this one. Finished cells come back as `done` without
+    being run. A cell that fails, or whose data cannot be prepared, is an outcome and no exception, but under
+    torchrun, where it ends the command; raises `BenchError` where the data of no cell can be prepared.
+    """
+    if launched_together():
+        if cluster:
+            raise BenchError("--cluster trains each cell in one process; leave out --devices or torchrun")
+        return run_together(specs, root, workers or default_workers(64), console)
+    announce(specs, console)
+    found = digests(specs, workers or default_workers(64), Bars(console))
+    refused = [error for error in found if isinstance(error, BenchError)]
+    if len(refused) == len(specs):
+        raise refused[0]
+    outcomes, waiting = [], []
+    for spec, digest in zip(specs, found, strict=True):
+        if isinstance(digest, BenchError):
+            nowhere = RunDirectory(root / f"{spec.method}-{spec.dataset}")  # it has no hash, so no folder
+            outcomes.append(Outcome(Cell(spec, nowhere), "failed", str(digest), mendable=True))
+            console.print(describe(outcomes[-1]))
+            continue
+        cell = Cell(spec, open_run(root, spec, digest))
+        if cell.directory.is_done():
+            console.print(f"[green]done[/] {cell.directory.path.name}  (before)")
+            outcomes.append(Outcome(cell, "done"))
+        else:
+            waiting.append(cell)
+    if waiting and cluster:
+        outcomes += run_on_cluster(waiting, workers, cluster, console)
+    elif waiting:
+        outcomes += run_cells(waiting, workers or default_slots(len(waiting)), console)
+    return sorted(outcomes, key=lambda outcome: specs.index(outcome.cell.spec))
+
+
+def prepare_dataset(
+    name: str,
+    methods: Sequence[str],
+    workers: int | None,
+    console: Console,
+    missing: MissingPolicy = "fail",
+) -> None:
+    """Makes a data set, and the stores and features that some methods read by default.
+
+    All registered methods where none is named. Raises `BenchError` as `prepare_materials` does.
+    """
+    progress = Bars(console)
+    specs = [
+        resolve(method, name, {"data.missing": missing}) for method in methods or sorted(registered_methods())
+    ]
+    announce(specs, console)
+    for spec in {(shared_key(spec), small_method(spec).uses_audio): spec for spec in specs}.values():
+        materials = prepare_materials(spec, progress, workers or default_workers(64))
+    console.print(
+        f"{name} is ready: {len(materials.store)} clips, fingerprint {materials.dataset.fingerprint[:12]}"
+    )

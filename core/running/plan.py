@@ -1,0 +1,154 @@
+"""What a command would run: every cell, what is finished, and how long the rest will take."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from core.datasets import dataset_fingerprint
+from core.running.runs import find_runs
+from core.running.scheduler import default_slots
+from core.spec import SCHEMA, RunSpec, dotted, resolve
+
+COLUMNS: Mapping[str, str] = {
+    "method": "method",
+    "data": "dataset",
+    "fusion": "config.fusion",
+    "pooling": "config.pooling",
+    "perturbation": "config.perturbation",
+    "audio": "audio_encoder",
+    "frames": "frames",
+    "seed": "seeds.initialisation",
+}
+"""Column that is always shown -> dotted spec key."""
+
+
+@dataclass(frozen=True)
+class Timing:
+    """What a finished cell took."""
+
+    spec: RunSpec
+    training: float
+    """Seconds of training, over all lives of the cell."""
+    other: float
+    """Seconds of everything else."""
+
+
+@dataclass
+class Past:
+    """What the run folder tells about cells."""
+
+    states: dict[tuple[str, str | None], str] = field(default_factory=dict)
+    """Canonical spec and fingerprint of the data (None where the cell is not finished) -> state."""
+    timings: list[Timing] = field(default_factory=list)
+
+    def state(self, spec: RunSpec) -> str:
+        """The state of a cell on the present data: `to do` where it has none, `no data` where that is."""
+        data = dataset_fingerprint(spec.dataset, spec.data)
+        if data is None:
+            return "no data"
+        canonical = spec.canonical()
+        return self.states.get((canonical, data)) or self.states.get((canonical, None)) or "to do"
+
+
+def read_past(root: Path) -> Past:
+    """The cells under `root`; raises `BenchError` naming a damaged one."""
+    past = Past()
+    for directory in find_runs(root):
+        status = directory.status()
+        if status.get("schema") != SCHEMA:
+            continue  # a cell of another version is none of these
+        manifest: Mapping[str, Any] = directory.read_json("manifest.json") if directory.is_done() else {}
+        spec = directory.read_spec()
+        fingerprint = manifest.get("fingerprints", {}).get("dataset")
+        past.states[(spec.canonical(), fingerprint)] = str(status.get("state"))
+        if manifest:
+            training = float(manifest["train_seconds"])
+            scoring = float(manifest["index_seconds"]) + float(manifest["query_seconds"])
+            # The wall time of a continued cell that an earlier version ran is that of its last session.
+            other = max(float(manifest.get("wall_seconds", 0)) - training, scoring)
+            past.timings.append(Timing(spec, training, other))
+    return past
+
+
+def estimate(spec: RunSpec, timings: Sequence[Timing]) -> float | None:
+    """Seconds that a cell will take: the mean of the nearest ones that were timed.
+
+    Near are cells of the same method, data set and mode of training, the nearer the fewer keys of their
+    specs differ; seeds do not count, and training time is scaled with the number of epochs. None where
+    there is no such cell.
+    """
+    wanted = dotted(spec)
+    keys = [key for key in wanted if not key.startswith("seeds.")]
+    near: dict[int, list[float]] = {}
+    for timing in timings:
+        values = dotted(timing.spec)
+        if any(values[key] != wanted[key] for key in ("method", "dataset", "training.mode")):
+            continue
+        epochs = spec.training.epochs / max(1, timing.spec.training.epochs)
+        distance = sum(values.get(key) != wanted[key] for key in keys)
+        near.setdefault(distance, []).append(timing.other + timing.training * epochs)
+    nearest = near[min(near)] if near else []
+    return sum(nearest) / len(nearest) if nearest else None
+
+
+def settings(spec: RunSpec) -> str:
+    """What of a cell differs from its method's defaults on the data set and has no column of its own.
+
+    >>> settings(resolve("gaid", "avworld", {"config.alpha": 0.25, "training.epochs": 12}))
+    'alpha=0.25 training.epochs=12'
+    """
+    default = dotted(resolve(spec.method, spec.dataset, {}))
+    shown = (*COLUMNS.values(), "seeds.data", "seeds.noise")
+    return " ".join(
+        f"{key.removeprefix('config.')}={value}"
+        for key, value in dotted(spec).items()
+        if key not in shown and value != default[key]
+    )
+
+
+def show(specs: Sequence[RunSpec], root: Path, workers: int | None, console: Console) -> None:
+    """Prints the cells with state and estimate, and the estimate of all that is left."""
+    past = read_past(root)
+    states = [past.state(spec) for spec in specs]
+    left = [spec for spec, state in zip(specs, states, strict=True) if state != "done"]
+    console.print(cell_table(specs, states, past.timings))
+    line = f"{len(specs)} cells, {len(specs) - len(left)} of them finished"
+    if left:
+        places = workers or default_slots(len(left))
+        seconds = [estimate(spec, past.timings) for spec in left]
+        known = [value for value in seconds if value is not None]
+        line += f"; {len(left)} left with {places} at a time: "
+        line += f"about {duration(max(sum(known) / places, max(known)))}" if known else "unknown"
+        if known and len(known) < len(left):
+            line += f", and {len(left) - len(known)} of unknown length"
+    console.print(line)
+
+
+def cell_table(specs: Sequence[RunSpec], states: Sequence[str], timings: Sequence[Timing]) -> Table:
+    """A row per cell: its parts, what else differs from the defaults, its state and an estimate."""
+    table = Table(*COLUMNS, "settings", "state", "time")
+    for spec, state in zip(specs, states, strict=True):
+        values = dotted(spec)
+        if all(values.get(f"config.{part}", "none") == "none" for part in ("fusion", "enrichment")):
+            values["audio_encoder"] = "–"
+        seconds = estimate(spec, timings) if state != "done" else None
+        time = "" if state == "done" else "unknown" if seconds is None else duration(seconds)
+        parts = (str(values.get(key, "–")) for key in COLUMNS.values())
+        table.add_row(*parts, escape(settings(spec)), state, time)
+    return table
+
+
+def duration(seconds: float) -> str:
+    """Seconds in a unit that reads well.
+
+    >>> duration(42.4), duration(150), duration(5400)
+    ('42 s', '2.5 min', '1.5 h')
+    """
+    if seconds < 100:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.1f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

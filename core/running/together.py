@@ -1,0 +1,88 @@
+"""Cells that several processes train together: what torchrun does with `bench run`.
+
+`bench run --devices 2 ...` starts torchrun on this machine; `torchrun ... $(which bench) run ...` does the
+same on one machine or several that share the run folder and the cache. All processes run all cells, one
+after the other. The first that fails ends the command, as a process that waits for a lost one cannot go
+on; the same command again continues.
+"""
+
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich.console import Console
+
+from core.errors import BenchError
+from core.progress import Bars, Silent
+from core.running.cells import digest, prepare_materials, run_cell
+from core.running.outcomes import Cell, Outcome, describe, outcome_of, run_and_mark
+from core.running.runs import open_run
+from core.running.scheduler import raise_interrupt
+from core.spec import RunSpec
+from core.training.world import World, joined, launched_together
+
+WATCH = 0.1
+"""Seconds between two looks at whether the launcher lives."""
+
+
+def start(devices: int, console: Console) -> None:
+    """Becomes torchrun with so many processes of this command; in these, silences all but the leader."""
+    if launched_together():
+        console.quiet = os.environ["RANK"] != "0"
+    elif devices > 1:
+        sys.stdout.flush()
+        launcher = ["-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={devices}"]
+        os.execv(sys.executable, [sys.executable, *launcher, *sys.argv])
+
+
+def run_together(specs: Sequence[RunSpec], root: Path, workers: int, console: Console) -> list[Outcome]:
+    """Runs the cells in all processes of torchrun; returns their outcomes in each.
+
+    `workers` processes more prepare the data. Raises `BenchError` where a cell fails.
+    """
+    signal.signal(signal.SIGTERM, raise_interrupt)
+    if "TORCHELASTIC_RUN_ID" in os.environ:  # by torchrun; another launcher may end before its processes
+        threading.Thread(target=end_with, args=(os.getppid(),), daemon=True).start()
+    with joined() as world:
+        return [run_one(spec, root, workers, world, console) for spec in specs]
+
+
+def end_with(parent: int) -> None:
+    """Ends this process when the parent of that number has died.
+
+    torchrun starts each process in a session of its own. Killed, it can tell none of them, nor does its
+    group's signal reach them; they would train on, unseen, and hold the cell.
+    """
+    while os.getppid() == parent:
+        time.sleep(WATCH)
+    os._exit(1)
+
+
+def run_one(spec: RunSpec, root: Path, workers: int, world: World, console: Console) -> Outcome:
+    """Runs one cell unless it is finished. The leader prepares the data while the others wait."""
+    if world.leads:
+        materials = prepare_materials(spec, Bars(console), workers)
+        open_run(root, spec, digest(spec, materials))
+    world.wait()
+    directory = open_run(root, spec, digest(spec, prepare_materials(spec, Silent(), workers=1)))
+    cell = Cell(spec, directory)
+    if directory.is_done():
+        console.print(f"[green]done[/] {directory.path.name}  (before)")
+        return Outcome(cell, "done")
+    world.wait()  # nobody may find the cell running, or finished, while another still looks
+    if not world.leads:
+        run_cell(spec, directory, Silent())
+        world.wait()
+        return Outcome(cell, "done")
+    outcome = outcome_of(cell, run_and_mark(cell, Bars(console)), "it ended without a word")
+    console.print(describe(outcome))
+    if outcome.state == "interrupted":
+        raise KeyboardInterrupt
+    if outcome.state == "failed":
+        raise BenchError(outcome.message)
+    world.wait()
+    return outcome

@@ -1,0 +1,1 @@
+"""The similarity of every text with every video."""

@@ -1,0 +1,82 @@
+"""What scoring refuses: features that no encoder should return, algebra that disagrees with the modules."""
+
+from typing import get_args
+
+import torch
+from torch import Tensor
+
+from core.batch import Rows, Texts, Videos
+from core.errors import BenchError
+from core.method import Method
+from core.scoring.noise import KeyedNoise, NoiseMode
+
+CHECKED = 8
+"""Videos and made-up texts of the self-check; all 64 pairs are compared."""
+
+TOLERANCE = 1e-5
+"""Largest difference of cosines that the self-check lets pass; rounding in float32 stays below 1e-6."""
+
+
+def check_texts(texts: Texts, width: int) -> None:
+    """Raises `BenchError` naming the first caption that is not finite, is zero, or has another width."""
+    if len(texts) == 0:
+        raise BenchError("nothing to score: there are no texts")
+    if texts.embeds.shape[1] != width:
+        raise BenchError(f"texts are {texts.embeds.shape[1]} wide, the method is {width}; encode them again")
+    # A length is finite where all channels are, and takes no copy of the features.
+    lengths = torch.linalg.vector_norm(texts.embeds, dim=-1)
+    name_first(~lengths.isfinite(), "text {}: its embedding is not finite; encode it again")
+    name_first(lengths == 0, "text {}: its embedding has length zero; leave out the caption")
+
+
+def check_videos(videos: Videos) -> None:
+    """Raises `BenchError` naming the first video whose features are not finite, or have a frame of zeros."""
+    if len(videos) == 0:
+        raise BenchError("nothing to score: there are no videos")
+    lengths = torch.linalg.vector_norm(videos.frames, dim=-1)
+    name_first(~lengths.isfinite(), "video {}, frame {}: its embedding is not finite; encode it again")
+    name_first(
+        (lengths == 0) & videos.frame_mask,
+        "video {}, frame {}: its embedding has length zero; mask the frame or leave out the video",
+    )
+    if videos.audio is not None:
+        heard = torch.linalg.vector_norm(videos.audio, dim=-1)
+        name_first(~heard.isfinite(), "video {}, audio state {}: it is not finite; encode it again")
+
+
+def name_first(wrong: Tensor, message: str) -> None:
+    """Raises `BenchError` with the position of the first True in `wrong` put into the message."""
+    if bool(wrong.any()):
+        raise BenchError(message.format(*wrong.nonzero()[0].tolist()))
+
+
+def weights_state(method: Method) -> tuple[tuple[int, int], ...]:
+    """Address and version of every weight: what an optimiser's step, a load or a move to a device changes.
+
+    Reads none of them. Writing past torch's count, as through `.data` or numpy, goes unseen.
+    """
+    return tuple((tensor.data_ptr(), tensor._version) for tensor in method.state_dict().values())
+
+
+def self_check(method: Method, videos: Videos, rows: Rows, basis: Rows) -> None:
+    """Compares the exact engine with the modules on made-up texts and some of the videos.
+
+    Raises `BenchError` where a score differs by more than `TOLERANCE`.
+    """
+    generator = torch.Generator().manual_seed(0)
+    chosen = torch.randperm(len(videos), generator=generator)[:CHECKED].to(videos.frames.device)
+    embeds = torch.randn(CHECKED, videos.frames.shape[-1], generator=generator).to(videos.frames)
+    # As long as the frames are, whose space the texts share.
+    embeds *= videos.frames[chosen].square().mean().sqrt()
+    texts = Texts(embeds, torch.arange(CHECKED, device=embeds.device))
+    for mode in get_args(NoiseMode):
+        noise = KeyedNoise(0, mode)
+        expected = method.score(texts, rows[chosen], noise)
+        found = method.exact_score(method.exact_queries(texts, noise), basis[chosen], noise)
+        difference = (found - expected).abs().amax(0)
+        worst = int(difference.argmax())
+        if not bool((difference <= TOLERANCE).all()):
+            raise BenchError(
+                f"{method.name}: the exact engine and the modules differ by {float(difference[worst]):.1e} "
+                f"on video {int(chosen[worst])}; score with evaluation.engine=modules and report this"
+            )

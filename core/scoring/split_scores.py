@@ -1,0 +1,118 @@
+"""A split's captions and videos, encoded and scored as a run's spec says."""
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from core.batch import Texts
+from core.errors import BenchError
+from core.retriever import Retriever, SplitData
+from core.scoring.noise import scoring_noise
+from core.scoring.scoring import Condition, ScoringIndex, build_index, exact_arithmetic, score_matrix
+from core.scoring.streaming import Strips, strip_width
+from core.scoring.tiles import blocks
+from core.spec import RunSpec
+
+OnPairs = Callable[[int], None]
+"""Called with the number of pairs that were scored since the last call."""
+
+
+def no_news(pairs: int) -> None:
+    """An `OnPairs` that does nothing."""
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """A split as scoring needs it."""
+
+    texts: Texts
+    index: ScoringIndex
+    pairing: Tensor
+    """`(N,)` int64: video position of each text."""
+    index_seconds: float = 0.0
+    """What encoding the videos and building the index took."""
+    text_seconds: float = 0.0
+    """What encoding the texts took."""
+
+
+def clock() -> float:
+    """Seconds on a clock that runs on only when the GPU, where there is one, has done its work."""
+    if torch.cuda.is_available():
+        torch.cuda.synchronize()
+    return time.perf_counter()
+
+
+def encode(retriever: Retriever, data: SplitData, spec: RunSpec) -> Encoded:
+    """Encodes a split's captions and videos and builds the index of its videos."""
+    with exact_arithmetic(retriever.method):
+        retriever.eval()
+        started = clock()
+        texts = retriever.encode_texts(data)
+        encoded = clock()
+        videos = retriever.encode_videos(data)
+    index = build_index(retriever.method, videos, engine=spec.evaluation.engine)
+    return Encoded(texts, index, data.pairing, clock() - encoded, encoded - started)
+
+
+def scores_of(
+    retriever: Retriever,
+    encoded: Encoded,
+    condition: Condition,
+    spec: RunSpec,
+    on_pairs: OnPairs = no_news,
+) -> Tensor:
+    """All scores `(N, V)` of an encoded split."""
+    return score_matrix(
+        retriever.method,
+        encoded.texts,
+        encoded.index,
+        condition=condition,
+        pairing=encoded.pairing,
+        noise=scoring_noise(spec.config, spec.seeds.noise, released=condition == "released"),
+        precision=spec.evaluation.precision,
+        on_pairs=on_pairs,
+    )
+
+
+def strips_of(
+    retriever: Retriever,
+    encoded: Encoded,
+    condition: Condition,
+    spec: RunSpec,
+    on_pairs: OnPairs = no_news,
+) -> Strips:
+    """The same scores, some videos at a time; `on_pairs` hears of those of a second pass too."""
+
+    def strips() -> Iterator[tuple[slice, Tensor]]:
+        for part in blocks(len(encoded.index), strip_width(len(encoded.texts))):
+            some = Encoded(encoded.texts, encoded.index[part], encoded.pairing - part.start)
+            yield part, scores_of(retriever, some, condition, spec, on_pairs)
+
+    return strips
+
+
+def fits(texts: int, videos: int, spec: RunSpec) -> bool:
+    """Whether the matrix of all scores stays within the budget."""
+    return 4 * texts * videos <= spec.evaluation.memory_budget * 2**20
+
+
+def pairs_to_score(data: SplitData, spec: RunSpec) -> int:
+    """Pairs that one condition scores: from strips, ranks take two passes and best lists a third."""
+    texts, videos = len(data.tokens), len(data.rows)
+    return texts * videos * (1 if fits(texts, videos, spec) else 3)
+
+
+def check_budget(data: Mapping[str, SplitData], spec: RunSpec) -> None:
+    """Raises `BenchError` where a rescoring is asked for whose matrix goes beyond the budget."""
+    wanted = [name for name in spec.evaluation.rescoring if name != "none"]
+    for name in spec.evaluation.splits:
+        texts, videos = len(data[name].tokens), len(data[name].rows)
+        if wanted and not fits(texts, videos, spec):
+            size, budget = 4 * texts * videos / 2**20, spec.evaluation.memory_budget
+            raise BenchError(
+                f"{name}: {', '.join(wanted)} need all {texts} x {videos} scores, {size:,.0f} MiB, and "
+                f'evaluation.memory_budget is {budget}; raise it, or set evaluation.rescoring=["none"]'
+            )

@@ -1,0 +1,1 @@
+"""What is decoded and encoded once and then read from disk."""

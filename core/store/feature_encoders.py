@@ -1,0 +1,172 @@
+"""What encodes a shard of a store's clips: pictures, patches, sounds."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from hashlib import sha256
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from core.encoders.audio import AudioEncoder
+from core.encoders.clip import ClipBackbone
+from core.encoders.released_states import read_states, states_digest
+from core.store.storage import Store
+
+SOUND_BATCH = 8
+"""Clips per batch of the audio encoder: beyond this a CPU's caches are too small."""
+
+
+@dataclass(frozen=True)
+class FeatureEncoder(ABC):
+    """Encodes a shard of clips; picklable, for worker processes."""
+
+    what: ClassVar[str]
+    """Names the file, and the work while it runs."""
+    dtype: ClassVar[type[np.generic]]
+    """In which features are kept."""
+    store: Store
+    """Whose clips."""
+    device: str
+    """Where the encoder runs."""
+
+    @property
+    @abstractmethod
+    def weights(self) -> str:
+        """What features depend on beside the store."""
+
+    @property
+    @abstractmethod
+    def shape(self) -> tuple[int, ...]:
+        """Shape of a clip's features."""
+
+    @abstractmethod
+    def __call__(self, shard: int) -> NDArray[Any]:
+        """The features of a shard's clips, one row each."""
+
+
+@dataclass(frozen=True)
+class Pictures(FeatureEncoder):
+    """Embeddings of the frames, `(F, D)` a clip."""
+
+    what = "pictures"
+    dtype: ClassVar[type[np.generic]] = np.float32
+    clip: ClipBackbone
+
+    @property
+    def weights(self) -> str:
+        """Fingerprint of both towers."""
+        return self.clip.fingerprint
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """`(F, D)`."""
+        return self.store.settings.frames, self.clip.width
+
+    def encode(self, pixels: Tensor, mask: Tensor) -> Tensor:
+        """A clip's features from its frames `(F, h, w, 3)` uint8, of which `mask` `(F,)` are real."""
+        return self.clip.encode_images(pixels, mask)
+
+    @torch.inference_mode()
+    def __call__(self, shard: int) -> NDArray[Any]:
+        """Equal frames get equal bits."""
+        # One clip is one batch, and equal pixels are encoded once: rounding depends on a batch's shape.
+        self.clip.model.to(self.device).eval()
+        known: dict[bytes, NDArray[Any]] = {}
+        found = []
+        self.store.verify(shard)
+        for row in self.store.rows(shard):
+            pixels = self.store.frames(row)
+            key = sha256(pixels.data).digest() + self.store.mask[row].tobytes()
+            if key not in known:
+                frames = torch.from_numpy(pixels).to(self.device)
+                mask = torch.from_numpy(self.store.mask[row]).to(self.device)
+                known[key] = self.encode(frames, mask).float().cpu().numpy().astype(self.dtype)
+            found.append(known[key])
+        return np.stack(found)
+
+
+class Patches(Pictures):
+    """Patch tokens of the frames, `(F, P, D)` a clip."""
+
+    what = "patches"
+    dtype = np.float16
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """`(F, P, D)`."""
+        return self.store.settings.frames, self.clip.patches, self.clip.width
+
+    def encode(self, pixels: Tensor, mask: Tensor) -> Tensor:
+        """As for pictures, patch by patch."""
+        return self.clip.encode_image_tokens(pixels, mask)[:, 1:]
+
+
+@dataclass(frozen=True)
+class Sounds(FeatureEncoder):
+    """States of the sound, `(L, Da)` a clip."""
+
+    what = "sounds"
+    dtype = np.float16
+    audio: AudioEncoder
+
+    @property
+    def weights(self) -> str:
+        """Fingerprint of the audio encoder."""
+        return self.audio.fingerprint
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """`(L, Da)`."""
+        return self.audio.positions, self.audio.width
+
+    def __call__(self, shard: int) -> NDArray[np.float16]:
+        """Silent clips get zeros."""
+        torch.nn.Module.to(self.audio.encoder, self.device)
+        self.store.verify(shard)
+        rows = self.store.rows(shard)
+        blocks = []
+        for first in range(0, len(rows), SOUND_BATCH):
+            chosen = rows[first : first + SOUND_BATCH]
+            waveforms = [self.store.waveform(row) for row in chosen]
+            states, _ = self.audio.states(waveforms, [float(self.store.duration[row]) for row in chosen])
+            blocks.append(states.half().cpu().numpy())
+        return np.concatenate(blocks)
+
+
+@dataclass(frozen=True)
+class ReleasedSounds(FeatureEncoder):
+    """States of the sound that were encoded elsewhere, `(L, Da)` a clip."""
+
+    what = "sounds"
+    dtype = np.float16
+    encoder: str
+    """Name of the audio encoder that they should come from."""
+    states: tuple[int, int]
+    """Its L and Da."""
+    files: Mapping[str, Path]
+    """By the clip's name; a clip without has no sound."""
+
+    @cached_property
+    def weights(self) -> str:
+        """Digest of the files, with the shape that they are held against."""
+        return f"{states_digest(self.files)} {self.states}"
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """`(L, Da)`."""
+        return self.states
+
+    def __call__(self, shard: int) -> NDArray[np.float16]:
+        """Clips without a file get zeros; raises `BenchError` for a file with other states."""
+        rows = self.store.rows(shard)
+        found = np.zeros((len(rows), *self.shape), np.float16)
+        for place, row in enumerate(rows):
+            if path := self.files.get(self.store.ids[row]):
+                found[place] = read_states(path, self.encoder, *self.states).numpy()
+        return found

@@ -1,0 +1,199 @@
+"""Frame embeddings, audio states and what else methods ask for, of a whole store, once and memory-mapped.
+
+Each kind is cached apart, under the fingerprints of the store and of its own weights, so another audio
+encoder does not encode the pictures again. Work goes in shards, each at its place in one flat file, which
+takes its name when all are there.
+"""
+
+import math
+import os
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import partial
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from filelock import FileLock
+from numpy.typing import NDArray
+from torch import Tensor
+
+from core.batch import Videos, stable_keys
+from core.encoders.audio import AudioEncoder
+from core.encoders.clip import ClipBackbone
+from core.errors import BenchError
+from core.paths import require_space, written_whole
+from core.progress import Progress, bytes_in_words
+from core.running.workers import in_workers
+from core.store.caption_features import CaptionStates
+from core.store.feature_encoders import FeatureEncoder, Patches, Pictures, ReleasedSounds, Sounds
+from core.store.storage import Store
+from core.store.video_captions import VideoCaption
+
+VERSION = 1
+"""Raised whenever the same weights would give other features."""
+
+
+@dataclass(frozen=True)
+class Features:
+    """What the backbones make of a store; rows are the store's."""
+
+    frames: NDArray[np.float32]
+    """`(V, F, D)` memory-mapped."""
+    frame_mask: Tensor
+    """`(V, F)` bool."""
+    keys: Tensor
+    """`(V,)` int64 stable key of each clip."""
+    has_audio: Tensor
+    """`(V,)` bool."""
+    audio: NDArray[np.float16] | None
+    """`(V, L, Da)` memory-mapped; None where the run has no sound."""
+    audio_valid: Tensor | None
+    """`(V,)` int64: states inside the clip."""
+    fingerprint: str
+    """64 hexadecimal digits over the store, the weights and the video-side captions."""
+    patches: NDArray[np.float16] | None = None
+    """`(V, F, P, D)` memory-mapped, for methods that ask for them: 2 F P D bytes a clip, 0.6 MB with
+    ViT-B/32 and 12 frames (6 GB for MSR-VTT's 10,000 clips), 49 kB on the embedded world."""
+    captions: NDArray[np.float16] | None = None
+    """`(V, 2, Lc, D)` memory-mapped states of the video-side captions; None where none are read."""
+    caption_mask: Tensor | None = None
+    """`(V, 2, Lc)` bool, with `captions`."""
+
+    @property
+    def audio_width(self) -> int | None:
+        """Da; None where the run has no sound."""
+        return None if self.audio is None else self.audio.shape[2]
+
+    def videos(self, rows: Tensor) -> Videos:
+        """The clips of some rows `(B,)` on the CPU: float32, but patches and captions as they are kept."""
+        chosen = rows.cpu()
+        audio = _rows_of(self.audio, chosen)
+        return Videos(
+            frames=torch.from_numpy(self.frames[chosen.numpy()]),
+            frame_mask=self.frame_mask[chosen],
+            keys=self.keys[chosen],
+            audio=None if audio is None else audio.float(),
+            audio_valid=None if self.audio_valid is None else self.audio_valid[chosen],
+            has_audio=None if audio is None else self.has_audio[chosen],
+            patches=_rows_of(self.patches, chosen),
+            captions=_rows_of(self.captions, chosen),
+            caption_mask=None if self.caption_mask is None else self.caption_mask[chosen],
+        )
+
+
+def _rows_of(features: NDArray[Any] | None, rows: Tensor) -> Tensor | None:
+    """A copy of some rows, in the precision that is kept; None for None."""
+    return None if features is None else torch.from_numpy(features[rows.numpy()])
+
+
+def encode_store(
+    store: Store,
+    clip: ClipBackbone,
+    audio: AudioEncoder | None,
+    cache_folder: Path,
+    *,
+    workers: int,
+    progress: Progress,
+    device: torch.device | str,
+    patches: bool = False,
+    captions: Mapping[str, VideoCaption] | None = None,
+    audio_states: Mapping[str, Path] | None = None,
+) -> Features:
+    """The features of a store, computed where `cache_folder` does not hold them.
+
+    `patches` asks for patch tokens; `captions` are video-side captions by the video's name, `audio_states`
+    files of states that stand in for the sound and for running `audio`. On a CPU `workers` processes of one
+    thread each share the work; on CUDA this process does it. Clips with identical frames get bit-identical
+    features. Raises `BenchError` where the store is damaged, the disk is too full, or states are not those of
+    `audio`.
+    """
+    cache_folder.mkdir(parents=True, exist_ok=True)
+    cached, place = partial(_cached, folder=cache_folder, workers=workers, progress=progress), str(device)
+    pictures = cached(Pictures(store, place, clip))
+    if audio is not None:
+        hear = sounds_of(store, place, audio, audio_states)
+        sounds = cached(hear)
+        valid = torch.tensor([audio.valid_states(float(duration)) for duration in store.duration])
+    heard = store.has_audio.copy() if audio_states is None else np.isin(store.ids, list(audio_states))
+    said = None if captions is None else CaptionStates.of(captions, store, clip, place)
+    weights = f"{clip.fingerprint} {hear.weights if audio else 'no sound'}"
+    weights += f" {said.weights}" if said else ""
+    return Features(
+        frames=pictures,
+        frame_mask=torch.from_numpy(store.mask.copy()),
+        keys=stable_keys(store.ids),
+        has_audio=torch.from_numpy(heard),
+        audio=sounds if audio else None,
+        audio_valid=valid if audio else None,
+        fingerprint=sha256(f"{VERSION} {store.fingerprint} {weights}".encode()).hexdigest(),
+        patches=cached(Patches(store, place, clip)) if patches else None,
+        captions=cached(said) if said else None,
+        caption_mask=said.mask if said else None,
+    )
+
+
+def sounds_of(
+    store: Store, device: str, audio: AudioEncoder, files: Mapping[str, Path] | None
+) -> Sounds | ReleasedSounds:
+    """What gives the states of a store's sounds: the encoder, or files by the clip's name."""
+    if files is None:
+        return Sounds(store, device, audio)
+    return ReleasedSounds(store, device, audio.name, (audio.positions, audio.width), files)
+
+
+def _cached(encode: FeatureEncoder, folder: Path, workers: int, progress: Progress) -> NDArray[Any]:
+    """The memory-mapped features `(V, ...)`, encoded where the cache does not hold them."""
+    key = sha256(f"{VERSION} {encode.store.fingerprint} {encode.weights}".encode()).hexdigest()[:24]
+    file = folder / f"{encode.what}-{key}.npy"
+    shape = (len(encode.store), *encode.shape)
+    with FileLock(folder / f"{encode.what}-{key}.lock"):  # another command may want the same features
+        if not file.exists():
+            _encode_all(encode, shape, file, 1 if "cuda" in encode.device else workers, progress)
+    try:
+        features: NDArray[Any] = np.load(file, mmap_mode="c")
+    except (OSError, ValueError) as error:
+        raise BenchError(f"{file} is damaged; delete it and run again, it will be written anew") from error
+    if (features.shape, features.dtype) != (shape, np.dtype(encode.dtype)):
+        raise BenchError(
+            f"{file} is damaged: it holds {features.dtype} {features.shape}; delete it and run again"
+        )
+    return features
+
+
+def _encode_all(
+    encode: FeatureEncoder, shape: tuple[int, ...], file: Path, workers: int, progress: Progress
+) -> None:
+    """Encodes the missing shards into one file, which takes its name when all are there."""
+    growing, done = file.with_suffix(".growing"), file.with_suffix(".done")
+    store, size = encode.store, math.prod(shape) * np.dtype(encode.dtype).itemsize
+    if not growing.exists():
+        shutil.rmtree(done, ignore_errors=True)
+        with written_whole(growing) as temporary:
+            np.lib.format.open_memmap(temporary, "w+", encode.dtype, shape)
+    done.mkdir(exist_ok=True)
+    missing = [shard for shard in store.shards if not (done / str(shard)).exists()]
+    clips = sum(len(store.rows(shard)) for shard in missing)
+    needed = size * clips / len(store)
+    progress.say(f"encoding {encode.what} of {clips:,} clips once: {bytes_in_words(needed)} in {file.parent}")
+    require_space(file.parent, needed)
+    with progress.task(f"encoding {encode.what}", clips) as advance:
+        for shard, _ in in_workers(partial(_write_part, encode, growing, done), missing, workers):
+            advance(len(store.rows(shard)), "")
+    os.replace(growing, file)
+    shutil.rmtree(done)
+
+
+def _write_part(encode: FeatureEncoder, growing: Path, done: Path, shard: int) -> None:
+    """Writes a shard's features to their place; not through the map, where a full disk would kill."""
+    features = encode(shard)
+    first = np.load(growing, mmap_mode="r").offset + encode.store.rows(shard).start * features[0].nbytes
+    with growing.open("r+b") as file:
+        file.seek(first)
+        file.write(features.data)
+        file.flush()
+        os.fsync(file.fileno())
+    (done / str(shard)).touch()

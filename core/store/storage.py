@@ -1,0 +1,229 @@
+"""The memory-mapped store of decoded clips: training and scoring read no media file.
+
+A store is a folder: pixels (uint8 RGB) and waveforms (int16, 16 kHz) of some clips each in one
+flat file per shard, `clips.parquet` with a row per clip, and `manifest.json`, which is written
+last. `core.store.store` makes it; nothing here writes.
+"""
+
+import json
+import zlib
+from dataclasses import dataclass, field
+from functools import cached_property
+from hashlib import sha256
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from core.errors import BenchError
+from core.media.media import Sampling
+
+SCHEMA = 1
+"""Version of the files; another one is refused."""
+SHARD_CLIPS = 64
+"""Clips per shard of a new store: the unit of work, and of what a kill can cost."""
+SAMPLE_SCALE = 32_767
+"""The int16 value of a sample of 1.0."""
+
+MANIFEST = "manifest.json"
+TABLE = "clips.parquet"
+MEND = "delete the folder and run the command again"
+
+
+class StoreSettings(BaseModel):
+    """What a store holds of each clip."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    frames: int = Field(default=12, ge=1, le=256)
+    """Frames per clip."""
+    sampling: Sampling = "segment-centres"
+    """Which frames (see `core.media.sampling`)."""
+    size: int = Field(default=224, ge=8, le=2048)
+    """Short side of the frames in pixels."""
+
+
+class Manifest(BaseModel):
+    """What `manifest.json` holds."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    version: int = SCHEMA
+    """Version of the files."""
+    settings: StoreSettings
+    """What was decoded."""
+    dataset: str
+    """Fingerprint of the data set."""
+    clips: str
+    """Digest of the clips' names and windows, in their order."""
+    shard: int = SHARD_CLIPS
+    """Clips per shard."""
+    files: dict[str, tuple[int, int]]
+    """Size in bytes and CRC-32 of every other file of the store."""
+
+    @property
+    def fingerprint(self) -> str:
+        """64 hexadecimal digits that change with the settings, the clips, and what they decoded to."""
+        return sha256(self.model_dump_json().encode()).hexdigest()
+
+
+def shard_files(number: int) -> tuple[str, str]:
+    """Names of a shard's pixel file and sound file."""
+    return f"pixels-{number:05d}.npy", f"sound-{number:05d}.npy"
+
+
+def checksum(path: Path) -> int:
+    """CRC-32 of a file."""
+    value = 0
+    with path.open("rb") as file:
+        while block := file.read(1 << 20):
+            value = zlib.crc32(block, value)
+    return value
+
+
+@dataclass(frozen=True)
+class Store:
+    """An opened store. Rows are in the order of the videos that it was made of."""
+
+    folder: Path
+    """Where it lies."""
+    manifest: Manifest
+    """What was decoded, and the files' sizes and checksums."""
+    ids: tuple[str, ...]
+    """Name of each clip, `(V,)`."""
+    has_audio: NDArray[np.bool_]
+    """`(V,)` False where the clip has no sound that could be decoded."""
+    duration: NDArray[np.float32]
+    """`(V,)` seconds."""
+    mask: NDArray[np.bool_]
+    """`(V, F)` False for the empty slots of a short clip."""
+    times: NDArray[np.float32]
+    """`(V, F)` seconds from the start of the clip."""
+    status: tuple[str, ...]
+    """`(V,)` what became of the sound: `audible`, `silent`, `no-track` or `undecodable`."""
+    reason: tuple[str, ...]
+    """`(V,)` why the sound, or the whole clip, is missing or incomplete; empty where all is well."""
+    _columns: dict[str, NDArray[np.int64]]
+    _shards: dict[str, NDArray[Any]] = field(default_factory=dict, compare=False)
+
+    @classmethod
+    def open(cls, folder: Path) -> Self:
+        """Opens a finished store without reading its pixels and sounds.
+
+        Raises `BenchError` where it is missing, unfinished, truncated or not readable.
+        """
+        manifest = _read_manifest(folder)
+        for name, (size, _) in manifest.files.items():
+            found = (folder / name).stat().st_size if (folder / name).is_file() else None
+            if found != size:
+                what = "is missing" if found is None else f"has {found} bytes, not {size}"
+                raise BenchError(f"{folder / name} {what}; {MEND}")
+        if checksum(folder / TABLE) != manifest.files[TABLE][1]:
+            raise BenchError(f"{folder / TABLE} is damaged; {MEND}")
+        table = pq.read_table(folder / TABLE)
+        frames = manifest.settings.frames
+        return cls(
+            folder,
+            manifest,
+            tuple(table["id"].to_pylist()),
+            _numbers(table, "samples") > 0,
+            _numbers(table, "duration"),
+            _numbers(table, "mask").reshape(-1, frames),
+            _numbers(table, "times").reshape(-1, frames),
+            tuple(table["status"].to_pylist()),
+            tuple(table["reason"].to_pylist()),
+            {name: _numbers(table, name) for name in ("height", "width", "pixels_at", "sound_at", "samples")},
+        )
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_shards": {}}  # another process maps the files itself
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """See `Manifest.fingerprint`."""
+        return self.manifest.fingerprint
+
+    @property
+    def settings(self) -> StoreSettings:
+        """What was decoded."""
+        return self.manifest.settings
+
+    @property
+    def undecodable(self) -> NDArray[np.bool_]:
+        """`(V,)` True for clips without a picture that decodes, which have no real frame; see `reason`."""
+        return np.asarray(~self.mask.any(axis=1))
+
+    @property
+    def shards(self) -> range:
+        """Numbers of the shards."""
+        return range(-(-len(self) // self.manifest.shard))
+
+    def rows(self, shard: int) -> range:
+        """Rows of the clips in a shard."""
+        return range(shard * self.manifest.shard, min((shard + 1) * self.manifest.shard, len(self)))
+
+    def require(self, settings: StoreSettings, dataset: str, clips: str) -> None:
+        """Raises `BenchError` unless the store was made with these settings, of this data set and clips."""
+        made = self.settings.model_dump()
+        for name, wanted in settings.model_dump().items():
+            if made[name] != wanted:
+                raise BenchError(f"{self.folder} was made with {name}={made[name]}, not {wanted}; {MEND}")
+        if (self.manifest.dataset, self.manifest.clips) != (dataset, clips):
+            raise BenchError(f"{self.folder} was made of another version of the data set; {MEND}")
+
+    def frames(self, row: int) -> NDArray[np.uint8]:
+        """Pixels of a clip, `(F, h, w, 3)`, mapped from disk and not copied."""
+        shape = (self.settings.frames, int(self._columns["height"][row]), int(self._columns["width"][row]), 3)
+        first = self._columns["pixels_at"][row]
+        return self._shard(row, 0)[first : first + np.prod(shape)].reshape(shape)
+
+    def sound(self, row: int) -> NDArray[np.int16]:
+        """Waveform of a clip, `(n,)` at 16 kHz, mapped and not copied; empty where there is no sound."""
+        first = self._columns["sound_at"][row]
+        return self._shard(row, 1)[first : first + self._columns["samples"][row]]
+
+    def waveform(self, row: int) -> NDArray[np.float32]:
+        """A copy of the sound of a clip as floats in [-1, 1], `(n,)`."""
+        return self.sound(row).astype(np.float32) / np.float32(SAMPLE_SCALE)
+
+    def verify(self, shard: int) -> None:
+        """Raises `BenchError` unless a shard's files have the contents that were written."""
+        for name in shard_files(shard):
+            if checksum(self.folder / name) != self.manifest.files[name][1]:
+                raise BenchError(f"{self.folder / name} is damaged; {MEND}")
+
+    def _shard(self, row: int, kind: int) -> NDArray[Any]:
+        name = shard_files(row // self.manifest.shard)[kind]
+        if name not in self._shards:
+            # Copy-on-write: torch warns about memory that is not writable, and nothing is ever written.
+            self._shards[name] = np.load(self.folder / name, mmap_mode="c")
+        return self._shards[name]
+
+
+def _read_manifest(folder: Path) -> Manifest:
+    file = folder / MANIFEST
+    try:
+        content = json.loads(file.read_text())
+        if content.get("version") != SCHEMA:
+            raise BenchError(f"{file} has version {content.get('version')}, not {SCHEMA}; {MEND}")
+        return Manifest.model_validate(content)
+    except FileNotFoundError as error:
+        raise BenchError(f"{folder} is no finished store; run `bench data prepare NAME`") from error
+    except (OSError, ValueError, ValidationError, AttributeError) as error:
+        raise BenchError(f"{file} cannot be read; {MEND}") from error
+
+
+def _numbers(table: pa.Table, column: str) -> NDArray[Any]:
+    """A numeric column as an array; lists are laid end to end."""
+    values = table[column].combine_chunks()
+    if pa.types.is_list(values.type):
+        values = values.flatten()
+    array: NDArray[Any] = values.to_numpy(zero_copy_only=False)
+    return array

@@ -1,0 +1,136 @@
+"""The batches of training: in the order of a seed, read from the store ahead of the step that takes them."""
+
+import os
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import islice
+from typing import Literal, TypeVar
+
+import torch
+from torch import Tensor
+
+from core.batch import Videos, first_captions
+from core.retriever import Retriever, SplitData
+from core.spec import Seeds, TrainingSpec
+from core.training.crops import centre_crop, clip_random, random_resized_crop
+from core.training.world import ALONE, World
+
+AHEAD = 2
+"""Batches that are read while the device works; more only cost memory."""
+READERS = 8
+"""Most threads that read and crop the clips of a batch beside a GPU."""
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+
+def data_order(pairing: Tensor, captions: Literal["every", "one"], seed: int, epoch: int) -> Tensor:
+    """The captions that an epoch visits, in order; a function of the data seed and nothing else.
+
+    `pairing` `(N,)` int64 is the video of each caption. `one` keeps the first caption of each video in a
+    random order of all of them: a uniform choice.
+    """
+    order = torch.randperm(len(pairing), generator=torch.Generator().manual_seed(seed * 1_000_003 + epoch))
+    return order[first_captions(pairing[order])] if captions == "one" else order
+
+
+def batches_of(order: Tensor, batch_size: int, drop_last: bool, least: int = 2) -> list[Tensor]:
+    """Consecutive batches; a last one of fewer than `least` pairs is left out: one pair has no negatives."""
+    return [b for b in order.split(batch_size) if len(b) == batch_size or (not drop_last and len(b) >= least)]
+
+
+def read_ahead(read: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
+    """`read(item)` of every item in order, `AHEAD` of them ahead in a thread; errors are raised here."""
+    remaining = iter(items)
+    with ThreadPoolExecutor(1, "read-ahead") as thread:
+        waiting: list[Future[Result]] = [thread.submit(read, item) for item in islice(remaining, AHEAD)]
+        try:
+            while waiting:
+                result = waiting.pop(0).result()
+                waiting += [thread.submit(read, item) for item in islice(remaining, 1)]
+                yield result
+        finally:
+            for future in waiting:
+                future.cancel()
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Matched pairs of one step; all processes hold the whole batch but for the pixels."""
+
+    tokens: Tensor
+    """`(B, context)` int64."""
+    text_keys: Tensor
+    """`(B,)` int64."""
+    videos: Videos
+    """`(B, ...)` cached features."""
+    pixels: Tensor | None
+    """`(b, F, size, size, 3)` uint8 of this process's part; None where the image tower does not train."""
+    part: slice
+    """The rows of the batch that this process encodes."""
+
+    def map(self, function: Callable[[Tensor], Tensor]) -> "Batch":
+        """The batch of the function's values for every tensor."""
+        pixels = None if self.pixels is None else function(self.pixels)
+        return Batch(
+            function(self.tokens), function(self.text_keys), self.videos.map(function), pixels, self.part
+        )
+
+    def to(self, device: torch.device) -> "Batch":
+        """The batch on a device; from pinned memory the copy runs beside the device's work."""
+        return self.map(lambda tensor: tensor.to(device, non_blocking=True))
+
+
+class Loader:
+    """Reads the training batches of a split, the same ones in the same order whatever the machine."""
+
+    def __init__(
+        self, retriever: Retriever, data: SplitData, spec: TrainingSpec, seeds: Seeds, world: World = ALONE
+    ) -> None:
+        self.retriever = retriever
+        self.data = data
+        self.spec = spec
+        self.seeds = seeds
+        self.world = world
+        self.pinned = retriever.device.type == "cuda"
+        self.readers = ThreadPoolExecutor(reader_threads(retriever.device), "reader")
+
+    def batches(self, epoch: int) -> list[Tensor]:
+        """The batches of an epoch, each the positions `(B,)` of its captions."""
+        order = data_order(self.data.pairing, self.spec.captions, self.seeds.data, epoch)
+        return batches_of(order, self.spec.batch_size, self.spec.drop_last, max(2, self.world.size))
+
+    def epoch(self, epoch: int) -> Iterator[Batch]:
+        """The batches of an epoch, on the CPU."""
+        return read_ahead(lambda positions: self.read(positions, epoch), self.batches(epoch))
+
+    def read(self, positions: Tensor, epoch: int) -> Batch:
+        """The pairs of some captions `(B,)`."""
+        rows = self.data.rows[self.data.pairing[positions]]
+        part = self.world.part(len(positions))
+        pixels = self.pixels(rows[part], epoch) if self.retriever.mode == "finetune" else None
+        videos = self.retriever.features.videos(rows)
+        batch = Batch(self.data.tokens[positions], self.data.text_keys[positions], videos, pixels, part)
+        return batch.map(Tensor.pin_memory) if self.pinned else batch
+
+    def pixels(self, rows: Tensor, epoch: int) -> Tensor:
+        """Training frames `(b, F, size, size, 3)` uint8 of some clips by store row."""
+        size = self.retriever.backbone.image_size
+
+        def square(row: int) -> Tensor:
+            frames = torch.from_numpy(self.retriever.store.frames(row))
+            if self.spec.crop == "centre":
+                return centre_crop(frames, size)
+            random = clip_random(self.seeds.data, epoch, int(self.retriever.features.keys[row]))
+            return random_resized_crop(frames, size, random)
+
+        return torch.stack(list(self.readers.map(square, rows.tolist())))
+
+
+def reader_threads(device: torch.device) -> int:
+    """Threads that read clips: this process's share of the cores beside a GPU, else one."""
+    if device.type != "cuda":
+        return 1
+    cores = (os.cpu_count() or 1) // int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
+    return max(1, min(READERS, cores))

@@ -1,0 +1,131 @@
+"""Cells on a Ray cluster of two nodes, on this machine: the same results in the same folders."""
+
+import io
+import os
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from rich.console import Console
+
+from core.errors import BenchError
+from core.progress import Silent
+from core.running.cells import Materials, digest, run_cell
+from core.running.cluster import check_nodes, connected, run_on_cluster, unseen
+from core.running.outcomes import Cell
+from core.running.runs import RunDirectory, open_run
+from core.spec import resolve
+
+cluster_utils = pytest.importorskip("ray.cluster_utils", reason="the extra `ray` is not installed")
+
+
+@pytest.fixture(scope="module")
+def address() -> Iterator[str]:
+    """The address of a cluster of two nodes with a core each."""
+    cluster = cluster_utils.Cluster(
+        initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False}
+    )
+    cluster.add_node(num_cpus=1)
+    yield cluster.address
+    cluster.shutdown()
+
+
+class Interrupting(Console):
+    """A console on which Ctrl-C is pressed after two outcomes, when the third cell has come far enough."""
+
+    def __init__(self, checkpoint: Path) -> None:
+        super().__init__(file=io.StringIO(), width=400)
+        self.checkpoint = checkpoint
+        self.lines: list[str] = []
+
+    def print(self, *words: Any, **options: Any) -> None:
+        self.lines.append(str(words[0]))
+        if len(self.lines) < 2:
+            return
+        deadline = time.monotonic() + 120
+        while not self.checkpoint.exists():
+            assert time.monotonic() < deadline, "the third cell does not begin"
+            time.sleep(0.05)
+        raise KeyboardInterrupt
+
+
+@pytest.fixture(scope="module")
+def three(
+    address: str, materials: Materials, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[list[RunDirectory], list[str]]:
+    """A cell that is well, one that is refused, and one that is interrupted; and what was printed."""
+    root = tmp_path_factory.mktemp("runs")
+    cells = []
+    for overrides in ({"training.epochs": 1}, {"evaluation.splits": ["nowhere"]}, {"training.epochs": 5000}):
+        spec = resolve("clip4clip", "avworld-tiny", overrides)
+        cells.append(Cell(spec, open_run(root, spec, digest(spec, materials))))
+    console = Interrupting(cells[2].directory.path / "resume.pt")
+    with pytest.raises(KeyboardInterrupt):
+        run_on_cluster(cells, None, address, console)
+    return [cell.directory for cell in cells], console.lines
+
+
+def test_a_cell_gives_the_same_results_as_without_a_cluster(
+    three: tuple[list[RunDirectory], list[str]], tmp_path: Path
+) -> None:
+    well, expected = three[0][0], RunDirectory(tmp_path)
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    run_cell(well.read_spec(), expected, Silent())
+    torch.set_num_threads(threads)
+    assert well.is_done()
+    assert well.read_json("metrics.json") == expected.read_json("metrics.json")
+
+
+def test_a_refused_cell_fails_with_its_line_and_an_interrupted_one_can_continue(
+    three: tuple[list[RunDirectory], list[str]],
+) -> None:
+    _, refused, interrupted = three[0]
+    assert refused.status()["state"] == "failed"
+    assert "no split 'nowhere'" in refused.status()["message"]
+    assert interrupted.status()["state"] == "interrupted"
+    assert (interrupted.path / "resume.pt").exists()
+
+
+def test_both_nodes_work(three: tuple[list[RunDirectory], list[str]]) -> None:
+    assert len({line.split("  on ")[1].split("  ")[0] for line in three[1]}) == 2
+
+
+def test_a_node_that_does_not_see_the_run_folder_is_named(address: str, tmp_path: Path) -> None:
+    """Through this process's descriptor the folder is to be had here, and in no other process."""
+    folder = os.open(tmp_path, os.O_RDONLY)
+    with connected(address, 1) as ray:
+        assert len(check_nodes(ray, [tmp_path])) == 2
+        with pytest.raises(
+            BenchError, match=rf"node .* cannot see /proc/self/fd/{folder}; .* \(--runs"
+        ) as error:
+            check_nodes(ray, [tmp_path, Path(f"/proc/self/fd/{folder}")])
+    os.close(folder)
+    assert "\n" not in str(error.value)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_files_that_are_not_there_are_unseen(tmp_path: Path) -> None:
+    (tmp_path / "here").touch()
+    assert unseen([tmp_path / "here", tmp_path / "there"]) == [tmp_path / "there"]
+
+
+def test_an_address_where_no_cluster_answers_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(**_: object) -> None:
+        raise ConnectionError("nobody is there\nat all")
+
+    monkeypatch.setattr("ray.init", refuse)
+    words = r"no Ray cluster answers at '10.0.0.9:6379' \(nobody is there\)"
+    with pytest.raises(BenchError, match=words) as error, connected("10.0.0.9:6379", 1):
+        pass
+    assert "\n" not in str(error.value)
+
+
+def test_without_ray_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "ray", None)
+    with pytest.raises(BenchError, match="--cluster needs Ray; install it with"), connected("local", 1):
+        pass

@@ -1,0 +1,82 @@
+"""How a cell ended, told by its folder: whatever became of its process."""
+
+from pathlib import Path
+
+import pytest
+
+from core.errors import BenchError
+from core.progress import Silent
+from core.running.outcomes import Cell, describe, outcome_of, run_and_mark
+from core.running.runs import open_run
+from core.spec import resolve
+
+
+@pytest.fixture
+def cell(tmp_path: Path) -> Cell:
+    spec = resolve("clip4clip", "avworld-tiny", {})
+    return Cell(spec, open_run(tmp_path, spec, "01234567"))
+
+
+def ending_in(monkeypatch: pytest.MonkeyPatch, cell: Cell, error: BaseException) -> str:
+    """Runs the cell into an error; returns why it could not be entered."""
+
+    def run(*_: object) -> None:
+        cell.directory.set_status("running")
+        raise error
+
+    monkeypatch.setattr("core.running.outcomes.run_cell", run)
+    return run_and_mark(cell, Silent())
+
+
+def test_what_a_user_can_mend_is_marked_so(cell: Cell, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert ending_in(monkeypatch, cell, BenchError("mend this")) == ""
+    outcome = outcome_of(cell, "", "")
+    assert (outcome.state, outcome.message, outcome.mendable) == ("failed", "mend this", True)
+
+
+def test_a_defect_is_logged_whole_and_its_log_is_named(cell: Cell, monkeypatch: pytest.MonkeyPatch) -> None:
+    ending_in(monkeypatch, cell, ZeroDivisionError("by zero"))
+    outcome = outcome_of(cell, "", "")
+    assert (outcome.state, outcome.message, outcome.mendable) == (
+        "failed",
+        "ZeroDivisionError: by zero",
+        False,
+    )
+    log = cell.directory.path / "error.txt"
+    assert "Traceback" in log.read_text()
+    assert f"(log: {log})" in describe(outcome)
+
+
+def test_the_log_of_an_earlier_defect_does_not_outlive_it(
+    cell: Cell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ending_in(monkeypatch, cell, ZeroDivisionError())
+    ending_in(monkeypatch, cell, BenchError("mend this"))
+    assert "log:" not in describe(outcome_of(cell, "", ""))
+
+
+def test_of_a_killed_cell_the_training_log_is_named(cell: Cell) -> None:
+    cell.directory.set_status("running")
+    log = cell.directory.path / "log.jsonl"
+    log.write_text("{}\n")
+    outcome = outcome_of(cell, "", "its process ended with code -9")
+    assert cell.directory.status()["state"] == outcome.state == "failed"
+    assert describe(outcome).endswith(f"its process ended with code -9  (log: {log})")
+
+
+def test_an_interrupted_cell_can_continue(cell: Cell, monkeypatch: pytest.MonkeyPatch) -> None:
+    ending_in(monkeypatch, cell, KeyboardInterrupt())
+    assert outcome_of(cell, "", "").state == "interrupted"
+
+
+def test_a_cell_in_use_is_not_entered(cell: Cell) -> None:
+    with cell.directory.locked():
+        refused = run_and_mark(cell, Silent())
+    outcome = outcome_of(cell, refused, "", where="a node")
+    assert "being run by another process" in outcome.message
+    assert (outcome.state, outcome.mendable, outcome.where) == ("failed", True, "a node")
+    assert cell.directory.status() == {}
+
+
+def test_a_message_with_brackets_is_printed_as_it_is(cell: Cell) -> None:
+    assert r"\[red]" in describe(outcome_of(cell, "not [red] but blue", ""))

@@ -1,0 +1,95 @@
+"""From cells to outcomes: what cells share is prepared once, and what cannot be prepared stops no other."""
+
+import io
+from pathlib import Path
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from core.errors import BenchError
+from core.running.cells import Materials
+from core.running.outcomes import Cell, Outcome
+from core.running.pipeline import execute
+from core.spec import RunSpec, resolve
+
+
+def cells(**overrides: Any) -> list[RunSpec]:
+    """GAID with two seeds and a cell of CLIP4Clip, on the small world."""
+    keys = {key.replace("__", "."): value for key, value in overrides.items()}
+    gaid = [resolve("gaid", "avworld-tiny", {"seeds.data": seed, **keys}) for seed in (0, 1)]
+    return [gaid[0], resolve("clip4clip", "avworld-tiny", {}), gaid[1]]
+
+
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The cells that were given to processes, which pretend that all is well."""
+    given: list[str] = []
+
+    def pretend(waiting: list[Cell], *_: object) -> list[Outcome]:
+        given.extend(cell.directory.path.name for cell in waiting)
+        return [Outcome(cell, "done") for cell in reversed(waiting)]
+
+    monkeypatch.setattr("core.running.pipeline.run_cells", pretend)
+    return given
+
+
+def quiet() -> Console:
+    return Console(file=io.StringIO(), width=400)
+
+
+def test_outcomes_stand_in_the_order_of_the_cells(
+    run: list[str], materials: Materials, tmp_path: Path
+) -> None:
+    outcomes = execute(cells(), tmp_path, 1, None, quiet())
+    assert [outcome.cell.spec for outcome in outcomes] == cells()
+    assert len(set(run)) == 3
+
+
+def test_cells_that_differ_in_seeds_only_are_prepared_once(
+    run: list[str], materials: Materials, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    asked = []
+
+    def prepare(spec: RunSpec, *_: object) -> Materials:
+        asked.append(spec.method)
+        return materials
+
+    monkeypatch.setattr("core.running.pipeline.prepare_materials", prepare)
+    execute(cells(), tmp_path, 1, None, quiet())
+    assert asked == ["gaid", "clip4clip"]
+
+
+def test_a_cell_whose_data_cannot_be_prepared_stops_no_other(
+    run: list[str], materials: Materials, tmp_path: Path
+) -> None:
+    console = quiet()
+    outcomes = execute(cells(audio_encoder="of-magic"), tmp_path, 1, None, console)
+    assert [(outcome.state, outcome.mendable) for outcome in outcomes] == [
+        ("failed", True),
+        ("done", False),
+        ("failed", True),
+    ]
+    assert "unknown audio encoder 'of-magic'" in outcomes[0].message
+    assert console.file.getvalue().count("failed gaid-avworld-tiny  unknown audio encoder") == 2
+    assert [path.name for path in tmp_path.iterdir()] == run
+
+
+def test_where_no_cell_can_be_prepared_the_first_reason_is_raised(run: list[str], tmp_path: Path) -> None:
+    with pytest.raises(BenchError, match="unknown audio encoder 'of-magic'"):
+        execute(cells(audio_encoder="of-magic")[::2], tmp_path, 1, None, quiet())
+    assert not list(tmp_path.iterdir())
+
+
+def test_with_a_cluster_the_cells_go_there(
+    run: list[str], materials: Materials, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    sent: list[tuple[int, int | None, str]] = []
+
+    def send(waiting: list[Cell], workers: int | None, address: str, console: Console) -> list[Outcome]:
+        sent.append((len(waiting), workers, address))
+        return [Outcome(cell, "done") for cell in waiting]
+
+    monkeypatch.setattr("core.running.pipeline.run_on_cluster", send)
+    execute(cells(), tmp_path, 2, "10.0.0.9:6379", quiet())
+    assert (sent, run) == ([(3, 2, "10.0.0.9:6379")], [])

@@ -1,0 +1,102 @@
+"""What a dry run foretells: the nearest cell that was timed, scaled to the epochs, or nothing."""
+
+import io
+from pathlib import Path
+
+import pytest
+from made_runs import make_run, result
+from rich.console import Console
+
+from core.datasets import dataset_fingerprint
+from core.running.plan import Timing, duration, estimate, read_past, settings, show
+from core.spec import RunSpec, resolve
+
+WORLD = "avworld-tiny"
+
+
+def gaid(**overrides: object) -> RunSpec:
+    return resolve("gaid", WORLD, {key.replace("__", "."): value for key, value in overrides.items()})
+
+
+def printed(specs: list[RunSpec], root: Path, workers: int | None = None) -> str:
+    text = io.StringIO()
+    show(specs, root, workers, Console(file=text, width=300))
+    return text.getvalue()
+
+
+def test_nothing_is_known_without_a_cell_of_the_same_method_data_and_mode() -> None:
+    timings = [
+        Timing(resolve("tmass", WORLD, {}), 10, 1),
+        Timing(resolve("gaid", "avworld", {}), 10, 1),
+        Timing(gaid(training__mode="frozen"), 10, 1),
+    ]
+    assert estimate(gaid(), []) is None
+    assert estimate(gaid(), timings) is None
+
+
+def test_training_time_grows_with_the_epochs_and_the_rest_does_not() -> None:
+    assert estimate(gaid(training__epochs=12), [Timing(gaid(training__epochs=4), 20, 5)]) == 20 * 3 + 5
+
+
+def test_the_cell_with_the_fewest_other_settings_counts_and_equals_are_averaged() -> None:
+    timings = [
+        Timing(gaid(config__fusion="token", config__pooling="mean"), 100, 0),
+        Timing(gaid(config__fusion="sample", seeds__data=1), 10, 0),
+        Timing(gaid(config__fusion="sample", seeds__data=2), 20, 0),
+    ]
+    assert estimate(gaid(), timings) == 15
+    assert estimate(gaid(config__fusion="token", config__pooling="mean", seeds__data=3), timings) == 100
+
+
+def test_a_cell_that_was_continued_counts_all_its_training(tmp_path: Path) -> None:
+    make_run(
+        tmp_path,
+        {},
+        [result(40.0)],
+        train_seconds=90.0,
+        index_seconds=3.0,
+        query_seconds=1.0,
+        wall_seconds=30.0,
+    )
+    make_run(
+        tmp_path,
+        {"seeds.data": 1},
+        [result(40.0)],
+        train_seconds=90.0,
+        index_seconds=3.0,
+        query_seconds=1.0,
+        wall_seconds=99,
+    )
+    assert sorted((t.training, t.other) for t in read_past(tmp_path).timings) == [(90, 4), (90, 9)]
+
+
+def test_every_cell_stands_in_the_table_and_the_total_shares_the_workers(tmp_path: Path) -> None:
+    fingerprint = {"dataset": dataset_fingerprint(WORLD, {})}
+    make_run(tmp_path, {}, [result(40.0)], train_seconds=50.0, wall_seconds=60.0, fingerprints=fingerprint)
+    cells = [gaid(), *(gaid(config__alpha=alpha) for alpha in (0.1, 0.2, 0.3, 0.4))]
+    text = printed([*cells, resolve("xpool", WORLD, {})], tmp_path, workers=2)
+    assert (text.count(" done "), text.count(" to do "), text.count(" 60 s ")) == (1, 5, 4)
+    assert all(f"alpha=0.{n}" in text for n in (1, 2, 3, 4))
+    assert "6 cells, 1 of them finished; 5 left with 2 at a time: about 2.0 min, and 1 of unknown" in text
+
+
+def test_a_total_is_not_shorter_than_its_longest_cell(tmp_path: Path) -> None:
+    make_run(tmp_path, {}, [result(40.0)], train_seconds=50.0, wall_seconds=60.0)
+    assert "1 left with 8 at a time: about 60 s" in printed([gaid(seeds__data=1)], tmp_path, workers=8)
+
+
+def test_nothing_is_foretold_of_finished_cells(tmp_path: Path) -> None:
+    make_run(tmp_path, {}, [result(40.0)], fingerprints={"dataset": dataset_fingerprint(WORLD, {})})
+    assert printed([gaid()], tmp_path).rstrip().endswith("1 cells, 1 of them finished")
+
+
+def test_settings_are_what_differs_from_the_defaults_and_has_no_column() -> None:
+    assert settings(gaid(frames=24, config__fusion="sample", seeds__noise=3)) == ""
+    assert settings(gaid(config__alpha=0.25, training__epochs=99)) == "alpha=0.25 training.epochs=99"
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"), [(0.4, "0 s"), (99, "99 s"), (150, "2.5 min"), (5400, "1.5 h"), (86400, "24.0 h")]
+)
+def test_durations_read_well(seconds: float, words: str) -> None:
+    assert duration(seconds) == words

@@ -1,0 +1,69 @@
+"""Run folders: whole files or none, states that a kill cannot falsify, one process at a time."""
+
+from pathlib import Path
+
+import pytest
+
+from core.errors import BenchError
+from core.paths import cache_root, require_space, written_whole
+from core.running.runs import RunDirectory, find_runs, open_run, write_json
+from core.spec import resolve
+
+
+@pytest.fixture
+def directory(tmp_path: Path) -> RunDirectory:
+    return open_run(tmp_path, resolve("gaid", "avworld", {}), "0123abcd")
+
+
+def test_a_run_is_named_after_method_data_and_hash(directory: RunDirectory) -> None:
+    assert directory.path.name == "gaid-avworld-0123abcd"
+    assert directory.read_json("spec.json")["method"] == "gaid"
+
+
+def test_a_folder_becomes_a_run_with_its_first_status(directory: RunDirectory, tmp_path: Path) -> None:
+    assert find_runs(tmp_path) == []
+    directory.set_status("running")
+    assert not directory.is_done()
+    directory.set_status("done")
+    assert directory.is_done()
+    assert find_runs(tmp_path) == [directory]
+
+
+def test_a_write_that_fails_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> None:
+    file = tmp_path / "metrics.json"
+    write_json(file, {"old": 1})
+    with pytest.raises(RuntimeError, match="killed"), written_whole(file) as temporary:
+        temporary.write_text('{"half"')
+        raise RuntimeError("killed")
+    assert [path.name for path in tmp_path.iterdir()] == ["metrics.json"]
+    assert file.read_text().strip().startswith('{\n "old"')
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", "\x00"])
+def test_a_damaged_file_is_named(directory: RunDirectory, content: str) -> None:
+    (directory.path / "status.json").write_text(content)
+    with pytest.raises(BenchError, match="status.json"):
+        directory.status()
+
+
+def test_two_processes_do_not_run_one_cell(directory: RunDirectory) -> None:
+    with directory.locked(), pytest.raises(BenchError, match="another process"), directory.locked():
+        pass
+
+
+def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(BenchError, match="--runs"):
+        open_run(tmp_path / "file", resolve("gaid", "avworld", {}), "0")
+
+
+def test_a_cache_that_cannot_be_written_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("BENCH_CACHE", str(tmp_path / "file" / "cache"))
+    with pytest.raises(BenchError, match="BENCH_CACHE"):
+        cache_root()
+
+
+def test_a_full_disk_is_told_before_work_begins(tmp_path: Path) -> None:
+    with pytest.raises(BenchError, match="GB free"):
+        require_space(tmp_path, 10**18)

@@ -1,0 +1,75 @@
+"""Tiles: their shapes, and what a device without room for one does."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import pytest
+import torch
+from torch import Tensor
+
+from core.batch import Rows
+from core.errors import BenchError
+from core.scoring.tiles import blocks, deep_shape, in_room, scored_in_room, wide_shape
+
+
+@dataclass(frozen=True)
+class Numbers(Rows):
+    values: Tensor
+
+
+def products_in(room: int, tried: list[int]) -> Callable[[Rows, Rows], Tensor]:
+    """Products of numbers on a device with room for so many of them at a time."""
+
+    def score(texts: Rows, videos: Rows) -> Tensor:
+        tried.append(len(texts) * len(videos))
+        if tried[-1] > room:
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
+        assert isinstance(texts, Numbers)
+        assert isinstance(videos, Numbers)
+        return texts.values[:, None] * videos.values
+
+    return score
+
+
+@pytest.mark.parametrize("room", [1, 2, 7, 30, 1000])
+def test_out_of_memory_makes_tiles_smaller_and_changes_no_score(room: int) -> None:
+    texts, videos, tried = Numbers(torch.arange(1.0, 8)), Numbers(torch.arange(1.0, 14)), list[int]()
+    scores = scored_in_room(products_in(room, tried), texts, videos)
+    assert torch.equal(scores, torch.outer(texts.values, videos.values))
+    assert (max(tried) > room) == (room < 7 * 13)
+
+
+def test_no_room_for_a_single_pair_is_one_clear_error() -> None:
+    texts, videos = Numbers(torch.ones(4)), Numbers(torch.ones(4))
+    with pytest.raises(BenchError, match="no memory for the score of one text and one video"):
+        scored_in_room(products_in(0, []), texts, videos)
+
+
+@pytest.mark.parametrize("shape", [wide_shape, deep_shape])
+@pytest.mark.parametrize("pairs", [1, 3, 10, 1000])
+def test_a_tile_holds_at_most_its_pairs(
+    shape: Callable[[int, int, int], tuple[int, int]], pairs: int
+) -> None:
+    rows, columns = shape(pairs, 7, 11)
+    assert 1 <= rows <= 7
+    assert 1 <= columns <= 11
+    assert rows * columns <= max(pairs, 1)
+
+
+@pytest.mark.parametrize("size", [1, 3, 10, 11])
+def test_blocks_cover_a_range_once(size: int) -> None:
+    assert [i for part in blocks(10, size) for i in range(10)[part]] == list(range(10))
+
+
+@pytest.mark.parametrize("room", [1, 3, 100])
+def test_videos_that_have_no_room_together_come_in_halves(room: int) -> None:
+    def compute(part: slice) -> list[int]:
+        if part.stop - part.start > room:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return list(range(100))[part]
+
+    pieces = list(in_room(compute, slice(10, 27)))
+    assert [i for _, piece in pieces for i in piece] == list(range(10, 27))
+    assert all(list(range(100))[part] == piece for part, piece in pieces)
+    with pytest.raises(BenchError, match="no memory for video 10 alone"):
+        list(in_room(lambda part: compute(slice(0, 1000)), slice(10, 27)))

@@ -1,0 +1,316 @@
+"""The store holds what the media files decode to, survives a kill, and never passes for another store."""
+
+import json
+import os
+import re
+import signal
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import core.running.workers
+import core.store.store
+from core.datasets.base import Video
+from core.errors import BenchError
+from core.media.media import Clip, decode_clip
+from core.progress import Silent
+from core.running.workers import CONTEXT, watched
+from core.store.shards import decode
+from core.store.storage import MANIFEST, TABLE, Store
+from core.store.store import StoreSettings, estimate, prepare_store
+from tests.core.media_files import grey_ramp, tone, write_media
+
+SETTINGS = StoreSettings(frames=4, size=32)
+
+
+@pytest.fixture
+def videos(tmp_path, monkeypatch) -> list[Video]:
+    """Five clips of different shapes, lengths and sounds, in shards of two."""
+    monkeypatch.setattr(core.store.store, "SHARD_CLIPS", 2)
+    folder = tmp_path / "media"
+    folder.mkdir()
+    loud = tone(440, 0.2, 0.6, 1.0, 16_000)
+    write_media(folder / "a.mkv", grey_ramp(10), sound=[loud])
+    write_media(folder / "b.mkv", grey_ramp(20, 48, 32), sound=[np.zeros(32_000, np.float32)])
+    write_media(folder / "c.mkv", grey_ramp(3, 32, 32))
+    write_media(folder / "d.mkv", grey_ramp(30, 64, 96), sound=[tone(300, 0, 3, 3.0, 8_000)], rate=8_000)
+    return [Video(name, folder / f"{name}.mkv") for name in "abcd"] + [
+        Video("d2", folder / "d.mkv", 1.0, 2.0)
+    ]
+
+
+def prepare(videos, folder: Path, settings=SETTINGS, fingerprint="f", workers=1) -> Store:
+    return prepare_store(videos, fingerprint, settings, folder, workers=workers, progress=Silent())
+
+
+def prepare_in_shards_of_two(videos, folder: Path) -> None:
+    core.store.store.SHARD_CLIPS = 2  # in a process of its own
+    core.running.workers.PRELOADED = (
+        "core.store.shards",
+    )  # its server begins anew, and must not import for long
+    prepare(videos, folder)
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {file.name: file.read_bytes() for file in folder.iterdir() if file.name != "lock"}
+
+
+def test_store_returns_what_decoding_returns(videos, tmp_path):
+    store = prepare(videos, tmp_path / "store")
+    assert store.ids == ("a", "b", "c", "d", "d2")
+    assert store.has_audio.tolist() == [True, True, False, True, True]
+    assert store.status == ("audible", "silent", "no-track", "audible", "audible")
+    for row, video in enumerate(videos):
+        clip = decode_clip(
+            video.path, sampling="segment-centres", frames=4, size=32, start=video.start, end=video.end
+        )
+        np.testing.assert_array_equal(store.frames(row), clip.frames.pixels)
+        np.testing.assert_array_equal(store.times[row], clip.frames.times)
+        np.testing.assert_array_equal(store.mask[row], clip.frames.mask)
+        np.testing.assert_allclose(store.waveform(row), clip.sound.samples, atol=0.5 / 32_767 + 1e-7)
+        assert store.duration[row] == pytest.approx(clip.frames.duration)
+
+
+def test_frames_and_sound_are_views_of_the_file(videos, tmp_path):
+    store = prepare(videos, tmp_path / "store")
+    assert isinstance(store.frames(1).base, np.ndarray)
+    assert store.frames(1).dtype == np.uint8
+    assert store.sound(0).dtype == np.int16
+    assert store.sound(2).size == 0
+
+
+def test_workers_write_the_same_store(videos, tmp_path):
+    one, two = (prepare(videos, tmp_path / str(n), workers=n) for n in (1, 2))
+    assert contents(one.folder) == contents(two.folder)
+
+
+def test_a_second_preparation_reads_no_media(videos, tmp_path):
+    first = prepare(videos, tmp_path / "store")
+    for video in videos:
+        video.path.unlink(missing_ok=True)
+    assert prepare(videos, tmp_path / "store").fingerprint == first.fingerprint
+
+
+def test_a_preparation_killed_at_any_moment_ends_as_one_that_was_not(tmp_path, monkeypatch):
+    monkeypatch.setattr(core.store.store, "SHARD_CLIPS", 2)
+    draw = np.random.default_rng(0)
+    clips = [
+        Video(str(i), write_media(tmp_path / f"{i}.mkv", draw.integers(0, 256, (6, 48, 64, 3), np.uint8)))
+        for i in range(10)
+    ]
+    whole = prepare(clips, tmp_path / "whole")
+    kills = 0
+    while not (tmp_path / "store" / MANIFEST).exists():
+        before = len(list((tmp_path / "store").glob("*.parquet")))
+        process = CONTEXT.Process(target=prepare_in_shards_of_two, args=(clips, tmp_path / "store"))
+        process.start()
+        while process.is_alive() and len(list((tmp_path / "store").glob("*.parquet"))) <= before:
+            time.sleep(0.001)
+        process.join(draw.uniform(0, 0.03))
+        process.kill()
+        process.join()
+        kills += process.exitcode != 0
+    assert kills >= 2
+    assert contents(tmp_path / "store") == contents(whole.folder)
+
+
+@pytest.mark.parametrize("shards_done", [0, 1, 2])
+def test_a_killed_preparation_goes_on_where_it_stopped(videos, tmp_path, monkeypatch, shards_done):
+    whole = prepare(videos, tmp_path / "whole")
+
+    def until_killed(function, shards, *how):
+        yield from watched(function, shards[:shards_done], *how)
+        (tmp_path / "store" / f".pixels-{shards_done:05d}.npy.999.part").write_bytes(b"half")
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(core.store.store, "watched", until_killed)
+    with pytest.raises(KeyboardInterrupt):
+        prepare(videos, tmp_path / "store")
+    with pytest.raises(BenchError, match="is no finished store"):
+        Store.open(tmp_path / "store")
+    written = []
+
+    def noting(function, shards, *how):
+        written.extend(shard.number for shard in shards)
+        return watched(function, shards, *how)
+
+    monkeypatch.setattr(core.store.store, "watched", noting)
+    prepare(videos, tmp_path / "store")
+    assert written == list(range(shards_done, 3))
+    assert contents(tmp_path / "store") == contents(whole.folder)
+
+
+def test_shards_of_another_plan_are_not_reused(videos, tmp_path, monkeypatch):
+    finish = core.store.store._finish
+    monkeypatch.setattr(core.store.store, "_finish", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+    with pytest.raises(KeyboardInterrupt):
+        prepare(videos, tmp_path / "store", StoreSettings(frames=4, size=16))
+    monkeypatch.setattr(core.store.store, "_finish", finish)
+    assert prepare(videos, tmp_path / "store").frames(0).shape == (4, 32, 48, 3)
+
+
+@pytest.mark.parametrize(
+    ("settings", "fingerprint", "says"),
+    [
+        (StoreSettings(frames=8, size=32), "f", "was made with frames=4, not 8"),
+        (
+            StoreSettings(frames=4, size=32, sampling="one-per-second"),
+            "f",
+            "was made with sampling=segment-centres",
+        ),
+        (StoreSettings(frames=4, size=32), "g", "was made of another version of the data set"),
+    ],
+)
+def test_a_store_of_other_settings_is_refused_with_the_mend(videos, tmp_path, settings, fingerprint, says):
+    prepare(videos, tmp_path / "store")
+    with pytest.raises(BenchError, match=f"{says}.*delete the folder"):
+        prepare(videos, tmp_path / "store", settings, fingerprint)
+
+
+def test_a_store_of_other_clips_is_refused(videos, tmp_path):
+    prepare(videos, tmp_path / "store")
+    with pytest.raises(BenchError, match="another version of the data set"):
+        prepare(videos[::-1], tmp_path / "store")
+
+
+def damaged(path: Path) -> None:
+    content = bytearray(path.read_bytes())
+    content[-10] ^= 1
+    path.write_bytes(content)
+
+
+@pytest.mark.parametrize("name", ["pixels-00001.npy", "sound-00000.npy", TABLE])
+def test_a_truncated_or_missing_file_is_named(videos, tmp_path, name):
+    file = prepare(videos, tmp_path / "store").folder / name
+    file.write_bytes(file.read_bytes()[:-1])
+    with pytest.raises(BenchError, match=f"{name} has .* bytes, not .*; delete the folder"):
+        Store.open(file.parent)
+    file.unlink()
+    with pytest.raises(BenchError, match=f"{name} is missing"):
+        Store.open(file.parent)
+
+
+def test_a_flipped_bit_in_the_table_is_found_on_opening(videos, tmp_path):
+    damaged(prepare(videos, tmp_path / "store").folder / TABLE)
+    with pytest.raises(BenchError, match=f"{TABLE} is damaged"):
+        Store.open(tmp_path / "store")
+
+
+def test_a_flipped_bit_in_the_pixels_is_found_by_verifying(videos, tmp_path):
+    store = prepare(videos, tmp_path / "store")
+    damaged(store.folder / "pixels-00001.npy")
+    store.verify(0)
+    with pytest.raises(BenchError, match=r"pixels-00001\.npy is damaged"):
+        store.verify(1)
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", '{"version": 99}', '{"version": 1}'])
+def test_an_unreadable_manifest_is_one_line(videos, tmp_path, text):
+    (prepare(videos, tmp_path / "store").folder / MANIFEST).write_text(text)
+    with pytest.raises(BenchError, match=f"{MANIFEST}.*; delete the folder") as error:
+        Store.open(tmp_path / "store")
+    assert "\n" not in str(error.value)
+
+
+def test_clips_that_do_not_decode_are_counted_and_nothing_passes_for_a_store(videos, tmp_path):
+    broken = [*videos, Video("x", tmp_path / "x.mp4"), Video("y", tmp_path / "y.mp4")]
+    with pytest.raises(
+        BenchError, match=r"2 of 7 clips have no picture that decodes; first: .*x\.mp4: no such file"
+    ):
+        prepare(broken, tmp_path / "store")
+    assert not (tmp_path / "store" / MANIFEST).exists()
+
+
+def test_clips_that_do_not_decode_can_be_kept_as_rows_without_a_frame(videos, tmp_path):
+    broken = [videos[0], Video("x", tmp_path / "x.mp4"), videos[1]]
+    folder, how = tmp_path / "store", {"workers": 1, "progress": Silent()}
+    store = prepare_store(broken, "f", SETTINGS, folder, keep_undecodable=True, **how)
+    assert store.undecodable.tolist() == [False, True, False]
+    assert (store.reason[1], store.status[1], store.duration[1]) == ("no such file", "undecodable", 0)
+    assert store.frames(1).shape == (4, 32, 32, 3)
+    assert not store.frames(1).any()
+    assert not store.has_audio[1]
+    whole = prepare(videos, tmp_path / "whole")
+    for row in (0, 1):
+        np.testing.assert_array_equal(store.frames(2 * row), whole.frames(row))
+        np.testing.assert_array_equal(store.sound(2 * row), whole.sound(row))
+    with pytest.raises(BenchError, match=r"1 of 3 clips .*x\.mp4: no such file; replace them and delete"):
+        prepare(broken, folder)
+
+
+def decode_or_die(video: Video, settings: StoreSettings) -> Clip:
+    """As a segmentation fault in FFmpeg would end it."""
+    if video.id in ("b", "d"):
+        os.kill(os.getpid(), signal.SIGSEGV)
+    return decode(video, settings)
+
+
+def decode_or_hang(video: Video, settings: StoreSettings) -> Clip:
+    """As an endless loop in FFmpeg would hold it."""
+    while video.id == "c":
+        time.sleep(1)
+    return decode(video, settings)
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_clip_that_crashes_its_decoder_costs_that_clip_alone(videos, tmp_path, monkeypatch, workers):
+    whole = prepare(videos, tmp_path / "whole")
+    monkeypatch.setattr(core.store.store, "decode", decode_or_die)
+    with pytest.raises(
+        BenchError,
+        match=r"2 of 5 clips .*; first: .*[bd]\.mkv: crashed the decoder \(Segmentation fault\); "
+        "replace them, or pass --missing count-as-miss or drop to go on",
+    ):
+        prepare(videos, tmp_path / "store", workers=workers)
+    how = {"workers": workers, "progress": Silent(), "keep_undecodable": True}
+    store = prepare_store(videos, "f", SETTINGS, tmp_path / "store", **how)
+    assert store.undecodable.tolist() == [False, True, False, True, False]
+    assert store.reason[1] == store.reason[3] == "crashed the decoder (Segmentation fault)"
+    for row in (0, 2, 4):
+        np.testing.assert_array_equal(store.frames(row), whole.frames(row))
+        np.testing.assert_array_equal(store.sound(row), whole.sound(row))
+
+
+def test_a_clip_that_hangs_its_decoder_is_given_up(videos, tmp_path, monkeypatch):
+    for name in ("CLIP_SECONDS", "PROBE_SECONDS"):
+        monkeypatch.setattr(core.store.store, name, 1.0)
+    monkeypatch.setattr(core.store.store, "decode", decode_or_hang)
+    with pytest.raises(BenchError, match=r"c\.mkv: hung the decoder \(no end after 1 s\); replace"):
+        prepare(videos, tmp_path / "store")
+
+
+def test_what_decoding_will_take_is_said_before_it_begins(videos, tmp_path):
+    lines = []
+
+    class Listening(Silent):
+        def say(self, line):
+            assert not list((tmp_path / "store").glob("*.npy"))
+            lines.append(line)
+
+    for _ in range(2):
+        prepare_store(videos, "f", SETTINGS, tmp_path / "store", workers=2, progress=Listening())
+    assert len(lines) == 1
+    assert re.fullmatch(
+        r"decoding 5 clips once: about 0\.\d MB in .*store, about 1 s with 2 processes", lines[0]
+    )
+
+
+def test_a_full_disk_is_refused_before_decoding(videos, tmp_path, monkeypatch):
+    monkeypatch.setattr("shutil.disk_usage", lambda _: type("Usage", (), {"free": 10})())
+    with pytest.raises(BenchError, match="GB free but"):
+        prepare(videos, tmp_path / "store")
+
+
+def test_the_estimate_is_of_the_right_size(videos, tmp_path):
+    store = prepare(videos, tmp_path / "store")
+    size = sum(store.frames(r).nbytes + store.sound(r).nbytes for r in range(len(store)))
+    assert 0.4 * size < estimate(videos, SETTINGS).size < 2.5 * size
+
+
+def test_the_manifest_says_what_the_store_is(videos, tmp_path):
+    store = prepare(videos, tmp_path / "store", fingerprint="of the data set")
+    manifest = json.loads((store.folder / MANIFEST).read_text())
+    assert manifest["dataset"] == "of the data set"
+    assert manifest["settings"] == {"frames": 4, "sampling": "segment-centres", "size": 32}
