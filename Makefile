@@ -1,5 +1,5 @@
 # Needs Python >= 3.11 and make, nothing else. `uv` is fetched into .tools where there is none.
-.PHONY: bench test lint gpu-check setup browser
+.PHONY: bench test test-slow lint gpu-check setup browser
 .DEFAULT_GOAL := bench
 
 PYTHON ?= python3
@@ -12,6 +12,10 @@ bench: .venv/run.stamp
 
 test: .venv/dev.stamp browser
 	.venv/bin/pytest
+
+# What takes more than a minute each: compiling.
+test-slow: .venv/dev.stamp
+	.venv/bin/pytest -n 0 -m slow
 
 lint: .venv/dev.stamp
 	.venv/bin/ruff check .

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -248,7 +249,8 @@ def test_failed_cells_set_the_exit_code_and_the_others_are_reported(
     result = invoke(*RUN, "--runs", runs)
     assert result.exit_code == exit_code
     assert "1 of 2 cells failed" in result.stdout
-    assert f"CLIP4Clip (training.epochs={EPOCHS})" in result.stdout
+    assert re.search(r"│ CLIP4Clip +│", result.stdout)
+    assert f"In every run: training.epochs={EPOCHS}" in result.stdout
 
 
 def test_a_damaged_run_is_named_by_the_command_that_would_read_it(
@@ -274,7 +276,7 @@ def test_a_report_prints_and_writes_tables_figures_and_page(
     assert not any(name.endswith(".part") for name in names)
     metrics = directories(done)["gaid"].read_json("metrics.json")["results"][0]["metrics"]["expected"]
     rows = pd.read_csv(tmp_path / "text-to-video-leak-free.csv").set_index(["data", "method"])
-    row = rows.loc[("avworld-tiny/test", f"GAID (training.epochs={EPOCHS})")]
+    row = rows.loc[("avworld-tiny/test", "GAID")]
     assert float(row["R@1"].split(" ")[0]) == pytest.approx(metrics["R@1"], abs=0.051)
     assert float(row["MnR"]) == pytest.approx(metrics["MnR"], abs=0.051)
 

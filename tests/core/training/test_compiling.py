@@ -55,6 +55,7 @@ def gradients(retriever: Retriever, spec: RunSpec, data: SplitData, pairs: int) 
     return {name: p.grad for name, p in retriever.named_parameters() if p.grad is not None}
 
 
+@pytest.mark.slow
 @can_compile
 def test_compiled_towers_train_as_plain_ones_and_their_weights_are_theirs(
     make_retriever: Callable[..., Any], materials: Materials, tmp_path: Path
