@@ -73,7 +73,7 @@ def run(
     Example: bench run --methods gaid,tmass --datasets avworld --perturbation dasp,stp --seeds 0,1
     """
     forbid_downloads(offline)
-    from core.running import workers as processes
+    from core import workers as processes
 
     processes.start_server()  # imports in the background what this process imports next
     from core.running import matrix, pipeline, plan, together

@@ -26,7 +26,7 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy, normalize
 
 from core.batch import stable_keys
-from core.datasets.base import Dataset
+from core.dataset import Dataset
 from core.encoders.clip import ClipBackbone
 from core.method import Dimensions, find_method
 from core.progress import Silent

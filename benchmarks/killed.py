@@ -22,7 +22,7 @@ import pandas as pd
 import typer
 from rich.console import Console
 
-from core.running.runs import RunDirectory, find_runs
+from core.runs import RunDirectory, find_runs
 
 BENCH = Path(sys.executable).with_name("bench")
 

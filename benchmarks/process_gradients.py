@@ -20,12 +20,12 @@ from core.method import registered_methods
 from core.progress import Silent
 from core.retriever import Retriever, SplitData
 from core.running.cells import build_method, prepare_materials
-from core.running.workers import CONTEXT
 from core.shell import console
 from core.spec import resolve
 from core.training.gradient import BatchGradient
 from core.training.loading import Batch, Loader
 from core.training.world import ALONE, World, joined
+from core.workers import CONTEXT
 
 DATASET = "avworld-tiny"
 PAIRS = 9

@@ -21,7 +21,7 @@ from PIL import Image
 from rich.table import Table
 from torch import Tensor
 
-from core.datasets.base import Video
+from core.dataset import Video
 from core.media.media import decode_frames, describe
 from core.progress import Bars, bytes_in_words
 from core.shell import console

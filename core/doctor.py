@@ -32,7 +32,7 @@ from core.encoders.weights import shipped_folder
 from core.errors import BenchError
 from core.paths import cache_root
 from core.progress import Silent, bytes_in_words
-from core.running.runs import package_version
+from core.runs import package_version
 from core.settings import read_settings
 from core.spec import RunSpec
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import torch
 
-from core.running.runs import peak_memory
+from core.runs import peak_memory
 
 REFERENCES = Path("/proc/self/clear_refs")
 RESET_HIGH_WATER = "5"

@@ -12,15 +12,15 @@ import torch
 from torch import Tensor, nn
 
 from core.batch import Texts, Videos, stable_keys
-from core.datasets.base import Split
+from core.dataset import Split
 from core.datasets.missing import dropped
 from core.encoders.clip import ClipBackbone
+from core.encoders.compiling import compile_blocks
+from core.encoders.crops import centre_crop
 from core.method import Method
 from core.spec import TrainingSpec
 from core.store.features import Features
 from core.store.store import Store
-from core.training.compiling import compile_blocks
-from core.training.crops import centre_crop
 
 if TYPE_CHECKING:
     import open_clip

@@ -134,7 +134,7 @@ class RunSpec(Frozen):
     config: Mapping[str, Any] = {}
     """The method's own configuration, complete."""
     data: Mapping[str, Any] = {}
-    """The data set's own options, complete (see `core.datasets.options`)."""
+    """The data set's own options, complete (see `core.data_options`)."""
     checkpoint: str | None = None
     """File of an authors' checkpoint from whose weights the run starts, towers included; its sha256 is one of
     the run's fingerprints."""

@@ -9,7 +9,7 @@ import pandas as pd
 
 from core.errors import BenchError
 from core.method import find_method
-from core.running.runs import RunDirectory, find_runs
+from core.runs import RunDirectory, find_runs
 from core.spec import SCHEMA, RunSpec
 from reports.labels import Labels, in_words, label, settings
 from reports.queries import Answers, Outcomes, Protocol, read_outcomes

@@ -74,7 +74,7 @@ def trec(
 
     Example: bench export trec runs/gaid-avworld-1a2b3c4d --out trec
     """
-    from core.running.runs import RunDirectory
+    from core.runs import RunDirectory
     from reports.collect import read_run
     from reports.trec import export
 

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from core.errors import BenchError
 from core.evaluation.significance import permutation_test
-from core.running.runs import RunDirectory
+from core.runs import RunDirectory
 from reports.collect import Run, read_run
 from reports.differences import DETECTABLE_NOTE, TEST_NOTE, paired_difference
 from reports.queries import RECALL, Outcomes, Protocol, read_outcomes, read_rows, require_same_gallery

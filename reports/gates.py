@@ -12,8 +12,9 @@ from reports.collect import Run
 
 
 def stored_gates(run: Run, split: str) -> Mapping[str, Tensor] | None:
-    """`video`, `gates`, `audible` and, where known, `truth` and `untrained` of a split (written by
-    `core/running/results.py`). None for a run without gates; raises `BenchError` where the file is damaged.
+    """`video`, `gates`, `audible` and, where known, `truth` and `untrained` of a split.
+
+    None for a run without gates; raises `BenchError` where the file is damaged.
     """
     if split not in run.metrics["gates"]:
         return None

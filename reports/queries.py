@@ -12,7 +12,7 @@ from torch import Tensor
 
 from core.errors import BenchError
 from core.evaluation.metrics import credit
-from core.running.runs import RunDirectory
+from core.runs import RunDirectory
 
 RECALL = {"R@1": 1, "R@5": 5, "R@10": 10}
 """The recalls of the tables."""

@@ -55,7 +55,7 @@ def make_retriever(materials: Materials) -> Callable[..., tuple[Retriever, RunSp
 @pytest.fixture
 def invoke(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Result]:
     """A command in this process; none of them runs a cell, so none needs the server of processes."""
-    monkeypatch.setattr("core.running.workers.start_server", lambda: None)
+    monkeypatch.setattr("core.workers.start_server", lambda: None)
     wide = Console(width=shell.PIPE_WIDTH)
     monkeypatch.setattr(shell, "console", wide)
     monkeypatch.setattr(harness, "console", wide)

@@ -8,11 +8,11 @@ import numpy as np
 import pandas as pd
 from torch import Tensor
 
-from core.datasets.base import Split, Video
+from core.dataset import Split, Video
 from core.evaluation.ranking import text_to_video, video_to_text
+from core.evaluation.results import Result, write_results
 from core.evaluation.top import top_lists
-from core.running.results import Result, write_results
-from core.running.runs import RunDirectory, open_run, write_json
+from core.runs import RunDirectory, open_run, write_json
 from core.spec import RunSpec, resolve
 
 RECALL = (1, 5, 10, 50, 100)

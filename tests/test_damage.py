@@ -12,7 +12,7 @@ from made_runs import make_run, result
 from typer.testing import Result
 
 from core.running.cells import Materials
-from core.running.runs import RunDirectory
+from core.runs import RunDirectory
 
 ONE = ("run", "--methods", "clip4clip", "--datasets", "avworld-tiny")
 

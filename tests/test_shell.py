@@ -24,8 +24,8 @@ from core.errors import BenchError
 from core.progress import Silent
 from core.running.cells import Materials, digest, run_cell
 from core.running.outcomes import Outcome
-from core.running.runs import RunDirectory, find_runs
-from core.running.scheduler import default_workers
+from core.runs import RunDirectory, find_runs
+from core.workers import default_workers
 
 pytestmark = pytest.mark.timeout(900)  # each real run imports the engine twice, on whatever else is going on
 

@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
+from core.dataset import Dataset, DatasetEntry
 from core.datasets.avworld.reader import world_entries
-from core.datasets.base import Dataset, DatasetEntry
 from core.datasets.didemo import DIDEMO
 from core.datasets.folder import FOLDER
 from core.datasets.lsmdc import LSMDC

@@ -5,19 +5,19 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
 
-from core.datasets.base import Video
+from core.data_options import DataOptions
+from core.dataset import Video
 from core.datasets.locations import Location
-from core.datasets.options import DataOptions
 from core.datasets.real import RealDataset, Survey, survey
 from core.datasets.sounds import sound_in_words
 from core.datasets.tree import digest
 from core.encoders.released_states import read_tensor
 from core.errors import BenchError
-from core.media.decoding import each_clip, reason_of
 from core.media.media import describe
 from core.media.sound_source import StatesFile
 from core.progress import Progress
-from core.running.workers import Lost
+from core.store.decoding import each_clip, reason_of
+from core.workers import Lost
 
 MediaState = Literal["audible", "shorter sound", "silent", "no track", "bad sound", "undecodable"]
 """`audible`: a track as long as the picture, or states that can be read; `shorter sound`: it ends before the

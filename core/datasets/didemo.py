@@ -13,10 +13,10 @@ from typing import Literal
 
 from pydantic import BaseModel
 
+from core.data_options import DataOptions
 from core.datasets.annotations import distinct, read_json, read_names, read_table
 from core.datasets.fields import Caption, Name, checked_caption, checked_name
 from core.datasets.listing import Listing, Row
-from core.datasets.options import DataOptions
 from core.datasets.real import RealDataset
 from core.datasets.tree import Tree
 from core.errors import BenchError

@@ -11,11 +11,11 @@ from typing import Annotated, Literal, get_args
 
 from pydantic import AfterValidator, BaseModel, Field, TypeAdapter, ValidationError
 
+from core.data_options import HeldOutOptions
 from core.datasets.annotations import read_lines, read_table
 from core.datasets.fields import Caption, checked_caption, problem, shown
 from core.datasets.holdout import held_out
 from core.datasets.listing import Listing, Row, in_containers, with_validation
-from core.datasets.options import HeldOutOptions
 from core.datasets.real import RealDataset
 from core.datasets.tree import Tree
 from core.errors import BenchError

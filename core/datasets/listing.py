@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
-from core.datasets.base import Split, Video
+from core.dataset import Split, Video
 from core.datasets.holdout import held_out
 from core.media.sound_source import SoundSource, StatesFile
 

@@ -9,10 +9,10 @@ sentence and the two clips that the released loaders skip as broken are left out
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from core.data_options import HeldOutOptions
 from core.datasets.annotations import distinct, read_lines
 from core.datasets.fields import checked_caption, checked_name
 from core.datasets.listing import Listing, Row, in_containers, with_validation
-from core.datasets.options import HeldOutOptions
 from core.datasets.real import RealDataset
 from core.datasets.tree import Tree
 from core.errors import BenchError

@@ -16,8 +16,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 from hashlib import sha256
 
-from core.datasets.base import Dataset, Split
-from core.datasets.options import MissingPolicy
+from core.data_options import MissingPolicy
+from core.dataset import Dataset, Split
 from core.errors import BenchError
 
 

@@ -13,10 +13,10 @@ from typing import Literal
 
 from pydantic import BaseModel, Field
 
+from core.data_options import HeldOutOptions
 from core.datasets.annotations import distinct, read_json, read_names, read_table
 from core.datasets.fields import Caption, Name, checked_caption, checked_name
 from core.datasets.listing import Listing, Row, in_containers, with_validation
-from core.datasets.options import HeldOutOptions
 from core.datasets.real import RealDataset
 from core.datasets.tree import Tree
 from core.errors import BenchError

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from rich.console import Console
 from rich.table import Table
 
-from core.datasets.base import DatasetEntry
+from core.dataset import DatasetEntry
 
 
 def show_list(entries: Sequence[DatasetEntry], console: Console) -> None:

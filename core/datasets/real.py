@@ -7,12 +7,12 @@ from hashlib import sha256
 from itertools import combinations
 from typing import Any
 
-from core.datasets.base import Dataset, DatasetEntry, Split
+from core.data_options import DataOptions
+from core.dataset import Dataset, DatasetEntry, Split
 from core.datasets.listing import Listing, split_of
 from core.datasets.locate import Located, locate
 from core.datasets.locations import Location, find_location, require_location
 from core.datasets.missing import mark_absent, settle
-from core.datasets.options import DataOptions
 from core.datasets.sounds import locate_sounds, sound_in_words
 from core.datasets.tree import Tree, digest
 from core.errors import BenchError

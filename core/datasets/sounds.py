@@ -13,7 +13,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from core.datasets.base import Split
+from core.dataset import Split
 from core.datasets.listing import CONTAINERS, STATES, Listing, holds_states
 from core.datasets.locate import Located, locate
 from core.datasets.tree import Tree, each_once

@@ -11,10 +11,10 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, Field
 
+from core.data_options import DataOptions
 from core.datasets.annotations import distinct, read_json, read_names
 from core.datasets.fields import Caption, Name
 from core.datasets.listing import Listing, Row, in_containers
-from core.datasets.options import DataOptions
 from core.datasets.real import RealDataset
 from core.datasets.tree import Tree
 from core.errors import BenchError

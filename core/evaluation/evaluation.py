@@ -7,7 +7,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from core.datasets.base import Split
+from core.dataset import Split
 from core.evaluation.gates import GateReport, gate_report
 from core.evaluation.metrics import rank_metrics
 from core.evaluation.misses import count_misses, spread
@@ -20,15 +20,8 @@ from core.evaluation.rescoring import (
     qb_norm_protocol,
     query_bank,
 )
-from core.evaluation.top import TopLists, top_lists
-from core.method import Method
-from core.progress import Progress
-from core.retriever import Retriever, SplitData
-from core.running.results import Result, write_results
-from core.running.runs import RunDirectory
-from core.scoring.scoring import Condition, exact_arithmetic
-from core.scoring.similarities import Similarities, similarities
-from core.scoring.split_scores import (
+from core.evaluation.results import Result, write_results
+from core.evaluation.split_scores import (
     Encoded,
     OnPairs,
     check_budget,
@@ -39,7 +32,14 @@ from core.scoring.split_scores import (
     scores_of,
     strips_of,
 )
-from core.scoring.streaming import streamed_records, streamed_top_lists
+from core.evaluation.streaming import streamed_records, streamed_top_lists
+from core.evaluation.top import TopLists, top_lists
+from core.method import Method
+from core.progress import Progress
+from core.retriever import Retriever, SplitData
+from core.runs import RunDirectory
+from core.scoring.scoring import Condition, exact_arithmetic
+from core.scoring.similarities import Similarities, similarities
 from core.spec import RunSpec
 
 

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from core.batch import first_captions
-from core.datasets.base import Truth
+from core.dataset import Truth
 from core.evaluation.misses import present_videos
 from core.evaluation.statistics import auroc, average_precision, within_group_auroc
 from core.method import Method

@@ -12,7 +12,7 @@ from dataclasses import fields, replace
 import torch
 from torch import Tensor
 
-from core.datasets.base import Split
+from core.dataset import Split
 from core.evaluation.ranking import Counts, Direction, QueryRecords
 from core.evaluation.top import TopLists
 

@@ -9,20 +9,20 @@ from pathlib import Path
 import torch
 from safetensors.torch import save_file
 
+from core.data_options import MissingPolicy
+from core.dataset import Dataset
 from core.datasets import load_dataset
-from core.datasets.base import Dataset
 from core.datasets.missing import mark_absent, settle
-from core.datasets.options import MissingPolicy
 from core.encoders.audio import AudioEncoder
 from core.encoders.clip import ClipBackbone
 from core.errors import BenchError
 from core.evaluation.evaluation import evaluate, recall_at_1
+from core.evaluation.split_scores import check_budget
 from core.method import Dimensions, Method, find_method
 from core.paths import cache_root, written_whole
 from core.progress import Progress
 from core.retriever import Retriever, SplitData
-from core.running.runs import RunDirectory, manifest, write_json
-from core.scoring.split_scores import check_budget
+from core.runs import RunDirectory, manifest, write_json
 from core.spec import RunSpec
 from core.store.features import Features, encode_store
 from core.store.store import Store, StoreSettings, prepare_store

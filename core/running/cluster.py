@@ -21,8 +21,8 @@ from core.errors import BenchError
 from core.paths import cache_root
 from core.progress import Silent
 from core.running.outcomes import Cell, Outcome, describe, outcome_of, run_and_mark
-from core.running.runs import RunDirectory
 from core.running.scheduler import default_slots
+from core.runs import RunDirectory
 from core.spec import RunSpec
 
 PROJECT = Path(__file__).parents[2]

@@ -9,7 +9,7 @@ from rich.markup import escape
 from core.errors import BenchError
 from core.progress import Progress
 from core.running.cells import run_cell
-from core.running.runs import RunDirectory
+from core.runs import RunDirectory
 from core.spec import RunSpec
 
 

@@ -6,20 +6,21 @@ from pathlib import Path
 
 from rich.console import Console
 
+from core.data_options import MissingPolicy
 from core.datasets import find_dataset, load_dataset
 from core.datasets.missing import absence
-from core.datasets.options import MissingPolicy
 from core.errors import BenchError
 from core.method import registered_methods
 from core.progress import Bars, Progress, Silent
 from core.running.cells import prepare_materials, small_method
 from core.running.cluster import run_on_cluster
 from core.running.outcomes import Cell, Outcome, describe
-from core.running.runs import RunDirectory, open_run
-from core.running.scheduler import default_slots, default_workers, run_cells
+from core.running.scheduler import default_slots, run_cells
 from core.running.together import run_together
+from core.runs import RunDirectory, open_run
 from core.spec import RunSpec, resolve
 from core.training.world import launched_together
+from core.workers import default_workers
 
 
 def shared_key(spec: RunSpec) -> str:

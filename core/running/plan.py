@@ -10,8 +10,8 @@ from rich.markup import escape
 from rich.table import Table
 
 from core.datasets import dataset_fingerprint
-from core.running.runs import find_runs
 from core.running.scheduler import default_slots
+from core.runs import find_runs
 from core.spec import SCHEMA, RunSpec, dotted, resolve
 
 COLUMNS: Mapping[str, str] = {

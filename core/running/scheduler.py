@@ -27,13 +27,7 @@ from rich.progress import (
 )
 
 from core.running.outcomes import Cell, Outcome, describe, outcome_of, run_and_mark
-from core.running.workers import CONTEXT, start_server
-
-
-def default_workers(items: int) -> int:
-    """Processes to use where the user names none: one per core, at most one per item."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return max(1, min(cores, items))
+from core.workers import CONTEXT, default_workers, start_server
 
 
 def visible_gpus() -> list[str]:

@@ -27,11 +27,11 @@ from core.encoders.clip import ClipBackbone
 from core.errors import BenchError
 from core.paths import require_space, written_whole
 from core.progress import Progress, bytes_in_words
-from core.running.workers import in_workers
 from core.store.caption_features import CaptionStates
 from core.store.feature_encoders import FeatureEncoder, Patches, Pictures, ReleasedSounds, Sounds
 from core.store.storage import Store
 from core.store.video_captions import VideoCaption
+from core.workers import in_workers
 
 VERSION = 1
 """Raised whenever the same weights would give other features."""

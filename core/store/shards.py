@@ -9,11 +9,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from core.datasets.base import Video
+from core.dataset import Video
 from core.media.media import Clip, Frames, MediaError, Sound, decode_clip
 from core.paths import written_whole
-from core.running.workers import Begin
 from core.store.storage import SAMPLE_SCALE, StoreSettings, shard_files
+from core.workers import Begin
 
 Decode = Callable[[Video, StoreSettings], Clip]
 """How a video is decoded, e.g. `decode`."""

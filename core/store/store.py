@@ -19,13 +19,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from filelock import FileLock
 
-from core.datasets.base import Video
+from core.dataset import Video
 from core.errors import BenchError
-from core.media.decoding import CLIP_SECONDS, each_clip, reason_of
 from core.media.media import MediaError
 from core.paths import require_space, written_whole
 from core.progress import Progress, bytes_in_words, seconds_in_words
-from core.running.workers import Lost, watched
+from core.store.decoding import CLIP_SECONDS, each_clip, reason_of
 from core.store.shards import Decode, Shard, decode, shard_table, write_shard
 from core.store.storage import (
     MANIFEST,
@@ -37,6 +36,7 @@ from core.store.storage import (
     checksum,
     shard_files,
 )
+from core.workers import Lost, watched
 
 __all__ = ["Store", "StoreSettings", "digest", "estimate", "prepare_store"]
 

@@ -11,9 +11,9 @@ import torch
 from torch import Tensor
 
 from core.batch import Videos, first_captions
+from core.encoders.crops import centre_crop, clip_random, random_resized_crop
 from core.retriever import Retriever, SplitData
 from core.spec import Seeds, TrainingSpec
-from core.training.crops import centre_crop, clip_random, random_resized_crop
 from core.training.world import ALONE, World
 
 AHEAD = 2

@@ -7,8 +7,8 @@ import torch
 
 from core.batch import Videos
 from core.progress import Progress
-from core.running.runs import hardware
 from core.running.timings import Measurement, Study
+from core.runs import hardware
 from core.scoring.arithmetic import gemm_rate
 from core.timing import alternated
 from methods.timing.engines import ENGINES, EngineSide

@@ -16,7 +16,7 @@ from core.audit.verdict import Verdict
 from core.errors import BenchError, unknown_name
 from core.method import find_method, registered_methods
 from core.progress import Progress
-from core.running.runs import RunDirectory
+from core.runs import RunDirectory
 from core.scoring.scoring import Condition
 from reports.audit.run import audit_run
 from reports.collect import read_run

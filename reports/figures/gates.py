@@ -9,9 +9,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from torch import Tensor
 
+from core.data_options import DataOptions
+from core.dataset import Split
 from core.datasets import find_dataset, load_dataset
-from core.datasets.base import Split
-from core.datasets.options import DataOptions
 from core.evaluation.statistics import auroc
 from core.progress import Silent
 from core.running.cells import store_folder

@@ -9,10 +9,10 @@ import pytest
 import torch
 
 from core.encoders.clip import ClipBackbone
+from core.evaluation.split_scores import encode, scores_of
 from core.progress import Silent
 from core.retriever import Retriever, SplitData
 from core.running.cells import Materials, build_method, prepare_materials
-from core.scoring.split_scores import encode, scores_of
 from core.spec import RunSpec, resolve
 from core.training.training import Trainer
 from methods.cae_av import HOSTS

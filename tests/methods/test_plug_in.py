@@ -15,7 +15,7 @@ from core.errors import BenchError
 from core.method import registered_methods
 from core.progress import Silent
 from core.running.cells import digest, prepare_materials, run_cell
-from core.running.runs import open_run
+from core.runs import open_run
 from core.spec import resolve
 from reports.collect import read_run
 

@@ -7,7 +7,7 @@ import pytest
 from made_runs import make_run, result
 
 from core.errors import BenchError
-from core.running.runs import write_json
+from core.runs import write_json
 from core.spec import dotted, resolve
 from reports.collect import frame_of, read_run, read_runs
 

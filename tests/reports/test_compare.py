@@ -12,7 +12,7 @@ from rich.console import Console
 from scipy import stats
 
 from core.errors import BenchError
-from core.running.runs import RunDirectory
+from core.runs import RunDirectory
 from reports.collect import read_run
 from reports.compare import changed_tables, compare, difference_table
 from reports.queries import Protocol

@@ -13,7 +13,7 @@ from made_runs import add_result, make_run, result
 from typer.testing import Result
 
 from core.audit.verdict import Verdict
-from core.running.runs import RunDirectory, write_json
+from core.runs import RunDirectory, write_json
 from reports.audit.duplicates import COLUMNS, duplicates_of
 from reports.audit.run import audit_run
 from reports.collect import read_run

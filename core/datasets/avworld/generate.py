@@ -21,8 +21,8 @@ from core.datasets.avworld.world import CAPTIONS_PER_CLIP, VERSION, WorldConfig
 from core.errors import BenchError
 from core.paths import require_space, written_whole
 from core.progress import Progress
-from core.running.workers import in_workers
 from core.store.video_captions import VideoCaption
+from core.workers import in_workers
 
 RECORD = "world.json"
 SCRIPTS = "scripts.jsonl"

@@ -6,12 +6,12 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
+from core.data_options import DataOptions
+from core.dataset import Dataset, DatasetEntry, Split, Truth, Video
 from core.datasets.avworld.ceilings import ceilings
 from core.datasets.avworld.generate import CLIP_BYTES, SCRIPTS, VIDEO_CAPTIONS, generate, is_whole
 from core.datasets.avworld.script import Clip
 from core.datasets.avworld.world import CAPTIONS_PER_CLIP, SECONDS, WORLDS, SplitName, world_folder
-from core.datasets.base import Dataset, DatasetEntry, Split, Truth, Video
-from core.datasets.options import DataOptions
 from core.errors import BenchError
 from core.progress import Progress
 

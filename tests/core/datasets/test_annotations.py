@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
+from core.data_options import HeldOutOptions
 from core.datasets import didemo, folder, lsmdc, msrvtt, vatex
 from core.datasets.annotations import LINE_LIMIT, read_names
-from core.datasets.options import HeldOutOptions
 from core.datasets.tree import Tree
 from core.errors import BenchError
 from tests.core.datasets import small_copies as small

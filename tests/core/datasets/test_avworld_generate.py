@@ -14,12 +14,12 @@ from pathlib import Path
 import av
 import pytest
 
+from core.dataset import Dataset
 from core.datasets import ENTRIES, load_dataset
 from core.datasets.avworld.draw import draw_split
 from core.datasets.avworld.generate import generate, is_whole
 from core.datasets.avworld.reader import is_ready, load_world
 from core.datasets.avworld.world import WORLDS, WorldConfig, world_folder
-from core.datasets.base import Dataset
 from core.errors import BenchError
 from core.progress import Advance, Silent
 

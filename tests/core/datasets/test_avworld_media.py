@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from core.dataset import Dataset
 from core.datasets.avworld.draw import draw_group
 from core.datasets.avworld.generate import Job, make_group
 from core.datasets.avworld.grammar import CUE, DECOY
@@ -17,7 +18,6 @@ from core.datasets.avworld.reader import load_world, read_scripts
 from core.datasets.avworld.script import Clip
 from core.datasets.avworld.sounds import SYNTHESISERS, synthesise
 from core.datasets.avworld.world import WORLDS, WorldConfig
-from core.datasets.base import Dataset
 from core.progress import Silent
 
 SMALL = WorldConfig(train=40, val=20, test=80, test_multi=20)

@@ -4,7 +4,7 @@ import os
 import signal
 
 import core.datasets.check
-from core.datasets.base import Video
+from core.dataset import Video
 from core.datasets.check import probe, state_of
 from core.progress import Silent
 from tests.core.media_files import grey_ramp, tone, write_media

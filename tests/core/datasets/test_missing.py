@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from core.datasets.base import Dataset, Split, Video
+from core.dataset import Dataset, Split, Video
 from core.datasets.holdout import held_out
 from core.datasets.missing import absence, mark_absent, settle
 from core.errors import BenchError

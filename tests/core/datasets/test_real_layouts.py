@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
+from core.dataset import Dataset, Split
 from core.datasets import REAL, find_dataset, load_dataset
-from core.datasets.base import Dataset, Split
 from core.datasets.locations import Location, save_location
 from core.errors import BenchError
 from core.progress import Silent

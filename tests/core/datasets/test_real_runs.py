@@ -17,7 +17,7 @@ from core.errors import BenchError
 from core.progress import Silent
 from core.running.cells import prepare_materials, run_cell
 from core.running.pipeline import announce
-from core.running.runs import RunDirectory
+from core.runs import RunDirectory
 from core.spec import resolve
 from tests.core.datasets import small_copies as small
 from tests.core.datasets.small_copies import TEST, TRAIN, sentences

@@ -15,8 +15,8 @@ from rich.console import Console
 from scipy.io import wavfile
 from typer.testing import Result
 
+from core.dataset import Dataset
 from core.datasets import load_dataset
-from core.datasets.base import Dataset
 from core.datasets.locations import Location, save_location
 from core.errors import BenchError
 from core.progress import Silent

@@ -14,11 +14,11 @@ from torch import Tensor
 
 from core.errors import BenchError
 from core.evaluation.evaluation import bank_of, both_directions, evaluate, recall_at_1, rescored
+from core.evaluation.split_scores import check_budget, encode, scores_of
 from core.progress import Silent
 from core.retriever import SplitData
 from core.running.cells import Materials, build_method
-from core.running.runs import RunDirectory
-from core.scoring.split_scores import check_budget, encode, scores_of
+from core.runs import RunDirectory
 
 
 @pytest.fixture(scope="module")
@@ -266,7 +266,7 @@ def test_ranks_in_strips_are_those_of_the_matrix(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("core.evaluation.evaluation.fits", lambda *_: False)
-    monkeypatch.setattr("core.scoring.streaming.STRIP", 300)
+    monkeypatch.setattr("core.evaluation.streaming.STRIP", 300)
     retriever, spec = make_retriever("gaid", evaluation__rescoring=["none"])
     evaluate(retriever, build_method(spec, materials, seed=1), data, spec, RunDirectory(tmp_path), Silent())
     whole = pd.read_parquet(evaluated / "queries.parquet").query("rescoring == 'none'").reset_index(drop=True)

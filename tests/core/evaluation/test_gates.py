@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from core.batch import first_captions
-from core.datasets.base import Truth
+from core.dataset import Truth
 from core.evaluation.gates import clip_auroc, frame_auroc, frame_truth, gate_report, pooled_precision, pools
 from core.retriever import Retriever, SplitData
 from core.running.cells import Materials, build_method

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from core.datasets.base import Split, Video
+from core.dataset import Split, Video
 from core.evaluation.metrics import TIE_POLICIES, mean_ranks, rank_metrics
 from core.evaluation.misses import MISSED_SCORE, count_misses, present_videos
 from core.evaluation.ranking import QueryRecords, text_to_video, video_to_text

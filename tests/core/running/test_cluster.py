@@ -17,7 +17,7 @@ from core.progress import Silent
 from core.running.cells import Materials, digest, run_cell
 from core.running.cluster import check_nodes, connected, run_on_cluster, unseen
 from core.running.outcomes import Cell
-from core.running.runs import RunDirectory, open_run
+from core.runs import RunDirectory, open_run
 from core.spec import resolve
 
 cluster_utils = pytest.importorskip("ray.cluster_utils", reason="the extra `ray` is not installed")

@@ -7,7 +7,7 @@ import pytest
 from core.errors import BenchError
 from core.progress import Silent
 from core.running.outcomes import Cell, describe, outcome_of, run_and_mark
-from core.running.runs import open_run
+from core.runs import open_run
 from core.spec import resolve
 
 

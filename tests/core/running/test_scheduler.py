@@ -18,20 +18,20 @@ from rich.progress import TaskID
 
 from core.running.cells import Materials, digest
 from core.running.outcomes import Cell, Outcome
-from core.running.runs import RunDirectory, open_run
 from core.running.scheduler import (
     Messages,
     Running,
     cell_bars,
     default_slots,
-    default_workers,
     listen,
     run_cells,
     run_in_child,
     slots,
     visible_gpus,
 )
+from core.runs import RunDirectory, open_run
 from core.spec import resolve
+from core.workers import default_workers
 
 
 @pytest.fixture(scope="module")

@@ -18,8 +18,8 @@ from safetensors.torch import load_file
 
 from core.progress import Silent
 from core.running.cells import Materials, digest, prepare_materials, run_cell
-from core.running.runs import open_run
 from core.running.together import start
+from core.runs import open_run
 from core.spec import resolve
 
 METHOD, WORLD = "tmass", "avworld-tiny"

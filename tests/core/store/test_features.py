@@ -9,7 +9,7 @@ import torch
 import core.store.features
 import core.store.store
 from core.batch import stable_keys
-from core.datasets.base import Video
+from core.dataset import Video
 from core.encoders.audio import AudioEncoder
 from core.encoders.clip import ClipBackbone
 from core.errors import BenchError

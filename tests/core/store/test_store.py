@@ -10,16 +10,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-import core.running.workers
 import core.store.store
-from core.datasets.base import Video
+import core.workers
+from core.dataset import Video
 from core.errors import BenchError
 from core.media.media import Clip, decode_clip
 from core.progress import Silent
-from core.running.workers import CONTEXT, watched
 from core.store.shards import decode
 from core.store.storage import MANIFEST, TABLE, Store
 from core.store.store import StoreSettings, estimate, prepare_store
+from core.workers import CONTEXT, watched
 from tests.core.media_files import grey_ramp, tone, write_media
 
 SETTINGS = StoreSettings(frames=4, size=32)
@@ -47,9 +47,7 @@ def prepare(videos, folder: Path, settings=SETTINGS, fingerprint="f", workers=1)
 
 def prepare_in_shards_of_two(videos, folder: Path) -> None:
     core.store.store.SHARD_CLIPS = 2  # in a process of its own
-    core.running.workers.PRELOADED = (
-        "core.store.shards",
-    )  # its server begins anew, and must not import for long
+    core.workers.PRELOADED = ("core.store.shards",)  # its server begins anew, and must not import for long
     prepare(videos, folder)
 
 

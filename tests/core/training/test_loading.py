@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 import torch
 
+from core.encoders.crops import centre_crop
 from core.running.cells import Materials
-from core.training.crops import centre_crop
 from core.training.loading import AHEAD, Loader, read_ahead
 from core.training.world import World
 from tests.core.training.small_training import SMALL, first_pairs

@@ -9,7 +9,7 @@ from made_runs import make_run, result
 
 from core.errors import BenchError
 from core.evaluation.statistics import bootstrap_interval
-from core.running.runs import write_json
+from core.runs import write_json
 from core.scoring.similarities import BINS
 from reports.collect import Run, read_runs
 from reports.figures.accuracy import cost_figure, frames_figure

@@ -14,7 +14,7 @@ from safetensors.torch import load_file, save_file
 
 from core.evaluation.gates import frame_truth
 from core.running.cells import Materials
-from core.running.runs import RunDirectory
+from core.runs import RunDirectory
 from reports.collect import Run, read_run
 from reports.figures.gates import first_gate_figure, gate_figure, typical_clip
 from reports.figures.spectrogram import BANDS

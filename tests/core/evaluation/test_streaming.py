@@ -11,8 +11,8 @@ from torch.testing import assert_close
 from core.errors import BenchError
 from core.evaluation.metrics import TIE_POLICIES, rank_metrics
 from core.evaluation.ranking import Counts, text_to_video, video_to_text
+from core.evaluation.streaming import Strips, streamed_records, streamed_top_lists
 from core.evaluation.top import top_lists
-from core.scoring.streaming import Strips, streamed_records, streamed_top_lists
 
 PAIRINGS = {
     "square": (9, list(range(9))),

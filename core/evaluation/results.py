@@ -11,14 +11,14 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
-from core.datasets.base import Split
+from core.dataset import Split
 from core.evaluation.gates import GateReport
 from core.evaluation.metrics import TIE_POLICIES, mean_ranks, rank_metrics, recall_credit
 from core.evaluation.ranking import QueryRecords
 from core.evaluation.statistics import bootstrap_interval
 from core.evaluation.top import TopLists
 from core.paths import written_whole
-from core.running.runs import write_json
+from core.runs import write_json
 from core.scoring.similarities import Similarities
 from core.spec import SCHEMA, RunSpec
 

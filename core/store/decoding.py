@@ -4,8 +4,8 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import TypeVar
 
-from core.datasets.base import Video
-from core.running.workers import Begin, Lost, watched
+from core.dataset import Video
+from core.workers import Begin, Lost, watched
 
 CLIP_SECONDS = 600.0
 """After which the decoder of a clip counts as hung: clips of the field's data sets take a second or two."""

@@ -60,6 +60,12 @@ class Lost:
     """How it ended, in words."""
 
 
+def default_workers(items: int) -> int:
+    """Processes to use where the user names none: one per core, at most one per item."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return max(1, min(cores, items))
+
+
 def start_server() -> None:
     """Starts the server in the background, so that it imports while this process does other things."""
     CONTEXT.set_forkserver_preload(list(PRELOADED))

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
 
-from core.datasets.options import DataOptions
+from core.data_options import DataOptions
 from core.media.sound_source import SoundSource, StatesFile
 from core.progress import Progress
 

@@ -13,11 +13,11 @@ from naive_metrics import naive_metrics
 from safetensors.torch import load_file
 from torch import Tensor
 
-from core.datasets.base import Split, Truth, Video
+from core.dataset import Split, Truth, Video
 from core.evaluation.gates import GateReport
 from core.evaluation.ranking import text_to_video, video_to_text
+from core.evaluation.results import Result, write_results
 from core.evaluation.top import top_lists
-from core.running.results import Result, write_results
 from core.scoring.similarities import similarities
 from core.spec import resolve
 

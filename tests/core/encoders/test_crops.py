@@ -6,7 +6,7 @@ import torch
 from torchvision.transforms import RandomResizedCrop
 from torchvision.transforms.v2.functional import center_crop
 
-from core.training.crops import centre_crop, clip_random, random_resized_crop, random_window
+from core.encoders.crops import centre_crop, clip_random, random_resized_crop, random_window
 
 
 def picture(height: int, width: int, frames: int = 2) -> torch.Tensor:

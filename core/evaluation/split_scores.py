@@ -9,10 +9,10 @@ from torch import Tensor
 
 from core.batch import Texts
 from core.errors import BenchError
+from core.evaluation.streaming import Strips, strip_width
 from core.retriever import Retriever, SplitData
 from core.scoring.noise import scoring_noise
 from core.scoring.scoring import Condition, ScoringIndex, build_index, exact_arithmetic, score_matrix
-from core.scoring.streaming import Strips, strip_width
 from core.scoring.tiles import blocks
 from core.spec import RunSpec
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from core.errors import BenchError
-from core.running.workers import Lost, in_workers, watched
+from core.workers import Lost, in_workers, watched
 
 
 def square_or_die(number: int, begin) -> int:
