@@ -8,7 +8,10 @@ import pytest
 from benchmarks.killed import Kill, differences, finished, random_moments, run_killed, run_quietly
 from core.running.cells import Materials
 
-pytestmark = pytest.mark.timeout(900)  # several commands, each of which imports the engine
+pytestmark = [
+    pytest.mark.timeout(900),  # several commands, each of which imports the engine
+    pytest.mark.slow,
+]
 
 RUN = (
     "avworld-frozen",
