@@ -13,7 +13,7 @@ bench: .venv/run.stamp
 test: .venv/dev.stamp browser
 	.venv/bin/pytest
 
-# What takes more than a minute each: compiling the towers, killing a matrix on its way.
+# What takes a minute each: compiling the towers; killing a matrix, and two processes that train together.
 test-slow: .venv/dev.stamp
 	.venv/bin/pytest -n 0 -m slow
 

@@ -93,6 +93,7 @@ def test_two_processes_train_and_one_of_them_scores(together: Together, tmp_path
     assert "(before)" in bench_together(folder.parent)
 
 
+@pytest.mark.slow
 def test_killed_after_a_checkpoint_they_continue_bit_for_bit(together: Together, tmp_path: Path) -> None:
     """Only the command's group is killed: the launcher of torch puts the processes into others."""
     with begin_together(tmp_path) as process:
