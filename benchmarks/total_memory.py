@@ -2,7 +2,7 @@
 
     python -m benchmarks.total_memory bench run --runs FOLDER
 
-Adds up the proportional set sizes (man 5 proc) of the command's process group twenty times a second: a page
+Adds up the proportional set sizes (man 5 proc) of the command's process group twice a second: a page
 that several processes share counts once. Prints the largest sum and what each process held then. The exit
 code is the command's. Linux only.
 """
@@ -14,8 +14,8 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-POLL = 0.05
-"""Seconds between two looks."""
+POLL = 0.5
+"""Seconds between two looks; each halts the processes for as long as the system counts their pages."""
 PROC = Path("/proc")
 
 
