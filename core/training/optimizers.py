@@ -48,16 +48,20 @@ class Workspace:
 
     def copies(self, name: str, tensors: list[Tensor]) -> list[Tensor]:
         """Copies of tensors, valid until the same name is asked for again."""
+        copies = self.room(name, tensors)
+        torch._foreach_copy_(copies, tensors)
+        return copies
+
+    def room(self, name: str, tensors: list[Tensor]) -> list[Tensor]:
+        """Tensors of the same shapes and unknown content: kept ones on a CPU, new ones on a GPU."""
         if tensors[0].device.type != "cpu":
-            return [tensor.clone() for tensor in tensors]
+            return [torch.empty_like(tensor) for tensor in tensors]
         key = name, tensors[0].dtype
         sizes = [tensor.numel() for tensor in tensors]
         if key not in self.kept or len(self.kept[key]) < sum(sizes):
             self.kept[key] = torch.empty(sum(sizes), dtype=tensors[0].dtype)
         pieces = self.kept[key][: sum(sizes)].split(sizes)
-        copies = [piece.view_as(tensor) for piece, tensor in zip(pieces, tensors, strict=True)]
-        torch._foreach_copy_(copies, tensors)
-        return copies
+        return [piece.view_as(tensor) for piece, tensor in zip(pieces, tensors, strict=True)]
 
 
 def scaled(tensors: list[Tensor], factor: float) -> list[Tensor]:

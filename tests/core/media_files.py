@@ -61,3 +61,8 @@ def write_media(
                 container.mux(track.encode(frame))
             container.mux(track.encode())
     return path
+
+
+def greys(frames) -> list[int]:
+    """Which frame of a `grey_ramp` each sampled frame is."""
+    return (frames.pixels.mean(axis=(1, 2, 3)) / 8).round().astype(int).tolist()

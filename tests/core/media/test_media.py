@@ -12,16 +12,11 @@ from scipy.signal import resample_poly
 
 from core.media.media import MediaError, decode_clip, decode_frames, decode_sound
 from core.media.waveform import mix_to_mono
-from tests.core.media_files import grey_ramp, tone, write_media
+from tests.core.media_files import grey_ramp, greys, tone, write_media
 
 CLIPS = Path(__file__).parents[3] / ".." / "shared" / "clips"
 CENTRES = {"sampling": "segment-centres", "size": 32}
 EACH_SECOND = {"sampling": "one-per-second", "size": 32}
-
-
-def greys(frames) -> list[int]:
-    """Which frame of a `grey_ramp` each sampled frame is."""
-    return (frames.pixels.mean(axis=(1, 2, 3)) / 8).round().astype(int).tolist()
 
 
 def test_segment_centres_are_decoded_with_their_times(tmp_path):
@@ -133,54 +128,6 @@ def test_a_single_picture_lasts_as_long_as_its_sound(tmp_path):
     clip = decode_clip(write_media(tmp_path / "a.mkv", grey_ramp(1), sound=[wave]), frames=2, **CENTRES)
     assert clip.frames.duration == pytest.approx(2.0, abs=0.01)
     assert clip.sound.samples.size == pytest.approx(32_000, abs=160)
-
-
-@pytest.mark.parametrize(
-    ("name", "codec", "rate"),
-    [
-        ("a.wav", "pcm_s16le", 44_100),
-        ("a.flac", "flac", 44_100),
-        ("a.mp3", "libmp3lame", 44_100),
-        ("a.m4a", "aac", 44_100),
-        ("a.ogg", "libopus", 48_000),
-    ],
-)
-def test_sound_of_a_file_apart_is_in_step_with_the_picture_and_as_long(tmp_path, name, codec, rate):
-    wave = tone(500, 1.0, 2.0, 5.0, rate)
-    apart = write_media(
-        tmp_path / name, sound=[wave, wave], rate=rate, layout="stereo", sound_codec=codec, format=None
-    )
-    own = tone(300, 0, 3, 3.0, 16_000)
-    clip = decode_clip(
-        write_media(tmp_path / "v.mkv", grey_ramp(30), sound=[own]), frames=2, sound=apart, **CENTRES
-    )
-    assert clip.sound.status == "audible"
-    loud = np.flatnonzero(np.abs(clip.sound.samples) > 0.2) / 16_000
-    assert loud[[0, -1]] == pytest.approx([1.0, 2.0], abs=0.02)
-    assert clip.sound.samples.size == 48_000
-
-
-def test_a_window_cuts_a_sound_file_like_its_picture(tmp_path):
-    wave = tone(440, 1.5, 2.5, 3.0, 16_000)
-    apart = write_media(tmp_path / "a.wav", sound=[wave], format=None)
-    path = write_media(tmp_path / "v.mkv", grey_ramp(30))
-    clip = decode_clip(path, frames=2, start=1.0, end=2.0, sound=apart, **CENTRES)
-    np.testing.assert_allclose(clip.sound.samples, wave[16_000:32_000], atol=1e-4)
-
-
-def test_without_a_sound_file_that_can_be_read_there_is_a_reason_and_never_the_own_track(tmp_path):
-    path = write_media(tmp_path / "v.mkv", grey_ramp(30), sound=[tone(440, 0, 3, 3.0, 16_000)])
-    (tmp_path / "page.wav").write_text("<html>404</html>")
-    for source, status, reason in (
-        ("none", "no-track", "no sound file"),
-        (tmp_path / "page.wav", "undecodable", "not a readable media file"),
-        (tmp_path / "gone.wav", "undecodable", "no such file"),
-        (write_media(tmp_path / "mute.mkv", grey_ramp(30)), "no-track", "no audio track"),
-    ):
-        clip = decode_clip(path, frames=3, sound=source, **CENTRES)
-        assert (clip.sound.status, clip.sound.samples.size) == (status, 0)
-        assert reason in clip.sound.reason
-        assert greys(clip.frames) == [4, 14, 24]
 
 
 def test_channels_are_averaged_except_where_they_cancel():

@@ -1,9 +1,7 @@
 """The store holds what the media files decode to, survives a kill, and never passes for another store."""
 
 import json
-import os
 import re
-import signal
 import time
 from pathlib import Path
 
@@ -14,35 +12,13 @@ import core.store.store
 import core.workers
 from core.dataset import Video
 from core.errors import BenchError
-from core.media.media import Clip, decode_clip
+from core.media.media import decode_clip
 from core.progress import Silent
-from core.store.shards import decode
 from core.store.storage import MANIFEST, TABLE, Store
 from core.store.store import StoreSettings, estimate, prepare_store
 from core.workers import CONTEXT, watched
-from tests.core.media_files import grey_ramp, tone, write_media
-
-SETTINGS = StoreSettings(frames=4, size=32)
-
-
-@pytest.fixture
-def videos(tmp_path, monkeypatch) -> list[Video]:
-    """Five clips of different shapes, lengths and sounds, in shards of two."""
-    monkeypatch.setattr(core.store.store, "SHARD_CLIPS", 2)
-    folder = tmp_path / "media"
-    folder.mkdir()
-    loud = tone(440, 0.2, 0.6, 1.0, 16_000)
-    write_media(folder / "a.mkv", grey_ramp(10), sound=[loud])
-    write_media(folder / "b.mkv", grey_ramp(20, 48, 32), sound=[np.zeros(32_000, np.float32)])
-    write_media(folder / "c.mkv", grey_ramp(3, 32, 32))
-    write_media(folder / "d.mkv", grey_ramp(30, 64, 96), sound=[tone(300, 0, 3, 3.0, 8_000)], rate=8_000)
-    return [Video(name, folder / f"{name}.mkv") for name in "abcd"] + [
-        Video("d2", folder / "d.mkv", 1.0, 2.0)
-    ]
-
-
-def prepare(videos, folder: Path, settings=SETTINGS, fingerprint="f", workers=1) -> Store:
-    return prepare_store(videos, fingerprint, settings, folder, workers=workers, progress=Silent())
+from tests.core.media_files import write_media
+from tests.core.store.conftest import SETTINGS, prepare
 
 
 def prepare_in_shards_of_two(videos, folder: Path) -> None:
@@ -236,47 +212,6 @@ def test_clips_that_do_not_decode_can_be_kept_as_rows_without_a_frame(videos, tm
         np.testing.assert_array_equal(store.sound(2 * row), whole.sound(row))
     with pytest.raises(BenchError, match=r"1 of 3 clips .*x\.mp4: no such file; replace them and delete"):
         prepare(broken, folder)
-
-
-def decode_or_die(video: Video, settings: StoreSettings) -> Clip:
-    """As a segmentation fault in FFmpeg would end it."""
-    if video.id in ("b", "d"):
-        os.kill(os.getpid(), signal.SIGSEGV)
-    return decode(video, settings)
-
-
-def decode_or_hang(video: Video, settings: StoreSettings) -> Clip:
-    """As an endless loop in FFmpeg would hold it."""
-    while video.id == "c":
-        time.sleep(1)
-    return decode(video, settings)
-
-
-@pytest.mark.parametrize("workers", [1, 2])
-def test_a_clip_that_crashes_its_decoder_costs_that_clip_alone(videos, tmp_path, monkeypatch, workers):
-    whole = prepare(videos, tmp_path / "whole")
-    monkeypatch.setattr(core.store.store, "decode", decode_or_die)
-    with pytest.raises(
-        BenchError,
-        match=r"2 of 5 clips .*; first: .*[bd]\.mkv: crashed the decoder \(Segmentation fault\); "
-        "replace them, or pass --missing count-as-miss or drop to go on",
-    ):
-        prepare(videos, tmp_path / "store", workers=workers)
-    how = {"workers": workers, "progress": Silent(), "keep_undecodable": True}
-    store = prepare_store(videos, "f", SETTINGS, tmp_path / "store", **how)
-    assert store.undecodable.tolist() == [False, True, False, True, False]
-    assert store.reason[1] == store.reason[3] == "crashed the decoder (Segmentation fault)"
-    for row in (0, 2, 4):
-        np.testing.assert_array_equal(store.frames(row), whole.frames(row))
-        np.testing.assert_array_equal(store.sound(row), whole.sound(row))
-
-
-def test_a_clip_that_hangs_its_decoder_is_given_up(videos, tmp_path, monkeypatch):
-    for name in ("CLIP_SECONDS", "PROBE_SECONDS"):
-        monkeypatch.setattr(core.store.store, name, 1.0)
-    monkeypatch.setattr(core.store.store, "decode", decode_or_hang)
-    with pytest.raises(BenchError, match=r"c\.mkv: hung the decoder \(no end after 1 s\); replace"):
-        prepare(videos, tmp_path / "store")
 
 
 def test_what_decoding_will_take_is_said_before_it_begins(videos, tmp_path):
