@@ -93,6 +93,11 @@ class Texts(Rows):
     """`(N, D)` output of the text tower after its projection, not normalised."""
     keys: Tensor
     """`(N,)` int64 stable key of each caption (see `stable_keys`)."""
+    words: Tensor | None = None
+    """`(N, L, D)` states of each caption's words after the text tower's projection, not normalised; only for
+    methods that ask for them."""
+    word_mask: Tensor | None = None
+    """`(N, L)` bool: True for words, False for padding behind the caption's end."""
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,1 @@
+"""Interaction: how a text, perturbed or not, and a pooled video become a similarity. One file per kind."""
