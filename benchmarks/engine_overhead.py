@@ -26,13 +26,13 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy, normalize
 
 from core.batch import stable_keys
+from core.cli.shell import console
 from core.dataset import Dataset
 from core.encoders.clip import ClipBackbone
 from core.method import Dimensions, find_method
 from core.progress import Silent
 from core.retriever import Retriever, SplitData
 from core.running.cells import prepare_materials
-from core.shell import console
 from core.spec import RunSpec, resolve
 from core.store.features import Features
 from core.store.store import Store, StoreSettings, prepare_store

@@ -15,12 +15,12 @@ import torch
 from rich.table import Table
 from torch import Tensor
 
+from core.cli.shell import console
 from core.encoders.clip import ClipBackbone
 from core.method import registered_methods
 from core.progress import Silent
 from core.retriever import Retriever, SplitData
 from core.running.cells import build_method, prepare_materials
-from core.shell import console
 from core.spec import resolve
 from core.training.gradient import BatchGradient
 from core.training.loading import Batch, Loader

@@ -21,10 +21,11 @@ from PIL import Image
 from rich.table import Table
 from torch import Tensor
 
+from core.cli.bars import Bars
+from core.cli.shell import console
 from core.dataset import Video
 from core.media.media import decode_frames, describe
-from core.progress import Bars, bytes_in_words
-from core.shell import console
+from core.progress import bytes_in_words
 from core.store.store import Store, StoreSettings, prepare_store
 
 SETTINGS = StoreSettings(frames=12, size=224)

@@ -16,10 +16,6 @@ from typing import Literal
 
 import av
 import torch
-from rich.box import SIMPLE
-from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
 
 from core.datasets import ENTRIES, load_dataset
 from core.datasets.locations import SECTION as DATA_SECTION
@@ -44,7 +40,6 @@ DECODERS = ("h264", "hevc", "mpeg4", "vp8", "vp9", "aac", "mp3", "opus", "vorbis
 """Codecs of the data sets' media."""
 LITTLE_SPACE = 30e9
 """Bytes of free disk below which the store of a real data set may not fit."""
-COLOURS: dict[State, str] = {"ok": "green", "note": "yellow", "missing": "red"}
 
 
 @dataclass(frozen=True)
@@ -193,15 +188,6 @@ def disk() -> Iterator[Finding]:
     state: State = "ok" if free > LITTLE_SPACE else "note"
     mend = "" if free > LITTLE_SPACE else "a store of MSR-VTT takes about 30 GB; set BENCH_CACHE"
     yield Finding("cache", state, f"{root}, {bytes_in_words(free)} free", mend)
-
-
-def show(findings: list[Finding], console: Console) -> None:
-    """Prints the findings as one table."""
-    table = Table("", "", "found", "mend", box=SIMPLE)
-    for finding in findings:
-        state = f"[{COLOURS[finding.state]}]{finding.state}[/]"
-        table.add_row(finding.subject, state, escape(finding.value), escape(finding.mend))
-    console.print(table)
 
 
 def as_json(findings: list[Finding]) -> str:

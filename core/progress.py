@@ -1,14 +1,12 @@
-"""Progress of long work: a bar with an estimate on a terminal, nothing elsewhere."""
+"""Where long work reports to: protocols that the command line implements, for the engine prints nothing."""
 
 import math
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
-from typing import Protocol
+from typing import Literal, Protocol
 
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
-from rich.progress import Progress as RichProgress
-
+Tone = Literal["", "good", "bad"]
+"""Colour of a line's first word, where there are colours."""
 Advance = Callable[[int, str], None]
 """Called with the units done since the last call and a short note such as the current loss."""
 
@@ -20,8 +18,32 @@ class Progress(Protocol):
         """A task of `total` units; the context yields the function that advances it."""
         ...
 
-    def say(self, line: str) -> None:
+    def say(self, line: str, tone: Tone = "") -> None:
         """One line for the user, such as an estimate before long work begins."""
+        ...
+
+
+class Bar(Protocol):
+    """The bar of one of several works that run at the same time."""
+
+    def start(self, phase: str, total: int) -> None:
+        """A new phase of `total` units begins."""
+        ...
+
+    def advance(self, units: int, note: str) -> None:
+        """Units done since the last call, and a short note such as the current loss."""
+        ...
+
+    def remove(self) -> None:
+        """The work has ended."""
+        ...
+
+
+class Screen(Progress, Protocol):
+    """A `Progress` that can show several works at the same time."""
+
+    def bars(self) -> AbstractContextManager[Callable[[str], Bar]]:
+        """The context yields the function that adds a bar of a given name."""
         ...
 
 
@@ -30,42 +52,19 @@ class Silent:
 
     @contextmanager
     def task(self, description: str, total: int) -> Iterator[Advance]:
-        """See `Progress.task`."""
+        """A task that nobody sees."""
         yield lambda units, note: None
 
-    def say(self, line: str) -> None:
-        """See `Progress.say`."""
+    def say(self, line: str, tone: Tone = "") -> None:
+        """Nothing."""
 
 
-class Bars:
-    """One bar per task on the console; on a pipe, one line per finished task."""
+class Lines(Silent):
+    """Prints what is said and shows no bars: for scripts, and where no command line is in charge."""
 
-    def __init__(self, console: Console) -> None:
-        self.console = console
-
-    @contextmanager
-    def task(self, description: str, total: int) -> Iterator[Advance]:
-        """See `Progress.task`."""
-        columns = (
-            TextColumn("{task.description}"),
-            BarColumn(bar_width=24),
-            MofNCompleteColumn(),
-            TimeElapsedColumn(),
-            TextColumn("eta"),
-            TimeRemainingColumn(),
-            TextColumn("{task.fields[note]}"),
-        )
-        with RichProgress(*columns, console=self.console) as bar:
-            task = bar.add_task(description, total=total, note="")
-
-            def advance(units: int, note: str) -> None:
-                bar.update(task, advance=units, note=note)
-
-            yield advance
-
-    def say(self, line: str) -> None:
-        """See `Progress.say`."""
-        self.console.print(line, markup=False, highlight=False, soft_wrap=True)
+    def say(self, line: str, tone: Tone = "") -> None:
+        """Prints the line."""
+        print(line, flush=True)
 
 
 def bytes_in_words(size: float) -> str:

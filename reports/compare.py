@@ -6,7 +6,6 @@ from typing import Any
 
 import pandas as pd
 import torch
-from rich.console import Console
 from torch import Tensor
 
 from core.errors import BenchError
@@ -16,19 +15,17 @@ from reports.collect import Run, read_run
 from reports.differences import DETECTABLE_NOTE, TEST_NOTE, paired_difference
 from reports.queries import RECALL, Outcomes, Protocol, read_outcomes, read_rows, require_same_gallery
 from reports.table import Table, number
-from reports.write import print_table
 
 
-def compare(first: Path, second: Path, protocol: Protocol, shown: int, console: Console) -> None:
-    """Prints how two runs differ under a protocol, with at most `shown` changed queries for either side.
+def compare(first: Path, second: Path, protocol: Protocol, shown: int) -> list[Table]:
+    """Tables of how two runs differ under a protocol, with at most `shown` changed queries for either side.
 
     Raises `BenchError` where a run cannot be read, lacks the protocol, or was asked other queries.
     """
     runs = [read_run(RunDirectory(path)) for path in (first, second)]
     require_same_gallery(*(entry_of(run, protocol) for run in runs))
-    print_table(difference_table(runs[0], runs[1], protocol), console)
-    for table in changed_tables(runs[0], runs[1], protocol, shown):
-        print_table(table, console)
+    difference = difference_table(runs[0], runs[1], protocol)
+    return [difference, *changed_tables(runs[0], runs[1], protocol, shown)]
 
 
 def entry_of(run: Run, protocol: Protocol) -> Mapping[str, Any]:

@@ -1,9 +1,7 @@
-"""`bench report`: from run directories to printed and written tables, figures and the page."""
+"""From run directories to tables, figures and the page."""
 
 from collections.abc import Sequence
 from pathlib import Path
-
-from rich.console import Console
 
 from core.datasets import find_dataset, load_dataset
 from core.errors import BenchError
@@ -11,8 +9,9 @@ from core.progress import Silent
 from reports.collect import Run, answers_of, frame_of, labelled, read_runs
 from reports.figures.write import write_figures
 from reports.page.write import write_page
-from reports.tables import Results, all_tables, main_tables
-from reports.write import contents_of, print_table, write_files
+from reports.table import Table
+from reports.tables import Results, main_tables
+from reports.write import contents_of, write_files
 
 
 def results_of(runs: Sequence[Run]) -> Results:
@@ -28,41 +27,31 @@ def results_of(runs: Sequence[Run]) -> Results:
     return Results(runs, frame, answers_of(runs), ceilings, notes)
 
 
-def readable(root: Path, console: Console) -> list[Run]:
-    """The finished runs under `root`, with a printed line for each run that is left out.
+def readable(root: Path) -> tuple[list[Run], list[str]]:
+    """The finished runs under `root`, and why each other run is left out.
 
     Raises `BenchError` where there is none.
     """
     runs, notes = read_runs(root)
-    for note in notes:
-        console.print(f"left out: {note}", markup=False, style="yellow")
     if not runs:
         raise BenchError(
             f"no finished run under {root}; run `bench run` first or name another folder with --runs"
         )
-    return runs
+    return runs, notes
 
 
-def print_results(runs: Sequence[Run], console: Console) -> None:
-    """Prints what some finished runs are about; nothing where there is none."""
-    for table in main_tables(results_of(runs)) if runs else ():
-        print_table(table, console)
+def brief(runs: Sequence[Run]) -> list[Table]:
+    """The tables that say what some finished runs are about; none where there is no run."""
+    return main_tables(results_of(runs)) if runs else []
 
 
 def write_report(
-    root: Path, folder: Path, against: str | None, study: Path, console: Console, *, html: bool
-) -> None:
-    """Prints and writes the tables of every finished run under `root`, the figures, with `html` the page.
+    results: Results, tables: Sequence[Table], folder: Path, study: Path, *, html: bool
+) -> tuple[list[Path], list[str]]:
+    """Writes the tables, the figures and, with `html`, the page.
 
-    `against` labels the configuration that the others are held against, the best one unless given; `study` is
-    the JSON of `bench time`. Raises `BenchError` where nothing has been run or no configuration has that
-    label.
+    `study` is the JSON of `bench time`. Returns what was written, and why something was left out.
     """
-    runs = readable(root, console)
-    results = results_of(runs)
-    tables = all_tables(results, against)
-    for table in tables:
-        print_table(table, console)
     figures = results.frame.drop(columns=["metrics", "strata"]).to_csv(index=False)
     paths = write_files({**contents_of(tables), "results.csv": figures}, folder)
     pictures, notes = write_figures(results, study, folder)
@@ -71,7 +60,4 @@ def write_report(
         page, missing = write_page(results, folder)
         paths.append(page)
         notes += missing
-    for note in notes:
-        console.print(f"left out: {note}", markup=False, style="yellow")
-    for path in paths:
-        console.print(f"written: {path}", markup=False, highlight=False)
+    return paths, notes

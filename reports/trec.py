@@ -9,7 +9,6 @@ from pathlib import Path
 from urllib.parse import quote
 
 import pandas as pd
-from rich.console import Console
 
 from core.errors import BenchError
 from reports.collect import Run
@@ -19,8 +18,8 @@ from reports.write import write_files
 KEYS = ["direction", "query", "video"]
 
 
-def export(run: Run, split: str, condition: str, rescoring: str, folder: Path, console: Console) -> None:
-    """Writes `DIRECTION.run` and `DIRECTION.qrels` for both directions.
+def export(run: Run, split: str, condition: str, rescoring: str, folder: Path) -> list[Path]:
+    """Writes `DIRECTION.run` and `DIRECTION.qrels` for both directions; returns the paths.
 
     The lists hold the best candidates that the run kept. Raises `BenchError` where the run has no such
     protocol or a file of it cannot be read.
@@ -39,8 +38,7 @@ def export(run: Run, split: str, condition: str, rescoring: str, folder: Path, c
         rows = listed[listed["direction"] == direction]
         contents[f"{direction}.run"] = run_lines(rows, run.directory.path.name)
         contents[f"{direction}.qrels"] = judgement_lines(queries)
-    for path in write_files(contents, folder):
-        console.print(f"written: {path}", markup=False, highlight=False)
+    return write_files(contents, folder)
 
 
 def run_lines(rows: pd.DataFrame, tag: str) -> str:

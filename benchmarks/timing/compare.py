@@ -9,8 +9,8 @@ import typer
 from rich.table import Table
 
 from benchmarks.timing.results import Entry, Key, read_entries
+from core.cli.shell import console, friendly
 from core.errors import BenchError
-from core.shell import console, friendly
 
 THRESHOLD = 1.25
 """Medians of the same code on an otherwise idle machine stay well below this."""

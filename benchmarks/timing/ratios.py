@@ -10,7 +10,7 @@ from rich.table import Table
 
 from benchmarks.timing.cases import WORKS
 from benchmarks.timing.results import Entry, Key, read_entries, sizes_of
-from core.shell import console, friendly
+from core.cli.shell import console, friendly
 
 COMPARISONS = (*((work, work) for work in WORKS), ("stp-per-text", "stp-fresh"))
 """Work scored exactly, and work scored by tiles that it is held against."""

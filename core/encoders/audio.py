@@ -18,6 +18,7 @@ from core.encoders.published import AUDIO, model_type, obtain
 from core.encoders.roads import AstRoad, AvigateRoad, Road, Wav2Vec2Road, WhisperRoad
 from core.encoders.weights import fingerprint, shipped_folder
 from core.errors import BenchError, unknown_name
+from core.progress import Progress
 
 if TYPE_CHECKING:
     import transformers
@@ -60,7 +61,7 @@ class AudioEncoder:
     """Which of the roads of its kind (see `ROADS`)."""
 
     @classmethod
-    def load(cls, name: str) -> Self:
+    def load(cls, name: str, progress: Progress | None = None) -> Self:
         """A shipped or published encoder by name or a model folder of transformers, `:VARIANT` behind it.
 
         Raises `BenchError` where there are no such weights or the model is of no known kind.
@@ -71,7 +72,7 @@ class AudioEncoder:
         if base in SHIPPED_NAMES:
             folder = shipped_folder(SHIPPED_NAMES[base])
         elif base in published:
-            folder = obtain(published[base])
+            folder = obtain(published[base], progress)
         elif not (folder / "config.json").is_file():
             raise unknown_name("audio encoder", base, (*SHIPPED_NAMES, *published))
         kind = model_type(folder)

@@ -15,6 +15,7 @@ from core.encoders.towers import Tokenizer, open_towers
 from core.encoders.weights import fingerprint, shipped_folder
 from core.errors import BenchError, unknown_name
 from core.method import ClipTextWeights
+from core.progress import Progress
 
 if TYPE_CHECKING:
     import open_clip
@@ -52,7 +53,7 @@ class ClipBackbone:
     """Captions to token rows."""
 
     @classmethod
-    def load(cls, name: str) -> Self:
+    def load(cls, name: str, progress: Progress | None = None) -> Self:
         """A shipped or published backbone by name (see `core.encoders.published`), a model folder or a file.
 
         Raises `BenchError` where there are no such weights.
@@ -62,7 +63,7 @@ class ClipBackbone:
         if name in SHIPPED_NAMES:
             place = shipped_folder(SHIPPED_NAMES[name])
         elif name in published:
-            place = obtain(published[name])
+            place = obtain(published[name], progress)
         elif not place.exists():
             raise unknown_name("backbone", name, (*SHIPPED_NAMES, *published))
         return cls(name, *open_towers(place))

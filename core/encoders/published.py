@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from core.errors import BenchError
+from core.progress import Lines, Progress
 from core.settings import read_settings
-from core.shell import console
 
 VARIABLE = "BENCH_WEIGHTS"
 """Names folders of weights, separated as in PATH."""
@@ -118,17 +118,18 @@ def locate(entry: Published) -> Path | None:
     return None
 
 
-def obtain(entry: Published) -> Path:
+def obtain(entry: Published, progress: Progress | None = None) -> Path:
     """The model folder or the file of an encoder, downloaded where this machine has none and may.
 
-    Raises `BenchError` that names the weights, the places and the mend.
+    Says so to `progress` first, unless given by printing. Raises `BenchError` that names the weights, the
+    places and the remedy.
     """
     found = locate(entry)
     if found is not None:
         return found
     if is_offline():
         raise BenchError(f"{missing(entry)}; downloads are off ({' or '.join(OFFLINE)} or --offline)")
-    return download(entry)
+    return download(entry, progress or Lines())
 
 
 def missing(entry: Published) -> str:
@@ -146,7 +147,7 @@ def is_offline() -> bool:
     return any(os.environ.get(name, "").lower() in ("1", "true", "yes", "on") for name in OFFLINE)
 
 
-def download(entry: Published) -> Path:
+def download(entry: Published, progress: Progress) -> Path:
     """The folder of an encoder in the Hugging Face cache, downloaded through that hub's library.
 
     Raises `BenchError` where it cannot be reached.
@@ -155,7 +156,7 @@ def download(entry: Published) -> Path:
 
     repository = entry.repositories[0]
     line = f"downloading {repository} from the Hugging Face hub: the weights of '{entry.name}', once"
-    console.print(line, markup=False, highlight=False, soft_wrap=True)
+    progress.say(line)
     for weights in LAYOUTS[entry.config]:
         wanted = [entry.config, "preprocessor_config.json", weights]
         try:

@@ -81,7 +81,7 @@ def prepare_materials(spec: RunSpec, progress: Progress, workers: int) -> Materi
     """Dataset, store and features of a cell, made where they are missing and opened where they are not."""
     dataset = load_dataset(spec.dataset, progress, workers=workers, options=spec.data)
     checkpoint = Checkpoint.read(Path(spec.checkpoint)) if spec.checkpoint else None
-    clip = ClipBackbone.load(spec.backbone)
+    clip = ClipBackbone.load(spec.backbone, progress)
     if checkpoint:
         checkpoint.load_towers(clip)
     settings = StoreSettings(frames=spec.frames, sampling=spec.frame_sampling, size=clip.image_size)
@@ -101,7 +101,7 @@ def prepare_materials(spec: RunSpec, progress: Progress, workers: int) -> Materi
     undecodable = {store.ids[row]: store.reason[row] for row in store.undecodable.nonzero()[0]}
     dataset = settle(mark_absent(dataset, undecodable, missing), missing)
     method = small_method(spec)
-    audio = AudioEncoder.load(spec.audio_encoder) if method.uses_audio else None
+    audio = AudioEncoder.load(spec.audio_encoder, progress) if method.uses_audio else None
     if checkpoint and audio:
         checkpoint.load_audio(audio)
     features = encode_store(

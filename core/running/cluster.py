@@ -15,11 +15,10 @@ from typing import Any
 from uuid import uuid4
 
 import torch
-from rich.console import Console
 
 from core.errors import BenchError
 from core.paths import cache_root
-from core.progress import Silent
+from core.progress import Progress, Silent
 from core.running.outcomes import Cell, Outcome, describe, outcome_of, run_and_mark
 from core.running.scheduler import default_slots
 from core.runs import RunDirectory
@@ -33,7 +32,7 @@ PATIENCE = 60.0
 
 
 def run_on_cluster(
-    cells: Sequence[Cell], workers: int | None, address: str, console: Console
+    cells: Sequence[Cell], workers: int | None, address: str, progress: Progress
 ) -> list[Outcome]:
     """Runs the cells on the cluster at `address`, or with `local` on one that lives as long as this call.
 
@@ -58,7 +57,7 @@ def run_on_cluster(
                     running[task.remote(cell.spec, cell.directory.path.absolute())] = cell
                 for ended in ray.wait(list(running), timeout=1.0)[0]:
                     outcomes.append(outcome_on(ray, running.pop(ended), ended))
-                    console.print(describe(outcomes[-1]))
+                    progress.say(describe(outcomes[-1]), outcomes[-1].tone)
         except KeyboardInterrupt:
             for task_of_cell in running:
                 ray.cancel(task_of_cell)

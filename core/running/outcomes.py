@@ -4,10 +4,8 @@ import traceback
 from dataclasses import dataclass
 from typing import Literal
 
-from rich.markup import escape
-
 from core.errors import BenchError
-from core.progress import Progress
+from core.progress import Progress, Tone
 from core.running.cells import run_cell
 from core.runs import RunDirectory
 from core.spec import RunSpec
@@ -33,6 +31,11 @@ class Outcome:
     """Whether the user can mend it, as a damaged file; else it is a defect or a killed process."""
     where: str = ""
     """The node of a cluster that ran it."""
+
+    @property
+    def tone(self) -> Tone:
+        """Of the line that tells it."""
+        return "good" if self.state == "done" else "bad"
 
 
 def run_and_mark(cell: Cell, progress: Progress) -> str:
@@ -74,11 +77,11 @@ def outcome_of(cell: Cell, refused: str, ending: str, where: str = "") -> Outcom
 
 
 def describe(outcome: Outcome) -> str:
-    """An outcome as one line of console markup; a failed cell comes with the path of its log."""
+    """An outcome as one line; a failed cell comes with the path of its log."""
     directory = outcome.cell.directory
     name = directory.path.name + (f"  on {outcome.where}" if outcome.where else "")
     if outcome.state == "done":
-        return f"[green]done[/] {name}  {directory.read_json('manifest.json')['wall_seconds']:.0f} s"
+        return f"done {name}  {directory.read_json('manifest.json')['wall_seconds']:.0f} s"
     logs = (directory.path / file for file in ("error.txt", "log.jsonl"))
     log = next((f"  (log: {path})" for path in logs if path.exists()), "")
-    return f"[red]{outcome.state}[/] {name}  {escape(outcome.message + log)}"
+    return f"{outcome.state} {name}  {outcome.message}{log}"

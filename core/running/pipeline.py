@@ -4,14 +4,12 @@ import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from rich.console import Console
-
 from core.data_options import MissingPolicy
 from core.datasets import find_dataset, load_dataset
 from core.datasets.missing import absence
 from core.errors import BenchError
 from core.method import registered_methods
-from core.progress import Bars, Progress, Silent
+from core.progress import Progress, Screen, Silent
 from core.running.cells import prepare_materials, small_method
 from core.running.cluster import run_on_cluster
 from core.running.outcomes import Cell, Outcome, describe
@@ -34,7 +32,7 @@ def data_key(spec: RunSpec) -> tuple[str, str]:
     return spec.dataset, json.dumps(spec.data, sort_keys=True)
 
 
-def announce(specs: Sequence[RunSpec], console: Console) -> None:
+def announce(specs: Sequence[RunSpec], progress: Progress) -> None:
     """Says in one line per data set that a user has on disk how many videos there are and how many lack."""
     for spec in {data_key(spec): spec for spec in specs}.values():
         if find_dataset(spec.dataset).layout:
@@ -47,7 +45,7 @@ def announce(specs: Sequence[RunSpec], console: Console) -> None:
                 f"{absence(dataset)} ({spec.data['missing']})" if absence(dataset) else "no file is missing"
             )
             sound = dataset.protocol["sound"]
-            console.print(f"{spec.dataset}: {counts}; {lost}; sound: {sound}", markup=False, highlight=False)
+            progress.say(f"{spec.dataset}: {counts}; {lost}; sound: {sound}")
 
 
 def digests(specs: Sequence[RunSpec], workers: int, progress: Progress) -> list[str | BenchError]:
@@ -70,7 +68,7 @@ def digests(specs: Sequence[RunSpec], workers: int, progress: Progress) -> list[
 
 
 def execute(
-    specs: Sequence[RunSpec], root: Path, workers: int | None, cluster: str | None, console: Console
+    specs: Sequence[RunSpec], root: Path, workers: int | None, cluster: str | None, screen: Screen
 ) -> list[Outcome]:
     """Prepares data and features once, then runs every cell that is not finished yet.
 
@@ -82,9 +80,9 @@ def execute(
     if launched_together():
         if cluster:
             raise BenchError("--cluster trains each cell in one process; leave out --devices or torchrun")
-        return run_together(specs, root, workers or default_workers(64), console)
-    announce(specs, console)
-    found = digests(specs, workers or default_workers(64), Bars(console))
+        return run_together(specs, root, workers or default_workers(64), screen)
+    announce(specs, screen)
+    found = digests(specs, workers or default_workers(64), screen)
     refused = [error for error in found if isinstance(error, BenchError)]
     if len(refused) == len(specs):
         raise refused[0]
@@ -93,18 +91,18 @@ def execute(
         if isinstance(digest, BenchError):
             nowhere = RunDirectory(root / f"{spec.method}-{spec.dataset}")  # it has no hash, so no folder
             outcomes.append(Outcome(Cell(spec, nowhere), "failed", str(digest), mendable=True))
-            console.print(describe(outcomes[-1]))
+            screen.say(describe(outcomes[-1]), outcomes[-1].tone)
             continue
         cell = Cell(spec, open_run(root, spec, digest))
         if cell.directory.is_done():
-            console.print(f"[green]done[/] {cell.directory.path.name}  (before)")
+            screen.say(f"done {cell.directory.path.name}  (before)", "good")
             outcomes.append(Outcome(cell, "done"))
         else:
             waiting.append(cell)
     if waiting and cluster:
-        outcomes += run_on_cluster(waiting, workers, cluster, console)
+        outcomes += run_on_cluster(waiting, workers, cluster, screen)
     elif waiting:
-        outcomes += run_cells(waiting, workers or default_slots(len(waiting)), console)
+        outcomes += run_cells(waiting, workers or default_slots(len(waiting)), screen)
     return sorted(outcomes, key=lambda outcome: specs.index(outcome.cell.spec))
 
 
@@ -112,20 +110,18 @@ def prepare_dataset(
     name: str,
     methods: Sequence[str],
     workers: int | None,
-    console: Console,
+    progress: Progress,
     missing: MissingPolicy = "fail",
 ) -> None:
     """Makes a data set, and the stores and features that some methods read by default.
 
     All registered methods where none is named. Raises `BenchError` as `prepare_materials` does.
     """
-    progress = Bars(console)
     specs = [
         resolve(method, name, {"data.missing": missing}) for method in methods or sorted(registered_methods())
     ]
-    announce(specs, console)
+    announce(specs, progress)
     for spec in {(shared_key(spec), small_method(spec).uses_audio): spec for spec in specs}.values():
         materials = prepare_materials(spec, progress, workers or default_workers(64))
-    console.print(
-        f"{name} is ready: {len(materials.store)} clips, fingerprint {materials.dataset.fingerprint[:12]}"
-    )
+    fingerprint = materials.dataset.fingerprint
+    progress.say(f"{name} is ready: {len(materials.store)} clips, fingerprint {fingerprint[:12]}")

@@ -15,17 +15,8 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.context import ForkServerProcess
 
 import torch
-from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    TaskID,
-    TextColumn,
-    TimeElapsedColumn,
-    TimeRemainingColumn,
-)
 
+from core.progress import Bar, Screen, Tone
 from core.running.outcomes import Cell, Outcome, describe, outcome_of, run_and_mark
 from core.workers import CONTEXT, default_workers, start_server
 
@@ -55,7 +46,7 @@ class Messages:
 
     @contextmanager
     def task(self, description: str, total: int) -> Iterator[Callable[[int, str], None]]:
-        """See `core.progress.Progress.task`."""
+        """A task of the cell, shown by the parent."""
         self.send("start", description, total)
         yield lambda units, note: self.send("advance", note, units)
 
@@ -66,7 +57,7 @@ class Messages:
         except OSError:
             os._exit(1)
 
-    def say(self, line: str) -> None:
+    def say(self, line: str, tone: Tone = "") -> None:
         """Nothing: what long work a cell needs was announced by the parent, which did it before."""
 
 
@@ -79,12 +70,12 @@ class Running:
     pipe: Connection
     """Our end."""
     gpu: str | None
-    bar: TaskID
+    bar: Bar
     refused: str = ""
     """Why the process could not enter the cell, if it said so."""
 
 
-def run_cells(cells: Sequence[Cell], workers: int, console: Console) -> list[Outcome]:
+def run_cells(cells: Sequence[Cell], workers: int, screen: Screen) -> list[Outcome]:
     """Runs the cells with at most `workers` processes at a time and shows a bar per running cell.
 
     Raises `KeyboardInterrupt` after every running cell has marked itself as interrupted.
@@ -94,53 +85,51 @@ def run_cells(cells: Sequence[Cell], workers: int, console: Console) -> list[Out
     free = slots(workers, visible_gpus())
     waiting, outcomes = list(cells), list[Outcome]()
     running: list[Running] = []
-    with cell_bars(console) as bars:
+    with screen.bars() as add_bar:
         try:
             while waiting or running:
                 while waiting and free:
-                    running.append(begin(waiting.pop(0), threads, free.pop(0), bars))
+                    running.append(begin(waiting.pop(0), threads, free.pop(0), add_bar))
                 wait([one.process.sentinel for one in running], timeout=0.2)
                 for one in list(running):
                     ended = not one.process.is_alive()  # asked first, so that its last words are heard
-                    listen(one, bars)
+                    listen(one)
                     if ended:
                         running.remove(one)
                         free.append(one.gpu)
-                        bars.remove_task(one.bar)
+                        one.bar.remove()
                         one.pipe.close()
                         outcomes.append(outcome_of(one.cell, one.refused, ending(one.process.exitcode)))
-                        console.print(describe(outcomes[-1]))
+                        screen.say(describe(outcomes[-1]), outcomes[-1].tone)
         except KeyboardInterrupt:
             for one in running:
                 one.process.terminate()
             for one in running:
                 while one.process.is_alive():
-                    listen(one, bars)  # a cell that nobody hears waits
+                    listen(one)  # a cell that nobody hears waits
                     one.process.join(timeout=0.1)
             raise
     return outcomes
 
 
-def begin(cell: Cell, threads: int, gpu: str | None, bars: Progress) -> Running:
+def begin(cell: Cell, threads: int, gpu: str | None, add_bar: Callable[[str], Bar]) -> Running:
     """Starts a cell in a process of its own."""
     ours, theirs = CONTEXT.Pipe()
     process = CONTEXT.Process(target=run_in_child, args=(cell, threads, gpu, theirs), daemon=False)
     process.start()
     theirs.close()
-    return Running(
-        process, cell, ours, gpu, bars.add_task(cell.directory.path.name, total=None, phase="", note="")
-    )
+    return Running(process, cell, ours, gpu, add_bar(cell.directory.path.name))
 
 
-def listen(one: Running, bars: Progress) -> None:
+def listen(one: Running) -> None:
     """Takes what a cell has said and moves its bar."""
     try:
         while one.pipe.poll():
             kind, text, number = one.pipe.recv()
             if kind == "start":
-                bars.reset(one.bar, total=number, phase=text, note="")
+                one.bar.start(text, number)
             elif kind == "advance":
-                bars.update(one.bar, advance=number, note=text)
+                one.bar.advance(number, text)
             else:
                 one.refused = text
     except (EOFError, OSError):  # the process has ended, perhaps in the middle of a word
@@ -178,18 +167,3 @@ def end_with_parent(pipe: Connection) -> None:
         pipe.recv()
     except (EOFError, OSError):
         os._exit(1)
-
-
-def cell_bars(console: Console) -> Progress:
-    """A bar per running cell: phase, steps, time spent and left, the latest loss."""
-    return Progress(
-        TextColumn("{task.description}"),
-        TextColumn("{task.fields[phase]}"),
-        BarColumn(bar_width=16),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        TextColumn("eta"),
-        TimeRemainingColumn(),
-        TextColumn("{task.fields[note]}"),
-        console=console,
-    )

@@ -14,10 +14,8 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from rich.console import Console
-
 from core.errors import BenchError
-from core.progress import Bars, Silent
+from core.progress import Progress, Silent
 from core.running.cells import digest, prepare_materials, run_cell
 from core.running.outcomes import Cell, Outcome, describe, outcome_of, run_and_mark
 from core.running.scheduler import raise_interrupt
@@ -29,17 +27,20 @@ WATCH = 0.1
 """Seconds between two looks at whether the launcher lives."""
 
 
-def start(devices: int, console: Console) -> None:
-    """Becomes torchrun with so many processes of this command; in these, silences all but the leader."""
-    if launched_together():
-        console.quiet = os.environ["RANK"] != "0"
-    elif devices > 1:
+def follows() -> bool:
+    """Whether this is a process of torchrun that does not lead, and so says nothing."""
+    return launched_together() and os.environ["RANK"] != "0"
+
+
+def start(devices: int) -> None:
+    """Becomes torchrun with so many processes of this command, unless this is one of them."""
+    if devices > 1 and not launched_together():
         sys.stdout.flush()
         launcher = ["-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={devices}"]
         os.execv(sys.executable, [sys.executable, *launcher, *sys.argv])
 
 
-def run_together(specs: Sequence[RunSpec], root: Path, workers: int, console: Console) -> list[Outcome]:
+def run_together(specs: Sequence[RunSpec], root: Path, workers: int, progress: Progress) -> list[Outcome]:
     """Runs the cells in all processes of torchrun; returns their outcomes in each.
 
     `workers` processes more prepare the data. Raises `BenchError` where a cell fails.
@@ -48,7 +49,7 @@ def run_together(specs: Sequence[RunSpec], root: Path, workers: int, console: Co
     if "TORCHELASTIC_RUN_ID" in os.environ:  # by torchrun; another launcher may end before its processes
         threading.Thread(target=end_with, args=(os.getppid(),), daemon=True).start()
     with joined() as world:
-        return [run_one(spec, root, workers, world, console) for spec in specs]
+        return [run_one(spec, root, workers, world, progress) for spec in specs]
 
 
 def end_with(parent: int) -> None:
@@ -62,24 +63,24 @@ def end_with(parent: int) -> None:
     os._exit(1)
 
 
-def run_one(spec: RunSpec, root: Path, workers: int, world: World, console: Console) -> Outcome:
+def run_one(spec: RunSpec, root: Path, workers: int, world: World, progress: Progress) -> Outcome:
     """Runs one cell unless it is finished. The leader prepares the data while the others wait."""
     if world.leads:
-        materials = prepare_materials(spec, Bars(console), workers)
+        materials = prepare_materials(spec, progress, workers)
         open_run(root, spec, digest(spec, materials))
     world.wait()
     directory = open_run(root, spec, digest(spec, prepare_materials(spec, Silent(), workers=1)))
     cell = Cell(spec, directory)
     if directory.is_done():
-        console.print(f"[green]done[/] {directory.path.name}  (before)")
+        progress.say(f"done {directory.path.name}  (before)", "good")
         return Outcome(cell, "done")
     world.wait()  # nobody may find the cell running, or finished, while another still looks
     if not world.leads:
         run_cell(spec, directory, Silent())
         world.wait()
         return Outcome(cell, "done")
-    outcome = outcome_of(cell, run_and_mark(cell, Bars(console)), "it ended without a word")
-    console.print(describe(outcome))
+    outcome = outcome_of(cell, run_and_mark(cell, progress), "it ended without a word")
+    progress.say(describe(outcome), outcome.tone)
     if outcome.state == "interrupted":
         raise KeyboardInterrupt
     if outcome.state == "failed":

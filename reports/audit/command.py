@@ -1,14 +1,10 @@
-"""Who is audited, and how the verdicts are shown."""
+"""Who is audited, and the verdicts as JSON."""
 
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import get_args
-
-from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
 
 from core.audit.checks import CHECKS
 from core.audit.subject import Subject
@@ -20,8 +16,6 @@ from core.runs import RunDirectory
 from core.scoring.scoring import Condition
 from reports.audit.run import audit_run
 from reports.collect import read_run
-
-COLOURS = {"pass": "green", "fail": "red", "not applicable": "dim"}
 
 
 def conditions_of(names: Sequence[str]) -> list[Condition]:
@@ -66,27 +60,6 @@ def audited(
                 found += verdicts(name, condition)
                 advance(1, f"{name} {condition}")
     return found
-
-
-def show(verdicts: Sequence[Verdict], console: Console) -> None:
-    """Prints a row per verdict and how many failed."""
-    table = Table("method", "condition", "check", "verdict", "figure", "meaning")
-    before = verdicts[0]
-    for verdict in verdicts:
-        if (verdict.method, verdict.condition) != (before.method, before.condition):
-            table.add_section()
-        colour = COLOURS[verdict.verdict]
-        words = map(escape, (verdict.method, verdict.condition, verdict.check))
-        table.add_row(
-            *words,
-            f"[{colour}]{verdict.verdict}[/]",
-            escape(verdict.figure),
-            escape(verdict.meaning),
-        )
-        before = verdict
-    console.print(table)
-    failed = sum(verdict.verdict == "fail" for verdict in verdicts)
-    console.print(f"{failed} of {len(verdicts)} checks failed")
 
 
 def as_json(verdicts: Sequence[Verdict]) -> str:

@@ -1,6 +1,5 @@
 """Two runs held against each other: the same figures as scipy, and only on the same queries."""
 
-import io
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +7,6 @@ import numpy as np
 import pandas as pd
 import pytest
 from made_runs import make_run, query_rows, result
-from rich.console import Console
 from scipy import stats
 
 from core.errors import BenchError
@@ -63,7 +61,7 @@ def test_changed_queries_stand_on_the_side_that_found_them(tmp_path: Path) -> No
 
 def refused(first: Path, second: Path, protocol: Protocol = PROTOCOL) -> str:
     with pytest.raises(BenchError) as error:
-        compare(first, second, protocol, 10, Console(file=io.StringIO()))
+        compare(first, second, protocol, 10)
     assert "\n" not in str(error.value)
     return str(error.value)
 

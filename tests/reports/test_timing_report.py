@@ -1,14 +1,12 @@
 """Tables, text and picture of a timing study, from made measurements with round numbers."""
 
 import csv
-import json
 from pathlib import Path
 
 import pytest
-from rich.console import Console
 
 from core.running.timings import Clock, Implementation, Latency, Measurement, Study
-from reports.timing import show_timing
+from reports.timing import write_timing
 from reports.timing_figure import timing_figure
 from reports.timing_story import added_seconds, by_perturbation, factor, story
 from reports.timing_tables import figure, measurements_table, perturbation_tables
@@ -131,14 +129,11 @@ def test_the_picture_is_doubly_logarithmic_with_a_line_per_side() -> None:
 
 def test_everything_is_written_and_the_json_reads_back(tmp_path: Path) -> None:
     study = made_study(1000, 5000)
-    show_timing(study, tmp_path, Console(quiet=True), as_json=False)
+    tables, paths = write_timing(study, tmp_path)
+    assert {path.name for path in paths} == {path.name for path in tmp_path.iterdir()}
+    assert len(tables) == len(list(tmp_path.glob("*.csv")))
     assert Study.model_validate_json((tmp_path / "timing.json").read_text()) == study
     assert (tmp_path / "timing.png").read_bytes().startswith(b"\x89PNG")
     assert "STP takes 15.1x" in (tmp_path / "report.md").read_text()
     with (tmp_path / "time-of-scoring-per-1000-queries.csv").open(encoding="utf-8") as file:
         assert len(list(csv.DictReader(file))) == 22
-
-
-def test_json_is_all_that_is_printed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    show_timing(made_study(1000), tmp_path, Console(), as_json=True)
-    assert len(json.loads(capsys.readouterr().out)["rows"]) == 12

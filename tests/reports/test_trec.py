@@ -1,6 +1,5 @@
 """TREC files: another evaluator reads the same figures out of them."""
 
-import io
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +8,6 @@ import torch
 from made_runs import add_result, make_run, result
 from ranx import Qrels, evaluate
 from ranx import Run as RanxRun
-from rich.console import Console
 
 from core.errors import BenchError
 from reports.collect import Run, read_run
@@ -30,7 +28,7 @@ def run(tmp_path: Path) -> Run:
 
 def exported(run: Run, folder: Path, **protocol: str) -> Path:
     asked: dict[str, Any] = {"split": "test", "condition": "query", "rescoring": "none", **protocol}
-    export(run, **asked, folder=folder, console=Console(file=io.StringIO()))
+    export(run, **asked, folder=folder)
     return folder
 
 

@@ -5,12 +5,11 @@ import io
 from pathlib import Path
 
 import pytest
-from rich.console import Console
 
 from core.errors import BenchError
 from reports.latex import latex
 from reports.table import Mark, Table
-from reports.write import comma_separated, contents_of, markdown, print_table, write_files
+from reports.write import comma_separated, contents_of, markdown, write_files
 
 TABLE = Table(
     "Text-to-video, leak-free",
@@ -18,9 +17,6 @@ TABLE = Table(
     [["avworld/test", "GAID (fusion=a|b)", "40.5 ± 2.3"], ['with "quotes", and commas', "[bold]X[/]", "–"]],
     ["A note."],
 )
-
-
-RUNS = ((1, "none"), (2, "sample"))
 
 
 def cells(line: str) -> list[str]:
@@ -41,30 +37,6 @@ def test_markdown_escapes_what_would_split_a_cell() -> None:
 def test_csv_reads_back_cell_by_cell() -> None:
     rows = list(csv.reader(io.StringIO(comma_separated(TABLE))))
     assert rows == [list(TABLE.columns), *(list(row) for row in TABLE.rows)]
-
-
-def test_a_printed_table_shows_every_cell_as_it_is() -> None:
-    text = io.StringIO()
-    print_table(TABLE, Console(file=text, width=120))
-    for word in (TABLE.title, "GAID (fusion=a|b)", "40.5 ± 2.3", "[bold]X[/]", "A note."):
-        assert word in text.getvalue()
-
-
-@pytest.mark.parametrize("width", [60, 80, 100, 160, 300])
-def test_no_cell_is_cut_on_a_narrow_terminal(width: int) -> None:
-    metrics = [f"metric {i}" for i in range(9)]
-    rows = [["avworld/test", f"GAID (fusion={f})", *(f"{n}{i}.5 ± 1.2" for i in range(9))] for n, f in RUNS]
-    marks = {(0, column): Mark("best", "abcefgh") for column in range(2, 11)}
-    text = io.StringIO()
-    table = Table("Wide", ["data", "method", *metrics], rows, ["A note."], marks)
-    print_table(table, Console(file=text, width=width))
-    printed = text.getvalue()
-    assert max(map(len, printed.splitlines())) <= width
-    for word in ("avworld/test", "GAID", *metrics, *rows[0][2:], *rows[1][2:]):
-        assert word in printed
-    assert printed.count("abcefgh") == 9
-    assert printed.count("Wide") == printed.count("A note.") == 1
-    assert printed.count("┡") == (1 if width == 300 else printed.count("data"))
 
 
 def test_every_table_has_a_file_of_its_own(tmp_path: Path) -> None:
@@ -98,10 +70,6 @@ MARKED = Table(
 def test_marks_show_in_every_format_but_csv() -> None:
     assert "| **40.5 ± 2.3**<sup>bc</sup> |" in markdown([MARKED])
     assert "| <u>39.0</u> |" in markdown([MARKED])
-    text = io.StringIO()
-    print_table(MARKED, Console(file=text, width=120, force_terminal=True))
-    assert "\x1b[1m40.5 ± 2.3" in text.getvalue()
-    assert "\x1b[4m39.0" in text.getvalue()
     assert list(csv.reader(io.StringIO(comma_separated(MARKED))))[1:] == [list(row) for row in MARKED.rows]
 
 

@@ -10,7 +10,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import torch
-from rich.console import Console
 from torch import Tensor, nn
 
 from core.datasets.avworld import pretrain_audio, pretrain_clip
@@ -19,7 +18,7 @@ from core.encoders.audio import AudioEncoder
 from core.encoders.clip import ClipBackbone
 from core.encoders.weights import SHIPPED, write_world_version
 from core.errors import BenchError, unknown_name
-from core.progress import Bars
+from core.progress import Lines, Progress
 
 NAMES = ("clip", "whisper", "wav2vec2")
 FRAMES = 32
@@ -29,12 +28,11 @@ PROBE_CLIPS = 400
 RIDGE = 1e-3
 
 
-def make(names: Sequence[str], console: Console, workers: int = 2) -> None:
+def make(names: Sequence[str], progress: Progress, workers: int = 2) -> None:
     """Trains, measures and writes the named backbones."""
     for name in names:
         if name not in NAMES:
             raise unknown_name("backbone", name, NAMES)
-    progress = Bars(console)
     train, val = (load_material(split, FRAMES, progress, workers) for split in ("train", "val"))
     torch.set_num_threads(1)  # results depend on the number of threads
     for name in names:
@@ -51,9 +49,8 @@ def make(names: Sequence[str], console: Console, workers: int = 2) -> None:
         unfinished.rename(folder)
         measured = measure_clip(folder, train, val) if name == "clip" else measure_audio(folder, train, val)
         size = sum(file.stat().st_size for file in folder.iterdir()) / 1e6
-        console.print(
-            f"{name}: {size:.1f} MB; on val " + ", ".join(f"{k} {v:.3f}" for k, v in measured.items())
-        )
+        figures = ", ".join(f"{key} {value:.3f}" for key, value in measured.items())
+        progress.say(f"{name}: {size:.1f} MB; on val {figures}")
 
 
 def measure_clip(folder: Path, train: Material, val: Material) -> dict[str, float]:
@@ -107,9 +104,9 @@ def _heard_states(audio: AudioEncoder, material: Material) -> tuple[Tensor, Tens
 def main(arguments: Sequence[str]) -> int:
     """Runs the command; returns its exit code."""
     try:
-        make(arguments or NAMES, Console())
+        make(arguments or NAMES, Lines())
     except BenchError as error:
-        Console(stderr=True).print(f"error: {error}", markup=False)
+        print(f"error: {error}", file=sys.stderr)
         return 2
     return 0
 

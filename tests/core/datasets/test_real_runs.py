@@ -12,6 +12,7 @@ from command_line import assert_one_line
 from rich.console import Console
 from typer.testing import Result
 
+from core.cli.bars import Bars
 from core.datasets.locations import Location, save_location
 from core.errors import BenchError
 from core.progress import Silent
@@ -142,7 +143,7 @@ def test_before_a_run_one_line_says_what_is_there(root: Path) -> None:
     def said(**options: Any) -> str:
         console = Console(width=200, record=True, file=StringIO())
         overrides = {**SMALL, **{f"data.{key}": value for key, value in options.items()}}
-        announce([resolve(m, "msrvtt", overrides) for m in ("gaid", "tmass")], console)
+        announce([resolve(m, "msrvtt", overrides) for m in ("gaid", "tmass")], Bars(console))
         return console.export_text()
 
     assert said() == "msrvtt: train 4 · val 2 · test 3; no file is missing; sound: own tracks\n"

@@ -15,6 +15,7 @@ from rich.console import Console
 from scipy.io import wavfile
 from typer.testing import Result
 
+from core.cli.bars import Bars
 from core.dataset import Dataset
 from core.datasets import load_dataset
 from core.datasets.locations import Location, save_location
@@ -258,7 +259,7 @@ def test_before_a_run_one_line_counts_the_sound_files(tmp_path: Path) -> None:
     small.touch(tmp_path / "sound", ["2.wav"])
     load("folder", root, tmp_path / "sound")
     console = Console(width=200, record=True, file=StringIO())
-    announce([resolve("gaid", "folder", {})], console)
+    announce([resolve("gaid", "folder", {})], Bars(console))
     expected = (
         "folder: val 1 · test 2; no file is missing; "
         "sound: separate files for 0 of 1 val, 1 of 2 test videos\n"

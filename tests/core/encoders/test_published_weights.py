@@ -7,10 +7,10 @@ import huggingface_hub
 import pytest
 import torch
 
+from core.cli.shell import forbid_downloads
 from core.encoders import published
 from core.encoders.published import PUBLISHED, is_offline, locate, obtain
 from core.errors import BenchError
-from core.shell import forbid_downloads
 
 TIMM, OPENAI = PUBLISHED["ViT-B-32"].repositories
 

@@ -1,19 +1,16 @@
 """Cells on a Ray cluster of two nodes, on this machine: the same results in the same folders."""
 
-import io
 import os
 import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
-from rich.console import Console
 
 from core.errors import BenchError
-from core.progress import Silent
+from core.progress import Silent, Tone
 from core.running.cells import Materials, digest, run_cell
 from core.running.cluster import check_nodes, connected, run_on_cluster, unseen
 from core.running.outcomes import Cell
@@ -34,16 +31,15 @@ def address() -> Iterator[str]:
     cluster.shutdown()
 
 
-class Interrupting(Console):
-    """A console on which Ctrl-C is pressed after two outcomes, when the third cell has come far enough."""
+class Interrupting(Silent):
+    """A screen on which Ctrl-C is pressed after two outcomes, when the third cell has come far enough."""
 
     def __init__(self, checkpoint: Path) -> None:
-        super().__init__(file=io.StringIO(), width=400)
         self.checkpoint = checkpoint
         self.lines: list[str] = []
 
-    def print(self, *words: Any, **options: Any) -> None:
-        self.lines.append(str(words[0]))
+    def say(self, line: str, tone: Tone = "") -> None:
+        self.lines.append(line)
         if len(self.lines) < 2:
             return
         deadline = time.monotonic() + 120
@@ -63,10 +59,10 @@ def three(
     for overrides in ({"training.epochs": 1}, {"evaluation.splits": ["nowhere"]}, {"training.epochs": 5000}):
         spec = resolve("clip4clip", "avworld-tiny", overrides)
         cells.append(Cell(spec, open_run(root, spec, digest(spec, materials))))
-    console = Interrupting(cells[2].directory.path / "resume.pt")
+    screen = Interrupting(cells[2].directory.path / "resume.pt")
     with pytest.raises(KeyboardInterrupt):
-        run_on_cluster(cells, None, address, console)
-    return [cell.directory for cell in cells], console.lines
+        run_on_cluster(cells, None, address, screen)
+    return [cell.directory for cell in cells], screen.lines
 
 
 def test_a_cell_gives_the_same_results_as_without_a_cluster(

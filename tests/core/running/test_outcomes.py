@@ -79,4 +79,4 @@ def test_a_cell_in_use_is_not_entered(cell: Cell) -> None:
 
 
 def test_a_message_with_brackets_is_printed_as_it_is(cell: Cell) -> None:
-    assert r"\[red]" in describe(outcome_of(cell, "not [red] but blue", ""))
+    assert "[red]" in describe(outcome_of(cell, "not [red] but blue", ""))

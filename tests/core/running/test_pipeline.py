@@ -7,7 +7,9 @@ from typing import Any
 import pytest
 from rich.console import Console
 
+from core.cli.bars import Bars
 from core.errors import BenchError
+from core.progress import Progress
 from core.running.cells import Materials
 from core.running.outcomes import Cell, Outcome
 from core.running.pipeline import execute
@@ -34,8 +36,8 @@ def run(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return given
 
 
-def quiet() -> Console:
-    return Console(file=io.StringIO(), width=400)
+def quiet() -> Bars:
+    return Bars(Console(file=io.StringIO(), width=400))
 
 
 def test_outcomes_stand_in_the_order_of_the_cells(
@@ -63,15 +65,15 @@ def test_cells_that_differ_in_seeds_only_are_prepared_once(
 def test_a_cell_whose_data_cannot_be_prepared_stops_no_other(
     run: list[str], materials: Materials, tmp_path: Path
 ) -> None:
-    console = quiet()
-    outcomes = execute(cells(audio_encoder="of-magic"), tmp_path, 1, None, console)
+    screen = quiet()
+    outcomes = execute(cells(audio_encoder="of-magic"), tmp_path, 1, None, screen)
     assert [(outcome.state, outcome.mendable) for outcome in outcomes] == [
         ("failed", True),
         ("done", False),
         ("failed", True),
     ]
     assert "unknown audio encoder 'of-magic'" in outcomes[0].message
-    assert console.file.getvalue().count("failed gaid-avworld-tiny  unknown audio encoder") == 2
+    assert screen.console.file.getvalue().count("failed gaid-avworld-tiny  unknown audio encoder") == 2
     assert [path.name for path in tmp_path.iterdir()] == run
 
 
@@ -86,7 +88,7 @@ def test_with_a_cluster_the_cells_go_there(
 ) -> None:
     sent: list[tuple[int, int | None, str]] = []
 
-    def send(waiting: list[Cell], workers: int | None, address: str, console: Console) -> list[Outcome]:
+    def send(waiting: list[Cell], workers: int | None, address: str, progress: Progress) -> list[Outcome]:
         sent.append((len(waiting), workers, address))
         return [Outcome(cell, "done") for cell in waiting]
 

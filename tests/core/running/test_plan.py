@@ -7,8 +7,9 @@ import pytest
 from made_runs import make_run, result
 from rich.console import Console
 
+from core.cli.plan import show
 from core.datasets import dataset_fingerprint
-from core.running.plan import Timing, duration, estimate, read_past, settings, show
+from core.running.plan import Timing, duration, estimate, read_past, settings
 from core.spec import RunSpec, resolve
 
 WORLD = "avworld-tiny"

@@ -14,14 +14,13 @@ from typing import Any
 
 import pytest
 from rich.console import Console
-from rich.progress import TaskID
 
+from core.cli.bars import Bars
 from core.running.cells import Materials, digest
 from core.running.outcomes import Cell, Outcome
 from core.running.scheduler import (
     Messages,
     Running,
-    cell_bars,
     default_slots,
     listen,
     run_cells,
@@ -49,7 +48,7 @@ def cell(materials: Materials, runs: Path, seed: int, **overrides: Any) -> Cell:
 def run(cells: list[Cell], workers: int = 1) -> tuple[list[Outcome], str]:
     """Outcomes and what was printed."""
     text = io.StringIO()
-    return run_cells(cells, workers, Console(file=text, width=400)), text.getvalue()
+    return run_cells(cells, workers, Bars(Console(file=text, width=400))), text.getvalue()
 
 
 @contextmanager
@@ -190,6 +189,7 @@ def test_a_message_that_breaks_off_harms_nobody() -> None:
     whole.send("refused", "no", 0)
     os.write(theirs.fileno(), half)
     theirs.close()
-    one = Running(multiprocessing.Process(), Any, ours, None, TaskID(0))
-    listen(one, cell_bars(Console(file=io.StringIO())))
+    with Bars(Console(file=io.StringIO())).bars() as add_bar:
+        one = Running(multiprocessing.Process(), Any, ours, None, add_bar("cell"))
+        listen(one)
     assert one.refused == "no"

@@ -13,12 +13,11 @@ import pytest
 import torch
 from command_line import BENCH
 from filelock import FileLock
-from rich.console import Console
 from safetensors.torch import load_file
 
 from core.progress import Silent
 from core.running.cells import Materials, digest, prepare_materials, run_cell
-from core.running.together import start
+from core.running.together import follows, start
 from core.runs import open_run
 from core.spec import resolve
 
@@ -114,6 +113,5 @@ def test_a_follower_is_silent_and_starts_nothing(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setenv("WORLD_SIZE", "2")
     for rank, quiet in (("0", False), ("1", True)):
         monkeypatch.setenv("RANK", rank)
-        console = Console()
-        start(2, console)
-        assert console.quiet == quiet
+        start(2)
+        assert follows() == quiet

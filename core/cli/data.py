@@ -5,8 +5,9 @@ from typing import Annotated
 
 import typer
 
-from core import shell
-from core.shell import Missing, Names, Offline, forbid_downloads, friendly, values
+from core.cli import shell
+from core.cli.bars import Bars
+from core.cli.shell import Missing, Names, Offline, forbid_downloads, friendly, values
 
 data_app = typer.Typer(
     no_args_is_help=True, help="Data sets: what there is, and making it ready.\n\nExample: bench data list"
@@ -27,8 +28,8 @@ def data_list() -> None:
 
     Example: bench data list
     """
+    from core.cli.data_tables import show_list
     from core.datasets import ENTRIES
-    from core.datasets.overview import show_list
 
     show_list(list(ENTRIES.values()), shell.console)
 
@@ -46,7 +47,7 @@ def add(
 
     Example: bench data add msrvtt --root /data/msrvtt
     """
-    from core.datasets.commands import add_dataset
+    from core.cli.data_work import add_dataset
 
     add_dataset(name, (root, videos, captions, audio), shell.console)
 
@@ -70,7 +71,7 @@ def check(
 
     Example: bench data check folder --videos clips --captions captions.csv
     """
-    from core.datasets.commands import check_files
+    from core.cli.data_work import check_files
 
     place = (root, videos, captions, audio)
     if not check_files(name, place, set_ or (), shell.console, quick=quick, workers=workers, as_json=json):
@@ -93,4 +94,4 @@ def prepare(
     forbid_downloads(offline)
     from core.running import pipeline
 
-    pipeline.prepare_dataset(name, values(methods), workers, shell.console, missing or "fail")
+    pipeline.prepare_dataset(name, values(methods), workers, Bars(shell.console), missing or "fail")

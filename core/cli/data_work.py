@@ -6,15 +6,16 @@ from pathlib import Path
 from pydantic import ValidationError
 from rich.console import Console
 
+from core.cli.bars import Bars
+from core.cli.data_tables import check_json, show_check
 from core.data_options import DataOptions
 from core.datasets import REAL, find_dataset
 from core.datasets.check import check_dataset
-from core.datasets.check_table import check_json, show_check
 from core.datasets.locations import chosen_location, save_location
 from core.datasets.real import RealDataset, survey
 from core.datasets.sounds import sound_in_words
 from core.errors import BenchError
-from core.progress import Bars, Silent
+from core.progress import Silent
 from core.spec import explain, parse_assignment
 from core.workers import default_workers
 

@@ -5,8 +5,9 @@ from typing import Annotated
 
 import typer
 
-from core import shell
-from core.shell import Runs, friendly
+from core.cli import shell
+from core.cli.render import print_table
+from core.cli.shell import Runs, friendly
 
 export_app = typer.Typer(
     no_args_is_help=True, help="Results for other programs.\n\nExample: bench export trec RUN --out trec"
@@ -35,9 +36,18 @@ def report(
 
     Example: bench report --runs runs --against "GAID (fusion=none)" --html
     """
-    from reports.report import write_report
+    from reports.report import readable, results_of, write_report
+    from reports.tables import all_tables
 
-    write_report(runs, out or runs / "report", against, timing, shell.console, html=html)
+    found, notes = readable(runs)
+    shell.left_out(notes)
+    results = results_of(found)
+    tables = all_tables(results, against)
+    for table in tables:
+        print_table(table, shell.console)
+    paths, notes = write_report(results, tables, out or runs / "report", timing, html=html)
+    shell.left_out(notes)
+    shell.written(paths)
 
 
 @friendly
@@ -58,7 +68,8 @@ def compare(
     from reports.queries import Protocol
 
     protocol = Protocol(split, condition, rescoring, direction)
-    comparison.compare(first, second, protocol, show, shell.console)
+    for table in comparison.compare(first, second, protocol, show):
+        print_table(table, shell.console)
 
 
 @export_app.command()
@@ -78,4 +89,4 @@ def trec(
     from reports.collect import read_run
     from reports.trec import export
 
-    export(read_run(RunDirectory(run)), split, condition, rescoring, out, shell.console)
+    shell.written(export(read_run(RunDirectory(run)), split, condition, rescoring, out))

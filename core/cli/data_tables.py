@@ -1,11 +1,13 @@
-"""Prints what `bench data check` found out, for people and for machines."""
+"""Prints which data sets there are, and what `bench data check` found out."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import asdict
 
 from rich.console import Console
 from rich.table import Table
 
+from core.dataset import DatasetEntry
 from core.datasets.check import EXAMPLES, STATES, Check
 
 
@@ -39,3 +41,24 @@ def show_check(check: Check, console: Console) -> None:
 def check_json(check: Check) -> str:
     """Everything that a check found out, every problem by name, as JSON."""
     return json.dumps({**asdict(check), "whole": check.is_whole}, indent=1, ensure_ascii=False)
+
+
+def show_list(entries: Sequence[DatasetEntry], console: Console) -> None:
+    """A row per data set; for those that users have, where their owners offer them and what goes where."""
+    table = Table("name", "clips", "on disk", "state", "what it is")
+    for entry in entries:
+        table.add_row(entry.name, entry.clips, entry.size, state_of(entry), entry.about)
+    console.print(table)
+    for entry in entries:
+        if entry.layout:
+            console.print(f"{entry.name}  from: {entry.source}", markup=False, highlight=False)
+            console.print(f"  in its folder: {entry.layout}", markup=False, highlight=False)
+
+
+def state_of(entry: DatasetEntry) -> str:
+    """Whether a data set is ready, and if not the command that makes it so."""
+    if entry.ready():
+        return "ready"
+    if entry.layout:
+        return f"bench data add {entry.name} --root DIR"
+    return f"made on first use, or by: bench data prepare {entry.name}"

@@ -4,7 +4,7 @@ import errno
 import functools
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -79,3 +79,15 @@ def forbid_downloads(offline: bool) -> None:
     """
     if offline:
         os.environ.update(HF_HUB_OFFLINE="1", TRANSFORMERS_OFFLINE="1")
+
+
+def written(paths: Iterable[Path]) -> None:
+    """Says which files a command has written."""
+    for path in paths:
+        console.print(f"written: {path}", markup=False, highlight=False)
+
+
+def left_out(notes: Iterable[str]) -> None:
+    """Says what a report leaves out, and why."""
+    for note in notes:
+        console.print(f"left out: {note}", markup=False, style="yellow")

@@ -1,0 +1,43 @@
+"""The commands of `bench`, put together."""
+
+import sys
+
+import typer
+
+from core.cli.audit import audit
+from core.cli.data import data_app
+from core.cli.doctor import doctor
+from core.cli.methods import methods_
+from core.cli.parity import parity
+from core.cli.report import compare, export_app, report
+from core.cli.run import run
+from core.cli.shell import complain
+from core.cli.time import time_
+
+app = typer.Typer(
+    no_args_is_help=True,
+    rich_markup_mode="rich",
+    context_settings={"help_option_names": ["-h", "--help"]},
+    help="Train, score and compare text-video retrieval methods with sound.\n\nExample: [bold]bench run[/]",
+)
+app.command()(run)
+app.command()(report)
+app.command()(compare)
+app.add_typer(data_app, name="data")
+app.add_typer(export_app, name="export")
+app.command()(parity)
+app.command()(audit)
+app.command(name="time")(time_)
+app.command(name="methods")(methods_)
+app.command()(doctor)
+
+
+def main() -> None:
+    """Runs the command that the words after `bench` name, and exits with its code."""
+    try:
+        code = app(standalone_mode=False)
+    except typer.TyperException as error:  # an option or value that typer refuses; no message after its help
+        code = error.exit_code
+        if message := error.format_message():
+            complain(message)
+    sys.exit(code)

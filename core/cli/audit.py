@@ -1,0 +1,45 @@
+"""`bench audit`: checks of methods and of finished runs."""
+
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from core.cli import shell
+from core.cli.bars import Bars
+from core.cli.shell import friendly, values
+
+
+@friendly
+def audit(
+    subjects: Annotated[
+        list[str] | None, typer.Argument(help="Methods, or folders of finished runs.")
+    ] = None,
+    all_: Annotated[bool, typer.Option("--all", help="Every registered method.")] = False,
+    condition: Annotated[str, typer.Option(help="query, released, or both, comma-separated.")] = "query",
+    size: Annotated[int, typer.Option(min=20, help="Texts and videos of noise per seed.")] = 200,
+    seeds: Annotated[int, typer.Option(min=1, help="Draws of weights and noise.")] = 3,
+    json: Annotated[bool, typer.Option("--json", help="Print the records as JSON.")] = False,
+) -> None:
+    """Check methods for leaks, or a finished run for its protocol; exit code 1 where a check fails.
+
+    Example: bench audit tmass gaid --condition released
+    """
+    from core.cli.verdicts import show_verdicts
+    from reports.audit import command
+
+    screen = Console(stderr=True) if json else shell.console  # JSON has standard output to itself
+    verdicts = command.audited(
+        subjects or (),
+        command.conditions_of(values(condition)),
+        every_method=all_,
+        size=size,
+        seeds=seeds,
+        progress=Bars(screen),
+    )
+    if json:
+        print(command.as_json(verdicts))
+    else:
+        show_verdicts(verdicts, shell.console)
+    if any(verdict.verdict == "fail" for verdict in verdicts):
+        raise typer.Exit(1)

@@ -1,0 +1,31 @@
+"""`bench parity`: the methods beside recordings of the authors' own modules."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.markup import escape
+from rich.table import Table
+
+from core.cli import shell
+from core.cli.shell import friendly
+
+
+@friendly
+def parity(folder: Annotated[Path, typer.Argument(help="Folder of golden .safetensors files.")]) -> None:
+    """Hold the methods against recorded tensors of their authors; exit code 1 if one is off or unknown.
+
+    Example: bench parity tests/golden
+    """
+    from methods.parity import run_parity
+
+    rows = run_parity(folder)
+    table = Table("file", "kind", "largest error", "tensor", "verdict", "remark")
+    for row in rows:
+        verdict = f"[red]{row.verdict}[/]" if row.fails else f"[green]{row.verdict}[/]"
+        table.add_row(row.file, row.kind, f"{row.error:.1e}", row.tensor, verdict, escape(row.message))
+    shell.console.print(table)
+    failed = sum(row.fails for row in rows)
+    shell.console.print(f"{len(rows) - failed} of {len(rows)} files agree; {failed} fail")
+    if failed:
+        raise typer.Exit(1)

@@ -1,0 +1,44 @@
+"""What a dry run prints: every cell, what is finished, and how long the rest will take."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from core.running.plan import COLUMNS, Timing, duration, estimate, read_past, settings
+from core.running.scheduler import default_slots
+from core.spec import RunSpec, dotted
+
+
+def show(specs: Sequence[RunSpec], root: Path, workers: int | None, console: Console) -> None:
+    """Prints the cells with state and estimate, and the estimate of all that is left."""
+    past = read_past(root)
+    states = [past.state(spec) for spec in specs]
+    left = [spec for spec, state in zip(specs, states, strict=True) if state != "done"]
+    console.print(cell_table(specs, states, past.timings))
+    line = f"{len(specs)} cells, {len(specs) - len(left)} of them finished"
+    if left:
+        places = workers or default_slots(len(left))
+        seconds = [estimate(spec, past.timings) for spec in left]
+        known = [value for value in seconds if value is not None]
+        line += f"; {len(left)} left with {places} at a time: "
+        line += f"about {duration(max(sum(known) / places, max(known)))}" if known else "unknown"
+        if known and len(known) < len(left):
+            line += f", and {len(left) - len(known)} of unknown length"
+    console.print(line)
+
+
+def cell_table(specs: Sequence[RunSpec], states: Sequence[str], timings: Sequence[Timing]) -> Table:
+    """A row per cell: its parts, what else differs from the defaults, its state and an estimate."""
+    table = Table(*COLUMNS, "settings", "state", "time")
+    for spec, state in zip(specs, states, strict=True):
+        values = dotted(spec)
+        if all(values.get(f"config.{part}", "none") == "none" for part in ("fusion", "enrichment")):
+            values["audio_encoder"] = "–"
+        seconds = estimate(spec, timings) if state != "done" else None
+        time = "" if state == "done" else "unknown" if seconds is None else duration(seconds)
+        parts = (str(values.get(key, "–")) for key in COLUMNS.values())
+        table.add_row(*parts, escape(settings(spec)), state, time)
+    return table

@@ -1,0 +1,93 @@
+"""`bench run`: a matrix of cells, trained and scored."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from core.cli import shell
+from core.cli.bars import Bars
+from core.cli.render import print_table
+from core.cli.shell import Missing, Names, Offline, Runs, forbid_downloads, friendly, integers, values
+
+
+@friendly
+def run(
+    experiment: Annotated[
+        str, typer.Argument(help="An experiment in benchmarks/ or a YAML file.")
+    ] = "default",
+    methods: Names = None,
+    datasets: Names = None,
+    fusion: Names = None,
+    pooling: Names = None,
+    perturbation: Names = None,
+    audio_encoder: Names = None,
+    frames: Names = None,
+    seeds: Names = None,
+    set_: Annotated[
+        list[str] | None, typer.Option("--set", help="Any key of the spec, key=value; repeatable.")
+    ] = None,
+    checkpoint: Annotated[
+        Path | None, typer.Option(help="Authors' checkpoint of the one method named; scored, not trained.")
+    ] = None,
+    workers: Annotated[
+        int | None, typer.Option(min=1, help="Cells at a time; one per GPU, else per core, unless given.")
+    ] = None,
+    devices: Annotated[
+        int, typer.Option(min=1, help="Processes that train each cell together, a GPU each (torchrun).")
+    ] = 1,
+    cluster: Annotated[
+        str | None, typer.Option(help="Run on the Ray cluster at this address, or on a local one: local.")
+    ] = None,
+    missing: Missing = None,
+    offline: Offline = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Print the cells, what is done and an estimate; run nothing.")
+    ] = False,
+    runs: Runs = Path("runs"),
+) -> None:
+    """Train and score a matrix of cells; finished cells are read, unfinished ones continue.
+
+    Example: bench run --methods gaid,tmass --datasets avworld --perturbation dasp,stp --seeds 0,1
+    """
+    forbid_downloads(offline)
+    from core import workers as processes
+
+    processes.start_server()  # imports in the background what this process imports next
+    from core.cli import plan
+    from core.running import matrix, pipeline, together
+    from core.training import checkpoints
+
+    flags = {
+        "methods": values(methods),
+        "datasets": values(datasets),
+        "fusion": values(fusion),
+        "pooling": values(pooling),
+        "perturbation": values(perturbation),
+        "audio_encoder": values(audio_encoder),
+        "frames": integers(frames, "--frames"),
+        "seeds": integers(seeds, "--seeds"),
+    }
+    policy = [f"data.missing={missing}"] if missing else []
+    changes = [*checkpoints.assignments(checkpoint, values(methods)), *(set_ or ()), *policy]
+    cells = matrix.from_command_line(experiment, flags, changes)
+    together.start(1 if dry_run else devices)
+    shell.console.quiet = together.follows()
+    for note in cells.notes:
+        shell.console.print(f"note: {note}", markup=False)
+    if dry_run:
+        plan.show(cells.cells, runs, workers, shell.console)
+        return
+    from reports.collect import read_run
+    from reports.report import brief
+
+    outcomes = pipeline.execute(cells.cells, runs, workers, cluster, Bars(shell.console))
+    done = [outcome.cell.directory for outcome in outcomes if outcome.state == "done"]
+    for table in brief([read_run(directory) for directory in done]):
+        print_table(table, shell.console)
+    failed = [outcome for outcome in outcomes if outcome.state != "done"]
+    if failed:
+        shell.console.print(
+            f"[red]{len(failed)} of {len(outcomes)} cells failed[/]; the same command tries them again"
+        )
+        raise typer.Exit(2 if all(outcome.mendable for outcome in failed) else 1)

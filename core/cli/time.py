@@ -1,0 +1,69 @@
+"""`bench time`: scoring, timed."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from core.cli import shell
+from core.cli.bars import Bars
+from core.cli.render import print_table
+from core.cli.shell import friendly, integers, values
+
+
+@friendly
+def time_(
+    methods: Annotated[str, typer.Option(help="Comma-separated methods.")] = "xpool,tmass,gaid",
+    perturbation: Annotated[
+        str, typer.Option(help="For the methods that have one: none, dasp, stp-fresh, stp-per-text.")
+    ] = "none,dasp,stp-fresh,stp-per-text",
+    videos: Annotated[str, typer.Option(help="Sizes of the gallery, comma-separated.")] = "1000",
+    texts: Annotated[int, typer.Option(min=1, help="Queries.")] = 1000,
+    trials: Annotated[int, typer.Option(min=1, help="Random points of STP.")] = 20,
+    threads: Annotated[int, typer.Option(min=1, help="Of torch, on a CPU.")] = 1,
+    repeats: Annotated[int, typer.Option(min=1, help="Measurements that a median is taken of.")] = 3,
+    seconds: Annotated[
+        float, typer.Option(min=0, help="A measurement that takes longer scores a sample of the texts.")
+    ] = 2.0,
+    released_videos: Annotated[
+        int, typer.Option(min=1, help="Videos that the released procedure runs on; the rest is extrapolated.")
+    ] = 64,
+    device: Annotated[str | None, typer.Option(help="cpu or cuda; a GPU where there is one.")] = None,
+    out: Annotated[Path, typer.Option(help="Where tables, JSON and picture go.")] = Path("timing"),
+    json: Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")] = False,
+) -> None:
+    """Time scoring: released procedure, tiled modules and exact engine side by side, on random features.
+
+    Example: bench time --methods gaid --videos 1000,5000,50000 --texts 1000
+    """
+    from methods.timing.plan import Plan, device_of
+    from methods.timing.study import run_study
+    from methods.timing.works import Setting, works_of
+    from reports.timing import write_timing
+    from reports.write import make_folder
+
+    works, notes = works_of(values(methods), values(perturbation))
+    plan = Plan(
+        works,
+        integers(videos, "--videos"),
+        texts,
+        Setting(trials=trials),
+        repeats=repeats,
+        budget=seconds,
+        released_videos=released_videos,
+        threads=threads,
+        device=device_of(device),
+    )
+    make_folder(out)  # rather than find after minutes that it cannot be
+    screen = Console(stderr=True) if json else shell.console  # JSON has standard output to itself
+    for note in notes:
+        screen.print(f"note: {note}", markup=False)
+    study = run_study(plan, Bars(screen))
+    tables, paths = write_timing(study, out)
+    if json:
+        print(study.model_dump_json(indent=1))
+        return
+    for table in tables:
+        print_table(table, shell.console)
+    shell.written(paths)

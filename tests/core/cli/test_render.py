@@ -1,0 +1,54 @@
+"""Tables on the console: no cell is cut, marks show, nothing in a cell is taken for markup."""
+
+import io
+
+import pytest
+from rich.console import Console
+
+from core.cli.render import print_table
+from reports.table import Mark, Table
+
+TABLE = Table(
+    "Text-to-video, leak-free",
+    ["data", "method", "R@1"],
+    [["avworld/test", "GAID (fusion=a|b)", "40.5 ± 2.3"], ['with "quotes", and commas', "[bold]X[/]", "–"]],
+    ["A note."],
+)
+RUNS = ((1, "none"), (2, "sample"))
+
+
+def test_a_printed_table_shows_every_cell_as_it_is() -> None:
+    text = io.StringIO()
+    print_table(TABLE, Console(file=text, width=120))
+    for word in (TABLE.title, "GAID (fusion=a|b)", "40.5 ± 2.3", "[bold]X[/]", "A note."):
+        assert word in text.getvalue()
+
+
+@pytest.mark.parametrize("width", [60, 80, 100, 160, 300])
+def test_no_cell_is_cut_on_a_narrow_terminal(width: int) -> None:
+    metrics = [f"metric {i}" for i in range(9)]
+    rows = [["avworld/test", f"GAID (fusion={f})", *(f"{n}{i}.5 ± 1.2" for i in range(9))] for n, f in RUNS]
+    marks = {(0, column): Mark("best", "abcefgh") for column in range(2, 11)}
+    text = io.StringIO()
+    table = Table("Wide", ["data", "method", *metrics], rows, ["A note."], marks)
+    print_table(table, Console(file=text, width=width))
+    printed = text.getvalue()
+    assert max(map(len, printed.splitlines())) <= width
+    for word in ("avworld/test", "GAID", *metrics, *rows[0][2:], *rows[1][2:]):
+        assert word in printed
+    assert printed.count("abcefgh") == 9
+    assert printed.count("Wide") == printed.count("A note.") == 1
+    assert printed.count("┡") == (1 if width == 300 else printed.count("data"))
+
+
+def test_the_best_is_bold_and_the_second_underlined() -> None:
+    table = Table(
+        "Marks",
+        ["data", "method", "R@1"],
+        [["d", "A", "40.5 ± 2.3"], ["d", "B", "39.0"]],
+        marks={(0, 2): Mark("best", "bc"), (1, 2): Mark("second")},
+    )
+    text = io.StringIO()
+    print_table(table, Console(file=text, width=120, force_terminal=True))
+    assert "\x1b[1m40.5 ± 2.3" in text.getvalue()
+    assert "\x1b[4m39.0" in text.getvalue()
