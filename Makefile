@@ -1,28 +1,29 @@
 # Needs Python >= 3.11 and make, nothing else. `uv` is fetched into .tools where there is none.
-.PHONY: bench test test-slow lint gpu-check setup browser
+.PHONY: bench test test-slow lint gpu-check setup setup-all browser lock newest
 .DEFAULT_GOAL := bench
 
-PYTHON ?= python3
+# The Python of .venv, e.g. PYTHON=python3.12; where it is not given, what is there stays.
+PYTHON ?=
 UV := $(or $(shell command -v uv),.tools/bin/uv)
 BENCH := .venv/bin/bench
 
-bench: .venv/run.stamp
+bench: setup
 	$(BENCH) run
 	$(BENCH) report
 
-test: .venv/dev.stamp browser
+test: setup-all browser
 	.venv/bin/pytest
 
 # What takes a minute each: compiling the towers; killing a matrix, and two processes that train together.
-test-slow: .venv/dev.stamp
+test-slow: setup-all
 	.venv/bin/pytest -n 0 -m slow
 
-lint: .venv/dev.stamp
+lint: setup-all
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .
 	.venv/bin/mypy
 
-gpu-check: .venv/dev.stamp
+gpu-check: setup-all
 	.venv/bin/python -m benchmarks.gpu_check
 
 # Chromium for the tests of the page, where root and apt-get are at hand; elsewhere those tests are skipped.
@@ -32,15 +33,21 @@ browser:
 	  apt-get install -y -qq --no-install-recommends chromium >/dev/null; } || \
 	  echo "no Chromium and no way to install one: the tests of the page will be skipped"
 
-setup: .venv/run.stamp
+# What `bench` needs, and what the tests and checks need beside it, exactly as locked.
+setup: | $(UV)
+	@requirements/install.sh run $(UV) $(PYTHON)
 
-.venv/run.stamp: pyproject.toml | $(UV)
-	$(UV) sync --quiet --inexact --no-default-groups --compile-bytecode
+setup-all: | $(UV)
+	@requirements/install.sh all $(UV) $(PYTHON)
+
+# Pins again what pyproject.toml asks for and keeps what still fits; UPGRADE=1 takes the newest of everything.
+COMPILE = $(UV) pip compile --quiet --no-header --no-annotate --generate-hashes --only-binary :all: \
+  --universal --python-version 3.11 --no-emit-index-url --no-emit-find-links $(if $(UPGRADE),--upgrade)
+lock: | $(UV)
+	$(COMPILE) pyproject.toml --all-extras --group dev --output-file requirements/all.txt
+	$(COMPILE) pyproject.toml --group build --constraints requirements/all.txt --output-file requirements/run.txt
+	$(COMPILE) --group setup --output-file requirements/uv.txt
+
+.tools/bin/uv: requirements/uv.txt
+	$(or $(shell command -v python3),$(PYTHON)) -m pip install --quiet --upgrade --target .tools --require-hashes -r $<
 	@touch $@
-
-.venv/dev.stamp: pyproject.toml | $(UV)
-	$(UV) sync --quiet --compile-bytecode
-	@touch $@ .venv/run.stamp
-
-.tools/bin/uv:
-	$(PYTHON) -m pip install --quiet --target .tools uv
