@@ -103,6 +103,8 @@ class BatchGradient:
     def encode(self, batch: Batch) -> tuple[Tensor, Tensor | None]:
         """Text embeddings `(b, D)` and, where pixels are given, frame embeddings `(b, F, D)` of this part."""
         towers, part = self.retriever, batch.part
+        if batch.text_embeds is not None:
+            return batch.text_embeds[part], None  # neither tower trains
         half = self.dtype != torch.float32
         with torch.autocast(towers.device.type, self.dtype, enabled=half):
             texts = in_micro_batches(towers.text_embeds, (batch.tokens[part],), self.micro_batch)

@@ -69,12 +69,18 @@ class Batch:
     """`(b, F, size, size, 3)` uint8 of this process's part; None where the image tower does not train."""
     part: slice
     """The rows of the batch that this process encodes."""
+    text_embeds: Tensor | None = None
+    """`(B, D)` of captions whose tower does not train, encoded before the first step; None where it does."""
 
     def map(self, function: Callable[[Tensor], Tensor]) -> "Batch":
         """The batch of the function's values for every tensor."""
-        pixels = None if self.pixels is None else function(self.pixels)
         return Batch(
-            function(self.tokens), function(self.text_keys), self.videos.map(function), pixels, self.part
+            function(self.tokens),
+            function(self.text_keys),
+            self.videos.map(function),
+            None if self.pixels is None else function(self.pixels),
+            self.part,
+            None if self.text_embeds is None else function(self.text_embeds),
         )
 
     def to(self, device: torch.device) -> "Batch":
@@ -95,6 +101,7 @@ class Loader:
         self.world = world
         self.pinned = retriever.device.type == "cuda"
         self.readers = ThreadPoolExecutor(reader_threads(retriever.device), "reader")
+        self.text_embeds = frozen_text_embeds(retriever, data, spec) if retriever.mode == "frozen" else None
 
     def batches(self, epoch: int) -> list[Tensor]:
         """The batches of an epoch, each the positions `(B,)` of its captions."""
@@ -111,7 +118,14 @@ class Loader:
         part = self.world.part(len(positions))
         pixels = self.pixels(rows[part], epoch) if self.retriever.mode == "finetune" else None
         videos = self.retriever.features.videos(rows)
-        batch = Batch(self.data.tokens[positions], self.data.text_keys[positions], videos, pixels, part)
+        batch = Batch(
+            self.data.tokens[positions],
+            self.data.text_keys[positions],
+            videos,
+            pixels,
+            part,
+            None if self.text_embeds is None else self.text_embeds[positions],
+        )
         return batch.map(Tensor.pin_memory) if self.pinned else batch
 
     def pixels(self, rows: Tensor, epoch: int) -> Tensor:
@@ -126,6 +140,18 @@ class Loader:
             return random_resized_crop(frames, size, random)
 
         return torch.stack(list(self.readers.map(square, rows.tolist())))
+
+
+def frozen_text_embeds(retriever: Retriever, data: SplitData, spec: TrainingSpec) -> Tensor:
+    """Embeddings `(N, D)` of a split's captions on the CPU, in the precision in which training would see them.
+
+    All are encoded before the first step, in blocks that depend on the split alone, so that a resumed run
+    reads the same bits.
+    """
+    half = spec.precision != "float32"
+    with torch.autocast(retriever.device.type, getattr(torch, spec.precision), enabled=half):
+        embeds = retriever.encode_texts(data).embeds
+    return embeds.to(retriever.method.logit_scale.dtype).cpu()
 
 
 def reader_threads(device: torch.device) -> int:

@@ -3,6 +3,7 @@
 import json
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,8 @@ from core.errors import BenchError
 from core.progress import Silent
 from core.retriever import Retriever, SplitData
 from core.running.cells import Materials
-from core.training.loading import batches_of, data_order
+from core.training.gradient import BatchGradient
+from core.training.loading import Loader, batches_of, data_order
 from core.training.training import Trainer
 from tests.core.training.small_training import BATCH, SMALL, first_pairs, no_validation
 
@@ -96,9 +98,9 @@ def captions_seen(
     data: SplitData,
     folder: Path,
     method: str,
-    **seeds: int,
+    **changes: object,
 ) -> list[list[int]]:
-    retriever, spec = make_retriever(method, **SMALL, training__selection="last", **seeds)
+    retriever, spec = make_retriever(method, **{**SMALL, "training__selection": "last", **changes})
     seen: list[list[int]] = []
     encode = retriever.text_embeds
 
@@ -110,6 +112,39 @@ def captions_seen(
     folder.mkdir()
     Trainer(retriever, spec.training, spec.seeds, folder).fit(data, no_validation, Silent())
     return seen
+
+
+def test_a_tower_that_does_not_train_encodes_each_caption_once_in_a_run(
+    monkeypatch: pytest.MonkeyPatch, make_retriever: Callable, materials: Materials, tmp_path: Path
+) -> None:
+    data = first_pairs(materials, 16)
+
+    def seen(mode: str) -> list[list[int]]:
+        changes = {"training__mode": mode, "training__epochs": 3}
+        return captions_seen(monkeypatch, make_retriever, data, tmp_path / mode, "gaid", **changes)
+
+    frozen, tuned = seen("frozen"), seen("text-tuned")
+    assert sorted(frozen) == sorted(data.tokens.tolist())
+    assert len(tuned) == 3 * len(data.tokens)
+
+
+@pytest.mark.parametrize("method", ["clip4clip", "gaid"])
+def test_captions_encoded_ahead_give_the_gradient_of_captions_encoded_at_the_step(
+    make_retriever: Callable, materials: Materials, method: str
+) -> None:
+    data = first_pairs(materials, 16)
+    retriever, spec = make_retriever(method, **SMALL, training__mode="frozen")
+    batch = next(Loader(retriever, data, spec.training, spec.seeds).epoch(0)).to(retriever.device)
+    assert batch.text_embeds is not None
+    gradients = []
+    for given in (batch, replace(batch, text_embeds=None)):
+        noise = torch.Generator(retriever.device).manual_seed(0)
+        torch.manual_seed(0)
+        BatchGradient(retriever, spec.training, noise)(given)
+        gradients.append([p.grad.clone() for p in retriever.method.parameters() if p.grad is not None])
+    assert gradients[0]
+    for ahead, at_step in zip(*gradients, strict=True):
+        torch.testing.assert_close(ahead, at_step, rtol=1e-4, atol=1e-6)
 
 
 def test_the_order_of_the_pairs_depends_on_the_data_seed_alone(
