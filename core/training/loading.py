@@ -143,7 +143,7 @@ class Loader:
 
 
 def frozen_text_embeds(retriever: Retriever, data: SplitData, spec: TrainingSpec) -> Tensor:
-    """Embeddings `(N, D)` of a split's captions on the CPU, in the precision in which training would see them.
+    """Embeddings `(N, D)` of a split's captions on the CPU, in the precision of the training's towers.
 
     All are encoded before the first step, in blocks that depend on the split alone, so that a resumed run
     reads the same bits.
