@@ -84,7 +84,7 @@ def gradients_of_processes(cases: Sequence[Case], processes: int) -> list[list[G
             process.join(SECONDS)
         if any(process.exitcode != 0 for process in members):
             raise RuntimeError(f"exit codes {[process.exitcode for process in members]}")
-        return [torch.load(Path(folder) / f"{rank}.pt") for rank in range(processes)]
+        return [torch.load(Path(folder) / f"{rank}.pt", weights_only=True) for rank in range(processes)]
 
 
 def member(rank: int, size: int, folder: Path, cases: Sequence[Case]) -> None:

@@ -5,7 +5,6 @@ CLIP4Clip's `msrvtt_data.zip`, the archive of Frozen in Time, and the official p
 leaves a validation part, so `val` is held out of it, whole YouTube films at a time where the files name them.
 """
 
-import pickle
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,12 +13,13 @@ from typing import Literal
 from pydantic import BaseModel, Field
 
 from core.data_options import HeldOutOptions
-from core.datasets.annotations import distinct, read_json, read_names, read_table
+from core.datasets.annotations import FILE_LIMIT, distinct, read_json, read_names, read_table
 from core.datasets.fields import Caption, Name, checked_caption, checked_name
 from core.datasets.listing import Listing, Row, in_containers, with_validation
 from core.datasets.real import RealDataset
 from core.datasets.tree import Tree
 from core.errors import BenchError
+from core.pickles import InertUnpickler, PickleError
 
 SENTENCE_FILES = (
     "MSRVTT_data.json, MSR_VTT.json, or train_val_videodatainfo.json with test_videodatainfo.json"
@@ -159,30 +159,18 @@ def read_choice(path: Path) -> dict[str, int]:
     Raises `BenchError` where the file asks for more or is damaged.
     """
     try:
-        with path.open("rb") as file:
-            content = _PlainUnpickler(file).load()
-    except (
-        pickle.UnpicklingError,
-        EOFError,
-        OSError,
-        ValueError,
-        LookupError,
-        TypeError,
-        AttributeError,
-    ) as error:
-        raise BenchError(f"{path}: cannot be read safely ({error}); take a whole copy of the file") from error
+        if path.stat().st_size > FILE_LIMIT:
+            raise PickleError("it is too large for a list of choices")
+        content = InertUnpickler(path.read_bytes()).read()
+    except (OSError, PickleError) as error:
+        raise BenchError(
+            f"{path}: cannot be read safely ({error}); take a complete copy of the file"
+        ) from error
     if not isinstance(content, dict) or not all(
         isinstance(k, str) and isinstance(v, int) for k, v in content.items()
     ):
         raise BenchError(f"{path}: does not map videos to numbers; take a whole copy of the file")
     return content
-
-
-class _PlainUnpickler(pickle.Unpickler):
-    """Builds dicts, texts and numbers; a pickle that asks for anything else could run code."""
-
-    def find_class(self, module: str, name: str) -> object:
-        raise pickle.UnpicklingError(f"it asks for {module}.{name}")
 
 
 def read(tree: Tree, options: MsrvttOptions) -> Listing:

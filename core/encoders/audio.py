@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from core.encoders.audio_states import SHORTEST, Waveforms
 from core.encoders.published import AUDIO, model_type, obtain
 from core.encoders.roads import AstRoad, AvigateRoad, Road, Wav2Vec2Road, WhisperRoad
+from core.encoders.state_files import check_folder
 from core.encoders.weights import fingerprint, shipped_folder
 from core.errors import BenchError, unknown_name
 from core.progress import Progress
@@ -186,6 +187,7 @@ def _pretrained(folder: Path, kind: str) -> tuple[Any, Any]:
         "wav2vec2": (transformers.Wav2Vec2Model, transformers.Wav2Vec2FeatureExtractor),
         "audio-spectrogram-transformer": (transformers.ASTModel, transformers.ASTFeatureExtractor),
     }[kind]
+    check_folder(folder)
     try:
         model, report = model_class.from_pretrained(folder, dtype=torch.float32, output_loading_info=True)
         extractor = extractor_class.from_pretrained(folder)

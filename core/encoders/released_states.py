@@ -6,7 +6,7 @@ from pathlib import Path
 
 from torch import Tensor
 
-from core.encoders.state_files import read_content
+from core.encoders.state_files import plain_tensor, read_content
 from core.errors import BenchError
 
 TAIL = 4096
@@ -23,9 +23,10 @@ def read_tensor(path: Path) -> Tensor:
     content = read_content(path, "states", "torch.save(torch.load(FILE, weights_only=False), NEW)")
     if not isinstance(content, Tensor):
         raise BenchError(f"{path} holds no states but {type(content).__name__}; save the bare tensor")
-    if not content.isfinite().all():
+    states = plain_tensor(path, "content", content)
+    if not states.isfinite().all():
         raise BenchError(f"{path} holds states that are not finite; extract them again")
-    return content.detach()
+    return states
 
 
 def read_states(path: Path, encoder: str, positions: int, width: int) -> Tensor:

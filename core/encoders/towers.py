@@ -13,7 +13,7 @@ from torch import Tensor
 
 from core.encoders.clip_layouts import check_towers, open_clip_state
 from core.encoders.published import LAYOUTS, model_type
-from core.encoders.state_files import read_state
+from core.encoders.state_files import check_folder, read_state
 from core.errors import BenchError
 
 if TYPE_CHECKING:
@@ -43,6 +43,7 @@ def open_towers(place: Path) -> tuple["open_clip.CLIP", Tokenizer]:
 def _open_clip_folder(folder: Path) -> tuple["open_clip.CLIP", Tokenizer]:
     import open_clip
 
+    check_folder(folder)
     source = f"local-dir:{folder}"
     try:
         model = open_clip.create_model(source, load_weights=True, require_pretrained=True)
