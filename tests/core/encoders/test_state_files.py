@@ -33,7 +33,8 @@ class Block(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Anything that reads all of them."""
-        return self.linear(self.norm(x)) + self.attribute.sum() + self.sizes[0]
+        y: Tensor = self.linear(self.norm(x)) + self.attribute.sum() + self.sizes[0]
+        return y
 
 
 class Model(nn.Module):
@@ -51,7 +52,8 @@ class Model(nn.Module):
         """Through all blocks."""
         for block in self.blocks:
             x = block(x)
-        return self.again(x)
+        y: Tensor = self.again(x)
+        return y
 
 
 def scripted(path: Path) -> nn.Module:
