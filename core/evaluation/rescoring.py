@@ -41,13 +41,15 @@ class QueryBank:
     log_mass: Tensor
     """Logarithm of the sum over the bank of `exp(beta * s)`."""
     activated: Tensor
-    """bool: videos that some bank query ranks in its top k."""
+    """bool: videos that enough bank queries rank in their top k."""
     beta: float
     """Inverse temperature that `log_mass` was computed with."""
 
 
-def query_bank(bank_scores: Tensor, *, beta: float = 20.0, k: int = 1) -> QueryBank:
+def query_bank(bank_scores: Tensor, *, beta: float = 20.0, k: int = 1, theta: int = 1) -> QueryBank:
     """The statistics of a bank, from the cosines `(M, V)` of its queries.
+
+    `theta` bank queries that rank a video in their top k activate it: 1 in the paper, 3 or 5 in DiCoSA.
 
     Bogolin et al., "Cross Modal Retrieval with Querybank Normalisation", CVPR 2022, section 3.3 (inverted
     softmax, dynamic: only hubs are normalised).
@@ -60,9 +62,10 @@ def query_bank(bank_scores: Tensor, *, beta: float = 20.0, k: int = 1) -> QueryB
     videos = bank_scores.shape[1]
     if not 1 <= k <= videos:
         raise BenchError(f"QB-Norm's k is {k}; it must lie between 1 and the {videos} videos of the gallery")
-    activated = torch.zeros(videos, dtype=torch.bool, device=bank_scores.device)
-    activated[bank_scores.topk(k, dim=1).indices.flatten()] = True
-    return QueryBank(torch.logsumexp(beta * bank_scores, dim=0), activated, beta)
+    if theta < 1:
+        raise BenchError(f"QB-Norm's theta is {theta}; it must be at least 1")
+    retrieved = bank_scores.topk(k, dim=1).indices.flatten().bincount(minlength=videos)
+    return QueryBank(torch.logsumexp(beta * bank_scores, dim=0), retrieved >= theta, beta)
 
 
 def qb_norm(scores: Tensor, bank: QueryBank) -> Tensor:

@@ -14,14 +14,19 @@ from core.errors import BenchError
 from methods.parity.engine import ENGINE_CHECKS
 from methods.parity.golden import Check, Golden
 from methods.parity.heads import check_avigate, check_clip4clip
+from methods.parity.heads_bases import check_dicosa, check_emcl, check_qb_norm_theta
 from methods.parity.heads_cae_av import check_caste_case
 from methods.parity.heads_gaid import check_gaid
+from methods.parity.heads_geometry import check_gram, check_pmrl, check_triangle
+from methods.parity.heads_omni import check_save, check_valor, check_vast
 from methods.parity.heads_tmass import (
     check_tmass_components,
     check_tmass_evaluation,
     check_tmass_init,
     check_tmass_training,
 )
+from methods.parity.heads_uatvr import check_uatvr
+from methods.parity.heads_words import check_drl, check_xclip
 from methods.parity.heads_xpool import (
     check_xpool_baselines,
     check_xpool_dropout,
@@ -42,6 +47,18 @@ CHECKS: Mapping[str, Check] = {
     "avigate.head": check_avigate,
     "gaid.head": check_gaid,
     "cae_av.caste_case": check_caste_case,
+    "xclip.head": check_xclip,
+    "drl.head": check_drl,
+    "emcl.head": check_emcl,
+    "dicosa.head": check_dicosa,
+    "rescoring.qb_norm_theta": check_qb_norm_theta,
+    "uatvr.head": check_uatvr,
+    "gram.head": check_gram,
+    "triangle.head": check_triangle,
+    "pmrl.loss": check_pmrl,
+    "vast.head": check_vast,
+    "valor.head": check_valor,
+    "save.head": check_save,
     **ENGINE_CHECKS,
 }
 """The check of each kind."""

@@ -105,6 +105,10 @@ class Golden:
         """All tensors whose name begins with `prefix`, by the rest of their name."""
         return {name[len(prefix) :]: self.input(name) for name in self.names() if name.startswith(prefix)}
 
+    def endings(self, prefix: str) -> list[str]:
+        """What follows `prefix` in the names that begin with it, sorted."""
+        return [name.removeprefix(prefix) for name in self.names() if name.startswith(prefix)]
+
     def compare(
         self, name: str, ours: Tensor, *, atol: float | None = None, rows: Tensor | None = None
     ) -> None:

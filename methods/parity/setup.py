@@ -71,6 +71,7 @@ def compare_gradients_of(
     required: tuple[str, ...],
     *,
     owner: str = "",
+    atol: float | None = None,
 ) -> None:
     """Compares every recorded gradient under `prefix` with the one that backward left behind.
 
@@ -89,7 +90,7 @@ def compare_gradients_of(
             own = parameters.get(renamed(owner + key, names) or "")
         if own is None:
             raise BenchError(f"{golden.path.name}: '{prefix}{key}' is the gradient of nothing here")
-        golden.compare(prefix + key, torch.zeros_like(own) if own.grad is None else own.grad)
+        golden.compare(prefix + key, torch.zeros_like(own) if own.grad is None else own.grad, atol=atol)
 
 
 def grouped(scores: Tensor, pairing: Tensor) -> Tensor:

@@ -1,0 +1,87 @@
+"""EMCL: text and video vectors are rebuilt from a few bases that expectation maximisation finds.
+
+Jin et al., "Expectation-Maximization Contrastive Learning for Compact Video-and-Language Representations",
+NeurIPS 2022 (arXiv 2211.11427), section 3. For vectors X `(R, D)` and bases mu `(R, K)`, `stages` times
+
+    z  = softmax_k(X^T mu / lamd),  z = z / (1e-6 + sum_d z)        (D, K)
+    mu = X z,  its columns divided by (1e-6 + norm)
+
+then `Y = beta mu z^T + X`; only the last summand has a gradient. All rows start from one row of bases.
+
+The release runs EM over a tile of 32 texts and their 1,024 pooled videos, so the score of a pair depends on
+what else is in its tile; `pair_cosines` gives EM the pair's two vectors alone. Bases that start alike stay
+alike in real numbers, and the release starts them at +1 or -1: K bases are then two with a multiplicity
+each. `distinct_bases` makes use of that, and keeps rounding from telling equal bases apart.
+"""
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+EPSILON = 1e-6
+
+
+class EmSettings(NamedTuple):
+    """The constants of the iteration."""
+
+    stages: int
+    """Iterations; 9 in the release."""
+    lamd: float
+    """Temperature of the responsibilities; 1."""
+    beta: float
+    """Weight of what the bases rebuild; 3."""
+
+
+class Bases(NamedTuple):
+    """Distinct bases with how often each occurs."""
+
+    values: Tensor
+    """`(K,)`."""
+    counts: Tensor
+    """`(K,)`, positive."""
+
+
+def distinct_bases(bases: Tensor) -> Bases:
+    """The different values of a row of bases `(1, K)`."""
+    values, counts = bases.flatten().unique(return_counts=True)
+    return Bases(values, counts.to(bases.dtype))
+
+
+@torch.no_grad()
+def em_bases(x: Tensor, bases: Tensor, settings: EmSettings) -> tuple[Tensor, Tensor]:
+    """mu `(..., R, K)` and z `(..., D, K)` of X `(..., R, D)`, from `bases` `(1, K)`."""
+    mu = bases.expand(*x.shape[:-1], -1)
+    for _ in range(settings.stages):
+        z = (x.transpose(-1, -2) @ mu / settings.lamd).softmax(-1)
+        z = z / (EPSILON + z.sum(-2, keepdim=True))
+        mu = x @ z
+        mu = mu / (EPSILON + torch.linalg.vector_norm(mu, dim=-2, keepdim=True))
+    return mu, z
+
+
+def reconstructed(x: Tensor, bases: Tensor, settings: EmSettings) -> tuple[Tensor, Tensor]:
+    """Y `(..., R, D)` of X, and mu `(..., R, K)`."""
+    mu, z = em_bases(x, bases, settings)
+    return settings.beta * (mu @ z.transpose(-1, -2)) + x, mu
+
+
+def moved_bases(bases: Tensor, mu: Tensor, momentum: float) -> Tensor:
+    """The row of bases `(1, K)` after a training step that ended with mu `(R, K)`."""
+    return momentum * bases + (1 - momentum) * mu.mean(-2, keepdim=True)
+
+
+def pair_cosines(x: Tensor, bases: Bases, settings: EmSettings) -> Tensor:
+    """Cosines `(...)` of the two rebuilt vectors of X `(..., 2, D)`, each pair with an EM of its own."""
+    with torch.no_grad():
+        share = bases.counts.log()
+        mu = bases.values.expand(*x.shape[:-1], -1)  # (..., 2, K)
+        for _ in range(settings.stages):
+            # m equal bases weigh m exp(x mu) together: log m is added, and each has 1/m of the weight.
+            z = (x.transpose(-1, -2) @ mu / settings.lamd + share).softmax(-1) / bases.counts
+            z = z / (EPSILON + z.sum(-2, keepdim=True))
+            mu = x @ z
+            mu = mu / (EPSILON + torch.linalg.vector_norm(mu, dim=-2, keepdim=True))
+        rebuilt = (mu * bases.counts) @ z.transpose(-1, -2)
+    y = settings.beta * rebuilt + x
+    return torch.nn.functional.cosine_similarity(y[..., 0, :], y[..., 1, :], dim=-1)

@@ -1,0 +1,1 @@
+"""Objective terms beside InfoNCE: free functions of a batch of matched pairs, one idea per file."""

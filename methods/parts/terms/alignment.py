@@ -1,0 +1,31 @@
+"""SAVE's alignment of sound with the picture under a frozen teacher ("soft-ALBEF", arXiv 2603.08224).
+
+Rows of two similarity matrices become distributions, which should correlate:
+
+    L = mean_i (1 - pearson(softmax(5 R)_i, softmax(5 T)_i)) + the same of the transposed matrices
+"""
+
+import torch
+from torch import Tensor
+
+SCALE = 5.0
+"""Sharpness of both softmaxes."""
+
+
+def pearson(a: Tensor, b: Tensor) -> Tensor:
+    """Correlation of the rows of `(B, C)`, `(B,)`; 0 for a constant row (NaN in the release)."""
+    a, b = (x - x.mean(-1, keepdim=True) for x in (a, b))
+    norms = torch.linalg.vector_norm(a, dim=-1) * torch.linalg.vector_norm(b, dim=-1)
+    return (a * b).sum(-1) / torch.where(norms > 0, norms, torch.ones_like(norms))
+
+
+def alignment_loss(ours: Tensor, teacher: Tensor, audible: Tensor, scale: float = SCALE) -> Tensor:
+    """The loss of similarities `(B, B)`, pictures in rows, sounds in columns, among `audible` `(B,)` clips.
+
+    0 where fewer than two clips are audible: there is nothing to correlate (NaN in the release).
+    """
+    if int(audible.sum()) < 2:
+        return ours.sum() * 0.0
+    own, other = (x[audible][:, audible] * scale for x in (ours, teacher))
+    directions = ((own, other), (own.T, other.T))
+    return torch.stack([(1 - pearson(a.softmax(1), b.softmax(1))).mean() for a, b in directions]).sum()
