@@ -1,8 +1,10 @@
 """What a run may choose about its data set: part of the spec (`data.*`), of its hash and of the protocol."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
+
+from core.axes import Released
 
 MissingPolicy = Literal["fail", "count-as-miss", "drop"]
 
@@ -19,6 +21,6 @@ class DataOptions(BaseModel):
 class HeldOutOptions(DataOptions):
     """Options of a data set whose `val` is a part of its training videos."""
 
-    holdout: float = Field(default=0.05, ge=0, lt=1)
-    """Share of the training videos that becomes `val`; 0 trains on all of them and leaves no `val`
-    (see `core.datasets.holdout`)."""
+    holdout: Annotated[float, Field(ge=0, lt=1), Released(0.0)] = 0.05
+    """Share of the training videos that becomes `val`; 0 trains on all of them and leaves no `val`,
+    as released (see `core.datasets.holdout`)."""

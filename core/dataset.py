@@ -131,6 +131,8 @@ class DatasetEntry:
     """Reads it, with so many worker processes where it must be made first."""
     options: type[DataOptions] = DataOptions
     """What a run may choose about it."""
+    small: bool = False
+    """Whether methods take the values that their fields declare for small worlds (`core.axes.SmallWorld`)."""
     has_truth: bool = False
     """Whether it is a generated world, which knows when sound matters and what its ceilings are."""
     source: str = ""

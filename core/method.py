@@ -16,19 +16,13 @@ from importlib.metadata import EntryPoint, entry_points
 from typing import ClassVar, Literal, Protocol
 
 import torch
-from pydantic import BaseModel, ConfigDict
 from torch import Tensor, nn
 
 from core.batch import Rows, Texts, Videos
+from core.config import MethodConfig as MethodConfig
 from core.errors import BenchError, unknown_name
 
 ENTRY_POINT_GROUP = "av_retrieval_bench.methods"
-
-
-class MethodConfig(BaseModel):
-    """Base of every method's `Config`: immutable, unknown keys refused."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,8 @@
 """RunSpec: what a run is. Everything that can change a number stands here, and nothing else does.
 
-Precedence, later wins: the defaults below, the method's recipe, what the authors set for the data
-set, the data set's recipe (small worlds need other rates), the command line's axes, `--set`.
+Precedence, later wins: the defaults below, with `recipe=authors` what fields declare as `Released`, the
+method's recipe, what the authors set for the data set, the data set's recipe (small worlds need other rates),
+the command line's axes, `--set`. The records import no torch; registries are imported to resolve a spec.
 """
 
 import json
@@ -9,12 +10,22 @@ from collections.abc import Iterator, Mapping
 from hashlib import sha256
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from core.datasets import find_dataset
+from core.axes import (
+    Axis,
+    Declared,
+    Only,
+    Protocol,
+    Released,
+    SmallWorld,
+    declared,
+    marked_values,
+    sided,
+)
+from core.encoders.published import audio_encoder_names, backbone_names
 from core.errors import BenchError, unknown_name
-from core.method import find_method
-from core.scoring.scoring import Condition, Engine, Precision
+from core.scoring.names import Condition, Engine, Precision
 
 SCHEMA = 2
 """Version of the run directory's files; a reader refuses another one."""
@@ -39,6 +50,15 @@ class Seeds(Frozen):
     """Fresh weights."""
     noise: Seed = 0
     """Dropout and the noise of perturbations, in training and in scoring."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def from_one(cls, given: Any) -> Any:
+        """One number moves all three; raises `ValueError` for text."""
+        if isinstance(given, str):
+            raise ValueError("must be a whole number")
+        one = isinstance(given, int) and not isinstance(given, bool)
+        return dict.fromkeys(cls.model_fields, given) if one else given
 
 
 class TrainingSpec(Frozen):
@@ -67,7 +87,7 @@ class TrainingSpec(Frozen):
     """X-Pool's family decays every parameter; CLIP4Clip and AVIGATE leave biases out."""
     gradient_clip: float = Field(default=1.0, gt=0)
     """Largest global gradient norm."""
-    crop: Literal["centre", "random"] = "centre"
+    crop: Annotated[Literal["centre", "random"], Only(mode="finetune")] = "centre"
     """Training frames under `finetune`: the central square (CLIP4Clip, AVIGATE), or a random one per clip
     and epoch, mirrored every second time (X-Pool, T-MASS, GAID). Scoring always takes the centre."""
     precision: Literal["float32", "bfloat16", "float16"] = "float32"
@@ -89,7 +109,9 @@ class TrainingSpec(Frozen):
     it (all but the logit scale divided by the number of processes, which clipping and Adam mostly undo)."""
     frozen_clip_prefixes: tuple[str, ...] = ()
     """Parameters of the towers (open_clip names) that never train."""
-    selection: Literal["last", "val", "test-best"] = "val"
+    selection: Annotated[
+        Literal["last", "val", "test-best"], Released("test-best"), Protocol("selection")
+    ] = "val"
     """Which checkpoint is scored; `test-best` is the authors' choice and biased."""
     validate_every: int = Field(default=1, ge=1)
     """Epochs between validations."""
@@ -113,22 +135,32 @@ class EvaluationSpec(Frozen):
     """Of products of float32 matrices in scoring; below float32 scores are approximate, and say so."""
     memory_budget: int = Field(default=2048, ge=1)
     """MiB that the similarity matrix may take; a larger one is ranked in strips, without rescoring."""
-    tie_tolerance: float = Field(default=1e-6, ge=0)
-    """Scores (cosines) tie when they differ by at most this much."""
+    tie_tolerance: Annotated[float, Field(ge=0), Released(0.0)] = 1e-6
+    """Scores (cosines) tie when they differ by at most this much; as released, when they are equal."""
 
 
 class RunSpec(Frozen):
     """One cell of an experiment."""
 
-    method: str
-    dataset: str
-    backbone: str = "ViT-B-32"
-    audio_encoder: str = "whisper-base"
-    frames: int = Field(default=12, ge=1, le=256)
+    method: Annotated[str, Axis("methods", column="method")]
+    """A method by name."""
+    dataset: Annotated[str, Axis("datasets", column="data")]
+    """A data set by name."""
+    recipe: Annotated[Literal["ours", "authors"], Axis()] = "ours"
+    """Whose values the defaults are: `authors` takes those of the released code wherever ours differ, and is
+    what a `checkpoint` implies."""
+    backbone: Annotated[str, Axis(values=backbone_names)] = "ViT-B-32"
+    """CLIP towers by name, or a model folder."""
+    audio_encoder: Annotated[str, Axis(column="audio", values=audio_encoder_names), Only(needs="sound")] = (
+        "whisper-base"
+    )
+    """An audio encoder by name, or a model folder, with `:VARIANT` behind it where it has some."""
+    frames: Annotated[int, Field(ge=1, le=256), Axis(column="frames")] = 12
+    """Pictures that are read of each video."""
     frame_sampling: Literal["segment-centres", "one-per-second"] = "segment-centres"
-    text_tokens: int = Field(default=77, ge=3)
+    text_tokens: Annotated[int, Field(ge=3), Protocol("text_tokens")] = 77
     """Longest caption in tokens, both marks included; longer ones are cut, their end mark stays."""
-    video_captions: str = "dataset"
+    video_captions: Annotated[str, Only(needs="captions")] = "dataset"
     """What is said of the videos themselves, for methods that read it: `dataset` for the data set's own
     captions where it has any, `none`, or the path of a `captions.jsonl` (see `core.store.video_captions`)."""
     config: Mapping[str, Any] = {}
@@ -140,7 +172,8 @@ class RunSpec(Frozen):
     the run's fingerprints."""
     training: TrainingSpec = TrainingSpec()
     evaluation: EvaluationSpec = EvaluationSpec()
-    seeds: Seeds = Seeds()
+    seeds: Annotated[Seeds, Axis(column="seed")] = Seeds()
+    """One number moves the three kinds of randomness together."""
 
     def canonical(self) -> str:
         """The spec as JSON with sorted keys; equal specs give equal text."""
@@ -152,31 +185,26 @@ class RunSpec(Frozen):
         return sha256(text.encode()).hexdigest()[:8]
 
 
-def parse_assignment(text: str) -> tuple[str, Any]:
-    """`key=value` of `--set`; the value is JSON where it parses as such, else a string.
+NESTED: Mapping[str, type[BaseModel]] = {
+    "training": TrainingSpec,
+    "evaluation": EvaluationSpec,
+    "seeds": Seeds,
+}
+"""Parts of a spec whose fields are the same for all methods and data sets."""
 
-    Raises `BenchError` where there is no `=`.
-    """
-    key, equals, value = text.partition("=")
-    if not equals or not key:
-        raise BenchError(f"--set {text!r} is not of the form key=value, e.g. --set training.epochs=2")
-    try:
-        return key, json.loads(value)
-    except json.JSONDecodeError:
-        return key, value
+
+def fields_of(method: str, dataset: str) -> dict[str, Declared]:
+    """Every dotted key that a spec of that method on that data set takes, and what its field declares."""
+    from core.datasets import find_dataset
+    from core.method import find_method
+
+    parts = {"config": find_method(method).Config, "data": find_dataset(dataset).options}
+    return declared({"": RunSpec, **NESTED, **parts})
 
 
 def known_keys(method: str, dataset: str) -> set[str]:
-    """Every dotted key that a spec of that method on that data set takes."""
-    nested: dict[str, type[BaseModel]] = {
-        "training": TrainingSpec,
-        "evaluation": EvaluationSpec,
-        "seeds": Seeds,
-        "config": find_method(method).Config,
-        "data": find_dataset(dataset).options,
-    }
-    plain = set(RunSpec.model_fields) - set(nested) - {"method", "dataset"}  # a cell is made for these two
-    return plain | {f"{part}.{name}" for part, model in nested.items() for name in model.model_fields}
+    """Every dotted key that can be set for a method on a data set; not these two, which make the cell."""
+    return fields_of(method, dataset).keys() - {"method", "dataset"}
 
 
 def dotted(spec: RunSpec) -> dict[str, Any]:
@@ -188,14 +216,21 @@ def dotted(spec: RunSpec) -> dict[str, Any]:
     return values
 
 
-def layers(method: str, dataset: str) -> Iterator[Mapping[str, Any]]:
+def layers(method: str, dataset: str, recipe: str = "ours") -> Iterator[Mapping[str, Any]]:
     """The defaults of a method on a data set, weakest first, as dotted keys."""
-    cls = find_method(method)
-    yield cls.recipe
-    yield cls.dataset_defaults.get(dataset, {})
-    recipe, known = find_dataset(dataset).recipe, known_keys(method, dataset)
+    from core.datasets import find_dataset
+    from core.method import find_method
+
+    cls, data, fields = find_method(method), find_dataset(dataset), fields_of(method, dataset)
+    released = recipe == "authors"
+    if released:
+        yield marked_values(fields, Released)
+    yield sided(cls.recipe, released=released)
+    yield sided(cls.dataset_defaults.get(dataset, {}), released=released)
     # A recipe speaks to all methods; a key of a part that this method lacks does not concern it.
-    yield {key: value for key, value in recipe.items() if not key.startswith("config.") or key in known}
+    yield {key: value for key, value in data.recipe.items() if not key.startswith("config.") or key in fields}
+    if data.small:
+        yield marked_values(fields, SmallWorld)
 
 
 def resolve(method: str, dataset: str, overrides: Mapping[str, Any]) -> RunSpec:
@@ -203,23 +238,33 @@ def resolve(method: str, dataset: str, overrides: Mapping[str, Any]) -> RunSpec:
 
     Raises `BenchError` for an unknown key (with the nearest right one) or a value out of range.
     """
+    from core.datasets import find_dataset
+    from core.method import find_method
+
     known = known_keys(method, dataset)
-    values: dict[str, Any] = {"method": method, "dataset": dataset}
-    for layer in (*layers(method, dataset), overrides):
-        for key, value in layer.items():
+    implied = "authors" if overrides.get("checkpoint") else "ours"
+    recipe = overrides.get("recipe", implied)
+    nested: dict[str, dict[str, Any]] = {part: {} for part in ("", "config", "data", *NESTED)}
+    for layer in (*layers(method, dataset, recipe), {"recipe": recipe}, overrides):
+        # A whole part comes first, so that a key of it can still be set apart.
+        for key, value in sorted(layer.items(), key=lambda item: item[0] not in NESTED):
             if key not in known:
                 raise unknown_name(f"key of {method} on {dataset}", key, known)
-            values[key] = value
-    nested: dict[str, Any] = {}
-    for key, value in values.items():
-        part, dot, name = key.partition(".")
-        nested.setdefault(part, {})[name] = value if dot else None
-        if not dot:
-            nested[part] = value
+            part, _, name = key.rpartition(".")
+            nested[part] |= {name: value}
+            if key == "seeds":
+                nested["seeds"] |= dict.fromkeys(Seeds.model_fields, nested[""].pop("seeds"))
     try:
-        config = find_method(method).Config(**nested.pop("config", {}))
-        data = find_dataset(dataset).options(**nested.pop("data", {}))
-        return RunSpec(**nested, config=config.model_dump(mode="json"), data=data.model_dump(mode="json"))
+        config = find_method(method).Config(**nested["config"])
+        data = find_dataset(dataset).options(**nested["data"])
+        plain = {part: nested[part] for part in NESTED} | nested[""]
+        return RunSpec(
+            method=method,
+            dataset=dataset,
+            config=config.model_dump(mode="json"),
+            data=data.model_dump(mode="json"),
+            **plain,
+        )
     except ValidationError as error:
         raise BenchError(f"{method} on {dataset}: {explain(error)}") from error
 
@@ -227,5 +272,8 @@ def resolve(method: str, dataset: str, overrides: Mapping[str, Any]) -> RunSpec:
 def explain(error: ValidationError) -> str:
     """A validation error as one line: key, reason, and the value that was given."""
     first = error.errors()[0]
-    key = ".".join(str(part) for part in first["loc"]) or "configuration"
-    return f"{key}: {first['msg']} (given {first['input']!r})"
+    key = ".".join(str(part) for part in first["loc"])
+    reason = first["msg"].removeprefix("Value error, ")
+    if first["type"] in ("tuple_type", "list_type") and isinstance(first["input"], str):
+        reason = f'must be a list, e.g. ["{first["input"]}"]'
+    return f"{key}: {reason}".removeprefix(": ") + f" (given {first['input']!r})"

@@ -5,9 +5,10 @@ from typing import ClassVar
 
 from torch import Tensor
 
+from core.axes import Ours
+from methods.clip4clip import FROZEN_CLIP
 from methods.composed import ComposedMethod
-from methods.parts.audio import Projection
-from methods.parts.config import ComposedConfig, FusionKind, NonNegative, PoolingKind
+from methods.parts.config import ComposedConfig, FusionKind, NonNegative, PoolingKind, Projection
 
 
 class AvigateConfig(ComposedConfig):
@@ -35,15 +36,17 @@ class Avigate(ComposedMethod):
         "training.optimizer": "bertadam",
         "training.schedule": "bert-warmup-cosine",
         "training.lr_new": 1e-4,
-        "training.lr_clip": 1e-6,
+        "training.lr_clip": Ours(1e-6, released=1e-7),
         "training.lr_factors": {"query_tokens": 100.0},
         "training.weight_decay": 0.2,
         "training.decay_biases": False,
         "training.batch_size": 128,
         "training.drop_last": True,
+        "training.gathered_gradient": Ours("exact", released="released"),
+        "training.frozen_clip_prefixes": Ours((), released=FROZEN_CLIP),
         "training.epochs": 5,
         "frame_sampling": "one-per-second",
-        "audio_encoder": "ast:avigate",
+        "audio_encoder": Ours("ast:avigate", released="ast:avigate-random"),
         "text_tokens": 32,
     }
     reference_keys: ClassVar[Mapping[str, str]] = {

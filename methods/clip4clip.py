@@ -3,8 +3,19 @@
 from collections.abc import Mapping
 from typing import ClassVar
 
+from core.axes import Ours
 from methods.composed import ComposedMethod
 from methods.parts.config import ComposedConfig, PoolingKind
+
+FROZEN_CLIP = (
+    "token_embedding",
+    "positional_embedding",
+    "visual.conv1",
+    "visual.class_embedding",
+    "visual.positional_embedding",
+    "visual.ln_pre",
+)
+"""What the released code freezes in the towers (`freeze_layer_num=0`), by open_clip's names."""
 
 
 class Clip4ClipConfig(ComposedConfig):
@@ -27,11 +38,13 @@ class Clip4Clip(ComposedMethod):
         "training.optimizer": "bertadam",
         "training.schedule": "bert-warmup-cosine",
         "training.lr_new": 1e-4,
-        "training.lr_clip": 1e-6,
+        "training.lr_clip": Ours(1e-6, released=1e-7),
         "training.weight_decay": 0.2,
         "training.decay_biases": False,
         "training.batch_size": 128,
         "training.drop_last": True,
+        "training.gathered_gradient": Ours("exact", released="released"),
+        "training.frozen_clip_prefixes": Ours((), released=FROZEN_CLIP),
         "training.epochs": 5,
         "frame_sampling": "one-per-second",
         "text_tokens": 32,

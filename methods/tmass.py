@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import ClassVar
 
+from core.axes import Ours
 from methods.composed import ComposedMethod
 from methods.parts.config import ComposedConfig, NonNegative, PerturbationKind, PoolingKind
 from methods.xpool import FAMILY_RECIPE, POOLING_KEYS
@@ -32,7 +33,12 @@ class TMass(ComposedMethod):
     recipe = FAMILY_RECIPE
     dataset_defaults: ClassVar[Mapping[str, Mapping[str, object]]] = {
         "msrvtt": {"training.lr_new": 3e-5},
-        "lsmdc": {"config.support_weight": 0.0},
+        # The published LSMDC command draws from N(0, .003^2), which is next to no noise.
+        "lsmdc": {
+            "config.support_weight": 0.0,
+            "config.prior": Ours("uniform", released="normal"),
+            "config.prior_std": Ours(1.0, released=0.003),
+        },
         "didemo": {"config.support_weight": 0.0, "config.dropout": 0.4},
     }
     own_caption_scoring = True

@@ -12,8 +12,9 @@ from functools import cache
 
 import pandas as pd
 
+from core.assignments import parse_assignment
 from core.errors import BenchError
-from core.spec import RunSpec, parse_assignment, resolve
+from core.spec import RunSpec, resolve
 from reports.collect import Run
 from reports.published import Published, published, released_protocol
 from reports.queries import RECALL

@@ -5,6 +5,7 @@ from torch import Tensor
 
 from core.audit.subject import Subject
 from core.audit.verdict import Verdict, judged
+from core.axes import sided
 from core.evaluation.statistics import RESAMPLES, resampled_means
 from core.spec import TrainingSpec
 
@@ -36,7 +37,7 @@ def selection(subject: Subject) -> Verdict:
     """The rule by which runs of the method choose their checkpoint unless told otherwise."""
     recipes = [subject.method.recipe, *subject.method.dataset_defaults.values()]
     default = TrainingSpec().selection
-    rules = {str(recipe.get("training.selection", default)) for recipe in recipes}
+    rules = {str(recipe.get("training.selection", default)) for recipe in map(sided, recipes)}
     clean = "test-best" not in rules
     meaning = (
         "Its figures are not chosen on the data that they are measured on."

@@ -67,9 +67,7 @@ class Subject:
             build_index(method, videos),
             condition=self.condition,
             pairing=torch.arange(len(texts)) if pairing is None else pairing,
-            noise=scoring_noise(
-                method.config.model_dump(), noise_seed, released=self.condition == "released"
-            ),
+            noise=scoring_noise(method.config, noise_seed, released=self.condition == "released"),
             tile_bytes=tile_bytes,
         )
 

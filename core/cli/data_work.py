@@ -6,6 +6,7 @@ from pathlib import Path
 from pydantic import ValidationError
 from rich.console import Console
 
+from core.assignments import parse_assignment
 from core.cli.bars import Bars
 from core.cli.data_tables import check_json, show_check
 from core.data_options import DataOptions
@@ -16,7 +17,7 @@ from core.datasets.real import RealDataset, survey
 from core.datasets.sounds import sound_in_words
 from core.errors import BenchError
 from core.progress import Silent
-from core.spec import explain, parse_assignment
+from core.spec import explain
 from core.workers import default_workers
 
 Place = tuple[Path | None, Path | None, Path | None, Path | None]

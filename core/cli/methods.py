@@ -12,22 +12,20 @@ def methods_() -> None:
 
     Example: bench methods
     """
+    from core.axes import fields_in
     from core.method import registered_methods
-    from core.running.axes import AXES, has_axis
+    from core.running.axes import axis_names
 
     table = Table("name", "title", "parts", "axes", "paper")
     for name, method in sorted(registered_methods().items()):
         config = method.Config()
-        parts = " · ".join(
-            str(getattr(config, part))
-            for part in ("enrichment", "fusion", "pooling", "perturbation")
-            if hasattr(config, part)
-        )
+        fields = fields_in("", method.Config)
+        parts = " · ".join(str(getattr(config, field.name)) for field in fields if field.axis)
         table.add_row(
             name,
             method.title,
             parts,
-            " ".join(a.replace("_", "-") for a in AXES if has_axis(method, a)),
+            " ".join(axis.replace("_", "-") for axis in axis_names(name)),
             method.paper,
         )
     shell.console.print(table)

@@ -7,9 +7,9 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from core.running.plan import COLUMNS, Timing, duration, estimate, read_past, settings
+from core.running.plan import Timing, columns, duration, estimate, read_past, row, settings
 from core.running.scheduler import default_slots
-from core.spec import RunSpec, dotted
+from core.spec import RunSpec
 
 
 def show(specs: Sequence[RunSpec], root: Path, workers: int | None, console: Console) -> None:
@@ -32,13 +32,10 @@ def show(specs: Sequence[RunSpec], root: Path, workers: int | None, console: Con
 
 def cell_table(specs: Sequence[RunSpec], states: Sequence[str], timings: Sequence[Timing]) -> Table:
     """A row per cell: its parts, what else differs from the defaults, its state and an estimate."""
-    table = Table(*COLUMNS, "settings", "state", "time")
+    names = columns(specs)
+    table = Table(*names, "settings", "state", "time")
     for spec, state in zip(specs, states, strict=True):
-        values = dotted(spec)
-        if all(values.get(f"config.{part}", "none") == "none" for part in ("fusion", "enrichment")):
-            values["audio_encoder"] = "–"
         seconds = estimate(spec, timings) if state != "done" else None
         time = "" if state == "done" else "unknown" if seconds is None else duration(seconds)
-        parts = (str(values.get(key, "–")) for key in COLUMNS.values())
-        table.add_row(*parts, escape(settings(spec)), state, time)
+        table.add_row(*row(spec, names), escape(settings(spec)), state, time)
     return table

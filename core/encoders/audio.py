@@ -14,7 +14,7 @@ from safetensors import SafetensorError
 from torch import Tensor, nn
 
 from core.encoders.audio_states import SHORTEST, Waveforms
-from core.encoders.published import AUDIO, model_type, obtain
+from core.encoders.published import AUDIO, SHIPPED_AUDIO, model_type, obtain
 from core.encoders.roads import AstRoad, AvigateRoad, Road, Wav2Vec2Road, WhisperRoad
 from core.encoders.state_files import check_folder
 from core.encoders.weights import fingerprint, shipped_folder
@@ -24,14 +24,9 @@ from core.progress import Progress
 if TYPE_CHECKING:
     import transformers
 
-SHIPPED_NAMES = {
-    "avworld-whisper": "whisper",
-    "avworld-whisper-untrained": "whisper",
-    "avworld-wav2vec2": "wav2vec2",
-}
-"""Encoders whose weights come with the project, and their folders."""
 UNTRAINED = "-untrained"
 """Suffix of the control that has the same configuration and fresh weights."""
+SHIPPED_NAMES = SHIPPED_AUDIO
 ROADS: Mapping[str, Mapping[str, Road]] = {
     "whisper": {"": WhisperRoad(), "padded-waveform": WhisperRoad(pad_waveform=True)},
     "wav2vec2": {"": Wav2Vec2Road()},

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from core.encoders.crops import centre_crop
-from core.encoders.published import CLIP, obtain
+from core.encoders.published import CLIP, SHIPPED_CLIP, obtain
 from core.encoders.towers import Tokenizer, open_towers
 from core.encoders.weights import fingerprint, shipped_folder
 from core.errors import BenchError, unknown_name
@@ -20,8 +20,7 @@ from core.progress import Progress
 if TYPE_CHECKING:
     import open_clip
 
-SHIPPED_NAMES = {"avworld": "clip"}
-"""Backbones whose weights come with the project, and their folders."""
+SHIPPED_NAMES = SHIPPED_CLIP
 
 
 TEXT_BLOCKS = 6

@@ -61,8 +61,26 @@ AUDIO = (
     Published("ast", ("MIT/ast-finetuned-audioset-10-10-0.4593",)),
 )
 """Audio encoders of Radford et al. 2022, Baevski et al. 2020 and Gong et al. 2021."""
+SHIPPED_CLIP = {"avworld": "clip"}
+"""Towers whose weights come with the project, and their folders."""
+SHIPPED_AUDIO = {
+    "avworld-whisper": "whisper",
+    "avworld-whisper-untrained": "whisper",
+    "avworld-wav2vec2": "wav2vec2",
+}
+"""Audio encoders whose weights come with the project, and their folders."""
 PUBLISHED = {entry.name: entry for entry in (*CLIP, *AUDIO)}
 """Every published encoder by name."""
+
+
+def backbone_names() -> tuple[str, ...]:
+    """The CLIP towers that have a name."""
+    return (*SHIPPED_CLIP, *(entry.name for entry in CLIP))
+
+
+def audio_encoder_names() -> tuple[str, ...]:
+    """The audio encoders that have a name, without their variants."""
+    return (*SHIPPED_AUDIO, *(entry.name for entry in AUDIO))
 
 
 def is_model_folder(folder: Path) -> bool:

@@ -71,7 +71,7 @@ def scores_of(
         encoded.index,
         condition=condition,
         pairing=encoded.pairing,
-        noise=scoring_noise(spec.config, spec.seeds.noise, released=condition == "released"),
+        noise=scoring_noise(retriever.method.config, spec.seeds.noise, released=condition == "released"),
         precision=spec.evaluation.precision,
         on_pairs=on_pairs,
     )

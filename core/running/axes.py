@@ -1,62 +1,98 @@
-"""The axes of an ablation: which method has which, and which keys have no effect without which part."""
+"""The axes of a cell: which its method has, and which keys have no effect in it. Fields declare both."""
 
-from collections.abc import Iterable, Mapping
+import json
+from collections.abc import Callable, Iterable, Sequence
+from functools import lru_cache
+from typing import Annotated, Any
 
-from core.errors import BenchError
-from core.method import Method, find_method
-from core.spec import RunSpec
+from pydantic import TypeAdapter, ValidationError
 
-AXES: Mapping[str, str] = {
-    "fusion": "config.fusion",
-    "pooling": "config.pooling",
-    "perturbation": "config.perturbation",
-    "audio_encoder": "audio_encoder",
-    "frames": "frames",
-}
-"""Axis on the command line -> key of the spec."""
-
-IDLE: Mapping[str, tuple[str, tuple[str, ...]]] = {
-    "audio_encoder": ("fusion", ("none",)),
-    "config.audio_alignment": ("fusion", ("none",)),
-    "config.audio_projection": ("fusion", ("none",)),
-    "config.null_audio": ("fusion", ("none",)),
-    "config.gate_inputs": ("fusion", ("none", "gated-transformer")),
-    "config.prior": ("perturbation", ("none",)),
-    "config.support_weight": ("perturbation", ("none",)),
-    "config.trials": ("perturbation", ("none", "dasp")),
-    "config.noise": ("perturbation", ("none", "dasp")),
-    "config.alpha": ("perturbation", ("none", "stp")),
-}
-"""Key of the spec -> a part, and the kinds of that part under which the key has no effect."""
+from core.axes import Declared, declared, literals
+from core.errors import BenchError, unknown_name
+from core.method import find_method, registered_methods
+from core.running.cells import small_method
+from core.spec import NESTED, RunSpec, dotted, explain, fields_of
 
 
-def has_axis(method: type[Method], axis: str) -> bool:
+def all_axes() -> dict[str, list[Declared]]:
+    """Every axis by name, with the fields that the spec and the methods declare for it."""
+    found: dict[str, dict[int, Declared]] = {}
+    for method in registered_methods().values():
+        for field in declared({"": RunSpec, **NESTED, "config": method.Config}).values():
+            if field.axis:
+                found.setdefault(field.axis_name, {})[id(field.info)] = field
+    return {name: list(fields.values()) for name, fields in found.items()}
+
+
+def check_value(axis: str, fields: Sequence[Declared], value: Any) -> None:
+    """Raises `BenchError` for a value that no field of an axis takes."""
+    errors = []
+    for field in fields:
+        try:
+            adapter: TypeAdapter[Any] = TypeAdapter(
+                Annotated[field.info.annotation, field, *field.info.metadata]  # type: ignore[arg-type]
+            )
+            adapter.validate_python(value)
+        except ValidationError as error:
+            errors.append(error)
+    if len(errors) == len(fields):
+        choices = dict.fromkeys(str(choice) for field in fields for choice in literals(field.info.annotation))
+        if choices:
+            raise unknown_name(axis.replace("_", " "), str(value), choices)
+        raise BenchError(f"--{axis.replace('_', '-')}: {explain(errors[0])}")
+
+
+def axes_of(method: str, dataset: str) -> dict[str, Declared]:
+    """The axes that a method's configuration and the spec declare, by name; two of them make the cell."""
+    fields = fields_of(method, dataset).values()
+    return {
+        field.axis_name: field for field in fields if field.axis and field.key not in ("method", "dataset")
+    }
+
+
+def has_axis(field: Declared, default: RunSpec, cell: RunSpec) -> bool:
     """Whether a method has the part that an axis varies.
 
-    A method has a fusion or a perturbation if its own default is not `none`, and an audio encoder
-    if it fuses sound or enriches frames by it; every method has frames.
+    `default` is the method's own configuration, in which the part must not be absent, and `cell` the one in
+    which the axis must have an effect.
     """
-    if axis == "frames":
-        return True
-    fields = method.Config.model_fields
-    names = ("fusion", "enrichment") if axis == "audio_encoder" else (axis,)
-    return any(name in fields and fields[name].default != "none" for name in names)
+    absent = field.lacks_part(dotted(default).get(field.key))
+    return not absent and not field.idle(dotted(cell), reads(cell))
 
 
-def refuse_idle(cell: RunSpec, keys: Iterable[str]) -> None:
-    """Raises `BenchError` where an experiment gives a cell a part that its method does not have.
+def idle_keys(cell: RunSpec, keys: Iterable[str]) -> dict[str, str]:
+    """Those of the keys that have no effect in a cell, each with the reason."""
+    fields, values, reading = fields_of(cell.method, cell.dataset), dotted(cell), reads(cell)
+    reasons = {key: fields[key].idle(values, reading) for key in keys if key in fields}
+    return {key: reason for key, reason in reasons.items() if reason}
 
-    So is a key that has no effect in the cell: its numbers would be taken for a finding.
-    """
-    axis_of = {key: axis for axis, key in AXES.items()}
-    for key in keys:
-        if key in axis_of and not has_axis(find_method(cell.method), axis_of[key]):
-            raise BenchError(
-                f"{cell.method} has no {axis_of[key]}; leave it out of the block or take {key} out"
-            )
-        part, kinds = IDLE.get(key, ("", ()))
-        if cell.config.get(part) in kinds:
-            raise BenchError(
-                f"{cell.method} with {part}={cell.config[part]}: {key} has no effect; "
-                "exclude this combination or take the key out"
-            )
+
+def reads(cell: RunSpec) -> Callable[[str], bool]:
+    """Whether the cell's method reads `sound`, `patches` or `captions` under its configuration."""
+    return lambda need: need in needs_of(cell.method, json.dumps(dict(cell.config)), cell.frames)
+
+
+@lru_cache(maxsize=1024)
+def needs_of(method: str, config: str, frames: int) -> frozenset[str]:
+    """What a method says that it reads under a configuration, given as JSON."""
+    spec = RunSpec(method=method, dataset="", config=json.loads(config), frames=frames)
+    built = small_method(spec)
+    answers = {
+        "sound": built.uses_audio,
+        "patches": built.uses_patches,
+        "captions": built.uses_video_captions,
+    }
+    return frozenset(need for need, answer in answers.items() if answer)
+
+
+def axis_names(method: str) -> list[str]:
+    """The axes that a method has as it is, by name."""
+    cls = find_method(method)
+    config = cls.Config().model_dump(mode="json")
+    cell = RunSpec(method=method, dataset="", config=config)
+    fields = declared({"": RunSpec, **NESTED, "config": cls.Config}).values()
+    return [
+        field.axis_name
+        for field in fields
+        if field.axis and field.key not in ("method", "dataset") and has_axis(field, cell, cell)
+    ]

@@ -8,7 +8,7 @@ import yaml
 from pydantic import BaseModel, ValidationError, model_validator
 
 from core.errors import BenchError, unknown_name
-from core.running.axes import AXES
+from core.running.axes import all_axes
 from core.spec import Frozen, explain
 
 
@@ -40,19 +40,17 @@ class PublishedRows(Frozen):
 class Block(Frozen):
     """Cells that are the product of all axes, less what is excluded.
 
-    A cell's keys, later wins: axes, `product`, `zip`, seeds, `set`, `change`, the command line's `--set`.
+    Beside these keys a block may name any axis (`fusion: [none, frame]`, see `bench run --help`) and any
+    dotted key of the spec (`config.alpha: [0.25, 0.5]`) with the list of its values. A cell's keys, later
+    wins: axes, `product`, `zip`, `set`, `change`, the command line's `--set`.
     """
 
     methods: tuple[str, ...]
     datasets: tuple[str, ...]
-    fusion: tuple[str, ...] = ()
-    pooling: tuple[str, ...] = ()
-    perturbation: tuple[str, ...] = ()
-    audio_encoder: tuple[str, ...] = ()
-    frames: tuple[int, ...] = ()
-    seeds: tuple[int, ...] = (0,)
+    axes: Mapping[str, tuple[Any, ...]] = {}
+    """The values of axes by name; collected from the block's own keys."""
     product: Mapping[str, tuple[Any, ...]] = {}
-    """Further axes by dotted spec key."""
+    """Further keys to sweep, by dotted spec key; the block's own dotted keys are collected here."""
     zip: Mapping[str, tuple[Any, ...]] = {}
     """Dotted spec keys that move together, with as many values each."""
     set: Mapping[str, Any] = {}
@@ -62,13 +60,27 @@ class Block(Frozen):
     exclude: tuple[Mapping[str, Any], ...] = ()
     """Cells that are left out: those that agree with all dotted keys of an entry."""
 
+    @model_validator(mode="before")
+    @classmethod
+    def collect(cls, given: Any) -> Any:
+        """Gathers the axes and the dotted keys that the block itself names."""
+        if not isinstance(given, dict):
+            return given
+        names = all_axes()
+        axes = {key: values for key, values in given.items() if key in names and key not in cls.model_fields}
+        dotted = {key: values for key, values in given.items() if "." in str(key)}
+        if twice := sorted(dotted.keys() & dict(given.get("product", {})).keys()):
+            raise ValueError(f"'{twice[0]}' is given twice")
+        left = {key: value for key, value in given.items() if key not in axes and key not in dotted}
+        own = {"axes": {**left.get("axes", {}), **axes}, "product": {**left.get("product", {}), **dotted}}
+        return left | {key: value for key, value in own.items() if value}
+
     @model_validator(mode="after")
     def check(self) -> Self:
         """Every key has one place, and what moves together is of one length."""
-        named = {AXES[axis]: axis for axis in AXES}
-        if astray := next((key for key in self.product if key in named), None):
-            raise ValueError(f"'{astray}' has an axis of its own: write {named[astray]}: [...]")
-        given = [AXES[axis] for axis in AXES if getattr(self, axis)] + [*self.product, *self.zip, *self.set]
+        names = all_axes()
+        keys = [key for name in self.axes for key in {field.key for field in names[name]}]
+        given = [*keys, *self.product, *self.zip, *self.set]
         if twice := next((key for key in given if given.count(key) > 1), None):
             raise ValueError(f"'{twice}' is given twice")
         if len({len(values) for values in self.zip.values()}) > 1:
@@ -76,10 +88,9 @@ class Block(Frozen):
         return self
 
     def varied(self) -> list[str]:
-        """The dotted spec keys in which cells of this block are meant to differ."""
+        """The dotted spec keys in which cells of this block are meant to differ, its axes apart."""
         changed = [key for change in self.change for key in change]
-        axes = [key for axis, key in AXES.items() if getattr(self, axis)]
-        return list(dict.fromkeys([*axes, *self.product, *self.zip, *changed]))
+        return list(dict.fromkeys([*self.product, *self.zip, *changed]))
 
 
 class Experiment(Frozen):
@@ -143,7 +154,8 @@ def explain_key(error: ValidationError) -> str:
         return explain(error)
     *place, key = unknown["loc"]
     where = ".".join(str(part) for part in place)
-    known = model_at(Experiment, place).model_fields
+    model = model_at(Experiment, place)
+    known = {*model.model_fields, *(all_axes() if model is Block else ())} - {"axes"}
     return str(unknown_name(f"key in {where}" if where else "key", str(key), known))
 
 

@@ -5,11 +5,14 @@ from dataclasses import dataclass, field
 from itertools import product
 from typing import Any
 
+from core.assignments import parse_value, sweeps
 from core.errors import BenchError, unknown_name
-from core.method import find_method
-from core.running.axes import AXES, has_axis, refuse_idle
+from core.running.axes import all_axes, axes_of, check_value, has_axis, idle_keys
 from core.running.experiment import Block, load_experiment
-from core.spec import RunSpec, dotted, parse_assignment, resolve
+from core.spec import RunSpec, dotted, known_keys, resolve
+
+Keys = Mapping[str, Any]
+"""Values by dotted key."""
 
 
 @dataclass
@@ -18,30 +21,70 @@ class Matrix:
 
     cells: list[RunSpec] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
-    """One line per axis that a method does not have."""
+    """One line per axis that a method does not have, and per key that has no effect."""
 
 
-def expand(block: Block, assignments: Mapping[str, Any] | None = None, *, strict: bool = False) -> Matrix:
-    """The cells of a block, `assignments` (dotted keys) over all of them.
+def expand(
+    block: Block, assignments: Mapping[str, tuple[Any, ...]] | None = None, *, strict: bool = False
+) -> Matrix:
+    """The cells of a block, once per combination of the `assignments`, which win over the block's keys.
 
     An axis multiplies only over methods that have the part: a method without it runs once and a note
-    says so. With `strict` (an experiment file as it is) that is a `BenchError`, as is every key that has
-    no effect in a cell and an exclusion that excludes nothing.
+    says so. A key that has no effect in a cell is left at its default there, with a note. With `strict` (an
+    experiment file as it is) both are a `BenchError` where the block asks for them, as is an exclusion that
+    excludes nothing.
     """
+    swept = dict(assignments or {})
+    pairs = list(product(block.methods, block.datasets))
+    known = {key for pair in pairs for key in known_keys(*pair)}
     matrix = Matrix()
-    for name in block.methods:
-        method = find_method(name)
-        given = {axis: getattr(block, axis) for axis in AXES if getattr(block, axis)}
-        missing = [axis for axis in given if not strict and not has_axis(method, axis)]
-        matrix.notes += [f"{name} has no {axis}: it runs once, without that axis" for axis in missing]
-        axes = {AXES[axis]: values for axis, values in given.items() if axis not in missing}
-        for dataset in block.datasets:
-            for keys in combinations({**axes, **block.product}, block):
-                matrix.cells.append(resolve(name, dataset, {**keys, **(assignments or {})}))
+    for pair in pairs:
+        given = {key: values for key, values in swept.items() if key in known_keys(*pair) or key not in known}
+        matrix.notes += [f"{pair[0]} has no {key}: it runs without that key" for key in swept.keys() - given]
+        axes, notes = axes_in(block, *pair, given, strict=strict)
+        matrix.notes += notes
+        for keys in combinations(axes, block):
+            for values in product(*given.values()):
+                change = dict(zip(given, values, strict=True))
+                cell, notes = settled(*pair, keys, change, strict=strict)
+                matrix.cells.append(cell)
+                matrix.notes += notes
     kept = [cell for cell in matrix.cells if not any(agrees(cell, entry) for entry in block.exclude)]
     if strict:
         check(block, matrix.cells, kept)
-    return Matrix(kept, matrix.notes)
+    return union([Matrix(kept, matrix.notes)])
+
+
+def axes_in(
+    block: Block, method: str, dataset: str, swept: Mapping[str, tuple[Any, ...]], *, strict: bool
+) -> tuple[dict[str, tuple[Any, ...]], list[str]]:
+    """The block's axes by dotted key, those left out that a method does not have; and a note per such axis.
+
+    Raises `BenchError` for one of them with `strict`.
+    """
+    known = axes_of(method, dataset)
+    fixed = {**block.set, **{key: values[0] for key, values in swept.items() if len(values) == 1}}
+    keys = {field.key for field in known.values()}
+    default = resolve(method, dataset, {key: value for key, value in fixed.items() if key not in keys})
+    cell = resolve(method, dataset, fixed)
+    lost = [name for name in block.axes if name not in known or not has_axis(known[name], default, cell)]
+    if lost and strict:
+        raise BenchError(f"{method} has no {lost[0]}; leave it out of the block or take {lost[0]} out")
+    notes = [f"{method} has no {name}: it runs once, without that axis" for name in lost]
+    return {known[name].key: values for name, values in block.axes.items() if name not in lost}, notes
+
+
+def settled(
+    method: str, dataset: str, keys: Keys, change: Keys, *, strict: bool
+) -> tuple[RunSpec, list[str]]:
+    """A cell without the keys that have no effect in it, and a note for each; with `strict` only `change`."""
+    cell = resolve(method, dataset, {**keys, **change})
+    idle = idle_keys(cell, change if strict else {**keys, **change})
+    if not idle:
+        return cell, []
+    notes = [f"{method} {why}: {key} has no effect and is left as it is" for key, why in idle.items()]
+    left = {key: value for key, value in {**keys, **change}.items() if key not in idle}
+    return resolve(method, dataset, left), notes
 
 
 def check(block: Block, cells: Sequence[RunSpec], kept: Sequence[RunSpec]) -> None:
@@ -49,19 +92,29 @@ def check(block: Block, cells: Sequence[RunSpec], kept: Sequence[RunSpec]) -> No
     for entry in block.exclude:
         if not any(agrees(cell, entry) for cell in cells):
             raise BenchError(f"exclude {dict(entry)} matches no cell; take it out")
-    parts = [key for key in block.set if key in AXES.values()]
     for cell in kept:
-        refuse_idle(cell, [*block.varied(), *parts])
+        axes = {field.key: field for field in axes_of(cell.method, cell.dataset).values()}
+        plain = {key: value for key, value in block.set.items() if key not in axes}
+        default = resolve(cell.method, cell.dataset, plain)
+        named = [key for key, axis in axes.items() if axis.axis_name in block.axes or key in block.set]
+        varied = [*named, *block.varied()]
+        for key in varied:
+            if key in axes and not any(has_axis(axes[key], default, seen) for seen in (default, cell)):
+                raise BenchError(
+                    f"{cell.method} has no {axes[key].axis_name}; leave it out of the block or take {key} out"
+                )
+        for key, why in idle_keys(cell, varied).items():
+            raise BenchError(
+                f"{cell.method} {why}: {key} has no effect; exclude this combination or take the key out"
+            )
 
 
 def combinations(axes: Mapping[str, Sequence[Any]], block: Block) -> Iterator[dict[str, Any]]:
     """Dotted keys per cell of a method on a data set, in the order of precedence that `Block` names."""
     tied = [dict(zip(block.zip, values, strict=True)) for values in zip(*block.zip.values(), strict=True)]
-    for *values, together, change, seed in product(
-        *axes.values(), tied or [{}], ({}, *block.change), block.seeds
-    ):
-        seeds = {f"seeds.{part}": seed for part in ("data", "initialisation", "noise")}
-        yield {**dict(zip(axes, values, strict=True)), **together, **seeds, **block.set, **change}
+    varied = {**axes, **block.product}
+    for *values, together, change in product(*varied.values(), tied or [{}], ({}, *block.change)):
+        yield {**dict(zip(varied, values, strict=True)), **together, **block.set, **change}
 
 
 def agrees(cell: RunSpec, pattern: Mapping[str, Any]) -> bool:
@@ -79,9 +132,9 @@ def agrees(cell: RunSpec, pattern: Mapping[str, Any]) -> bool:
 
 
 def union(matrices: Sequence[Matrix]) -> Matrix:
-    """All cells once, in order of appearance."""
+    """All cells and notes once, in order of appearance."""
     cells = {cell.canonical(): cell for matrix in matrices for cell in matrix.cells}
-    return Matrix(list(cells.values()), [note for matrix in matrices for note in matrix.notes])
+    return Matrix(list(cells.values()), list(dict.fromkeys(n for matrix in matrices for n in matrix.notes)))
 
 
 def with_flags(block: Block, flags: Mapping[str, tuple[Any, ...]]) -> Block:
@@ -89,15 +142,22 @@ def with_flags(block: Block, flags: Mapping[str, tuple[Any, ...]]) -> Block:
 
     Raises `BenchError` for an axis that the block ties to another key.
     """
-    keys = {AXES[axis] for axis in flags if axis in AXES}
+    axes = all_axes()
+    keys = {field.key for name in flags for field in axes[name]} - {"method", "dataset"}
     if tied := sorted(keys & set(block.zip)):
         others = ", ".join(key for key in block.zip if key != tied[0])
         raise BenchError(f"this experiment ties {tied[0]} to {others} (zip); write a file of your own")
-    changes = tuple(without(change, keys) for change in block.change)
-    return block.model_copy(update={**flags, "set": without(block.set, keys), "change": changes})
+    fields = {name: values for name, values in flags.items() if name in Block.model_fields}
+    own = {**block.axes, **{name: values for name, values in flags.items() if name not in fields}}
+    left = {
+        "product": without(block.product, keys),
+        "set": without(block.set, keys),
+        "change": tuple(without(change, keys) for change in block.change),
+    }
+    return block.model_copy(update={**fields, "axes": own, **left})
 
 
-def without(values: Mapping[str, Any], keys: Iterable[str]) -> dict[str, Any]:
+def without(values: Keys, keys: Iterable[str]) -> dict[str, Any]:
     """The mapping less some keys."""
     return {key: value for key, value in values.items() if key not in keys}
 
@@ -108,8 +168,9 @@ def from_command_line(name: str, flags: Mapping[str, Sequence[Any]], assignments
     A flag replaces the axis of the same name in every block. Raises `BenchError` for unknown names; where
     the file alone is at fault the line begins with its name.
     """
-    given = {axis: tuple(values) for axis, values in flags.items() if values}
-    changes = dict(parse_assignment(text) for text in assignments)
+    given = {axis: checked(axis, values) for axis, values in flags.items() if values}
+    changes = sweeps(assignments)
+    check_once(given, changes)
     blocks = [with_flags(block, given) for block in load_experiment(name).blocks]
     try:
         matrix = union([expand(block, changes, strict=not given) for block in blocks])
@@ -120,3 +181,25 @@ def from_command_line(name: str, flags: Mapping[str, Sequence[Any]], assignments
     if not matrix.cells:
         raise BenchError(f"{name} has no cells: it has no block, or an empty axis, or excludes every cell")
     return matrix
+
+
+def checked(axis: str, values: Sequence[Any]) -> tuple[Any, ...]:
+    """The values of a flag; raises `BenchError` for one that its axis does not have."""
+    read = tuple(parse_value(value) if isinstance(value, str) else value for value in values)
+    if axis in Block.model_fields:
+        return tuple(map(str, values))
+    axes = all_axes()
+    if axis not in axes:
+        raise unknown_name("axis", axis, axes)
+    for value in read:
+        check_value(axis, axes[axis], value)
+    return read
+
+
+def check_once(flags: Mapping[str, Any], changes: Mapping[str, Any]) -> None:
+    """Raises `BenchError` for a key that a flag and `--set` both name."""
+    axes = all_axes()
+    for axis in flags:
+        if twice := sorted({field.key for field in axes[axis]} & changes.keys()):
+            option = "--" + axis.replace("_", "-")
+            raise BenchError(f"{twice[0]} is given twice, by {option} and by --set; keep one of them")

@@ -5,21 +5,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from core.axes import Declared
 from core.datasets import dataset_fingerprint
+from core.running.axes import axes_of, reads
 from core.runs import find_runs
-from core.spec import SCHEMA, RunSpec, dotted, resolve
-
-COLUMNS: Mapping[str, str] = {
-    "method": "method",
-    "data": "dataset",
-    "fusion": "config.fusion",
-    "pooling": "config.pooling",
-    "perturbation": "config.perturbation",
-    "audio": "audio_encoder",
-    "frames": "frames",
-    "seed": "seeds.initialisation",
-}
-"""Column that is always shown -> dotted spec key."""
+from core.spec import SCHEMA, RunSpec, dotted, fields_of, resolve
 
 
 @dataclass(frozen=True)
@@ -97,13 +87,35 @@ def settings(spec: RunSpec) -> str:
     >>> settings(resolve("gaid", "avworld", {"config.alpha": 0.25, "training.epochs": 12}))
     'alpha=0.25 training.epochs=12'
     """
-    default = dotted(resolve(spec.method, spec.dataset, {}))
-    shown = (*COLUMNS.values(), "seeds.data", "seeds.noise")
+    default = dotted(resolve(spec.method, spec.dataset, {"recipe": spec.recipe})) | {"recipe": "ours"}
+    shown = {axis.key for axis in axes_of(spec.method, spec.dataset).values() if column_of(axis)}
     return " ".join(
         f"{key.removeprefix('config.')}={value}"
         for key, value in dotted(spec).items()
-        if key not in shown and value != default[key]
+        if not {key, key.partition(".")[0]} & shown and value != default[key]
     )
+
+
+def column_of(field: Declared) -> str | None:
+    """The column of an axis; None where it has none."""
+    return field.axis.column if field.axis else None
+
+
+def columns(specs: Sequence[RunSpec]) -> list[str]:
+    """The columns of the axes of some cells, in the order in which the fields stand."""
+    fields = [field for spec in specs for field in fields_of(spec.method, spec.dataset).values()]
+    return list(dict.fromkeys(column for field in fields if (column := column_of(field))))
+
+
+def row(spec: RunSpec, names: Sequence[str]) -> list[str]:
+    """A cell's values in some columns: a dash where it has no such axis, or the axis no effect."""
+    values, reading = dotted(spec), reads(spec)
+    shown = {}
+    for axis in fields_of(spec.method, spec.dataset).values():
+        if (column := column_of(axis)) and not axis.idle(values, reading):
+            own = [value for key, value in values.items() if axis.key in (key, key.partition(".")[0])]
+            shown[column] = "/".join(dict.fromkeys(map(str, own)))
+    return [shown.get(name, "–") for name in names]
 
 
 def duration(seconds: float) -> str:

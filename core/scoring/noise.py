@@ -6,15 +6,14 @@ is seeded by the keys of the caption and the video, never by their position, so 
 neither on tiles and their order nor on which other texts and videos are scored.
 """
 
-from collections.abc import Mapping
-from typing import Any, Literal
-
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from pydantic import BaseModel
 from torch import Tensor
 
-NoiseMode = Literal["per-text", "fresh"]
+from core.axes import ScoringNoise, marked
+from core.scoring.names import NoiseMode as NoiseMode
 
 
 def mix(values: NDArray[np.uint64]) -> NDArray[np.uint64]:
@@ -64,6 +63,6 @@ class KeyedNoise:
         return noise.to(texts.device)
 
 
-def scoring_noise(config: Mapping[str, Any], seed: int, *, released: bool) -> KeyedNoise:
+def scoring_noise(config: BaseModel, seed: int, *, released: bool) -> KeyedNoise:
     """The noise that scores are drawn with under a method's configuration; released scoring draws afresh."""
-    return KeyedNoise(seed, "fresh" if released else config.get("noise", "per-text"))
+    return KeyedNoise(seed, "fresh" if released else marked(config, ScoringNoise, "per-text"))

@@ -9,7 +9,6 @@ reference that the algebra is held against, and what scores where a method names
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import Literal
 
 import torch
 from torch import Tensor
@@ -18,6 +17,9 @@ from core.batch import Rows, Texts, Videos
 from core.errors import BenchError
 from core.method import Dimensions, Method, NoiseSource
 from core.scoring.guards import check_texts, check_videos, self_check, weights_state
+from core.scoring.names import Condition as Condition
+from core.scoring.names import Engine as Engine
+from core.scoring.names import Precision as Precision
 from core.scoring.tiles import (
     Tile,
     blocks,
@@ -27,15 +29,6 @@ from core.scoring.tiles import (
     scored_in_room,
     wide_shape,
 )
-
-Condition = Literal["query", "released"]
-"""`query`: leak-free. `released`: as the authors' evaluation code scores, own-caption leak included."""
-
-Engine = Literal["exact", "modules"]
-"""`exact`: by algebra where the method has it, by its modules elsewhere. `modules`: by its modules."""
-
-Precision = Literal["float32", "tf32", "bfloat16"]
-"""What products of float32 matrices may round their inputs to. Anything below float32 is approximate."""
 
 RELEASED_VIDEOS = 64
 """Videos that the authors' evaluation fuses and pools with their own captions at a time."""

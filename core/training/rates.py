@@ -5,6 +5,7 @@ from typing import cast
 
 import torch
 
+from core.axes import sided
 from core.errors import BenchError, unknown_name
 from core.method import Method
 from core.retriever import Retriever
@@ -31,7 +32,7 @@ def check_factors(method: Method, spec: TrainingSpec) -> None:
     A method's recipe may name groups of parts that an ablation leaves out.
     """
     groups = {method.rate_group(name) for name, _ in method.named_parameters()} - {"clip", "new"}
-    recipe = cast(Mapping[str, float], method.recipe.get("training.lr_factors", {}))
+    recipe = cast(Mapping[str, float], sided(method.recipe).get("training.lr_factors", {}))
     for name in sorted(spec.lr_factors.keys() - groups - recipe.keys()):
         if groups:
             raise unknown_name(f"group in training.lr_factors of {method.name}", name, groups)

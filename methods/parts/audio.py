@@ -6,17 +6,14 @@ states into F bins whatever the clip's length: with Whisper's 30 s of states and
 always 2.5 s long.
 """
 
-from typing import Literal
-
 import torch
 from torch import Tensor, nn
 
 from core.batch import Videos
 from core.errors import BenchError
-
-Alignment = Literal["clip", "released"]
-Projection = Literal["none", "linear", "linear-norm"]
-NullAudio = Literal["zeros", "learned"]
+from methods.parts.config import Alignment as Alignment
+from methods.parts.config import NullAudio as NullAudio
+from methods.parts.config import Projection as Projection
 
 
 def bin_weights(states: Tensor, bins: Tensor, length: int, width: int, dtype: torch.dtype) -> Tensor:

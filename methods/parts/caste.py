@@ -6,18 +6,15 @@ released task files, which hold identical classes. A modality's tokens are `(V, 
 adds nothing.
 """
 
-from typing import Literal
-
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from methods.parts.config import Branches as Branches
 from methods.parts.tokens import TemporalMixing, energies, hard_choice
 
 AGREEMENT_WIDTH = 128
 """Width P in which the modalities are compared, as released."""
-
-Branches = Literal["both", "spatial", "temporal"]
 
 
 def agreement_inputs(own: Tensor, other: Tensor) -> Tensor:

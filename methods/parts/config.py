@@ -1,101 +1,144 @@
-"""The axes of a composed method, one field each."""
+"""The fields of a composed method: what each means, its kinds, and what it declares to the engine.
+
+Nothing here imports torch; `core.axes` says what the annotations mean.
+"""
 
 from typing import Annotated, Literal
 
 from pydantic import Field
 
-from core.scoring.noise import NoiseMode
-from methods.parts.audio import Alignment, NullAudio, Projection
-from methods.parts.enrichment import EnrichmentConfig
-from methods.parts.fusion import GateInput
-from methods.parts.objective import LossWeights
-from methods.parts.perturbation import Prior
+from core.axes import ANY, Axis, Only, Protocol, Released, ScoringNoise, SmallWorld
+from core.config import MethodConfig
+from core.scoring.names import NoiseMode
 
+EnrichmentKind = Literal["none", "caste", "case", "caste-case"]
 FusionKind = Literal["none", "sample", "frame", "token", "gated-transformer"]
 PoolingKind = Literal[
     "mean", "sequence-transformer", "text-conditioned", "multi-grained", "top-k", "attention"
 ]
 PerturbationKind = Literal["none", "stp", "dasp"]
 
+Alignment = Literal["clip", "released"]
+Branches = Literal["both", "spatial", "temporal"]
+GateInput = Literal["frame", "audio", "text"]
+GateLevel = Literal["sample", "frame", "token"]
+LossWeights = Literal["uniform", "positive-cosine", "positive-cosine-released"]
+NullAudio = Literal["zeros", "learned"]
+Prior = Literal["uniform", "normal"]
+Projection = Literal["none", "linear", "linear-norm"]
+
 Count = Annotated[int, Field(ge=1)]
 NonNegative = Annotated[float, Field(ge=0)]
 Positive = Annotated[float, Field(gt=0)]
 Share = Annotated[float, Field(ge=0, le=1)]
 
+Gated = Only(fusion=("sample", "frame", "token"))
+Resampled = Only(fusion="gated-transformer")
+FrameTransformer = Only(fusion="gated-transformer", pooling="sequence-transformer")
+Captioned = Only(enrichment=("case", "caste-case"))
+Perturbed = Only(perturbation=ANY)
+
+
+class EnrichmentConfig(MethodConfig):
+    """The fields of the enrichment. Objectives are CASE's."""
+
+    enrichment: Annotated[EnrichmentKind, Axis()] = "none"
+    """Before fusion and pooling: nothing, one of CAE-AV's modules, or CASTE and then CASE."""
+    caste_branches: Annotated[Branches, Only(enrichment=("caste", "caste-case"))] = "both"
+    """`both`: CASTE's gate weighs them (released); one alone is an ablation."""
+    topk_ratio: Annotated[float, Field(gt=0, le=1), Only(enrichment=ANY)] = 0.3
+    """Share of a frame's tokens that CASTE enriches and CASE emphasises."""
+    segment_tokens: Annotated[Count, Only(enrichment=ANY)] = 4
+    """Averages of audio states beside each frame (ours)."""
+    enrichment_heads: Annotated[Count, Captioned] = 8
+    """Attention heads of CASE; they divide the joint width and the audio encoder's."""
+    head_width: Annotated[Count, Captioned] = 512
+    """Width in which the objectives compare picture, sound and captions."""
+    caption_weight: Annotated[NonNegative, Captioned] = 0.1
+    """Weight of caption-to-modality InfoNCE. The three objectives are reconstructed, for the released code
+    lacks them, and the weights are ours; 0 switches one off."""
+    consistency_weight: Annotated[NonNegative, Captioned] = 0.1
+    """Weight of visual-audio consistency; reconstructed."""
+    entropy_weight: Annotated[float, Captioned] = 0.01
+    """Weight of the entropy of CASE's choice; reconstructed. Positive sharpens the choice, negative flattens
+    it."""
+
 
 class ComposedConfig(EnrichmentConfig):
     """Enrichment x fusion x pooling x perturbation x objective; fields of parts not chosen have no effect."""
 
-    fusion: FusionKind = "none"
+    fusion: Annotated[FusionKind, Axis(column="fusion", absent="none")] = "none"
     """How sound enters: not, by GAID's gate per clip, frame or element, or by AVIGATE's gated transformer."""
-    pooling: PoolingKind = "mean"
+    pooling: Annotated[PoolingKind, Axis(column="pooling")] = "mean"
     """How frames become what a text is compared with; `top-k` and `attention` are X-Pool's baselines."""
-    perturbation: PerturbationKind = "none"
+    perturbation: Annotated[PerturbationKind, Axis(column="perturbation", absent="none")] = "none"
     """How a text is perturbed: not, T-MASS's random points (`stp`), GAID's blend (`dasp`)."""
 
-    pairs: Literal["paired", "all-pairs"] = "paired"
+    pairs: Annotated[Literal["paired", "all-pairs"], Protocol("training_pairs")] = "paired"
     """`paired` (released): in training, video i is fused, and the radius taken, with text i only, and the
-    result held against all texts. `all-pairs`: both for every pair of the batch, as in scoring."""
-    logit_scale_init: float | None = Field(default=None, ge=-10, le=4.6052)
+    result compared with all texts. `all-pairs`: both for every pair of the batch, as in scoring."""
+    logit_scale_init: Annotated[float | None, Field(ge=-10, le=4.6052), SmallWorld(3.0)] = None
     """Initial logarithm of the logit scale; None is CLIP's, about ln 100."""
-    logit_scale_trainable: bool = True
+    logit_scale_trainable: Annotated[bool, SmallWorld(True)] = True
     """Released: trainable, except GAID, whose scale is a constant."""
 
-    audio_alignment: Alignment = "clip"
+    audio_alignment: Annotated[
+        Alignment, Only(fusion=ANY, enrichment=ANY), Released("released"), Protocol("audio_alignment")
+    ] = "clip"
     """`clip`: bin i of the sound covers what frame i covers. `released` (GAID's code): all states of the
     encoder in F bins, 2.5 s each with Whisper, whatever the clip's length. For the gated transformer `clip`
     leaves out tokens behind the clip's end; its released code has no audio mask."""
-    audio_projection: Projection = "none"
+    audio_projection: Annotated[Projection, Only(fusion=ANY), SmallWorld("linear-norm")] = "none"
     """From the audio encoder's width to the joint width. `none` (released GAID with Whisper-base) feeds the
     averaged states raw; `linear` is what it does for encoders of another width."""
-    null_audio: NullAudio = "zeros"
+    null_audio: Annotated[NullAudio, Only(fusion=ANY)] = "zeros"
     """What stands in for a clip without sound: zeros (paper and released code) or a learned vector (ours)."""
-    gate_inputs: Annotated[tuple[GateInput, ...], Field(min_length=1)] = ("frame", "audio", "text")
+    gate_inputs: Annotated[tuple[GateInput, ...], Field(min_length=1), Gated] = ("frame", "audio", "text")
     """What the gate sees; fewer than all are controls of ours."""
 
-    heads: Count = 1
+    heads: Annotated[Count, Only(pooling="text-conditioned")] = 1
     """Attention heads of text-conditioned pooling (`num_mha_heads` in the released code)."""
-    dropout: Annotated[float, Field(ge=0, lt=1)] = 0.3
+    dropout: Annotated[float, Field(ge=0, lt=1), Only(pooling="text-conditioned")] = 0.3
     """Dropout of text-conditioned pooling's linear branch; .4 on some data sets."""
-    top_k: Count = 3
+    top_k: Annotated[Count, Only(pooling="top-k")] = 3
     """Frames that top-k pooling adds up."""
-    attention_temperature: Positive = 0.05
+    attention_temperature: Annotated[Positive, Only(pooling="attention")] = 0.05
     """Temperature of attention pooling's softmax."""
 
-    prior: Prior = "uniform"
+    prior: Annotated[Prior, Perturbed] = "uniform"
     """Noise of stp and dasp: U[0, 1) in both released codes, `normal` in both papers."""
-    prior_std: Positive = 1.0
+    prior_std: Annotated[Positive, Perturbed, Only(prior="normal")] = 1.0
     """Standard deviation under `prior=normal`; T-MASS's LSMDC command uses .003."""
-    trials: Count = 20
+    trials: Annotated[Count, Only(perturbation="stp")] = 20
     """Random points per pair when stp scores."""
-    noise: NoiseMode = "per-text"
+    noise: Annotated[NoiseMode, Only(perturbation="stp"), Released("fresh"), ScoringNoise()] = "per-text"
     """Noise of stp under the `query` condition: one draw per text and trial shared by all videos, or `fresh`
     for every pair (released; always used under the `released` condition)."""
-    alpha: float = 0.5
+    alpha: Annotated[float, Only(perturbation="dasp")] = 0.5
     """Initial blend of dasp."""
-    support_weight: NonNegative = 0.0
+    support_weight: Annotated[NonNegative, Perturbed] = 0.0
     """Weight of the support-text loss; needs a perturbation."""
     loss_weights: LossWeights = "uniform"
     """Weights of the pairs in InfoNCE: none (paper), or by positive cosines (released GAID)."""
 
-    temperature: Positive = 1.0
+    temperature: Annotated[Positive, Only(pooling="multi-grained")] = 1.0
     """tau of the multi-grained log-sum-exp."""
     margin_beta: NonNegative = 0.0
     """beta of AVIGATE's adaptive margin; 0 switches the margin off."""
-    margin_delta: NonNegative = 0.1
+    margin_delta: Annotated[NonNegative, Only(margin_beta=ANY)] = 0.1
     """Largest margin, delta."""
-    queries: Count = 12
+    queries: Annotated[Count, Resampled] = 12
     """Query tokens of the audio resampler."""
-    resampler_layers: Count = 4
+    resampler_layers: Annotated[Count, Resampled, SmallWorld(2)] = 4
     """Layers of the audio resampler."""
-    transformer_layers: Count = 4
+    transformer_layers: Annotated[Count, FrameTransformer, SmallWorld(2)] = 4
     """Layers of the gated transformer or of the sequence transformer."""
-    transformer_heads: Count | None = None
+    transformer_heads: Annotated[Count | None, FrameTransformer, SmallWorld(4)] = None
     """Heads of these transformers; None is one per 64 channels, as in CLIP's text tower."""
-    positions: Count = 77
+    positions: Annotated[Count, FrameTransformer] = 77
     """Rows of these transformers' frame position table, CLIP's context; at least the frames of a clip."""
-    residual: Share = 0.05
+    residual: Annotated[Share, Resampled] = 0.05
     """Share of the gated transformer's output in the fused frames."""
-    audio_tokens: Count | None = None
+    audio_tokens: Annotated[Count | None, Resampled, SmallWorld(24)] = None
     """Audio tokens that enter the resampler: None for all encoder states (released), or that many averages
     of them (ours, for small machines)."""

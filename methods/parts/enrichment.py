@@ -9,50 +9,22 @@ be kept.
 """
 
 from collections.abc import Mapping
-from typing import Literal
 
 import torch
-from pydantic import Field
 from torch import Tensor, nn
 
 from core.batch import Videos
 from core.errors import BenchError
-from core.method import MethodConfig
 from methods.parts.audio import Alignment, segment_audio
 from methods.parts.caption import CaptionProjection, Modality
 from methods.parts.case import Caption, Case, Stream
-from methods.parts.caste import Branches, Caste
+from methods.parts.caste import Caste
+from methods.parts.config import EnrichmentConfig as EnrichmentConfig
+from methods.parts.config import EnrichmentKind as EnrichmentKind
 from methods.parts.enrichment_objective import case_objectives
-
-EnrichmentKind = Literal["none", "caste", "case", "caste-case"]
 
 BLOCK = 32
 """Videos that are enriched at a time where nothing is trained; tokens are many."""
-
-
-class EnrichmentConfig(MethodConfig):
-    """The axes of the enrichment. Objectives are CASE's."""
-
-    enrichment: EnrichmentKind = "none"
-    """Before fusion and pooling: nothing, one of CAE-AV's modules, or CASTE and then CASE."""
-    caste_branches: Branches = "both"
-    """`both`: CASTE's gate weighs them (released); one alone is an ablation."""
-    topk_ratio: float = Field(default=0.3, gt=0, le=1)
-    """Share of a frame's tokens that CASTE enriches and CASE emphasises."""
-    segment_tokens: int = Field(default=4, ge=1)
-    """Averages of audio states beside each frame (ours)."""
-    enrichment_heads: int = Field(default=8, ge=1)
-    """Attention heads of CASE; they divide the joint width and the audio encoder's."""
-    head_width: int = Field(default=512, ge=1)
-    """Width in which the objectives compare picture, sound and captions."""
-    caption_weight: float = Field(default=0.1, ge=0)
-    """Weight of caption-to-modality InfoNCE. The three objectives are reconstructed, for the released code
-    lacks them, and the weights are ours; 0 switches one off."""
-    consistency_weight: float = Field(default=0.1, ge=0)
-    """Weight of visual-audio consistency; reconstructed."""
-    entropy_weight: float = 0.01
-    """Weight of the entropy of CASE's choice; reconstructed. Positive sharpens the choice, negative flattens
-    it."""
 
 
 class Enrichment(nn.Module):

@@ -17,10 +17,9 @@ from torch import Tensor, nn
 from core.batch import Videos
 from core.method import ClipTextWeights
 from methods.parts.audio import Alignment, AudioProjection, frame_audio
+from methods.parts.config import GateInput as GateInput
+from methods.parts.config import GateLevel as GateLevel
 from methods.parts.vectors import masked_mean
-
-GateLevel = Literal["sample", "frame", "token"]
-GateInput = Literal["frame", "audio", "text"]
 
 
 def mixed(gate: Tensor, frames: Tensor, audio: Tensor) -> Tensor:

@@ -1,13 +1,10 @@
 """Contrastive objectives on logits `(B, B)` of matched pairs: text i belongs to video i."""
 
-from typing import Literal
-
 import torch
 from torch import Tensor
 
+from methods.parts.config import LossWeights as LossWeights
 from methods.parts.vectors import unit
-
-LossWeights = Literal["uniform", "positive-cosine", "positive-cosine-released"]
 
 
 def pair_losses(logits: Tensor) -> Tensor:

@@ -8,14 +8,12 @@ video's frames; the papers call it a (log-)variance, the released code uses it a
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from typing import Literal
 
 import torch
 from torch import Tensor, nn
 
+from methods.parts.config import Prior as Prior
 from methods.parts.vectors import frame_cosines, unit
-
-Prior = Literal["uniform", "normal"]
 
 
 def stochastic_text(texts: Tensor, radius: Tensor, noise: Tensor) -> Tensor:

@@ -6,10 +6,10 @@ from typing import Literal, cast, get_args
 
 import torch
 
+from core.axes import has_part
 from core.batch import Texts, Videos
 from core.errors import unknown_name
 from core.method import Dimensions, Method, find_method
-from core.running.axes import has_axis
 from core.scoring.noise import KeyedNoise, NoiseMode
 
 TimedPerturbation = Literal["none", "stp-fresh", "stp-per-text", "dasp"]
@@ -53,7 +53,7 @@ class Work:
     def build(self, setting: Setting, **config: object) -> Method:
         """The method with all weights random, in evaluation mode; `config` overrides single fields."""
         cls = find_method(self.method)
-        if has_axis(cls, "perturbation"):
+        if has_part(cls.Config, "perturbation"):
             config = {
                 "perturbation": self.perturbation.partition("-")[0],
                 "noise": self.noise,
@@ -86,7 +86,7 @@ def works_of(methods: Sequence[str], perturbations: Sequence[str]) -> tuple[list
             raise unknown_name("perturbation", name, PERTURBATIONS)
     chosen = cast(Sequence[TimedPerturbation], perturbations)
     for method in methods:
-        if has_axis(find_method(method), "perturbation"):
+        if has_part(find_method(method).Config, "perturbation"):
             works += [Work(method, perturbation) for perturbation in chosen]
             continue
         works.append(Work(method, "none"))

@@ -6,9 +6,10 @@ from typing import Any
 import pytest
 from made_runs import make_run, result
 
+from core.assignments import parse_assignment
 from core.errors import BenchError
 from core.method import registered_methods
-from core.spec import parse_assignment, resolve
+from core.spec import resolve
 from reports.against_published import published_table
 from reports.collect import answers_of, frame_of, read_runs
 from reports.published import (

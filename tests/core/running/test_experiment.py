@@ -146,8 +146,13 @@ def test_an_unknown_experiment_is_refused_with_the_nearest_name() -> None:
             "'frames' is given twice",
         ),
         (
-            "title: x\nblocks: [{methods: [gaid], datasets: [avworld], product: {config.fusion: [frame]}}]",
-            "'config.fusion' has an axis of its own: write fusion: [...]",
+            "title: x\nblocks: [{methods: [gaid], datasets: [avworld], fusion: [none], "
+            "set: {config.fusion: frame}}]",
+            "'config.fusion' is given twice",
+        ),
+        (
+            "title: x\nblocks: [{methods: [gaid], datasets: [avworld], fusio: [none]}]",
+            "unknown key in blocks.0 'fusio'; did you mean 'fusion'?",
         ),
     ],
 )

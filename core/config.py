@@ -1,0 +1,9 @@
+"""The base of every method's configuration, apart from the contract, so that reading one needs no torch."""
+
+from pydantic import BaseModel, ConfigDict
+
+
+class MethodConfig(BaseModel):
+    """Base of every method's `Config`: immutable, unknown keys refused (see `core.axes`)."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
