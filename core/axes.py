@@ -146,7 +146,7 @@ class Declared:
         return (self.axis.name if self.axis else "") or self.name
 
     def idle(self, values: Mapping[str, Any], reads: Callable[[str], bool]) -> str:
-        """Why the field has no effect in a cell, e.g. `with perturbation=dasp`; empty where it has one.
+        """Why the field has no effect in a cell, e.g. `with perturbation=dasp` or `without sound`; empty where it has one.
 
         `values` are the cell's by dotted key; `reads` says whether its method reads `sound` and the like.
         """
@@ -155,8 +155,8 @@ class Declared:
         beside = {key[len(prefix) :]: value for key, value in values.items() if key.startswith(prefix)}
         unmet = [only for only in self.marks if isinstance(only, Only) and not only.met(beside, reads)]
         chosen = [f"{name}={beside.get(name)}" for only in unmet for name in only.parts]
-        unread = [f"no {only.needs} read" for only in unmet if only.needs]
-        return f"with {', '.join(dict.fromkeys(chosen + unread))}" if unmet else ""
+        unread = [f"without {only.needs}" for only in unmet if only.needs]
+        return " ".join([f"with {', '.join(dict.fromkeys(chosen))}"] * bool(chosen) + unread)
 
     def lacks_part(self, default: Any) -> bool:
         """Whether this default value says that the method does not have the part at all."""

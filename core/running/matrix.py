@@ -199,7 +199,7 @@ def checked(axis: str, values: Sequence[Any]) -> tuple[Any, ...]:
 def check_once(flags: Mapping[str, Any], changes: Mapping[str, Any]) -> None:
     """Raises `BenchError` for a key that a flag and `--set` both name."""
     axes = all_axes()
-    for axis in flags:
+    for axis in flags.keys() - Block.model_fields.keys():
         if twice := sorted({field.key for field in axes[axis]} & changes.keys()):
             option = "--" + axis.replace("_", "-")
             raise BenchError(f"{twice[0]} is given twice, by {option} and by --set; keep one of them")

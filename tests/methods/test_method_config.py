@@ -3,6 +3,7 @@
 import pytest
 from pydantic import ValidationError
 
+from core.axes import sided
 from core.errors import BenchError
 from core.method import Dimensions, registered_methods
 from methods.avigate import Avigate
@@ -88,12 +89,12 @@ def test_defaults(methods: tuple[type[ComposedMethod], ...], field: str, value: 
 def test_what_the_authors_set_per_data_set(
     method: type[ComposedMethod], dataset: str, key: str, value: object
 ) -> None:
-    assert method.dataset_defaults[dataset][key] == value
+    assert sided(method.dataset_defaults[dataset])[key] == value
 
 
 @pytest.mark.parametrize(("methods", "key", "value"), RECIPES)
 def test_training_recipes(methods: tuple[type[ComposedMethod], ...], key: str, value: object) -> None:
-    assert {method.name: method.recipe[key] for method in methods} == {m.name: value for m in methods}
+    assert {method.name: sided(method.recipe)[key] for method in methods} == {m.name: value for m in methods}
 
 
 @pytest.mark.parametrize("name", sorted(registered_methods()))

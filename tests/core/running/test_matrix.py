@@ -142,7 +142,7 @@ def test_cells_of_several_blocks_are_run_once(tmp_path: Any) -> None:
         ({"product": {"config.trials": (1, 20)}}, "gaid with perturbation=dasp: config.trials has no effect"),
         (
             {"fusion": ("none", "frame"), "audio_encoder": ("a", "b")},
-            "gaid with no sound read: audio_encoder has no effect",
+            "gaid without sound: audio_encoder has no effect",
         ),
         ({"exclude": ({"frames": 99},)}, "exclude {'frames': 99} matches no cell"),
         ({"exclude": ({"frame": 99},)}, "unknown key of a cell of gaid 'frame'; did you mean 'frames'?"),
