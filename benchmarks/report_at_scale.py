@@ -32,7 +32,7 @@ def make_runs(root: Path) -> None:
         points = 40 + frames + generator.integers(-30, 30) / 10
         results = [
             result(points, condition=c, rescoring=r, direction=d, queries=QUERIES)
-            for c, r, d in product(("query", "released"), ("none", "dsl", "qb-norm"), ("t2v", "v2t"))
+            for c, r, d in product(("leak-free", "released"), ("none", "dsl", "qb-norm"), ("t2v", "v2t"))
         ]
         seeds = {f"seeds.{part}": seed for part in ("data", "initialisation", "noise")}
         make_run(root, {"frames": frames, **seeds}, results, method=method, order=number)

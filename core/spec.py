@@ -27,7 +27,7 @@ from core.encoders.published import audio_encoder_names, backbone_names
 from core.errors import BenchError, unknown_name
 from core.scoring.names import Condition, Engine, Precision
 
-SCHEMA = 2
+SCHEMA = 3
 """Version of the run directory's files; a reader refuses another one."""
 
 
@@ -121,7 +121,7 @@ class EvaluationSpec(Frozen):
     """What is scored, and how."""
 
     splits: tuple[str, ...] = Field(default=("test",), min_length=1)
-    conditions: tuple[Condition, ...] = Field(default=("query", "released"), min_length=1)
+    conditions: tuple[Condition, ...] = Field(default=("leak-free", "released"), min_length=1)
     rescoring: tuple[Literal["none", "dsl", "qb-norm"], ...] = Field(
         default=("none", "dsl", "qb-norm"), min_length=1
     )

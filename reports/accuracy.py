@@ -37,7 +37,7 @@ def cells_of(frame: pd.DataFrame) -> Iterator[tuple[str, str, pd.DataFrame]]:
 def metrics_table(frame: pd.DataFrame, answers: Answers, direction: str) -> Table | None:
     """Leak-free metrics of a direction and the cost, one row per configuration; None where there is none."""
     chosen = frame[
-        (frame["direction"] == direction) & (frame["rescoring"] == "none") & (frame["condition"] == "query")
+        (frame["direction"] == direction) & (frame["rescoring"] == "none") & (frame["condition"] == "leak-free")
     ]
     if chosen.empty:
         return None
@@ -118,7 +118,7 @@ def leak_table(frame: pd.DataFrame, answers: Answers) -> Table:
 
 def gap(cell: pd.DataFrame, answers: Answers) -> list[str]:
     """Leak-free, released, their gap and the smallest detectable one, of one configuration and direction."""
-    query, released = cell[cell["condition"] == "query"], cell[cell["condition"] == "released"]
+    query, released = cell[cell["condition"] == "leak-free"], cell[cell["condition"] == "released"]
     undefined = int(released["undefined"].max()) if len(released) else 0
     detectable = math.nan
     if len(query) and len(released):

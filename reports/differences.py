@@ -76,7 +76,7 @@ def differences_table(frame: pd.DataFrame, answers: Answers, against: str | None
     """
     if against is not None and against not in set(frame["label"]):
         raise unknown_name("configuration", against, set(frame["label"]))
-    chosen = frame[(frame["condition"] == "query") & (frame["rescoring"] == "none")]
+    chosen = frame[(frame["condition"] == "leak-free") & (frame["rescoring"] == "none")]
     lines: list[list[str]] = []
     p_values: list[Tensor] = []
     marks: dict[tuple[int, int], Mark] = {}

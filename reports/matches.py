@@ -94,13 +94,13 @@ def matches_of(measured: Measured) -> list[Match]:
     for row in published():
         if answers_to(row, measured):
             condition = condition_of(row)
-            if measured.protocol("condition") == "query" or condition == "released":
+            if measured.protocol("condition") == "leak-free" or condition == "released":
                 found.append(Match(row, measured, *compared(row, measured)))
     same = [match for match in found if match.same_data]
     if same or not found:
         return same
     nearest = min(found, key=lambda match: (len(match.differs) + len(match.unstated), match.row.r5 is None))
-    scored_so = measured.protocol("condition") == (condition_of(nearest.row) or "query")
+    scored_so = measured.protocol("condition") == (condition_of(nearest.row) or "leak-free")
     return [nearest] if scored_so else []
 
 

@@ -22,7 +22,7 @@ class Protocol(NamedTuple):
     """What a query was asked under."""
 
     split: str
-    condition: str = "query"
+    condition: str = "leak-free"
     rescoring: str = "none"
     direction: str = "t2v"
 

@@ -54,7 +54,7 @@ class Results:
 def strata_table(frame: pd.DataFrame, ceilings: Ceilings) -> Table | None:
     """Leak-free text-to-video R@1 per stratum, with the world's ceilings as rows; None without strata."""
     chosen = frame[
-        (frame["direction"] == "t2v") & (frame["rescoring"] == "none") & (frame["condition"] == "query")
+        (frame["direction"] == "t2v") & (frame["rescoring"] == "none") & (frame["condition"] == "leak-free")
     ]
     chosen = chosen[chosen["strata"].map(bool)]
     if chosen.empty:
@@ -92,7 +92,7 @@ def rescoring_table(frame: pd.DataFrame) -> Table | None:
                 query = cell[
                     (cell["direction"] == direction)
                     & (cell["rescoring"] == kind)
-                    & (cell["condition"] == "query")
+                    & (cell["condition"] == "leak-free")
                 ]
                 row.append(number(query["R@1"].mean()))
         rows.append(row)

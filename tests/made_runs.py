@@ -22,7 +22,7 @@ POLICIES = ("optimistic", "pessimistic", "expected", "clip4clip", "xpool")
 def result(
     recall_at_1: float,
     *,
-    condition: str = "query",
+    condition: str = "leak-free",
     direction: str = "t2v",
     rescoring: str = "none",
     split: str = "test",
@@ -70,11 +70,11 @@ def make_run(
     """A finished run under `root`, with whatever the manifest is to say; `order` spreads its hits."""
     spec = resolve(method, "avworld-tiny", overrides)
     directory = open_run(root, spec, spec.digest(str(manifest)))
-    write_json(directory.path / "metrics.json", {"schema": 2, "results": results, "gates": gates or {}})
+    write_json(directory.path / "metrics.json", {"schema": 3, "results": results, "gates": gates or {}})
     queries = pd.concat([query_rows(entry, order) for entry in results], ignore_index=True)
     queries.to_parquet(directory.path / "queries.parquet", index=False)
     given = {
-        "schema": 2,
+        "schema": 3,
         "started": "2026-01-01T00:00:00+00:00",
         "fingerprints": {"dataset": "world", "features": "features"},
         "store": "none",
@@ -112,7 +112,7 @@ def add_result(
     results = [
         Result(
             "test",
-            "query",
+            "leak-free",
             "none",
             "none",
             1e-6,

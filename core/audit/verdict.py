@@ -13,7 +13,7 @@ class Verdict:
     method: str
     """Name of the method, or of the run's folder."""
     condition: str
-    """`query` or `released`."""
+    """`leak-free` or `released`."""
     check: str
     """Name of the check."""
     verdict: Outcome

@@ -14,7 +14,7 @@ export_app = typer.Typer(
 )
 RunFolder = Annotated[Path, typer.Argument(help="Folder of a finished run.")]
 Split = Annotated[str, typer.Option(help="Split that was scored.")]
-Condition = Annotated[str, typer.Option(help="query (leak-free) or released.")]
+Condition = Annotated[str, typer.Option(help="leak-free or released.")]
 Rescoring = Annotated[str, typer.Option(help="none, dsl or qb-norm.")]
 
 
@@ -55,7 +55,7 @@ def compare(
     first: RunFolder,
     second: RunFolder,
     split: Split = "test",
-    condition: Condition = "query",
+    condition: Condition = "leak-free",
     rescoring: Rescoring = "none",
     direction: Annotated[str, typer.Option(help="t2v or v2t.")] = "t2v",
     show: Annotated[int, typer.Option(min=0, help="Changed queries printed for either side.")] = 10,
@@ -78,7 +78,7 @@ def trec(
     run: RunFolder,
     out: Annotated[Path, typer.Option(help="Folder for DIRECTION.run and DIRECTION.qrels.")],
     split: Split = "test",
-    condition: Condition = "query",
+    condition: Condition = "leak-free",
     rescoring: Rescoring = "none",
 ) -> None:
     """Write the best twenty candidates of each query and the right answers as TREC run and qrels files.

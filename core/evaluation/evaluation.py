@@ -59,10 +59,10 @@ def recall_at_1(retriever: Retriever, data: SplitData, spec: RunSpec) -> float:
     """Leak-free text-to-video R@1 in points, ties in random order; what selects a checkpoint."""
     encoded, tolerance = encode(retriever, data, spec), spec.evaluation.tie_tolerance
     if fits(len(encoded.texts), len(encoded.index), spec):
-        scores = scores_of(retriever, encoded, "query", spec)
+        scores = scores_of(retriever, encoded, "leak-free", spec)
         records = text_to_video(scores, encoded.pairing, tolerance=tolerance)
     else:
-        strips = strips_of(retriever, encoded, "query", spec)
+        strips = strips_of(retriever, encoded, "leak-free", spec)
         records, _ = streamed_records(strips, len(encoded.index), encoded.pairing, tolerance=tolerance)
     return rank_metrics(records).recall[1]
 
@@ -83,17 +83,17 @@ def rescored(
 ) -> Iterator[tuple[str, str, Tensor]]:
     """Each rescoring of a score matrix: its name, the label that belongs into its protocol, and the scores.
 
-    QB-Norm's bank has no ground-truth videos in the gallery, so it exists only under `query`.
+    QB-Norm's bank has no ground-truth videos in the gallery, so it exists only under `leak-free`.
     """
     if "none" in spec.evaluation.rescoring:
         yield "none", "none", scores
     if "dsl" in spec.evaluation.rescoring:
         yield "dsl", DUAL_SOFTMAX_PROTOCOL, dual_softmax(scores)
-    if "qb-norm" in spec.evaluation.rescoring and condition == "query":
+    if "qb-norm" in spec.evaluation.rescoring and condition == "leak-free":
         bank = bank_of(data[spec.evaluation.qb_bank], spec.evaluation.qb_bank_size)
         with exact_arithmetic(retriever.method):
             texts = retriever.encode_texts(bank)
-        bank_scores = scores_of(retriever, Encoded(texts, encoded.index, bank.pairing), "query", spec)
+        bank_scores = scores_of(retriever, Encoded(texts, encoded.index, bank.pairing), "leak-free", spec)
         label = f"{qb_norm_protocol(spec.evaluation.qb_bank)}, {len(bank.tokens)} captions"
         yield "qb-norm", label, qb_norm(scores, query_bank(bank_scores))
 
@@ -132,7 +132,7 @@ def evaluate(
                     ranked = matrix_records(retriever, encoded, scores, condition, data, spec)
                 else:
                     ranked = strip_records(retriever, encoded, condition, spec, on_pairs)
-                if condition == "query":
+                if condition == "leak-free":
                     query_seconds += encoded.text_seconds + clock() - started
                 for found in ranked:
                     results.append(found.result(name, condition, encoded.index.engine, data[name].split))

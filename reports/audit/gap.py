@@ -9,8 +9,8 @@ from reports.queries import Protocol, read_outcomes
 def released_gap(subject: RunSubject) -> Verdict:
     """R@1 released minus leak-free, with its 95 % interval; fails where the interval lies above 0."""
     found = read_outcomes(subject.run.directory, split=subject.split, rescoring="none", direction="t2v")
-    clean, released = (found.get(Protocol(subject.split, condition)) for condition in ("query", "released"))
-    if subject.condition == "query" or clean is None or released is None:
+    clean, released = (found.get(Protocol(subject.split, condition)) for condition in ("leak-free", "released"))
+    if subject.condition == "leak-free" or clean is None or released is None:
         meaning = "Only figures of the released condition profit from it."
         return subject.verdict("released gap", "not applicable", "leak-free figures", meaning)
     counted = clean.best.isfinite() & released.best.isfinite()

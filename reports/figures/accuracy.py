@@ -18,7 +18,7 @@ LABELLED = 12
 def leak_free(results: Results) -> pd.DataFrame:
     """The rows of leak-free text-to-video results without rescoring."""
     frame = results.frame
-    chosen = (frame["direction"] == "t2v") & (frame["rescoring"] == "none") & (frame["condition"] == "query")
+    chosen = (frame["direction"] == "t2v") & (frame["rescoring"] == "none") & (frame["condition"] == "leak-free")
     return frame[chosen & (frame["split"] == "test")]
 
 

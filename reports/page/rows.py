@@ -12,7 +12,7 @@ from reports.queries import RECALL, Outcomes, Protocol, read_rows
 from reports.tables import Results
 
 METRICS = (*RECALL, "MdR", "MnR")
-BADGES = {"query": "leak-free", "released": "released scoring"}
+BADGES = {"leak-free": "leak-free", "released": "released scoring"}
 COMPARED = tuple(Protocol("test", direction=direction) for direction in ("t2v", "v2t"))
 
 

@@ -73,7 +73,7 @@ def scored(
     engine: Engine,
     *,
     mode: NoiseMode = "per-text",
-    condition: Condition = "query",
+    condition: Condition = "leak-free",
     pairing: Tensor | None = None,
     tile_bytes: int | None = None,
 ) -> Tensor:

@@ -24,7 +24,7 @@ def fresh(name: str) -> Method:
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
 def test_it_passes_the_audit_under_the_leak_free_condition(name: str, check: object) -> None:
-    verdict = check(Subject(registered_methods()[name], "query", size=100, seeds=2))  # type: ignore[operator]
+    verdict = check(Subject(registered_methods()[name], "leak-free", size=100, seeds=2))  # type: ignore[operator]
     assert isinstance(verdict, Verdict)
     assert verdict.verdict != "fail", verdict
 

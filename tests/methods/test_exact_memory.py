@@ -50,11 +50,11 @@ def peak_bytes(
 @pytest.mark.parametrize(
     ("cls", "mode", "condition", "texts", "videos"),
     [
-        (XPool, "per-text", "query", 700, 100),
-        (XPool, "per-text", "query", 30_000, 3),
-        (TMass, "per-text", "query", 700, 100),
-        (TMass, "fresh", "query", 100, 30),
-        (Gaid, "per-text", "query", 700, 100),
+        (XPool, "per-text", "leak-free", 700, 100),
+        (XPool, "per-text", "leak-free", 30_000, 3),
+        (TMass, "per-text", "leak-free", 700, 100),
+        (TMass, "fresh", "leak-free", 100, 30),
+        (Gaid, "per-text", "leak-free", 700, 100),
         (Gaid, "per-text", "released", 700, 100),
         (TMass, "fresh", "released", 100, 30),
     ],

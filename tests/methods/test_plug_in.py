@@ -84,7 +84,7 @@ def test_an_installed_package_is_listed_and_passes_the_audit(
     site: Path, invoke: Callable[..., Result]
 ) -> None:
     assert "Late fusion" in invoke("methods").stdout
-    audit = invoke("audit", "late_fusion", "--condition", "query,released", "--size", "100")
+    audit = invoke("audit", "late_fusion", "--condition", "leak-free,released", "--size", "100")
     assert audit.exit_code == 0, audit.stdout
     assert "It reacts to sound" in audit.stdout
 
@@ -94,7 +94,7 @@ def test_it_trains_and_is_scored(site: Path, tmp_path: Path) -> None:
     run = open_run(tmp_path / "runs", spec, digest(spec, prepare_materials(spec, Silent(), workers=1)))
     run_cell(spec, run, Silent())
     results = read_run(run).metrics["results"]
-    assert {entry["protocol"]["condition"] for entry in results} == {"query", "released"}
+    assert {entry["protocol"]["condition"] for entry in results} == {"leak-free", "released"}
 
 
 def test_the_tests_of_every_method_test_it_too(site: Path) -> None:

@@ -28,7 +28,7 @@ def test_a_frame_has_a_row_per_result_with_the_metrics_of_random_ties(tmp_path: 
     frame = frame_of(runs)
     assert notes == []
     assert frame["R@1"].tolist() == [40.0, 55.0, 30.0]
-    assert frame["condition"].tolist() == ["query", "released", "query"]
+    assert frame["condition"].tolist() == ["leak-free", "released", "leak-free"]
     assert frame["direction"].tolist() == ["t2v", "t2v", "v2t"]
     assert set(frame["seed"]) == {4}
     assert set(frame["label"]) == {"GAID"}

@@ -30,13 +30,13 @@ WHOLE: dict[str, Any] = {
 def finished(root: Path, **overrides: object) -> RunDirectory:
     """A run whose files say everything: 30 captions of 15 clips, random scores."""
     spec = {key.replace("__", "."): value for key, value in overrides.items()}
-    directory, _ = make_run(root, {"evaluation.conditions": ["query"], **spec}, [result(10.0)], **WHOLE)
+    directory, _ = make_run(root, {"evaluation.conditions": ["leak-free"], **spec}, [result(10.0)], **WHOLE)
     scores = torch.rand(30, 15, generator=torch.Generator().manual_seed(0))
     add_result(directory, scores, torch.arange(30) // 2)
     return directory
 
 
-def verdicts(directory: RunDirectory, condition: Any = "query") -> dict[str, Verdict]:
+def verdicts(directory: RunDirectory, condition: Any = "leak-free") -> dict[str, Verdict]:
     return {verdict.check: verdict for verdict in audit_run(read_run(directory), condition)}
 
 
@@ -107,7 +107,7 @@ def test_the_command_prints_records_and_its_exit_code_says_whether_one_failed(
     assert good.exit_code == 0
     records = json.loads(good.stdout)
     assert set(records[0]) == {"method", "condition", "check", "verdict", "figure", "meaning"}
-    bad = invoke("audit", "tmass", "--condition", "query,released", "--size", "60", "--seeds", "1")
+    bad = invoke("audit", "tmass", "--condition", "leak-free,released", "--size", "60", "--seeds", "1")
     assert bad.exit_code == 1
     assert "4 of 16 checks failed" in bad.stdout
 
@@ -131,4 +131,4 @@ def test_a_condition_that_a_run_was_not_scored_under_is_named(
     invoke: Callable[..., Result], tmp_path: Path
 ) -> None:
     result = invoke("audit", finished(tmp_path).path, "--condition", "released")
-    assert_one_line(result, "query only", "--condition query")
+    assert_one_line(result, "leak-free only", "--condition leak-free")

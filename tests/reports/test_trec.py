@@ -27,7 +27,7 @@ def run(tmp_path: Path) -> Run:
 
 
 def exported(run: Run, folder: Path, **protocol: str) -> Path:
-    asked: dict[str, Any] = {"split": "test", "condition": "query", "rescoring": "none", **protocol}
+    asked: dict[str, Any] = {"split": "test", "condition": "leak-free", "rescoring": "none", **protocol}
     export(run, **asked, folder=folder)
     return folder
 

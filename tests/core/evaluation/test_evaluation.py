@@ -78,7 +78,7 @@ def test_only_leak_free_scoring_shares_its_noise_between_videos(
         retriever, spec = make_retriever("tmass", config__noise=noise)
         return scores_of(retriever, encode(retriever, data["val"], spec), condition, spec)
 
-    assert not torch.equal(scores("query", "per-text"), scores("query", "fresh"))
+    assert not torch.equal(scores("leak-free", "per-text"), scores("leak-free", "fresh"))
     assert torch.equal(scores("released", "per-text"), scores("released", "fresh"))
 
 
@@ -88,7 +88,7 @@ def test_scores_depend_on_the_noise_seed_and_on_nothing_drawn_before(
     def scores(seed: int) -> Tensor:
         retriever, spec = make_retriever("tmass", seeds__noise=seed)
         torch.rand(3)
-        return scores_of(retriever, encode(retriever, data["val"], spec), "query", spec)
+        return scores_of(retriever, encode(retriever, data["val"], spec), "leak-free", spec)
 
     assert torch.equal(scores(0), scores(0))
     assert not torch.equal(scores(0), scores(1))
@@ -113,10 +113,10 @@ def test_the_bank_of_queries_is_spread_evenly_over_its_split(size: int, data: di
 def test_rescored_columns_follow_their_formulas(make_retriever: Callable, data: dict[str, SplitData]) -> None:
     retriever, spec = make_retriever("clip4clip", evaluation__qb_bank="val", evaluation__qb_bank_size=20)
     encoded = encode(retriever, data["test"], spec)
-    scores = scores_of(retriever, encoded, "query", spec)
+    scores = scores_of(retriever, encoded, "leak-free", spec)
     found = {
         name: (label, matrix)
-        for name, label, matrix in rescored(retriever, encoded, scores, "query", data, spec)
+        for name, label, matrix in rescored(retriever, encoded, scores, "leak-free", data, spec)
     }
     assert list(found) == ["none", "dsl", "qb-norm"]
     raw = scores.double().numpy()
@@ -150,7 +150,7 @@ def test_only_the_released_condition_may_leave_scores_undefined() -> None:
     scores = torch.rand(4, 4)
     scores[1, 2] = torch.nan
     with pytest.raises(BenchError, match="text 1 with video 2 is nan"):
-        both_directions(scores, torch.arange(4), 1e-6, "query")
+        both_directions(scores, torch.arange(4), 1e-6, "leak-free")
     t2v, v2t = both_directions(scores, torch.arange(4), 1e-6, "released")
     assert (len(t2v), len(v2t)) == (4, 4)
 
@@ -177,12 +177,12 @@ def test_every_protocol_that_was_asked_for_is_written(evaluated: Path) -> None:
         (*(entry["protocol"][key] for key in ("split", "condition", "rescoring")), entry["direction"])
         for entry in entries
     ]
-    every = product(("test", "test-multi"), ("query", "released"), ("none", "dsl", "qb-norm"), ("t2v", "v2t"))
+    every = product(("test", "test-multi"), ("leak-free", "released"), ("none", "dsl", "qb-norm"), ("t2v", "v2t"))
     # A bank speaks about the gallery without its own captions, and its rows stand on two scales.
     assert set(found) == {
         (split, condition, kind, direction)
         for split, condition, kind, direction in every
-        if kind != "qb-norm" or (condition == "query" and direction == "t2v")
+        if kind != "qb-norm" or (condition == "leak-free" and direction == "t2v")
     }
     assert len(found) == len(set(found))
 
@@ -232,7 +232,7 @@ def test_the_best_candidate_is_the_own_video_of_exactly_the_queries_that_rank_it
     keys = ["split", "condition", "rescoring", "direction", "query"]
     first = pd.read_parquet(evaluated / "top.parquet").query("position == 1").set_index(keys)["video"]
     table = pd.read_parquet(evaluated / "queries.parquet").set_index(keys)
-    leak_free = table[table.index.get_level_values("condition") == "query"]
+    leak_free = table[table.index.get_level_values("condition") == "leak-free"]
     certain = leak_free[leak_free["rank_optimistic"] == leak_free["rank_pessimistic"]]
     assert len(certain) > 100
     assert ((first.loc[certain.index] == certain["video"]) == (certain["rank_optimistic"] == 1)).all()

@@ -110,6 +110,6 @@ def test_a_device_without_room_gets_smaller_tiles_in_either_condition(
     whole = score_matrix(method, texts, index, noise=noise)
     monkeypatch.setattr(method, "score", crowded)
     own = torch.zeros(7, dtype=torch.int64)
-    for condition in ("query", "released"):
+    for condition in ("leak-free", "released"):
         found = score_matrix(method, texts, index, noise=noise, condition=condition, pairing=own)
         assert torch.allclose(found, whole, atol=1e-6)

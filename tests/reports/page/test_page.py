@@ -52,7 +52,7 @@ def test_without_the_clips_the_page_is_written_and_says_so(results: Results, tmp
     [
         {},
         {"seeds.data": 2, "training.epochs": 3},
-        {"config.fusion": "sample", "evaluation.conditions": ["query"], "evaluation.rescoring": ["none"]},
+        {"config.fusion": "sample", "evaluation.conditions": ["leak-free"], "evaluation.rescoring": ["none"]},
     ],
 )
 def test_the_command_makes_the_very_cell(changes: dict[str, object]) -> None:
