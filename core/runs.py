@@ -68,15 +68,16 @@ class RunDirectory:
         """A JSON file of the run; raises `BenchError` naming it where it is damaged."""
         try:
             content = json.loads((self.path / name).read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
-            raise BenchError(
-                f"{self.path / name} is damaged ({error}); delete the folder and run the cell again"
-            ) from error
+        except (OSError, ValueError, RecursionError) as error:
+            raise self.damaged(name, str(error)) from error
         if not isinstance(content, dict):
-            raise BenchError(
-                f"{self.path / name} does not hold an object; delete the folder and run the cell again"
-            )
+            raise self.damaged(name, "it holds no JSON object")
         return content
+
+    def damaged(self, name: str, reason: str) -> BenchError:
+        """The one line for a file of the run that cannot be read."""
+        words = " ".join(reason.split())
+        return BenchError(f"{self.path / name} is damaged ({words}); delete the folder and run the cell again")
 
     def read_spec(self) -> RunSpec:
         """The spec of the run; raises `BenchError` naming the file where it is none of this version."""

@@ -1,135 +1,175 @@
-"""The tables of accuracy and cost: leak-free metrics of a direction, and what the leak would add."""
+"""The tables of accuracy and cost: leak-free measures of a direction, and what the leak would add."""
 
 import math
-from collections.abc import Iterator
+from dataclasses import dataclass, replace
 
-import pandas as pd
-
+from core.evaluation.measures import MEASURES, PRIMARY
 from core.evaluation.significance import smallest_detectable, standard_error
-from core.evaluation.statistics import bootstrap_interval
 from reports.differences import ALPHABET, DETECTABLE_NOTE, letters_of
-from reports.queries import RECALL, Answers, Sample, sample_of
-from reports.table import Mark, Table, number, places, signed
+from reports.results import Cell, Results
+from reports.shown import (
+    FEWEST,
+    FEWEST_NOTE,
+    UNDEFINED_NOTE,
+    gap,
+    interval_in_words,
+    shown,
+)
+from reports.table import DASH, Mark, Table, number, places
 
-RANKS = ("MdR", "MnR")
 DIRECTIONS = {"t2v": "Text-to-video", "v2t": "Video-to-text"}
 
 SPREAD_NOTE = (
-    "±: half the 95 % bootstrap interval over queries and, where there are several, seeds; queries whose "
-    "clips share their pixels or their video are resampled together. Ties count in random order (`expected`)."
+    "95 %: bootstrap interval of R@1 over queries and, where there are several, seeds; queries whose clips "
+    "share their pixels or their video are resampled together. n: queries. Ties count in random order "
+    "(`expected`)."
 )
 LETTERS_NOTE = (
     "Letters: the rows (#) of the same data that this one is significantly better than, as trained here, by "
     "paired permutation tests, false discovery rate 5 % over the table. Best in bold, second underlined."
 )
 COST_NOTE = (
-    "index s: encoding every video and building the index, backbone features given; query ms: encoding a "
-    "text and scoring it against the gallery; peak GB: resident memory of the whole run, with training."
+    "M trained: parameters that trained, towers included; index s: encoding every video and building the "
+    "index, backbone features given; query ms: encoding a text and scoring it against the gallery, the "
+    "fastest of several repeats; peak GB: resident memory of the whole run, with training."
 )
+UNRELIABLE_NOTE = "?: other work on the machine disturbed the measurement of query ms; `bench time` repeats it."
 
 
-def cells_of(frame: pd.DataFrame) -> Iterator[tuple[str, str, pd.DataFrame]]:
-    """Data, label and rows of each configuration, in order of appearance."""
-    for (data, name), cell in frame.groupby(["data", "label"], sort=False):
-        yield str(data), str(name), cell
-
-
-def metrics_table(frame: pd.DataFrame, answers: Answers, direction: str) -> Table | None:
-    """Leak-free metrics of a direction and the cost, one row per configuration; None where there is none."""
-    chosen = frame[
-        (frame["direction"] == direction) & (frame["rescoring"] == "none") & (frame["condition"] == "leak-free")
-    ]
-    if chosen.empty:
+def metrics_table(results: Results, direction: str) -> Table | None:
+    """Leak-free measures of a direction and the cost, a row per configuration; None where there is none."""
+    groups = results.by_data(condition="leak-free", rescoring="none", direction=direction)
+    if not groups:
         return None
-    columns = ["data", "method", "#", "seeds", *RECALL, *RANKS]
-    costs = ["M params", "train s", "index s", "query ms", "peak GB"]
+    columns = ["data", "method", "#", "n", "seeds"]
+    for name in MEASURES:
+        columns += [name, "95 %"] if name == PRIMARY.name else [name]
+    columns += ["M trained", "train s", "index s", "query ms", "peak GB"]
     rows: list[list[str]] = []
     marks: dict[tuple[int, int], Mark] = {}
-    groups = [group for _, group in chosen.groupby("data", sort=False)]
-    samples = [
-        {name: {k: sample_of(cell, answers, k) for k in RECALL.values()} for _, name, cell in cells_of(group)}
-        for group in groups
-    ]
-    for group, sample, letters in zip(groups, samples, letters_of(samples), strict=True):
-        cells = list(cells_of(group))
-        for metric in (*RECALL, *RANKS):
-            figures = [float(cell[metric].mean()) for _, _, cell in cells]
-            ranked = places(figures, lower_is_better=metric in RANKS)
-            for row, ((_, name, _), place) in enumerate(zip(cells, ranked, strict=True)):
-                won = letters.get((name, RECALL.get(metric, 0)), "")
-                marks[len(rows) + row, columns.index(metric)] = Mark(place, won)
-        for row, (data, name, cell) in enumerate(cells):
-            rows.append(
-                [
-                    data,
-                    name,
-                    ALPHABET[row] if 1 < len(cells) <= len(ALPHABET) else "",
-                    str(len(cell)),
-                    with_interval(float(cell["R@1"].mean()), sample[name][1]),
-                    *(number(cell[metric].mean()) for metric in columns[5:]),
-                    number(cell["parameters"].mean() / 1e6, 2),
-                    number(cell["train_seconds"].mean(), 0),
-                    number(cell["index_seconds"].mean(), 2),
-                    number(cell["query_milliseconds"].mean(), 2),
-                    number(cell["peak_memory_bytes"].mean() / 1e9, 2),
-                ]
-            )
-    notes = [SPREAD_NOTE, LETTERS_NOTE, COST_NOTE]
-    if any(len(sample) > len(ALPHABET) for sample in samples):
+    for cells, letters in zip(groups.values(), letters_of(list(groups.values())), strict=True):
+        for name, measure in MEASURES.items():
+            figures = [cell.figure(measure) for cell in cells]
+            ranked = places(figures, lower_is_better=not measure.higher, digits=measure.digits)
+            for row, (cell, place) in enumerate(zip(cells, ranked, strict=True)):
+                won = letters.get((cell.label, name), "")
+                marks[len(rows) + row, columns.index(name)] = Mark(place, won)
+        for row, cell in enumerate(cells):
+            line = [
+                cell.data,
+                cell.label,
+                ALPHABET[row] if 1 < len(cells) <= len(ALPHABET) else "",
+                str(cell.answers.entry.protocol.queries),
+                str(len(cell.rows)),
+            ]
+            for measure in MEASURES.values():
+                line.append(shown(cell, measure))
+                line += [interval_in_words(cell)] if measure is PRIMARY else []
+            rows.append([*line, *costs_of(cell)])
+    notes = [SPREAD_NOTE, LETTERS_NOTE, measures_note(), COST_NOTE]
+    every = [cell for cells in groups.values() for cell in cells]
+    if any(cell.answers.entry.protocol.queries < FEWEST for cell in every):
+        notes.append(FEWEST_NOTE)
+    if any(not reliable(cell) for cell in every):
+        notes.append(UNRELIABLE_NOTE)
+    if any(len(cells) > len(ALPHABET) for cells in groups.values()):
         notes.append(f"Data with more than {len(ALPHABET)} rows have no letters; see the differences.")
-    return Table(f"{DIRECTIONS[direction]}, leak-free", [*columns, *costs], rows, notes, marks)
+    return Table(f"{DIRECTIONS[direction]}, leak-free", columns, rows, notes, marks)
 
 
-def with_interval(points: float, sample: Sample) -> str:
-    """A figure ± half of its bootstrap interval."""
-    interval = bootstrap_interval(100 * sample.credit, sample.clusters, seed=0)
-    return f"{number(points)} ± {number((interval.high - interval.low) / 2)}"
+def measures_note() -> str:
+    """What the measures are whose names do not say it."""
+    return "; ".join(f"{name}: {measure.about}" for name, measure in MEASURES.items() if measure.about) + "."
 
 
-def leak_table(frame: pd.DataFrame, answers: Answers) -> Table:
+def mean_of(cell: Cell, name: str) -> float:
+    """A figure of the manifest averaged over the runs of a cell; NaN where a run does not have it."""
+    found = [getattr(row.run.manifest, name) for row in cell.rows]
+    return math.nan if None in found else sum(found) / len(found)
+
+
+def milliseconds(cell: Cell) -> float:
+    """Time of a query, averaged over the runs of a cell."""
+    return sum(1000 * r.run.manifest.query_seconds / r.run.manifest.queries for r in cell.rows) / len(cell.rows)
+
+
+def reliable(cell: Cell) -> bool:
+    """Whether nothing disturbed the measurement of the time of a query."""
+    return all(row.run.manifest.query_reliable for row in cell.rows)
+
+
+def costs_of(cell: Cell) -> list[str]:
+    """Parameters, seconds, milliseconds and memory of a configuration."""
+    return [
+        number(mean_of(cell, "trained_parameters") / 1e6, 2),
+        number(mean_of(cell, "train_seconds"), 0),
+        number(mean_of(cell, "index_seconds"), 2),
+        number(milliseconds(cell), 2) + ("" if reliable(cell) else " ?"),
+        number(mean_of(cell, "peak_memory_bytes") / 1e9, 2),
+    ]
+
+
+@dataclass(frozen=True)
+class Pair:
+    """One configuration under both conditions, on the same checkpoints."""
+
+    any: Cell
+    """Either of the two."""
+    clean: Cell | None
+    """Leak-free; None where it was not scored so."""
+    released: Cell | None
+
+
+def beside_released(results: Results, direction: str) -> list[Pair]:
+    """Each configuration under both conditions, without rescoring."""
+    pairs: dict[tuple[str, str], Pair] = {}
+    for cell in results.cells(rescoring="none", direction=direction):
+        key = (cell.data, cell.label)
+        found = pairs.get(key, Pair(cell, None, None))
+        pairs[key] = (
+            replace(found, released=cell)
+            if cell.protocol.condition == "released"
+            else replace(found, clean=cell)
+        )
+    return list(pairs.values())
+
+
+def leak_table(results: Results) -> Table | None:
     """Leak-free R@1 beside the released condition's on the same checkpoints, with the gap, per direction."""
-    chosen = frame[frame["rescoring"] == "none"]
-    directions = [d for d in DIRECTIONS if d in set(chosen["direction"])]
-    rows: list[list[str]] = []
-    for data, name, cell in cells_of(chosen):
-        row = [data, name, str(cell["run"].nunique())]
-        for direction in directions:
-            row += gap(cell[cell["direction"] == direction], answers)
-        rows.append(row)
-    columns = ["data", "method", "seeds"]
-    columns += [f"{d} {c}" for d in directions for c in ("leak-free", "released", "gap", "detectable")]
+    pairs = {d: found for d in DIRECTIONS if (found := beside_released(results, d))}
+    lines: dict[tuple[str, str], dict[str, list[str]]] = {}
+    for direction, found in pairs.items():
+        for pair in found:
+            queries, seeds = pair.any.answers.entry.protocol.queries, len(pair.any.rows)
+            line = lines.setdefault((pair.any.data, pair.any.label), {"": [str(queries), str(seeds)]})
+            line[direction] = [
+                shown(pair.clean),
+                shown(pair.released),
+                gap(pair.released, pair.clean),
+                detectable(pair),
+            ]
+    if not lines:
+        return None
+    rows = [
+        [data, name, *line[""], *(text for d in pairs for text in line.get(d, [DASH] * 4))]
+        for (data, name), line in lines.items()
+    ]
+    columns = ["data", "method", "n", "seeds"]
+    columns += [f"{d} {c}" for d in pairs for c in ("leak-free", "released", "gap", "detectable")]
     notes = [
-        "released: R@1 under the authors' scoring condition on the same checkpoint; gap: released minus "
+        "R@1. released: under the authors' scoring condition on the same checkpoint; gap: released minus "
         "leak-free.",
         DETECTABLE_NOTE,
     ]
-    if any("undefined" in text for row in rows for text in row):
-        notes.append(
-            "undefined: queries for which the released pooling has no value (some video has fewer captions); "
-            "they are left out of its mean."
-        )
-    if (chosen["queries"] != chosen["gallery"]).any():
-        notes.append(
-            "Where videos have unequal numbers of captions, the released pooling has no value for some; "
-            "as in the released code, these rank first."
-        )
+    if any(text.startswith("undefined") for row in rows for text in row):
+        notes.append(UNDEFINED_NOTE)
     return Table("Leak-free and released R@1 side by side", columns, rows, notes)
 
 
-def gap(cell: pd.DataFrame, answers: Answers) -> list[str]:
-    """Leak-free, released, their gap and the smallest detectable one, of one configuration and direction."""
-    query, released = cell[cell["condition"] == "leak-free"], cell[cell["condition"] == "released"]
-    undefined = int(released["undefined"].max()) if len(released) else 0
-    detectable = math.nan
-    if len(query) and len(released):
-        ours, theirs = sample_of(query, answers), sample_of(released, answers)
-        difference = 100 * (theirs.mean() - ours.mean())
-        known = difference.isfinite()
-        if known.any():
-            detectable = smallest_detectable(standard_error(difference[known], ours.clusters[known]))
-    return [
-        number(query["R@1"].mean()),
-        number(released["R@1"].mean()) + (f" ({undefined} undefined)" if undefined else ""),
-        signed(released["R@1"].mean() - query["R@1"].mean()),
-        number(detectable),
-    ]
+def detectable(pair: Pair) -> str:
+    """The smallest gap that the queries of a configuration could show."""
+    clean, released = pair.clean, pair.released
+    if clean is None or released is None or released.undefined or clean.undefined:
+        return DASH
+    ours = clean.sample()
+    return number(smallest_detectable(standard_error(released.sample().mean() - ours.mean(), ours.clusters)))

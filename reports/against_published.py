@@ -1,71 +1,72 @@
-"""The table that holds published numbers beside measured ones, with footnotes on what contradicts what.
+"""The table that puts published numbers beside measured ones, with footnotes on what contradicts what.
 
-Where both speak of one data set, their difference stands beside the smallest one that two unpaired sets of
-queries can show; where they do not, there is no difference.
+Only data sets that were run are in it: a published figure on other data says nothing about a run.
 """
 
 import math
-from collections.abc import Sequence
 
-import pandas as pd
-
+from core.evaluation.measures import MEASURES, RECALL_AT
 from core.evaluation.significance import binomial_error, smallest_detectable, standard_error
-from reports.collect import Run
-from reports.matches import Match, configurations, matches_of, tie_policy
+from reports.matches import Match, matches_of, tie_policy
 from reports.published import footnotes
-from reports.queries import RECALL, Answers, sample_of
-from reports.table import Table, number, signed
+from reports.results import Results
+from reports.shown import UNDEFINED_NOTE
+from reports.table import DASH, Table, number, signed
+
+SHOWN = tuple(MEASURES[f"R@{k}"] for k in RECALL_AT)
 
 
-def published_table(frame: pd.DataFrame, runs: Sequence[Run], answers: Answers) -> Table | None:
-    """Published | measured | delta | protocol matches; None where nothing published answers to a run."""
-    matches = [match for measured in configurations(frame, runs) for match in matches_of(measured)]
+def published_table(results: Results) -> Table | None:
+    """Published | measured | delta | protocol; None where no data set of a published row was run."""
+    matches = [match for cell in results.cells() for match in matches_of(cell)]
     if not matches:
         return None
     notes = [note for note in footnotes() if any(note.concerns(match.row) for match in matches)]
     rows = []
     for match in matches:
-        row, measured = match.row, match.measured
-        marks = ",".join(str(i + 1) for i, note in enumerate(notes) if note.concerns(row))
+        row, cell = match.row, match.measured
+        marks = [str(i + 1) for i, note in enumerate(notes) if note.concerns(row)]
         rows.append(
             [
-                measured.data,
-                measured.label,
-                " ".join(measured.protocol(n) for n in ("direction", "condition", "rescoring")),
+                cell.data,
+                cell.label,
+                str(cell.answers.entry.protocol.queries),
+                " ".join((cell.protocol.direction, cell.protocol.condition, cell.protocol.rescoring)),
                 f"{row.source_paper.split(' arXiv')[0]}, {row.table}: {row.method} ({row.evidence})",
                 " / ".join(map(number, (row.r1, row.r5, row.r10)))
-                + (f" [{','.join(marks)}]" if marks else ""),
-                *figures(match, answers),
+                + (f" [{', '.join(marks)}]" if marks else ""),
+                *figures(match),
                 match.verdict,
             ]
         )
-    columns = ["data", "method", "protocol", "source", "published", "measured", "delta", "detectable"]
+    columns = ["data", "method", "n", "protocol", "source", "published", "measured", "ties", "delta"]
+    columns += ["detectable", "protocol compared"]
     lines = [
-        "R@1 / R@5 / R@10. measured: under the tie policy of the method's released code; delta: measured "
-        "minus published, only on the same data set; detectable: the smallest true difference that two such "
-        "sets of queries, unpaired, show at 5 % with 80 % power.",
+        "R@1 / R@5 / R@10. measured: under the tie policy of the method's released code (ties), so R@1 can "
+        "differ from that of the other tables, whose ties count in random order; delta: measured minus "
+        "published; detectable: the smallest true difference that two such sets of queries, unpaired, show at "
+        "5 % with 80 % power. matches: every point of the protocol is the same.",
         *(f"[{i + 1}] {note.text}" for i, note in enumerate(notes)),
     ]
-    columns.append("protocol matches?")
-    return Table("Published beside measured", columns, rows, lines, words=(0, 1, 2, 3, 8))
+    if any(match.measured.undefined for match in matches):
+        lines.append(UNDEFINED_NOTE)
+    return Table("Published beside measured", columns, rows, lines, words=(0, 1, 3, 4, 7, 10))
 
 
-def figures(match: Match, answers: Answers) -> list[str]:
-    """Measured recall, its difference to the published one, and the smallest detectable difference."""
-    row, measured = match.row, match.measured
-    recall = measured.recall(tie_policy(row))
-    shown = " / ".join(map(number, recall))
-    if not match.same_data:
-        return [shown, "–", "–"]
+def figures(match: Match) -> list[str]:
+    """Measured recall, its tie policy, its difference to the published one, and the smallest detectable one."""
+    row, cell, policy = match.row, match.measured, tie_policy(match.row)
+    queries = cell.answers.entry.protocol.queries
+    if cell.undefined:
+        return [f"undefined ({cell.undefined} of {queries})", policy, DASH, DASH]
     deltas, detectable = [], []
-    for k, ours, theirs in zip(RECALL.values(), recall, (row.r1, row.r5, row.r10), strict=True):
+    recall = [cell.figure(measure, policy) for measure in SHOWN]
+    for measure, ours, theirs in zip(SHOWN, recall, (row.r1, row.r5, row.r10), strict=True):
         deltas.append(math.nan if theirs is None else ours - theirs)
-        if theirs is None or measured.protocol("rescoring") != "none":
+        if theirs is None or cell.protocol.rescoring != "none":
             detectable.append(math.nan)
             continue
-        sample = sample_of(measured.rows, answers, k)
-        known = sample.mean().isfinite()
-        error = standard_error(100 * sample.mean()[known], sample.clusters[known])
-        queries = row.gallery or int(measured.rows["queries"].iloc[0])
-        detectable.append(smallest_detectable(math.hypot(error, binomial_error(theirs, queries))))
-    return [shown, " / ".join(map(signed, deltas)), " / ".join(map(number, detectable))]
+        sample = cell.sample(measure)
+        error = standard_error(sample.mean(), sample.clusters)
+        detectable.append(smallest_detectable(math.hypot(error, binomial_error(theirs, row.gallery or queries))))
+    return [" / ".join(map(number, recall)), policy, " / ".join(map(signed, deltas)), " / ".join(map(number, detectable))]

@@ -1,60 +1,49 @@
-"""Finished runs as one table: a row per run, protocol and direction."""
+"""Finished runs, read back and checked: what may stand in one report, and why the rest may not."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-import pandas as pd
+from pydantic import ValidationError
 
 from core.errors import BenchError
 from core.method import find_method
+from core.run_files import EpochLook, Manifest, MetricsFile, read_lines, read_record
 from core.runs import RunDirectory, find_runs
-from core.spec import SCHEMA, RunSpec
-from reports.labels import Labels, in_words, label, settings
-from reports.queries import Answers, Outcomes, Protocol, read_outcomes
-
-METRICS_FIELDS = {"results", "gates"}
-MANIFEST_FIELDS = {
-    "fingerprints",
-    "store",
-    "parameters",
-    "peak_memory_bytes",
-    "index_seconds",
-    "queries",
-    "query_seconds",
-    "started",
-    "text_length",
-    "train_seconds",
-    "training_videos",
-}
-"""What the tables read, beside the metrics themselves."""
-
-MANIFEST_COLUMNS = ("parameters", "train_seconds", "index_seconds", "peak_memory_bytes")
-PROTOCOL_COLUMNS = (
-    "split",
-    "condition",
-    "rescoring",
-    "rescoring_uses",
-    "queries",
-    "gallery",
-    "gallery_fingerprint",
-)
-"""What a row of the table of results takes over as it is."""
+from core.spec import SCHEMA, RunSpec, explain
+from reports.gates import Gates, read_gates
+from reports.labels import label
+from reports.queries import Answers, Protocol, read_answers
 
 
 @dataclass(frozen=True)
 class Run:
-    """A finished run, read back."""
+    """A finished run, read back; every file of it that a report needs has been checked."""
 
     directory: RunDirectory
     spec: RunSpec
-    manifest: Mapping[str, Any]
-    metrics: Mapping[str, Any]
-    answers: Mapping[Protocol, Outcomes]
-    """What its queries came to under every protocol without rescoring."""
+    manifest: Manifest
+    answers: Mapping[Protocol, Answers]
+    """What its queries came to under every protocol that it was scored under."""
+    gates: Mapping[str, Gates]
+    """Audio gates by split; empty for a method without them."""
+    epochs: Sequence[EpochLook]
+    """R@1 after each epoch that was looked at."""
     label: str
     """What its configuration is called among the runs that it is read with."""
+
+    @property
+    def name(self) -> str:
+        """The name of its folder."""
+        return self.directory.path.name
+
+    def answered(self, protocol: Protocol) -> Answers:
+        """What it answered under a protocol; raises `BenchError` naming those that it has."""
+        if protocol not in self.answers:
+            raise BenchError(
+                f"{self.name} was not scored under '{protocol}'; it has: {', '.join(map(str, self.answers))}"
+            )
+        return self.answers[protocol]
 
 
 def read_runs(root: Path) -> tuple[list[Run], list[str]]:
@@ -79,7 +68,7 @@ def without_duplicates(runs: Sequence[Run]) -> tuple[list[Run], list[str]]:
     for run in sorted(runs, key=started, reverse=True):
         newest.setdefault(cell_of(run), run)
     notes = [
-        f"{run.directory.path.name}: the same cell as {newest[cell_of(run)].directory.path.name}; "
+        f"{run.name}: the same cell as {newest[cell_of(run)].name}; "
         "delete one of the two folders"
         for run in runs
         if newest[cell_of(run)] is not run
@@ -89,12 +78,12 @@ def without_duplicates(runs: Sequence[Run]) -> tuple[list[Run], list[str]]:
 
 def cell_of(run: Run) -> tuple[str, str]:
     """What tells a run's cell from every other: its spec, and the data and weights that it read."""
-    return run.spec.canonical(), str(sorted(run.manifest["fingerprints"].items()))
+    return run.spec.canonical(), str(sorted(run.manifest.fingerprints.items()))
 
 
 def started(run: Run) -> str:
     """When a run began, ISO 8601."""
-    return str(run.manifest["started"])
+    return run.manifest.started
 
 
 def same_data(runs: Sequence[Run]) -> tuple[list[Run], list[str]]:
@@ -107,13 +96,13 @@ def same_data(runs: Sequence[Run]) -> tuple[list[Run], list[str]]:
     everything: dict[tuple[str, str], Mapping[str, str]] = {}
     kept, notes = set(), []
     for run in sorted(runs, key=started, reverse=True):
-        found = run.manifest["fingerprints"]
+        found = run.manifest.fingerprints
         current = data.setdefault(run.spec.dataset, found["dataset"]) == found["dataset"]
         if current and everything.setdefault((run.spec.dataset, label(run.spec)), found) == found:
             kept.add(run.directory)
         else:
             notes.append(
-                f"{run.directory.path.name}: made on other data or weights than newer runs; run it again"
+                f"{run.name}: made on other data or weights than newer runs; run it again"
             )
     return [run for run in runs if run.directory in kept], notes
 
@@ -121,7 +110,8 @@ def same_data(runs: Sequence[Run]) -> tuple[list[Run], list[str]]:
 def read_run(directory: RunDirectory) -> Run:
     """One finished run.
 
-    Raises `BenchError` where it is not finished, of another version, damaged, or lacks a field.
+    Raises `BenchError` where it is not finished or of another version, and naming file and key where a file
+    of it is damaged.
     """
     status, name = directory.status(), directory.path.name
     if not status:
@@ -133,58 +123,19 @@ def read_run(directory: RunDirectory) -> Run:
     if status.get("state") != "done":
         raise BenchError(f"{name}: {status.get('state')}; the same `bench run` continues it")
     spec = directory.read_spec()
-    find_method(spec.method)
-    manifest, metrics = directory.read_json("manifest.json"), directory.read_json("metrics.json")
-    missing = (METRICS_FIELDS - set(metrics)) | (MANIFEST_FIELDS - set(manifest))
-    if missing:
-        raise BenchError(
-            f"{directory.path}: no field {sorted(missing)[0]!r}; delete the folder and run the cell again"
-        )
-    return Run(directory, spec, manifest, metrics, read_outcomes(directory, rescoring="none"), label(spec))
-
-
-def labelled(runs: Sequence[Run]) -> tuple[list[Run], list[str]]:
-    """The runs of one report, each named by what tells it from the others, and what the names leave out."""
-    labels = Labels.among([run.spec for run in runs])
-    return [replace(run, label=labels.of(run.spec)) for run in runs], labels.notes
-
-
-def answers_of(runs: Sequence[Run]) -> Answers:
-    """What the queries of each run came to, by the run's name."""
-    return {run.directory.path.name: run.answers for run in runs}
-
-
-def frame_of(runs: Sequence[Run]) -> pd.DataFrame:
-    """One row per run, split, condition, rescoring and direction, under the `expected` tie policy.
-
-    Columns: run, label, settings (all that a label may leave out), dataset, data, seed, split, condition,
-    rescoring, rescoring_uses, queries, gallery, gallery_fingerprint, direction, R@1 ... MnR, undefined,
-    metrics (of every tie policy), strata (mapping), parameters, train_seconds, index_seconds,
-    query_milliseconds, peak_memory_bytes. `data` names data set and split, and the gallery too where one name
-    stands for several.
-    """
-    rows = []
-    for run in runs:
-        manifest = run.manifest
-        common = {
-            "run": run.directory.path.name,
-            "label": run.label,
-            "settings": in_words(settings(run.spec)),
-            "dataset": run.spec.dataset,
-            "seed": run.spec.seeds.initialisation,
-            **{key: manifest[key] for key in MANIFEST_COLUMNS},
-            "query_milliseconds": 1000 * manifest["query_seconds"] / manifest["queries"],
-        }
-        for result in run.metrics["results"]:
-            rows.append(
-                common
-                | {key: result["protocol"][key] for key in PROTOCOL_COLUMNS}
-                | {"direction": result["direction"]}
-                | result["metrics"]["expected"]
-                | {"metrics": result["metrics"], "strata": result["strata"]}
-            )
-    frame = pd.DataFrame(rows)
-    names = frame["dataset"] + "/" + frame["split"]
-    several = frame.groupby(names)["gallery_fingerprint"].transform("nunique") > 1
-    frame["data"] = names.where(~several, names + " #" + frame["gallery_fingerprint"].str[:4])
-    return frame
+    method = find_method(spec.method)
+    try:
+        method.Config(**spec.config)
+    except ValidationError as error:
+        raise directory.damaged("spec.json", f"config.{explain(error)}") from error
+    manifest = read_record(directory, "manifest.json", Manifest)
+    metrics = read_record(directory, "metrics.json", MetricsFile)
+    return Run(
+        directory,
+        spec,
+        manifest,
+        read_answers(directory, metrics.results),
+        read_gates(directory, metrics.gates),
+        read_lines(directory, "epochs.jsonl", EpochLook),
+        label(spec),
+    )

@@ -4,13 +4,13 @@ A pair is compared on the queries that both were asked, each query's credit aver
 one training differs from the next is in the intervals, which resample seeds too, not in the p-values.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
-import pandas as pd
 import torch
 from torch import Tensor
 
 from core.errors import unknown_name
+from core.evaluation.measures import MEASURES
 from core.evaluation.significance import (
     LEVEL,
     PERMUTATIONS,
@@ -20,8 +20,9 @@ from core.evaluation.significance import (
     standard_error,
 )
 from core.evaluation.statistics import bootstrap_difference
-from reports.queries import Answers, Sample, sample_of
-from reports.table import Mark, Table, number, places, signed
+from reports.results import Cell, Results
+from reports.shown import FEWEST
+from reports.table import DASH, Mark, Table, number, places, signed
 
 ALPHABET = "abcdefghijklmnopqrstuvwxyz"
 """A letter per row; with more rows nobody could read them."""
@@ -37,98 +38,99 @@ TEST_NOTE = (
 )
 
 
-def letters_of(groups: Sequence[Mapping[str, Mapping[int, Sample]]]) -> list[dict[tuple[str, int], str]]:
-    """For each group of comparable configurations, (label, K) -> letters of the rows it beats in R@K.
+def letters_of(groups: Sequence[Sequence[Cell]]) -> list[dict[tuple[str, str], str]]:
+    """For each group of comparable cells, (label, measure) -> letters of the rows it is better than.
 
-    A group maps label -> K -> sample. Significant means an adjusted p below 5 % over every pair of every
-    group and K together; groups of more rows than letters have none.
+    Significant means an adjusted p below 5 % over every pair of every group and lettered measure together;
+    groups of more rows than letters have none.
     """
-    tests: list[tuple[int, int, str, str, float]] = []
+    tests: list[tuple[int, str, int, int, float]] = []
     p_values: list[Tensor] = []
-    for position, group in enumerate(groups):
-        names = list(group)
-        if not 1 < len(names) <= len(ALPHABET):
+    for position, cells in enumerate(groups):
+        if not 1 < len(cells) <= len(ALPHABET):
             continue
-        pairs = torch.combinations(torch.arange(len(names)))
-        for k in group[names[0]]:
-            values = torch.stack([group[name][k].mean() for name in names])
-            p_values.append(permutation_test(values, pairs, group[names[0]][k].clusters, seed=0))
-            sizes = values.mean(1)
+        pairs = torch.combinations(torch.arange(len(cells)))
+        for name, measure in MEASURES.items():
+            if not measure.lettered:
+                continue
+            samples = [cell.sample(measure) for cell in cells]
+            values = torch.stack([sample.mean() for sample in samples])
+            p_values.append(permutation_test(values, pairs, samples[0].clusters, seed=0))
+            sizes = values.mean(1) if measure.higher else -values.mean(1)
             for left, right in pairs.tolist():
-                gain = float(sizes[left] - sizes[right])
-                tests.append((position, k, names[left], names[right], gain))
-    found: list[dict[tuple[str, int], str]] = [{} for _ in groups]
+                tests.append((position, name, left, right, float(sizes[left] - sizes[right])))
+    found: list[dict[tuple[str, str], str]] = [{} for _ in groups]
     if not tests:
         return found
-    for (position, k, left, right, gain), p in zip(tests, adjusted(torch.cat(p_values)), strict=True):
+    for (position, name, left, right, gain), p in zip(tests, adjusted(torch.cat(p_values)), strict=True):
         if p < LEVEL:
             winner, loser = (left, right) if gain > 0 else (right, left)
-            letter = ALPHABET[list(groups[position]).index(loser)]
-            found[position][winner, k] = "".join(sorted(found[position].get((winner, k), "") + letter))
+            key = groups[position][winner].label, name
+            found[position][key] = "".join(sorted(found[position].get(key, "") + ALPHABET[loser]))
     return found
 
 
-def differences_table(frame: pd.DataFrame, answers: Answers, against: str | None = None) -> Table | None:
+def differences_table(results: Results, against: str | None = None) -> Table | None:
     """R@1 of every leak-free configuration against a reference on the same gallery, both directions.
 
     The reference is the configuration labelled `against`, else the best one. None where nothing can be
     compared; raises `BenchError` where no configuration is labelled `against`.
     """
-    if against is not None and against not in set(frame["label"]):
-        raise unknown_name("configuration", against, set(frame["label"]))
-    chosen = frame[(frame["condition"] == "leak-free") & (frame["rescoring"] == "none")]
+    labels = {row.run.label for row in results.rows}
+    if against is not None and against not in labels:
+        raise unknown_name("configuration", against, labels)
     lines: list[list[str]] = []
     p_values: list[Tensor] = []
     marks: dict[tuple[int, int], Mark] = {}
-    for (data, direction), group in chosen.groupby(["data", "direction"], sort=False):
-        samples = {str(name): sample_of(rows, answers) for name, rows in group.groupby("label", sort=False)}
-        if len(samples) < 2 or (against is not None and against not in samples):
-            continue
-        names = list(samples)
-        means = torch.stack([sample.mean() for sample in samples.values()])  # (M, Q)
-        best = int(means.mean(1).argmax()) if against is None else names.index(against)
-        others = [row for row in range(len(names)) if row != best]
-        pairs = torch.tensor([[row, best] for row in others])
-        reference = samples[names[best]]
-        p_values.append(permutation_test(means, pairs, reference.clusters, seed=0))
-        points = (100 * means.mean(1)).tolist()
-        for row, place in enumerate(places(points)):
-            marks[len(lines) + row, 3] = Mark(place)
-        for row, name in enumerate(names):
-            figures = ["reference", "", ""]
-            if row != best:
-                credits = 100 * samples[name].credit, 100 * reference.credit
-                figures = paired_difference(*credits, reference.clusters)
-            lines.append([str(data), name, str(direction), number(points[row]), *figures, "", ""])
+    for direction in ("t2v", "v2t"):
+        groups = results.by_data(condition="leak-free", rescoring="none", direction=direction)
+        for data, cells in groups.items():
+            names = [cell.label for cell in cells]
+            if len(cells) < 2 or (against is not None and against not in names):
+                continue
+            samples = [cell.sample() for cell in cells]
+            means = torch.stack([sample.mean() for sample in samples])  # (M, Q)
+            best = int(means.mean(1).argmax()) if against is None else names.index(against)
+            pairs = torch.tensor([[row, best] for row in range(len(cells)) if row != best])
+            p_values.append(permutation_test(means, pairs, samples[best].clusters, seed=0))
+            points = [cell.figure() for cell in cells]
+            for row, place in enumerate(places(points)):
+                marks[len(lines) + row, 4] = Mark(place)
+            for row, name in enumerate(names):
+                figures = ["reference", "", ""]
+                if row != best:
+                    clusters = samples[best].clusters
+                    figures = paired_difference(samples[row].values, samples[best].values, clusters)
+                n = str(cells[row].answers.entry.protocol.queries)
+                lines.append([data, name, direction, n, number(points[row]), *figures, "", ""])
     if not lines:
         return None
     p = torch.cat(p_values)
-    tested = [line for line in lines if line[4] != "reference"]
+    tested = [line for line in lines if line[5] != "reference"]
     for line, value, controlled in zip(tested, p.tolist(), adjusted(p).tolist(), strict=True):
         line[-2:] = [number(value, 4), number(controlled, 4)]
-    columns = [
-        "data",
-        "method",
-        "direction",
-        "R@1",
-        "delta",
-        "95 % interval",
-        "detectable",
-        "p",
-        "adjusted p",
-    ]
+    columns = ["data", "method", "direction", "n", "R@1", "delta", "95 % interval", "detectable"]
+    columns += ["p", "adjusted p"]
     notes = [
         f"delta: R@1 minus the reference's ({'the best of its kind' if against is None else against}), "
         "with the bootstrap interval over queries and seeds.",
         DETECTABLE_NOTE,
         f"{TEST_NOTE} adjusted: Benjamini and Hochberg over the table.",
     ]
-    return Table("Differences in R@1, leak-free", columns, lines, notes, marks)
+    return Table("Differences in R@1, leak-free", columns, lines, notes, marks, words=(0, 1, 2))
 
 
-def paired_difference(values: Tensor, others: Tensor, clusters: Tensor) -> list[str]:
-    """Mean difference of two `(Q,)` or `(S, Q)`, its interval, and the smallest detectable one, as text."""
+def paired_difference(values: Tensor, others: Tensor, clusters: Tensor, digits: int = 1) -> list[str]:
+    """Mean difference of two `(Q,)` or `(S, Q)`, its interval, and the smallest detectable one, as text.
+
+    No interval where there are too few queries.
+    """
     found = bootstrap_difference(values, others, clusters, seed=0)
     differences = torch.atleast_2d(values).mean(0) - torch.atleast_2d(others).mean(0)
     detectable = smallest_detectable(standard_error(differences, clusters))
-    return [signed(found.estimate), f"[{found.low:+.1f}, {found.high:+.1f}]", number(detectable)]
+    interval = f"{signed(found.low, digits)} to {signed(found.high, digits)}"
+    return [
+        signed(found.estimate, digits),
+        interval if len(clusters) >= FEWEST else DASH,
+        number(detectable, digits),
+    ]

@@ -1,5 +1,6 @@
 """A table in LaTeX with booktabs: best bold, second underlined, letters of significance as superscripts."""
 
+from reports.header import Header
 from reports.table import Mark, Table
 
 SPECIAL = {
@@ -45,6 +46,30 @@ def latex(table: Table) -> str:
             r"\bottomrule",
             r"\end{tabular}" + notes,
             r"\end{table}",
+            "",
+        ]
+    )
+
+
+def latex_header(header: Header) -> str:
+    """The head of a report: a section, its protocol as lists, and what the tables may be used for."""
+    lines = [rf"\section*{{{escaped(header.title)}}}", escaped(header.made), ""]
+    for dataset, points in header.protocols:
+        lines += [rf"\paragraph{{Protocol, {escaped(dataset)}}}", r"\begin{itemize}"]
+        lines += [rf"\item {escaped(f'{name}: {value}')}" for name, value in points]
+        lines += [r"\end{itemize}"]
+    return "\n".join([*lines, rf"\paragraph{{Use}} {escaped(' '.join(header.use))}", ""])
+
+
+def latex_picture(name: str, caption: str) -> str:
+    """A picture as a float that needs `\\usepackage{graphicx}`."""
+    return "\n".join(
+        [
+            r"\begin{figure}",
+            r"\centering",
+            rf"\includegraphics[width=\linewidth]{{{name}}}",
+            rf"\caption{{{escaped(caption)}}}",
+            r"\end{figure}",
             "",
         ]
     )

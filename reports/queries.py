@@ -1,21 +1,25 @@
-"""What each query of a run came to, and whether two runs asked the same queries of the same gallery."""
+"""What the queries of a run came to: one typed record per protocol and direction, read once."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
-import pandas as pd
+import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
+import pyarrow.compute as pc
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from core.errors import BenchError
-from core.evaluation.metrics import credit
+from core.evaluation.measures import HUB_SIZE, Measure, Ranks, ranks_of
+from core.evaluation.metrics import TiePolicy
+from core.evaluation.ranking import Counts, QueryRecords
+from core.evaluation.top import times_listed
+from core.run_files import PROTOCOL_COLUMNS, QUERY_TABLE, TOP_TABLE, ResultEntry, read_table
 from core.runs import RunDirectory
 
-RECALL = {"R@1": 1, "R@5": 5, "R@10": 10}
-"""The recalls of the tables."""
+COUNTS = ("greater", "ties", "above", "equal", "equal_before", "undefined")
 
 
 class Protocol(NamedTuple):
@@ -31,91 +35,159 @@ class Protocol(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Outcomes:
-    """The ranks of one run's queries under one protocol, in the order of the split; fields `(Q,)`."""
+class Answers:
+    """The queries of one run under one protocol, in the order of the split."""
 
-    best: Tensor
-    """float64: the rank with ties behind the query's own candidate; NaN where undefined."""
-    worst: Tensor
-    """float64: the rank with ties before it."""
+    protocol: Protocol
+    entry: ResultEntry
+    """The protocol in full, with what is kept beside the ranks."""
+    query: NDArray[np.int64]
+    """Position of the caption (t2v) or of the video (v2t) in the split, `(Q,)`."""
+    text: NDArray[np.object_]
+    """The caption, in video-to-text the name of the video; `(Q,)`."""
+    video: NDArray[np.object_]
+    """Name of the right answer; `(Q,)`."""
+    group: NDArray[np.object_]
+    """Equal for clips that share their pixels or their video; `(Q,)`."""
+    stratum: NDArray[np.object_]
+    """Why the sound matters, empty where that is not known; `(Q,)`."""
+    rival: NDArray[np.object_]
+    """Name of the best wrong answer; `(Q,)`."""
+    records: QueryRecords
+    """What every tie policy needs."""
     clusters: Tensor
-    """int64: equal for queries that stand or fall together, numbered in order of appearance."""
+    """`(Q,)` int64: equal for queries of one group, numbered in order of appearance."""
+    listed: Tensor
+    """`(C,)` int64: how often each candidate is among the first ten."""
 
-    def credit(self, k: int = 1) -> Tensor:
-        """What each query adds to R@K, `(Q,)` float64 in [0, 1]; NaN where undefined."""
-        return credit(self.best, self.worst - self.best, k).where(self.best.isfinite(), torch.nan)
+    def ranks(self, policy: TiePolicy = "expected") -> Ranks:
+        """Their ranks under a tie policy."""
+        return ranks_of(self.records, policy, self.listed)
+
+    def figure(self, measure: Measure, policy: TiePolicy = "expected") -> float:
+        """A measure over the queries that have a rank; NaN where none has."""
+        return measure(self.ranks(policy))
+
+    def undefined(self) -> int:
+        """Queries with an undefined pair: their own score or that of a candidate is no number."""
+        counts, own = self.records.counts, self.records.own_score
+        return int((~own.isfinite() | (counts.undefined > 0)).sum())
+
+    def strata(self, measure: Measure) -> dict[str, float]:
+        """A measure per stratum, `{}` where strata are not known."""
+        ranks, found = self.ranks(), {}
+        for name in dict.fromkeys(self.stratum.tolist()):
+            if name:
+                chosen = torch.from_numpy(self.stratum == name)
+                found[name] = measure(Ranks(ranks.first[chosen], ranks.width[chosen]))
+        return found
 
 
-COLUMNS = ["split", "condition", "rescoring", "direction", "group"]
-RANKS = ["rank_optimistic", "rank_pessimistic"]
+def read_answers(directory: RunDirectory, entries: tuple[ResultEntry, ...]) -> Mapping[Protocol, Answers]:
+    """The answers of a run under each protocol of its metrics.json, in that order.
 
-
-def read_outcomes(directory: RunDirectory, **protocol: str) -> Mapping[Protocol, Outcomes]:
-    """The outcomes of a run under every protocol that agrees with the given fields.
-
-    Raises `BenchError` naming the file where it is missing or damaged.
+    Raises `BenchError` naming the file where one is damaged, or where the two do not belong together.
     """
-    filters = [(name, "==", value) for name, value in protocol.items()]
-    table = read_rows(directory, "queries.parquet", [*COLUMNS, *RANKS], filters)
+    queries = read_table(directory, "queries.parquet", QUERY_TABLE, QUERY_TABLE.names)
+    top = read_table(directory, "top.parquet", TOP_TABLE, TOP_TABLE.names)
+    if not pc.all(pc.is_finite(top["score"])).as_py() and len(top):
+        raise directory.damaged("top.parquet", "column 'score' is not finite")
+    top = top.filter(pc.less_equal(top["position"], HUB_SIZE))
+    rows, lists = by_protocol(queries), by_protocol(top)
     found = {}
-    for key, rows in table.groupby(list(Protocol._fields), sort=False, observed=True):
-        asked = Protocol(*map(str, key))
-        best, worst = (torch.tensor(rows[name].to_numpy(), dtype=torch.float64) for name in RANKS)
-        clusters = torch.tensor(pd.factorize(rows["group"])[0], dtype=torch.int64)
-        found[asked] = Outcomes(best, worst, clusters)
+    for entry in entries:
+        asked = Protocol(*(getattr(entry.protocol, name) for name in PROTOCOL_COLUMNS[:3]), entry.direction)
+        here = rows.get(asked, queries.slice(0, 0))
+        if len(here) != entry.protocol.queries:
+            raise directory.damaged(
+                "queries.parquet", f"{len(here)} rows of '{asked}', {entry.protocol.queries} in metrics.json"
+            )
+        listed = lists.get(asked, top.slice(0, 0))["video"].combine_chunks().dictionary_encode().indices
+        found[asked] = answers_of(asked, entry, here, torch.from_numpy(listed.to_numpy().astype(np.int64)))
+        problem = contradiction(found[asked])
+        if problem:
+            raise directory.damaged("queries.parquet", f"{problem} in '{asked}'")
+    if len(found) != len(entries) or set(rows) - set(found):
+        raise directory.damaged("metrics.json", "results: not the protocols of queries.parquet, each once")
     return found
 
 
-def read_rows(
-    directory: RunDirectory,
-    name: str,
-    columns: Sequence[str],
-    filters: Sequence[tuple[str, str, str]],
-) -> pd.DataFrame:
-    """Rows of a run's parquet file; raises `BenchError` naming it where it is missing or damaged."""
-    path = directory.path / name
-    try:
-        table = pq.read_table(path, columns=list(columns), filters=list(filters), use_threads=False)
-        return pd.DataFrame(table.to_pandas(strings_to_categorical=True))
-    except (OSError, pa.ArrowException, KeyError) as error:
-        reason = " ".join(str(error).split())
-        raise BenchError(f"{path} is damaged ({reason}); delete the folder and run the cell again") from error
+def by_protocol(table: pa.Table) -> dict[Protocol, pa.Table]:
+    """The rows of each protocol, in their order."""
+    codes = np.zeros(len(table), dtype=np.int64)
+    for name in PROTOCOL_COLUMNS:
+        column = table[name].combine_chunks().dictionary_encode()
+        codes = codes * max(1, len(column.dictionary)) + column.indices.to_numpy()
+    found = {}
+    for code in dict.fromkeys(codes.tolist()):
+        rows = table.take(pa.array(np.flatnonzero(codes == code)))
+        found[Protocol(*(rows[name][0].as_py() for name in PROTOCOL_COLUMNS))] = rows
+    return found
 
 
-def require_same_gallery(first: Mapping[str, str], second: Mapping[str, str]) -> None:
-    """Raises `BenchError` unless two entries of metrics.json speak of the same queries and gallery.
+def answers_of(asked: Protocol, entry: ResultEntry, rows: pa.Table, listed: Tensor) -> Answers:
+    """The record of some rows; `listed` `(n,)` numbers the candidates of all lists."""
+    names = {
+        name: np.asarray(rows[name].to_numpy(), dtype=object)
+        for name in ("text", "video", "group", "stratum", "best_wrong_video")
+    }
+    numbers = {name: torch.from_numpy(rows[name].to_numpy().copy()) for name in ("query", "own_score", *COUNTS)}
+    video = numbered(names["video"])
+    nothing = torch.zeros_like(video)
+    records = QueryRecords(
+        direction=entry.direction,
+        query=numbers["query"],
+        video=video,
+        own_score=numbers["own_score"],
+        counts=Counts(
+            **{name: numbers[name] for name in COUNTS},
+            best_wrong=nothing,
+            best_wrong_score=nothing.double(),
+        ),
+        candidates=entry.protocol.gallery,
+        several_captions=len(video.unique()) < len(video),
+    )
+    return Answers(
+        asked,
+        entry,
+        numbers["query"].numpy(),
+        names["text"],
+        names["video"],
+        names["group"],
+        names["stratum"],
+        names["best_wrong_video"],
+        records,
+        numbered(names["group"]),
+        times_listed(listed, entry.protocol.gallery),
+    )
 
-    Each has `run`, `split`, `queries`, `gallery` and `gallery_fingerprint`.
-    """
-    if first["gallery_fingerprint"] != second["gallery_fingerprint"]:
+
+def contradiction(answers: Answers) -> str:
+    """What cannot be true of some answers; empty where nothing is wrong."""
+    counts = answers.records.counts
+    if any(bool((getattr(counts, name) < 0).any()) for name in COUNTS):
+        return "a negative count"
+    last = 1 + counts.greater + counts.ties + counts.undefined
+    if bool((last > answers.records.candidates).any()):
+        return f"a rank beyond the {answers.records.candidates} candidates"
+    if len(answers.listed) != answers.records.candidates:
+        return "more candidates in top.parquet than in the gallery"
+    return ""
+
+
+def numbered(names: NDArray[np.object_]) -> Tensor:
+    """A number per name `(Q,)` int64, by order of appearance."""
+    number = {name: position for position, name in enumerate(dict.fromkeys(names.tolist()))}
+    return torch.tensor([number[name] for name in names.tolist()], dtype=torch.int64)
+
+
+def require_same_gallery(first: tuple[str, Answers], second: tuple[str, Answers]) -> None:
+    """Raises `BenchError` unless two named runs were asked the same queries of the same gallery."""
+    protocols = [answers.entry.protocol for _, answers in (first, second)]
+    if protocols[0].gallery_fingerprint != protocols[1].gallery_fingerprint:
         ours, theirs = (
-            f"{entry['run']} ({entry['split']}: {entry['queries']} queries, {entry['gallery']} videos, "
-            f"fingerprint {entry['gallery_fingerprint'][:8]})"
-            for entry in (first, second)
+            f"{name} ({asked.split}: {asked.queries} queries, {asked.gallery} videos, "
+            f"fingerprint {asked.gallery_fingerprint[:8]})"
+            for (name, _), asked in zip((first, second), protocols, strict=True)
         )
-        raise BenchError(f"{ours} and {theirs} were not asked the same queries; compare runs of one gallery")
-
-
-Answers = Mapping[str, Mapping[Protocol, Outcomes]]
-"""Run -> protocol -> what its queries came to."""
-
-
-@dataclass(frozen=True)
-class Sample:
-    """R@K credit of one configuration on one gallery under one protocol."""
-
-    credit: Tensor
-    """`(S, Q)` float64 in [0, 1], a row per seed; NaN where undefined."""
-    clusters: Tensor
-    """`(Q,)` int64."""
-
-    def mean(self) -> Tensor:
-        """Credit of each query averaged over the seeds, `(Q,)`."""
-        return self.credit.mean(0)
-
-
-def sample_of(rows: pd.DataFrame, answers: Answers, k: int = 1) -> Sample:
-    """The sample behind some rows of `frame_of` that differ in nothing but their seed."""
-    asked = rows[["run", *Protocol._fields]].astype(str).itertuples(index=False)
-    outcomes = [answers[run][Protocol(*protocol)] for run, *protocol in asked]
-    return Sample(torch.stack([outcome.credit(k) for outcome in outcomes]), outcomes[0].clusters)
+        raise BenchError(f"{ours} and {theirs} were evaluated on different queries; compare runs of one gallery")

@@ -1,63 +1,116 @@
-"""From run directories to tables, figures and the page."""
+"""`bench report`: from run directories to written and printed tables, figures and the page."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from core.datasets import find_dataset, load_dataset
 from core.errors import BenchError
+from core.evaluation.measures import MEASURES
 from core.progress import Silent
-from reports.collect import Run, answers_of, frame_of, labelled, read_runs
-from reports.figures.write import write_figures
-from reports.page.write import write_page
+from reports.collect import Run, read_runs
+from reports.figures.write import CAPTIONS, Extra, write_figures
+from reports.header import header_of
+from reports.labels import in_words, settings
+from reports.results import Ceilings, Results
 from reports.table import Table
-from reports.tables import Results, main_tables
-from reports.write import contents_of, write_files
+from reports.tables import all_tables
+from reports.write import comma_separated, contents_of, make_folder, write_files
 
 
-def results_of(runs: Sequence[Run]) -> Results:
-    """What tables need to know of some finished runs, at least one."""
-    runs, notes = labelled(runs)
-    names = dict.fromkeys(run.spec.dataset for run in runs)
-    ceilings = {
+@dataclass(frozen=True)
+class Report:
+    """What a report has written, and what there is to show of it."""
+
+    results: Results
+    tables: Sequence[Table]
+    paths: Sequence[Path]
+    left_out: Sequence[str]
+    """What is missing and why, a line each."""
+
+    @property
+    def main(self) -> Path:
+        """The file to open first."""
+        return next(path for path in self.paths if path.name == "report.md")
+
+
+def ceilings_of(runs: Iterable[Run]) -> Ceilings:
+    """What could be reached on the data sets of some runs, where their data are here and know it."""
+    entries = {run.spec.dataset: find_dataset(run.spec.dataset) for run in runs}
+    return {
         name: load_dataset(name, Silent(), workers=1).ceilings
-        for name, entry in ((name, find_dataset(name)) for name in names)
+        for name, entry in entries.items()
         if entry.has_truth and entry.ready()
     }
-    frame = frame_of(runs).sort_values(["dataset", "split"], kind="stable")
-    return Results(runs, frame, answers_of(runs), ceilings, notes)
 
 
 def readable(root: Path) -> tuple[list[Run], list[str]]:
-    """The finished runs under `root`, and why each other run is left out.
+    """The finished runs under `root`, and a line for each run that is left out.
 
-    Raises `BenchError` where there is none.
+    Raises `BenchError` where there is none, with the first of these lines.
     """
     runs, notes = read_runs(root)
     if not runs:
+        why = f"; the first that was left out: {notes[0]}" if notes else ""
         raise BenchError(
-            f"no finished run under {root}; run `bench run` first or name another folder with --runs"
+            f"no finished run under {root}; run `bench run` first or name another folder with --runs{why}"
         )
     return runs, notes
 
 
-def brief(runs: Sequence[Run]) -> list[Table]:
-    """The tables that say what some finished runs are about; none where there is no run."""
-    return main_tables(results_of(runs)) if runs else []
-
-
 def write_report(
-    results: Results, tables: Sequence[Table], folder: Path, study: Path, *, html: bool
-) -> tuple[list[Path], list[str]]:
-    """Writes the tables, the figures and, with `html`, the page.
+    root: Path,
+    folder: Path,
+    against: str | None,
+    study: Path,
+    *,
+    html: bool,
+    figures: Sequence[Extra] = (),
+) -> Report:
+    """Writes the tables of every finished run under `root`, the figures, with `html` the page.
 
-    `study` is the JSON of `bench time`. Returns what was written, and why something was left out.
+    `against` labels the baseline, the best configuration unless given; `study` is the JSON of `bench time`;
+    `figures` names those that are drawn only on request. Raises `BenchError` where nothing has been run or no
+    configuration has that label; nothing is written then.
     """
-    figures = results.frame.drop(columns=["metrics", "strata"]).to_csv(index=False)
-    paths = write_files({**contents_of(tables), "results.csv": figures}, folder)
-    pictures, notes = write_figures(results, study, folder)
+    runs, left_out = readable(root)
+    results = Results.of(runs, ceilings_of(runs))
+    tables = all_tables(results, against)
+    make_folder(folder)
+    pictures, notes = write_figures(results, study, folder, figures)
+    embedded = {path.name: CAPTIONS[path.stem] for path in pictures if path.suffix == ".png"}
+    contents = contents_of(tables, header_of(results), embedded)
+    paths = write_files({**contents, "results.csv": comma_separated(results_table(results))}, folder)
     paths += pictures
     if html:
+        from reports.page.write import write_page
+
         page, missing = write_page(results, folder)
         paths.append(page)
         notes += missing
-    return paths, notes
+    return Report(results, tables, paths, [*left_out, *notes])
+
+
+def results_table(results: Results) -> Table:
+    """Every run under every protocol, figures in full."""
+    columns = ["run", "method", "settings", "data", "seed", "split", "condition", "rescoring", "direction"]
+    columns += ["queries", "gallery", "undefined", *MEASURES]
+    rows = []
+    for row in results.rows:
+        asked = row.answers.entry.protocol
+        figures = [repr(round(row.figure(measure), 9)) for measure in MEASURES.values()]
+        rows.append(
+            [
+                row.run.name,
+                row.run.spec.method,
+                in_words(settings(row.run.spec)),
+                row.data,
+                str(row.run.spec.seeds.initialisation),
+                *row.protocol,
+                str(asked.queries),
+                str(asked.gallery),
+                str(row.answers.undefined()),
+                *figures,
+            ]
+        )
+    return Table("Results", columns, rows)

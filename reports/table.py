@@ -3,10 +3,17 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from decimal import ROUND_HALF_UP, Decimal
 from typing import Literal
 
 Place = Literal["", "best", "second"]
 """How a cell ranks in its column: best is printed bold, second underlined."""
+
+DASH = "–"
+"""What does not exist."""
+
+NOISE = 9
+"""Decimals beyond which two ways to add up the same figure may differ."""
 
 
 @dataclass(frozen=True)
@@ -39,23 +46,45 @@ class Table:
         return "-".join(kept.split())
 
 
+def rounded(value: float, digits: int = 1) -> Decimal:
+    """A finite figure at some decimals, halves away from zero: the one rule of every command.
+
+    Halves are those of the decimal figure, so that 20.55 is 20.6 however its sum was rounded on the way.
+
+    >>> [str(rounded(value)) for value in (20.55, -20.55, 0.1 + 0.2 + 20.25, -0.01)]
+    ['20.6', '-20.6', '20.6', '0.0']
+    """
+    found = Decimal(repr(round(value, NOISE))).quantize(Decimal(1).scaleb(-digits), ROUND_HALF_UP)
+    return found if found else abs(found)
+
+
 def number(value: float | None, digits: int = 1) -> str:
     """A figure, or a dash where it does not exist."""
-    return "–" if value is None or math.isnan(value) else f"{value:.{digits}f}"
+    return DASH if value is None or not math.isfinite(value) else str(rounded(value, digits))
 
 
-def signed(value: float) -> str:
+def signed(value: float, digits: int = 1) -> str:
     """A difference with its sign, or a dash where it does not exist."""
-    return "–" if math.isnan(value) else f"{value:+.1f}"
+    return DASH if not math.isfinite(value) else f"{rounded(value, digits):+f}"
 
 
-def places(values: Sequence[float], *, lower_is_better: bool = False) -> list[Place]:
+def between(low: float, high: float) -> str:
+    """An interval of figures.
+
+    >>> between(35.04, 43.25)
+    '35.0 to 43.3'
+    """
+    return f"{number(low)} to {number(high)}"
+
+
+def places(values: Sequence[float], *, lower_is_better: bool = False, digits: int = 1) -> list[Place]:
     """Best and second best of a column, ties sharing a place; nothing where fewer than two differ.
 
-    Values that print alike tie.
+    Values that print alike tie; those that do not exist have no place.
     """
-    shown = [round(-v if lower_is_better else v, 1) for v in values]
-    ranked = sorted({v for v in shown if not math.isnan(v)}, reverse=True)
+    sign = -1 if lower_is_better else 1
+    shown = [sign * rounded(value, digits) if math.isfinite(value) else None for value in values]
+    ranked = sorted({value for value in shown if value is not None}, reverse=True)
     if len(ranked) < 2:
         return ["" for _ in shown]
     return ["best" if v == ranked[0] else "second" if v == ranked[1] else "" for v in shown]

@@ -1,20 +1,17 @@
 """The tables of a report: accuracy, strata and ceilings, rescoring, gates, differences."""
 
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Sequence
+from dataclasses import replace
+from statistics import fmean
 
-import pandas as pd
-
-from reports.accuracy import cells_of, leak_table, metrics_table
+from core.evaluation.measures import PRIMARY
+from reports.accuracy import leak_table, metrics_table
 from reports.against_published import published_table
-from reports.collect import Run
 from reports.differences import differences_table
-from reports.queries import Answers
-from reports.table import Table, number
-
-Ceilings = Mapping[str, Mapping[str, Mapping[str, Mapping[str, float]]]]
-"""Data set -> split -> observer -> stratum (and `all`) -> text-to-video R@1 in points."""
+from reports.results import Cell, Results
+from reports.shown import UNDEFINED_NOTE, shown
+from reports.table import DASH, Table, number
 
 GATE_MEASURES = {
     "auroc": (
@@ -35,109 +32,142 @@ GATE_NOTE = (
     "gate of fresh weights."
 )
 
-
-@dataclass(frozen=True)
-class Results:
-    """Everything that tables are made of."""
-
-    runs: Sequence[Run]
-    frame: pd.DataFrame
-    """`frame_of` the runs."""
-    answers: Answers
-    """What each query came to, without rescoring."""
-    ceilings: Ceilings
-    """What could be reached, where a world knows it."""
-    notes: Sequence[str] = field(default_factory=tuple)
-    """What the labels of the runs leave out."""
+LAYER_NOTE = (
+    "The sign of a gate per layer (AVIGATE's tanh, -1 to 1) has no meaning of its own: the next projection can "
+    "turn it round. An AUROC below .5 orders the clips as well as its mirror image above."
+)
 
 
-def strata_table(frame: pd.DataFrame, ceilings: Ceilings) -> Table | None:
-    """Leak-free text-to-video R@1 per stratum, with the world's ceilings as rows; None without strata."""
-    chosen = frame[
-        (frame["direction"] == "t2v") & (frame["rescoring"] == "none") & (frame["condition"] == "leak-free")
+def strata_table(results: Results) -> Table | None:
+    """Leak-free text-to-video R@1 per stratum, with the data set's ceilings as rows; None without strata."""
+    cells = [
+        cell
+        for cell in results.cells(condition="leak-free", rescoring="none", direction="t2v")
+        if cell.answers.strata(PRIMARY)
     ]
-    chosen = chosen[chosen["strata"].map(bool)]
-    if chosen.empty:
+    if not cells:
         return None
+    found = dict.fromkeys(name for cell in cells for name in cell.answers.strata(PRIMARY))
     known = [
-        name for splits in ceilings.values() for seen in splits.values() for r in seen.values() for name in r
+        name
+        for splits in results.ceilings.values()
+        for seen in splits.values()
+        for record in seen.values()
+        for name in record
     ]
-    found = [name for record in chosen["strata"] for name in record]
     strata = [name for name in dict.fromkeys([*known, *found]) if name in found]
     rows: list[list[str]] = []
-    for data, name, cell in cells_of(chosen):
-        values = [number(cell["strata"].map(lambda r, s=s: r.get(s, math.nan)).mean()) for s in strata]
-        rows.append([data, name, number(cell["R@1"].mean()), *values])
-    for dataset, split in dict.fromkeys(zip(chosen["dataset"], chosen["split"], strict=True)):
-        for observer, record in ceilings.get(dataset, {}).get(split, {}).items():
-            row = [number(record.get(s, math.nan)) for s in ("all", *strata)]
-            rows.append([f"{dataset}/{split}", f"ceiling: {observer}", *row])
+    for cell in cells:
+        values = [number(stratum_figure(cell, name)) for name in strata]
+        n = str(cell.answers.entry.protocol.queries)
+        rows.append([cell.data, cell.label, n, number(cell.figure()), *values])
+    for dataset, split in dict.fromkeys((c.run.spec.dataset, c.protocol.split) for c in cells):
+        for observer, record in results.ceilings.get(dataset, {}).get(split, {}).items():
+            row = [number(record.get(name, math.nan)) for name in ("all", *strata)]
+            rows.append([f"{dataset}/{split}", f"ceiling: {observer}", DASH, *row])
     notes = [
+        f"Queries per stratum: {'; '.join(dict.fromkeys(map(stratum_sizes, cells)))}.",
         "A ceiling is an observer that knows every mentioned fact of its kind: "
-        "its expected rank among the clips that it cannot tell apart."
+        "its expected rank among the clips that it cannot tell apart.",
     ]
-    return Table("Text-to-video R@1 per stratum, leak-free", ["data", "method", "all", *strata], rows, notes)
+    columns = ["data", "method", "n", "all", *strata]
+    return Table("Text-to-video R@1 per stratum, leak-free", columns, rows, notes)
 
 
-def rescoring_table(frame: pd.DataFrame) -> Table | None:
-    """R@1 under each rescoring, both directions and conditions; None where nothing was rescored."""
-    kinds = [kind for kind in frame["rescoring"].unique() if kind != "none"]
+def stratum_figure(cell: Cell, stratum: str) -> float:
+    """R@1 of the queries of a stratum, averaged over the seeds; NaN where it has none."""
+    return fmean(row.answers.strata(PRIMARY).get(stratum, math.nan) for row in cell.rows)
+
+
+def stratum_sizes(cell: Cell) -> str:
+    """How many queries of a cell's data each stratum has."""
+    names = cell.answers.stratum.tolist()
+    sizes = ", ".join(f"{name} {names.count(name)}" for name in dict.fromkeys(names))
+    return f"{cell.data}: {sizes}"
+
+
+def rescoring_table(results: Results) -> Table | None:
+    """R@1 under each rescoring, both directions; None where nothing was rescored."""
+    kinds = list(dict.fromkeys(row.protocol.rescoring for row in results.rows))
+    kinds = [kind for kind in kinds if kind != "none"]
     if not kinds:
         return None
-    rows: list[list[str]] = []
-    for data, name, cell in cells_of(frame):
-        row = [data, name]
-        for direction in ("t2v", "v2t"):
-            for kind in ("none", *kinds):
-                query = cell[
-                    (cell["direction"] == direction)
-                    & (cell["rescoring"] == kind)
-                    & (cell["condition"] == "leak-free")
-                ]
-                row.append(number(query["R@1"].mean()))
-        rows.append(row)
-    columns = ["data", "method", *(f"{d} {kind}" for d in ("t2v", "v2t") for kind in ("none", *kinds))]
-    uses = frame[frame["rescoring"] != "none"].drop_duplicates("rescoring_uses")
-    return Table(
-        "R@1 after rescoring, leak-free",
-        columns,
-        rows,
-        [f"{r.rescoring}: {r.rescoring_uses}." for r in uses.itertuples()],
+    columns = [(d, kind) for d in ("t2v", "v2t") for kind in ("none", *kinds)]
+    lines: dict[tuple[str, str], dict[tuple[str, str], str]] = {}
+    counts: dict[tuple[str, str], str] = {}
+    for cell in results.cells(condition="leak-free"):
+        key = (cell.data, cell.label)
+        asked = (cell.protocol.direction, cell.protocol.rescoring)
+        lines.setdefault(key, {})[asked] = shown(cell)
+        counts.setdefault(key, str(cell.answers.entry.protocol.queries))
+    same = ("v2t", "dsl"), ("v2t", "none")
+    for line in lines.values():
+        if same[0] in line and line[same[0]] == line.get(same[1]):
+            line[same[0]] = DASH
+    rows = [
+        [data, name, counts[data, name], *(line.get(column, DASH) for column in columns)]
+        for (data, name), line in lines.items()
+    ]
+    uses = dict.fromkeys(
+        f"{row.protocol.rescoring}: {row.answers.entry.protocol.rescoring_uses}."
+        for row in results.rows
+        if row.protocol.rescoring != "none"
     )
+    notes = list(uses)
+    if "dsl" in kinds:
+        notes.append(
+            "v2t dsl, where not printed: it equals v2t none by construction, because the softmax is over the "
+            "texts and keeps their order for every video."
+        )
+    if "qb-norm" in kinds:
+        notes.append(
+            "v2t qb-norm: not defined; rescored rows stand on different scales, so texts cannot be compared "
+            "with each other."
+        )
+    if any(text.startswith("undefined") for row in rows for text in row):
+        notes.append(UNDEFINED_NOTE)
+    names = ["data", "method", "n", *(f"{direction} {kind}" for direction, kind in columns)]
+    return Table("R@1 after rescoring, leak-free", names, rows, notes)
 
 
-def gate_table(runs: Sequence[Run], measure: str) -> Table | None:
-    """How audio gates do against the world's truth per stratum, by one of `GATE_MEASURES`.
+def gate_table(results: Results, measure: str) -> Table | None:
+    """How audio gates do against the truth per stratum, by one of `GATE_MEASURES`.
 
     None where no run has gates and truth.
     """
-    records = []
-    for run in runs:
-        for split, report in run.metrics["gates"].items():
-            for gate, strata in report.get(measure, {}).items():
-                records.append(
-                    {"data": f"{run.spec.dataset}/{split}", "method": run.label, "gate": gate, **strata}
-                )
+    records: dict[tuple[str, str, str], list[dict[str, float]]] = {}
+    for run in results.runs:
+        for split, gates in run.gates.items():
+            for gate, strata in getattr(gates.scores, measure).items():
+                key = (f"{run.spec.dataset}/{split}", run.label, gate)
+                records.setdefault(key, []).append(dict(strata))
     if not records:
         return None
-    frame = pd.DataFrame(records)
-    columns = [c for c in frame.columns if c not in ("data", "method", "gate")]
+    columns = list(dict.fromkeys(name for found in records.values() for one in found for name in one))
     rows = [
-        [*map(str, keys), str(len(cell)), *(number(cell[c].mean(), 3) for c in columns)]
-        for keys, cell in frame.groupby(["data", "method", "gate"], sort=False)
+        [*key, str(len(found)), *(number(mean_known([one.get(c, math.nan) for one in found]), 3) for c in columns)]
+        for key, found in records.items()
     ]
     title, note = GATE_MEASURES[measure]
     notes = [f"{note} {GATE_NOTE}"]
-    return Table(title, ["data", "method", "gate", "seeds", *columns], rows, notes)
+    if any(not gates.per_frame for run in results.runs for gates in run.gates.values()):
+        notes.append(LAYER_NOTE)
+    return Table(title, ["data", "method", "gate", "seeds", *columns], rows, notes, words=(0, 1, 2))
+
+
+def mean_known(values: Sequence[float]) -> float:
+    """The mean of the values that exist; NaN where none does."""
+    known = [value for value in values if not math.isnan(value)]
+    return fmean(known) if known else math.nan
 
 
 def main_tables(results: Results) -> list[Table]:
     """What a run is about: leak-free, beside released, strata and ceilings, gates against the truth."""
     tables = [
-        metrics_table(results.frame, results.answers, "t2v"),
-        leak_table(results.frame, results.answers),
-        strata_table(results.frame, results.ceilings),
-        gate_table(results.runs, "auroc"),
+        metrics_table(results, "t2v"),
+        leak_table(results),
+        strata_table(results),
+        gate_table(results, "auroc"),
     ]
     return explained(tables, results)
 
@@ -145,11 +175,11 @@ def main_tables(results: Results) -> list[Table]:
 def all_tables(results: Results, against: str | None = None) -> list[Table]:
     """Every table that the runs give rise to; `against` labels the reference of the differences."""
     others = [
-        metrics_table(results.frame, results.answers, "v2t"),
-        differences_table(results.frame, results.answers, against),
-        gate_table(results.runs, "average_precision"),
-        rescoring_table(results.frame),
-        published_table(results.frame, results.runs, results.answers),
+        metrics_table(results, "v2t"),
+        differences_table(results, against),
+        gate_table(results, "average_precision"),
+        rescoring_table(results),
+        published_table(results),
     ]
     return main_tables(results) + explained(others, results)
 

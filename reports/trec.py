@@ -5,50 +5,47 @@ position in the split. In video-to-text a video is the query and a document is t
 named by that video.
 """
 
-from pathlib import Path
+from collections.abc import Mapping
 from urllib.parse import quote
-
-import pandas as pd
 
 from core.errors import BenchError
 from reports.collect import Run
-from reports.queries import read_rows
-from reports.write import write_files
-
-KEYS = ["direction", "query", "video"]
+from reports.lists import Listed, read_lists
+from reports.queries import Answers
 
 
-def export(run: Run, split: str, condition: str, rescoring: str, folder: Path) -> list[Path]:
-    """Writes `DIRECTION.run` and `DIRECTION.qrels` for both directions; returns the paths.
+def trec_files(run: Run, split: str, condition: str, rescoring: str) -> Mapping[str, str]:
+    """`DIRECTION.run` and `DIRECTION.qrels` of both directions, by file name.
 
     The lists hold the best candidates that the run kept. Raises `BenchError` where the run has no such
     protocol or a file of it cannot be read.
     """
-    protocol = {"split": split, "condition": condition, "rescoring": rescoring}
-    filters = [(name, "==", value) for name, value in protocol.items()]
-    asked = read_rows(run.directory, "queries.parquet", KEYS, filters)
-    listed = read_rows(run.directory, "top.parquet", [*KEYS, "position", "score"], filters)
-    if asked.empty:
+    protocol = (split, condition, rescoring)
+    found = {asked: answers for asked, answers in run.answers.items() if asked[:3] == protocol}
+    if not found:
         raise BenchError(
-            f"{run.directory.path.name} was not scored under '{' '.join(protocol.values())}'; "
-            "see its metrics.json for what it was scored under"
+            f"{run.name} was not scored under '{' '.join(protocol)}'; it has: "
+            f"{', '.join(dict.fromkeys(' '.join(asked[:3]) for asked in run.answers))}"
         )
     contents = {}
-    for direction, queries in asked.groupby("direction", sort=False, observed=True):
-        rows = listed[listed["direction"] == direction]
-        contents[f"{direction}.run"] = run_lines(rows, run.directory.path.name)
-        contents[f"{direction}.qrels"] = judgement_lines(queries)
-    return write_files(contents, folder)
+    for asked, answers in found.items():
+        contents[f"{asked.direction}.run"] = run_lines(read_lists(run.directory, asked), run.name)
+        contents[f"{asked.direction}.qrels"] = judgement_lines(answers)
+    return contents
 
 
-def run_lines(rows: pd.DataFrame, tag: str) -> str:
+def run_lines(lists: Mapping[int, list[Listed]], tag: str) -> str:
     """`query Q0 document rank score tag`, a line per kept candidate."""
     return "".join(
-        f"{row.query} Q0 {quote(str(row.video))} {row.position} {row.score:.9g} {tag}\n"
-        for row in rows.itertuples()
+        f"{query} Q0 {quote(listed.video)} {listed.position} {listed.score:.9g} {tag}\n"
+        for query, candidates in lists.items()
+        for listed in candidates
     )
 
 
-def judgement_lines(rows: pd.DataFrame) -> str:
+def judgement_lines(answers: Answers) -> str:
     """`query 0 document 1`: every query has one relevant document, its own video."""
-    return "".join(f"{row.query} 0 {quote(str(row.video))} 1\n" for row in rows.itertuples())
+    return "".join(
+        f"{query} 0 {quote(video)} 1\n"
+        for query, video in zip(answers.query.tolist(), answers.video.tolist(), strict=True)
+    )

@@ -7,7 +7,8 @@ from pathlib import Path
 
 from core.errors import BenchError
 from core.paths import written_whole
-from reports.latex import latex
+from reports.header import Header
+from reports.latex import latex, latex_header, latex_picture
 from reports.table import Mark, Table
 
 MARKDOWN = {"best": "**{}**", "second": "<u>{}</u>", "": "{}"}
@@ -42,13 +43,31 @@ def comma_separated(table: Table) -> str:
     return text.getvalue()
 
 
-def contents_of(tables: Sequence[Table]) -> Mapping[str, str]:
-    """File name -> content: report.md and report.tex of all tables, a CSV of each."""
+def contents_of(
+    tables: Sequence[Table], header: Header | None = None, pictures: Mapping[str, str] | None = None
+) -> Mapping[str, str]:
+    """File name -> content: report.md and report.tex of header, tables and pictures, a CSV of each table.
+
+    `pictures` maps the name of a PNG beside the files to its caption.
+    """
+    drawn = pictures or {}
+    md = [*([markdown_header(header)] if header else []), markdown(tables)]
+    md += [f"![{caption}]({name})\n" for name, caption in drawn.items()]
+    tex = [*([latex_header(header)] if header else []), *(latex(table) for table in tables)]
+    tex += [latex_picture(name, caption) for name, caption in drawn.items()]
     return {
-        "report.md": markdown(tables),
-        "report.tex": "\n".join(latex(table) for table in tables),
+        "report.md": "\n".join(md),
+        "report.tex": "\n".join(tex),
         **{f"{table.slug}.csv": comma_separated(table) for table in tables},
     }
+
+
+def markdown_header(header: Header) -> str:
+    """The head of a report in Markdown."""
+    lines = [f"# {header.title}", "", header.made, ""]
+    for dataset, points in header.protocols:
+        lines += [f"**Protocol, {dataset}**", "", *(f"- {name}: {value}" for name, value in points), ""]
+    return "\n".join([*lines, f"**Use.** {' '.join(header.use)}", ""])
 
 
 def make_folder(folder: Path) -> None:

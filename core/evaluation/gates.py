@@ -8,6 +8,7 @@ only the picture or only the sound are runs of their own (`config.gate_inputs`).
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Literal
 
 import torch
 from torch import Tensor
@@ -42,6 +43,8 @@ class GateReport:
     """Gate (`trained`, `untrained`, `... layer 2`) -> stratum -> AUROC; `within PARTIAL` is per clip."""
     average_precision: Mapping[str, Mapping[str, float]]
     """Gate -> stratum -> average precision, and under `share of STRATUM` what chance would reach."""
+    axis: Literal["frame", "layer"] = "frame"
+    """What there is a gate for."""
 
 
 def frame_truth(truth: Truth, duration: float, frames: int) -> list[bool]:
@@ -94,6 +97,7 @@ def gate_report(retriever: Retriever, untrained: Method, data: SplitData) -> Gat
         None if control is None else control.cpu(),
         scores,
         precision,
+        retriever.method.gate_axis,
     )
 
 

@@ -13,14 +13,19 @@ from torch import Tensor
 
 from core.dataset import Split
 from core.evaluation.gates import GateReport
-from core.evaluation.metrics import TIE_POLICIES, mean_ranks, rank_metrics, recall_credit
+from core.evaluation.measures import HUB_SIZE, MEASURES, ranks_of
+from core.evaluation.metrics import TIE_POLICIES, TiePolicy, mean_ranks, recall_credit
 from core.evaluation.ranking import QueryRecords
 from core.evaluation.statistics import bootstrap_interval
-from core.evaluation.top import TopLists
+from core.evaluation.top import TopLists, times_listed
 from core.paths import written_whole
 from core.runs import write_json
 from core.scoring.similarities import Similarities
 from core.spec import SCHEMA, RunSpec
+
+
+COUNTS = ("greater", "ties", "above", "equal", "equal_before", "undefined")
+"""What is stored of `Counts`: every rank under every tie policy follows from them."""
 
 
 @dataclass(frozen=True)
@@ -56,14 +61,14 @@ def write_results(
     data = {**spec.data, **(protocol or {})}
     entries = [entry(spec, splits[result.split], result, data) for result in results]
     reports = {
-        name: {"auroc": report.auroc, "average_precision": report.average_precision}
+        name: {"axis": report.axis, "auroc": report.auroc, "average_precision": report.average_precision}
         for name, report in gates.items()
     }
     write_json(folder / "metrics.json", {"schema": SCHEMA, "results": entries, "gates": reports})
     for name, rows_of in (("queries.parquet", query_table), ("top.parquet", top_table)):
         table = pd.concat([rows_of(splits[result.split], result) for result in results], ignore_index=True)
         with written_whole(folder / name) as temporary:
-            table.to_parquet(temporary, index=False)
+            table.to_parquet(temporary, index=False, write_page_checksum=True)
     if gates:
         with written_whole(folder / "gates.safetensors") as temporary:
             save_file(gate_tensors(gates), temporary)
@@ -99,7 +104,7 @@ def entry(spec: RunSpec, split: Split, result: Result, data: Mapping[str, Any]) 
             "matmul_precision": spec.evaluation.precision,
             "data": dict(data),
         },
-        "metrics": {policy: metrics_record(records, policy) for policy in TIE_POLICIES},
+        "metrics": {policy: summary(result, policy) for policy in TIE_POLICIES},
         "recall_at_1_interval": None if interval is None else [interval.low, interval.high],
         "strata": {
             name: float(100 * expected[torch.tensor([s == name for s in strata])].nanmean())
@@ -116,21 +121,17 @@ def similarity_record(found: Similarities | None) -> dict[str, list[int]] | None
     return {"positive": found.positive.tolist(), "negative": found.negative.tolist()}
 
 
-def metrics_record(records: QueryRecords, policy: Any) -> dict[str, float]:
-    """R@K, MdR and MnR under a tie policy, with the number of entries averaged and of undefined queries."""
-    metrics = rank_metrics(records, policy)
-    recall = {f"R@{k}": value for k, value in metrics.recall.items()}
-    return {
-        **recall,
-        "MdR": metrics.median_rank,
-        "MnR": metrics.mean_rank,
-        "entries": metrics.queries,
-        "undefined": metrics.undefined,
-    }
+def summary(result: Result, policy: TiePolicy) -> dict[str, float]:
+    """Every measure under a tie policy, with the number of entries averaged and of undefined queries."""
+    listed = result.top.video[:, :HUB_SIZE][result.top.score[:, :HUB_SIZE] > -torch.inf]
+    ranks = ranks_of(result.records, policy, times_listed(listed, result.records.candidates))
+    known = len(ranks.defined().first)
+    figures = {name: measure(ranks) for name, measure in MEASURES.items()}
+    return {**figures, "entries": known, "undefined": len(ranks.first) - known}
 
 
 def query_table(split: Split, result: Result) -> pd.DataFrame:
-    """A row per query: its rank under several tie policies, its score and its best rival."""
+    """A row per query: what each tie policy needs, ranks under some of them, its score and its best rival."""
     records = result.records
     names = [split.videos[v].id for v in records.video.tolist()]
     rivals = [split.videos[v].id for v in records.counts.best_wrong.tolist()]
@@ -150,6 +151,7 @@ def query_table(split: Split, result: Result) -> pd.DataFrame:
             "video": names,
             "group": [split.videos[v].group or split.videos[v].id for v in records.video.tolist()],
             "stratum": strata_of(split, records.video) or "",
+            **{name: getattr(records.counts, name).numpy() for name in COUNTS},
             **ranks,
             "own_score": records.own_score.numpy(),
             "best_wrong_video": rivals,

@@ -41,3 +41,12 @@ def best_of(videos: Tensor, scores: Tensor, kept: int) -> TopLists:
     best = known.sort(dim=1, descending=True, stable=True)
     chosen = videos.gather(1, best.indices[:, :kept])
     return TopLists(chosen.cpu(), best.values[:, :kept].float().cpu())
+
+
+def times_listed(video: Tensor, candidates: int) -> Tensor:
+    """How often each of C candidates is in some lists, `(C,)` int64, in no particular order.
+
+    `video` `(n,)` int64 names the candidates of all lists; those that it does not name are in none.
+    """
+    counts = video.unique(return_counts=True)[1]
+    return torch.cat([counts, counts.new_zeros(max(0, candidates - len(counts)))])

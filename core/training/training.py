@@ -135,6 +135,7 @@ class Trainer:
                 if self.world.leads:
                     self.select(validate, advance)
                     log.flush()
+                    self.write_looks()
                     self.save()
         self.retriever.load_trained_state(self.selected)
         return self.done
@@ -202,6 +203,12 @@ class Trainer:
         advance(0, f"{self.spec.selection.removesuffix('-best')} R@1 {score:.1f}")
         if score > best:
             self.selected, self.done.best_epoch = self.retriever.trained_state(), epoch
+
+    def write_looks(self) -> None:
+        """Writes epochs.jsonl: a line per look at the selection split."""
+        lines = "".join(json.dumps(look) + "\n" for look in self.done.looks)
+        with written_whole(self.folder / "epochs.jsonl") as temporary:
+            temporary.write_text(lines, encoding="utf-8")
 
     def save(self) -> None:
         """Writes everything that the next epoch depends on, whole or not at all."""

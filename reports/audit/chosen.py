@@ -2,7 +2,9 @@
 
 from core.audit.selection import RULES, optimism
 from core.audit.verdict import Outcome, Verdict
+from core.evaluation.measures import recall
 from reports.audit.protocols import RunSubject
+from reports.table import signed
 
 CHOOSES = {"val": "val", "test-best": "test"}
 """The split that a rule looks at."""
@@ -11,11 +13,12 @@ CHOOSES = {"val": "val", "test-best": "test"}
 def selection(subject: RunSubject) -> Verdict:
     """Fails where the scored split chose its own checkpoint."""
     spec, manifest = subject.run.spec, subject.run.manifest
-    rule, looks = spec.training.selection, int(manifest.get("selection_looks", 0))
-    outcomes = subject.text_to_video()
-    counted = outcomes.best.isfinite()
-    gain = optimism(outcomes.credit()[counted], outcomes.clusters[counted], looks)
-    figure = f"{RULES[rule]}; looks: {looks}, on the scored split worth up to {gain:+.1f} points of R@1"
+    rule, looks = spec.training.selection, manifest.selection_looks or 0
+    answers = subject.text_to_video()
+    hits = recall(answers.ranks(), 1) / 100
+    counted = hits.isfinite()
+    gain = optimism(hits[counted], answers.clusters[counted], looks)
+    figure = f"{RULES[rule]}; looks: {looks}, on the scored split worth up to {signed(gain)} points of R@1"
     verdict: Outcome
     if spec.checkpoint and not spec.training.epochs:
         verdict, meaning = "not applicable", "The weights were given; what chose them is not known here."

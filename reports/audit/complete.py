@@ -1,10 +1,11 @@
 """Whether a run says under which protocol its figures were measured, and whether its ranks bear them out."""
 
+import math
 from collections.abc import Iterator
 
 from core.audit.verdict import Verdict, judged
+from core.evaluation.measures import PRIMARY
 from reports.audit.protocols import RunSubject
-from reports.queries import Protocol
 
 PROTOCOL = {
     "split",
@@ -30,28 +31,28 @@ ROUNDING = 1e-6
 
 
 def deviations(subject: RunSubject) -> Iterator[float]:
-    """How far each R@1 of metrics.json is from the one that the stored ranks give, in points."""
-    outcomes = subject.outcomes()
-    for entry in subject.entries():
-        asked = Protocol(subject.split, subject.condition, entry["protocol"]["rescoring"], entry["direction"])
-        found = 100 * float(outcomes[asked].credit().nanmean()) if asked in outcomes else float("inf")
-        yield abs(found - entry["metrics"]["expected"]["R@1"])
+    """How far each R@1 in the summary of metrics.json is from the one that the ranks give, in points."""
+    for answers in subject.answers().values():
+        stated = answers.entry.metrics.get("expected", {}).get(PRIMARY.name, math.inf)
+        found = answers.figure(PRIMARY)
+        yield 0.0 if math.isnan(found) and math.isnan(stated) else abs(found - stated)
 
 
 def protocol(subject: RunSubject) -> Verdict:
     """Missing fields, deviations of the figures from the ranks, and undefined queries."""
-    entries = subject.entries()
+    answers = list(subject.answers().values())
+    stated = subject.run.manifest.model_dump(exclude_none=True)
     lacking = sorted(
-        {name for entry in entries for name in PROTOCOL - set(entry["protocol"])}
-        | (PROVENANCE - set(subject.run.manifest))
+        {name for a in answers for name in PROTOCOL - set(a.entry.protocol.model_dump())}
+        | (PROVENANCE - set(stated))
     )
-    worst = max(deviations(subject), default=float("inf"))
-    undefined = sum(entry["metrics"]["expected"]["undefined"] for entry in entries)
+    worst = max(deviations(subject), default=math.inf)
+    undefined = sum(a.undefined() for a in answers)
     good = not lacking and worst <= ROUNDING
     figure = (
         f"{len(PROTOCOL) + len(PROVENANCE) - len(lacking)} of {len(PROTOCOL) + len(PROVENANCE)} fields"
         + (f" (no {', '.join(lacking)})" if lacking else "")
-        + f"; {len(entries)} figures, R@1 off by {worst:.1g} points; {undefined} undefined queries"
+        + f"; {len(answers)} figures, R@1 off by {worst:.1g} points; {undefined} undefined queries"
     )
     meaning = (
         "The figures say how they were measured, and the stored ranks give them."

@@ -1,10 +1,6 @@
 """Audio gates of a run: whether they move at all, and whether they open when the sound matters."""
 
-from safetensors import SafetensorError
-from safetensors.torch import load_file
-
 from core.audit.verdict import Verdict, judged
-from core.errors import BenchError
 from reports.audit.protocols import RunSubject
 
 SHUT = 1e-3
@@ -13,19 +9,9 @@ SHUT = 1e-3
 
 def gates(subject: RunSubject) -> Verdict:
     """Mean and spread of the gates of audible clips, with their AUROC where the truth is known."""
-    path = subject.run.directory.path / "gates.safetensors"
-    if subject.split not in subject.run.metrics["gates"]:
-        return subject.verdict("gates", "not applicable", "no gates", "The method has no gate for sound.")
-    try:
-        stored = load_file(path)
-    except (OSError, SafetensorError) as error:
-        raise BenchError(f"{path} is damaged ({error}); delete the folder and run the cell again") from error
-    values = stored[f"{subject.split}/gates"][stored[f"{subject.split}/audible"].bool()].double()
+    values = found.values[found.audible].double()
     spread = float(values.std())
-    auroc = {
-        gate: strata.get("audible")
-        for gate, strata in subject.run.metrics["gates"][subject.split]["auroc"].items()
-    }
+    auroc = {gate: strata.get("audible") for gate, strata in found.scores.auroc.items()}
     truth = ", ".join(f"{gate} {value:.3f}" for gate, value in auroc.items() if value is not None)
     moves = spread >= SHUT
     figure = f"mean {float(values.mean()):.3f}, standard deviation {spread:.3f}" + (

@@ -1,14 +1,13 @@
 """A finished run under one condition, as its checks see it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from core.audit.verdict import Outcome, Verdict
 from core.errors import BenchError
 from core.scoring.scoring import Condition
 from reports.collect import Run
-from reports.queries import Outcomes, Protocol, read_outcomes
+from reports.queries import Answers, Protocol
 
 
 @dataclass(frozen=True)
@@ -30,32 +29,24 @@ class RunSubject:
             )
         return cls(run, condition, run.spec.evaluation.splits[0])
 
-    def entries(self) -> Sequence[Mapping[str, Any]]:
-        """The entries of metrics.json under this split and condition."""
+    def answers(self) -> Mapping[Protocol, Answers]:
+        """What its queries came to under this split and condition, by protocol."""
         asked = (self.split, self.condition)
-        return [
-            entry
-            for entry in self.run.metrics["results"]
-            if (entry["protocol"]["split"], entry["protocol"]["condition"]) == asked
-        ]
+        return {key: found for key, found in self.run.answers.items() if key[:2] == asked}
 
-    def outcomes(self) -> Mapping[Protocol, Outcomes]:
-        """The ranks of all queries under this split and condition."""
-        return read_outcomes(self.run.directory, split=self.split, condition=self.condition)
-
-    def text_to_video(self) -> Outcomes:
-        """The ranks of the captions as queries, without rescoring.
+    def text_to_video(self) -> Answers:
+        """The captions as queries, without rescoring.
 
         Raises `BenchError` where the run holds rescored results only.
         """
-        asked, found = Protocol(self.split, self.condition), self.outcomes()
-        if asked not in found:
+        asked = Protocol(self.split, self.condition)
+        if asked not in self.run.answers:
             raise BenchError(
                 f"{self.run.directory.path} holds no results without rescoring; run the cell again with "
                 "--set 'evaluation.rescoring=[\"none\"]'"
             )
-        return found[asked]
+        return self.run.answers[asked]
 
     def verdict(self, check: str, outcome: Outcome, figure: str, meaning: str) -> Verdict:
         """A record of this run and condition."""
-        return Verdict(self.run.directory.path.name, self.condition, check, outcome, figure, meaning)
+        return Verdict(self.run.name, self.condition, check, outcome, figure, meaning)

@@ -1,6 +1,9 @@
-"""Whether a gate means what it says: share of frames in which the sound matters, over the gate's value."""
+"""Whether a gate means what it says: share of frames in which the sound matters, over the gate's value.
 
-from collections.abc import Mapping
+Only gates that are probabilities have a calibration: one per frame, between 0 and 1.
+"""
+
+from collections.abc import Sequence
 
 import matplotlib.pyplot as plt
 import torch
@@ -8,8 +11,9 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from reports.collect import Run
-from reports.figures.style import BLACK, COLOURS, GREY, MARKERS, PANELS, tidy
-from reports.gates import has_gate_per_frame, stored_gates
+from reports.figures.style import BLACK, COLOURS, GREY, MARKERS, PANELS, explain, tidy
+from reports.gates import Gates
+from reports.table import number as number_text
 
 BINS = 10
 """Of equal width over [0, 1]."""
@@ -21,8 +25,7 @@ FEWEST = 20
 def calibration(gate: Tensor, truth: Tensor, bins: int = BINS) -> tuple[Tensor, Tensor, Tensor]:
     """Mean gate, share of the relevant, and count of each bin of gate values, `(bins,)` float64 each.
 
-    `gate` `(Q,)` in [0, 1], `truth` `(Q,)` bool. AVIGATE's gates are hyperbolic tangents: what is below 0
-    counts in the first bin. NaN where a bin is empty. Guo et al., "On Calibration of
+    `gate` `(Q,)` in [0, 1], `truth` `(Q,)` bool. NaN where a bin is empty. Guo et al., "On Calibration of
     Modern Neural Networks", ICML 2017.
     """
     place = (gate.double() * bins).long().clamp(0, bins - 1)
@@ -39,34 +42,26 @@ def calibration_error(gate: Tensor, truth: Tensor) -> float:
     return float(((gates - shares).abs().nan_to_num() * count).sum() / count.sum())
 
 
-def curves_of(stored: Mapping[str, Tensor], per_frame: bool) -> dict[str, tuple[Tensor, Tensor]]:
-    """Gate -> its values and the truth of audible clips, `(Q,)` each; a gate per layer is one per clip."""
-    audible = stored["audible"].bool()
-    truth = stored["truth"].bool()[audible]
-    curves = {}
-    for name, key in (("trained", "gates"), ("untrained", "untrained")):
-        if key in stored:
-            gates = stored[key][audible]
-            if per_frame:
-                curves[name] = gates.flatten(), truth.flatten()
-            else:
-                for layer in range(gates.shape[1]):
-                    curves[f"{name} layer {layer + 1}"] = gates[:, layer], truth.any(1)
+def curves_of(gates: Gates, truth: Tensor) -> dict[str, tuple[Tensor, Tensor]]:
+    """Gate -> its values in the frames of audible clips and the truth there, `(Q,)` each."""
+    matters = truth[gates.audible].flatten()
+    curves = {"trained": (gates.values[gates.audible].flatten(), matters)}
+    if gates.untrained is not None:
+        curves["untrained"] = gates.untrained[gates.audible].flatten(), matters
     return curves
 
 
-def calibration_figure(runs: list[Run]) -> Figure | str:
-    """A panel per configuration with gates and a known truth, the first ones; or why there is none."""
+def calibration_figure(runs: Sequence[Run]) -> Figure | str:
+    """A panel per configuration with such gates and a known truth, the first ones; or why there is none."""
     panels: dict[str, dict[str, tuple[Tensor, Tensor]]] = {}
     for run in runs:
-        stored = stored_gates(run, "test")
-        if stored is not None and "truth" in stored:
-            name = f"{run.label}, {run.spec.dataset}"
-            if name not in panels and len(panels) == PANELS:
-                break
-            panels.setdefault(name, curves_of(stored, per_frame=has_gate_per_frame(run)))
+        gates, name = run.gates.get("test"), f"{run.label}, {run.spec.dataset}"
+        if gates is None or gates.truth is None or not gates.probability:
+            continue
+        if name in panels or len(panels) < PANELS:
+            panels.setdefault(name, curves_of(gates, gates.truth))
     if not panels:
-        return "no run has gates on data whose truth is known"
+        return "no run has gates between 0 and 1, one per frame, on data whose truth is known"
     columns = min(3, len(panels))
     rows = -(-len(panels) // columns)
     figure, grid = plt.subplots(
@@ -88,9 +83,16 @@ def calibration_figure(runs: list[Run]) -> Figure | str:
                 marker=MARKERS[number % len(MARKERS)],
                 markersize=4,
                 linewidth=1.3,
-                label=f"{gate}, error {calibration_error(values, truth):.2f}",
+                label=f"{gate}, error {number_text(calibration_error(values, truth), 2)}",
             )
-        tidy(axis, name, "gate: weight of sound", "share in which the sound matters")
-        axis.set(xlim=(min(0, *(float(values.min()) for values, _ in curves.values())), 1), ylim=(0, 1))
+        tidy(axis, name, "gate: weight of sound", "share of frames in which the sound matters")
+        axis.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02))
         axis.legend(fontsize=6.5, frameon=False)
+    explain(
+        figure,
+        [
+            f"Bins of {1 / BINS:g}; drawn from {FEWEST} frames on. error: distance of gate and share, averaged "
+            "over the frames. Dotted: a gate that means what it says."
+        ],
+    )
     return figure

@@ -12,6 +12,7 @@ from torch import Tensor
 from core.data_options import DataOptions
 from core.dataset import Split
 from core.datasets import find_dataset, load_dataset
+from core.errors import BenchError
 from core.evaluation.statistics import auroc
 from core.progress import Silent
 from core.running.cells import store_folder
@@ -19,7 +20,6 @@ from core.store.store import Store
 from reports.collect import Run
 from reports.figures.spectrogram import draw_spectrogram
 from reports.figures.style import BLUE, GREY, ORANGE
-from reports.gates import stored_gates
 
 TITLE_WIDTH = 74
 """Characters of a caption that fit over a column."""
@@ -46,13 +46,13 @@ def draw_clip(
     strip.set_yticks([])
     times = np.linspace(0, duration, len(sound), endpoint=False)
     wave.plot(times, sound, color=GREY, linewidth=0.4, rasterized=True)
-    wave.set_ylabel("sound", fontsize=7)
+    wave.set_ylabel("waveform", fontsize=7)
     wave.set_yticks([])
     draw_spectrogram(bands, sound, duration)
     edges = np.linspace(0, duration, len(gate) + 1)
     curve.stairs(gate.numpy(), edges, color=BLUE, linewidth=1.8, label="gate: weight of sound")
     curve.set_ylim(0, 1)
-    curve.set_ylabel("gate", fontsize=7)
+    curve.set_ylabel("gate (0 to 1)", fontsize=7)
     curve.set_xlabel("seconds", fontsize=7)
     if split.truth is not None:
         for start, end in split.truth[video].relevant:
@@ -69,14 +69,17 @@ def draw_clip(
 
 def gate_figure(run: Run, split_name: str = "test") -> Figure:
     """A figure of one typical clip per stratum in which the sound matters for a part of the clip."""
-    stored = stored_gates(run, split_name)
-    assert stored is not None
-    gates, truth, videos = stored["gates"], stored["truth"], stored["video"]
-    store = Store.open(store_folder(run.manifest["store"]))
+    stored = run.gates[split_name]
+    gates, videos = stored.values, stored.video
+    store = Store.open(store_folder(run.manifest.store))
     split = load_dataset(run.spec.dataset, Silent(), workers=1).splits[split_name]
-    assert split.truth is not None
-    mixed = [row for row in range(len(videos)) if 0 < int(truth[row].sum()) < truth.shape[1]]
-    strata = dict.fromkeys(split.truth[int(videos[row])].stratum for row in mixed)
+    if stored.truth is None or split.truth is None:
+        raise BenchError(f"{run.name}: its data set no longer says where the sound matters")
+    if int(videos.max()) >= len(split.videos) or int(videos.min()) < 0:
+        raise run.directory.damaged("gates.safetensors", f"'{split_name}/video' names videos that do not exist")
+    truth = stored.truth
+    partly = [row for row in range(len(videos)) if 0 < int(truth[row].sum()) < truth.shape[1]]
+    strata = dict.fromkeys(split.truth[int(videos[row])].stratum for row in partly)
     figure, grid = plt.subplots(
         4,
         len(strata),
@@ -90,7 +93,7 @@ def gate_figure(run: Run, split_name: str = "test") -> Figure:
     for text, video in zip(split.captions, split.video_of_caption, strict=True):
         captions.setdefault(video, text)
     for column, stratum in enumerate(strata):
-        rows = [row for row in mixed if split.truth[int(videos[row])].stratum == stratum]
+        rows = [row for row in partly if split.truth[int(videos[row])].stratum == stratum]
         chosen = typical_clip(gates, truth, rows)
         video = int(videos[chosen])
         draw_clip(
@@ -112,27 +115,30 @@ def gate_figure(run: Run, split_name: str = "test") -> Figure:
 
 def moves(run: Run) -> bool:
     """Whether the gate of some clip differs between its frames."""
-    stored = stored_gates(run, "test")
-    return stored is not None and bool((stored["gates"].std(dim=1) > STILL).any())
+    return bool((run.gates["test"].values.std(dim=1) > STILL).any())
 
 
 def first_gate_figure(runs: Sequence[Run]) -> Figure | str:
     """The first run that has a gate per frame and a known truth, drawn; or why there is none.
 
-    One whose gate moves goes before one whose gate is the same in all frames of a clip. A run whose data no
-    longer lie in the cache, or in another version, is passed over.
+    One whose gate moves goes before one whose gate is the same in all frames of a clip. A run whose data are
+    no longer in the cache, or in another version, is passed over.
     """
     drawable = []
     for run in runs:
-        reports = run.metrics["gates"]
-        entry = find_dataset(run.spec.dataset)
+        gates, entry = run.gates.get("test"), find_dataset(run.spec.dataset)
         same = entry.has_truth and entry.ready()
-        same = same and entry.fingerprint(DataOptions()) == run.manifest["fingerprints"]["dataset"]
-        per_frame = "test" in reports and any(
-            "within" in key for strata in reports["test"]["auroc"].values() for key in strata
-        )
-        if same and per_frame:
+        same = same and entry.fingerprint(DataOptions()) == run.manifest.fingerprints.get("dataset")
+        if same and gates is not None and gates.per_frame and gates.truth is not None and mixed(gates.truth):
             drawable.append(run)
     for run in sorted(drawable, key=lambda run: not moves(run))[:1]:
-        return gate_figure(run)
+        try:
+            return gate_figure(run)
+        except BenchError as error:
+            return str(error)
     return "no run has a gate per frame on clips in the cache whose truth is known"
+
+
+def mixed(truth: Tensor) -> bool:
+    """Whether the sound matters for a part of some clip, from truth `(B, F)`."""
+    return bool((truth.any(1) & ~truth.all(1)).any())

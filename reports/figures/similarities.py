@@ -7,39 +7,41 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from core.scoring.similarities import bin_edges
-from reports.collect import Run
 from reports.figures.style import BLUE, PANELS, VERMILION, tidy
-from reports.queries import Protocol
+from reports.results import Results
+from reports.table import number
 
 MERGED = 5
 """Stored bins per drawn one: a hundred matched pairs would else be a comb."""
 
-KINDS = ("positive", "negative")
 
-
-def similarity_figure(runs: list[Run]) -> Figure | str:
+def similarity_figure(results: Results) -> Figure | str:
     """A panel per configuration, the perturbed ones first; or why there is none."""
     found: dict[str, NDArray[np.int64]] = {}
-    for run in sorted(runs, key=lambda run: run.spec.config.get("perturbation") is None):
-        counts = counts_of(run)
-        if counts is not None:
-            name = f"{run.label}, {run.spec.dataset}"
+    rows = results.select(split="test", condition="leak-free", rescoring="none", direction="t2v")
+    for row in sorted(rows, key=lambda row: row.run.spec.config.get("perturbation", "none") == "none"):
+        kept = row.answers.entry.similarities
+        if kept is not None:
+            counts = np.array([kept.positive, kept.negative])
+            name = f"{row.run.label}, {row.run.spec.dataset}"
             found[name] = found[name] + counts if name in found else counts
     if not found:
         return "no run has kept its similarities; run a cell again"
     shown = dict(list(found.items())[:PANELS])
     columns = min(3, len(shown))
-    rows = -(-len(shown) // columns)
+    lines = -(-len(shown) // columns)
     figure, grid = plt.subplots(
-        rows, columns, figsize=(3.4 * columns, 2.5 * rows), squeeze=False, sharex=True, layout="constrained"
+        lines, columns, figsize=(3.4 * columns, 2.6 * lines), squeeze=False, sharey=True, layout="constrained"
     )
-    for axis, (name, counts) in zip(grid.flat, shown.items(), strict=False):
-        draw(axis, name, counts)
-    for axis in grid.flat[len(shown) :]:
-        axis.set_axis_off()
     occupied = np.sum(list(shown.values()), axis=(0, 1)).nonzero()[0]
     edges = bin_edges().numpy()
-    grid[0, 0].set_xlim(edges[occupied[0]], edges[occupied[-1] + 1])
+    first, last = occupied[0] // MERGED * MERGED, -(-(occupied[-1] + 1) // MERGED) * MERGED  # of drawn bins
+    for axis, (name, counts) in zip(grid.flat, shown.items(), strict=False):
+        draw(axis, name, counts)
+        axis.set_xlim(edges[first], edges[last])
+        axis.tick_params(labelleft=True)
+    for axis in grid.flat[len(shown) :]:
+        axis.set_axis_off()
     figure.legend(
         *grid[0, 0].get_legend_handles_labels(),
         loc="outside lower center",
@@ -48,16 +50,6 @@ def similarity_figure(runs: list[Run]) -> Figure | str:
         frameon=False,
     )
     return figure
-
-
-def counts_of(run: Run) -> NDArray[np.int64] | None:
-    """Counts `(2, BINS)` of the run's leak-free test cosines, matched then others; None where not kept."""
-    for result in run.metrics["results"]:
-        protocol = result["protocol"]
-        asked = Protocol(protocol["split"], protocol["condition"], protocol["rescoring"], result["direction"])
-        if asked == Protocol("test") and result.get("similarities"):
-            return np.array([result["similarities"][kind] for kind in KINDS])
-    return None
 
 
 def draw(axis: Axes, name: str, counts: NDArray[np.int64]) -> None:
@@ -79,7 +71,7 @@ def draw(axis: Axes, name: str, counts: NDArray[np.int64]) -> None:
     axis.text(
         0.02,
         0.95,
-        f"means {own:.2f} | {other:.2f}\n{apart:.1f} deviations apart",
+        f"mean of own pairs {number(own, 2)}\nmean of others {number(other, 2)}\n{number(apart)} deviations apart",
         fontsize=6.5,
         ha="left",
         va="top",

@@ -1,61 +1,88 @@
-"""Every figure for which something has been run, as PNG and SVG, and why the others are left out."""
+"""Every figure for which something has been run, as PNG and SVG, and why the others are left out.
 
-from collections.abc import Callable
+A figure is drawn again only where what it shows has changed: figures.json keeps what each was drawn from.
+"""
+
+import json
+from collections.abc import Sequence
+from hashlib import sha256
 from pathlib import Path
+from typing import Literal
 
-from matplotlib.figure import Figure
-from pydantic import ValidationError
+from core.datasets import find_dataset
+from core.paths import written_whole
+from reports.results import Results
 
-from core.errors import BenchError
-from core.running.timings import Study
-from reports.figures.accuracy import cost_figure, frames_figure
-from reports.figures.calibration import calibration_figure
-from reports.figures.cone import cone_figure
-from reports.figures.gates import first_gate_figure
-from reports.figures.similarities import similarity_figure
-from reports.figures.style import explain, save
-from reports.tables import Results
-from reports.timing_figure import timing_figure
+Extra = Literal["cone"]
+"""Figures that are drawn only where they are asked for: they do not depend on any run."""
 
-WITHOUT_RUNS = {"latency", "cone"}
-"""Figures in which no run is named."""
+CAPTIONS = {
+    "gates": "The audio gate of a typical clip of each stratum.",
+    "calibration": "Calibration of audio gates: how often the sound matters, over the value of the gate.",
+    "similarities": "Cosine similarities of matched and of other pairs, leak-free, test split.",
+    "learning": "R@1 on the split that selects the checkpoint, over the epochs.",
+    "frames": "R@1 over the number of frames, with 95 % intervals.",
+    "cost": "R@1 over the time of a query, with 95 % intervals.",
+    "latency": "Time of 1,000 queries over the size of the gallery.",
+    "cone": "Share of a sphere in a cone around a text, exact and as approximated by GAID (arXiv 2508.01711).",
+}
+"""Figure -> its caption in a report, in the order in which they are shown."""
+
+RECORD = "figures.json"
 
 
-def figures(results: Results, study: Path) -> dict[str, Callable[[], Figure | str]]:
-    """Name -> what draws it, or says why it cannot."""
+def write_figures(
+    results: Results, study: Path, folder: Path, extra: Sequence[Extra] = ()
+) -> tuple[list[Path], list[str]]:
+    """The files in an existing folder, drawn where they are not up to date, and why others are left out."""
+    current, kept = source_of(results, study), read_record(folder)
+    wanted = [name for name in CAPTIONS if name != "cone" or name in extra]
+    record: dict[str, list[str]] = {}
+    for name in wanted:
+        found = kept.get(name)
+        if found and found[0] == current and (found[1] or all(f.exists() for f in files_of(name, folder))):
+            record[name] = found
+    if len(record) < len(wanted):
+        from reports.figures.drawings import draw  # matplotlib takes a second to be imported
+
+        for name in wanted:
+            if name not in record:
+                record[name] = [current, draw(name, results, study, folder)]
+        with written_whole(folder / RECORD) as temporary:
+            temporary.write_text(json.dumps(record, indent=1), encoding="utf-8")
+    paths = [file for name in wanted if not record[name][1] for file in files_of(name, folder)]
+    return paths, [f"figure {name}: {record[name][1]}" for name in wanted if record[name][1]]
+
+
+def files_of(name: str, folder: Path) -> list[Path]:
+    """The files of a figure."""
+    return [folder / f"{name}.{kind}" for kind in ("png", "svg")]
+
+
+def read_record(folder: Path) -> dict[str, list[str]]:
+    """What the figures of a folder were drawn from, by name; nothing where that is not known."""
+    try:
+        found = json.loads((folder / RECORD).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    kept = found if isinstance(found, dict) else {}
     return {
-        "gates": lambda: first_gate_figure(results.runs),
-        "calibration": lambda: calibration_figure(list(results.runs)),
-        "similarities": lambda: similarity_figure(list(results.runs)),
-        "frames": lambda: frames_figure(results),
-        "cost": lambda: cost_figure(results),
-        "latency": lambda: latency_figure(study),
-        "cone": cone_figure,
+        name: [str(part) for part in value]
+        for name, value in kept.items()
+        if isinstance(value, list) and len(value) == 2
     }
 
 
-def latency_figure(study: Path) -> Figure | str:
-    """Growth of the latency with the gallery, from a study of `bench time`; or why there is none.
-
-    Raises `BenchError` where the file holds none.
-    """
-    if not study.exists():
-        return f"no timing study at {study}; `bench time` makes one"
-    try:
-        return timing_figure(Study.model_validate_json(study.read_text(encoding="utf-8")))
-    except (OSError, ValidationError) as error:
-        raise BenchError(f"{study} holds no timing study; delete it and run `bench time` again") from error
-
-
-def write_figures(results: Results, study: Path, folder: Path) -> tuple[list[Path], list[str]]:
-    """The files written into an existing folder, and a line for each figure that was left out."""
-    paths, notes = [], []
-    for name, draw in figures(results, study).items():
-        drawn = draw()
-        if isinstance(drawn, str):
-            notes.append(f"figure {name}: {drawn}")
-        else:
-            if results.notes and name not in WITHOUT_RUNS:
-                explain(drawn, results.notes)
-            paths += save(drawn, name, folder)
-    return paths, notes
+def source_of(results: Results, study: Path) -> str:
+    """A digest of all that figures are drawn from: the runs, their names, the timing study and the code."""
+    digest = sha256()
+    for run in results.runs:
+        digest.update(f"{run.name} {run.label} {find_dataset(run.spec.dataset).ready()}".encode())
+        for file in sorted(run.directory.path.iterdir()):
+            state = file.stat()
+            digest.update(f"{file.name} {state.st_size} {state.st_mtime_ns}".encode())
+    digest.update(str(list(results.notes)).encode())
+    digest.update(study.read_bytes() if study.is_file() else b"")
+    for file in sorted(Path(__file__).parent.parent.rglob("*.py")):
+        digest.update(file.read_bytes())
+    return digest.hexdigest()

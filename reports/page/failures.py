@@ -3,26 +3,27 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import pandas as pd
+import numpy as np
 from torch import Tensor
 
+from core.evaluation.measures import mean_rank
 from reports.collect import Run
-from reports.gates import has_gate_per_frame, stored_gates
+from reports.lists import Listed, read_lists
 from reports.page.library import Library
-from reports.queries import Protocol, read_rows
+from reports.queries import Answers, Protocol
 
 PER_RUN = 12
 """Failures of a run."""
 SHOWN = 5
-"""Candidates of a query."""
+"""Candidates of a query, clips with equal pixels counted once."""
 ASKED = Protocol("test")
 
-QUERIES = ["query", "text", "video", "stratum", "rank_expected", "own_score"]
+NO_GATE = {"gate": None, "axis": None, "truth": None}
 
 
 def failures(runs: Sequence[Run], library: Library) -> list[dict[str, Any]]:
     """The worst answers of one run per configuration, run by run; the worst get their clips first."""
-    found = [worst_answers(run) for run in first_seeds(runs)]
+    found = [(run, worst_answers(run)) for run in first_seeds(runs)]
     for place in range(PER_RUN):
         for run, records in found:
             for record in records[place : place + 1]:
@@ -41,62 +42,88 @@ def first_seeds(runs: Sequence[Run]) -> list[Run]:
     return list(first.values())
 
 
-def worst_answers(run: Run) -> tuple[Run, list[dict[str, Any]]]:
-    """A run and its failures, the lowest rank of the true video first."""
-    filters = [(name, "==", value) for name, value in ASKED._asdict().items()]
-    queries = read_rows(run.directory, "queries.parquet", QUERIES, filters)
-    worst = queries[queries["rank_expected"] > 1].sort_values("rank_expected", ascending=False, kind="stable")
-    worst = worst[:PER_RUN]
-    top = read_rows(run.directory, "top.parquet", ["query", "position", "video", "score"], filters)
-    top = top[(top["position"] <= SHOWN) & top["query"].isin(worst["query"])].sort_values("position")
-    gates = gates_by_video(run)
-    return run, [failure(run, row, top[top["query"] == row["query"]], gates) for _, row in worst.iterrows()]
+def worst_answers(run: Run) -> list[dict[str, Any]]:
+    """The failures of a run, the lowest rank of the true video first."""
+    answers = run.answers[ASKED]
+    rank = mean_rank(answers.ranks()).nan_to_num(0).numpy()
+    worst = [row for row in np.argsort(-rank, kind="stable")[:PER_RUN].tolist() if rank[row] > 1]
+    lists, gates = read_lists(run.directory, ASKED), gates_by_video(run)
+    return [
+        failure(run, answers, row, float(rank[row]), lists.get(int(answers.query[row]), []), gates)
+        for row in worst
+    ]
 
 
-def failure(run: Run, row: Any, top: pd.DataFrame, gates: Mapping[str, Any]) -> dict[str, Any]:
+def failure(
+    run: Run,
+    answers: Answers,
+    row: int,
+    rank: float,
+    listed: Sequence[Listed],
+    gates: Mapping[str, Any],
+) -> dict[str, Any]:
     """A failure as the page's script reads it."""
+    video = str(answers.video[row])
     return {
-        "run": run.directory.path.name,
+        "run": run.name,
         "label": run.label,
         "data": run.spec.dataset,
-        "text": str(row["text"]),
-        "video": str(row["video"]),
-        "stratum": str(row["stratum"]),
-        "rank": float(row["rank_expected"]),
-        "score": float(row["own_score"]),
-        "top": [
-            {"video": str(video), "score": float(score)}
-            for video, score in zip(top["video"], top["score"], strict=True)
-        ],
-        **gates.get(str(row["video"]), {"gate": None, "axis": None, "truth": None}),
+        "text": str(answers.text[row]),
+        "video": video,
+        "stratum": str(answers.stratum[row]),
+        "rank": rank,
+        "score": float(answers.records.own_score[row]),
+        "top": one_per_group(listed, answers, str(answers.group[row])),
+        **gates.get(video, NO_GATE),
     }
+
+
+def one_per_group(listed: Sequence[Listed], answers: Answers, own_group: str) -> list[dict[str, Any]]:
+    """The best candidates, clips of equal pixels as one: with how many they are and whether the true one is.
+
+    Clips without a caption of their own, whose group is not stored, stand alone.
+    """
+    group_of = dict(zip(answers.video.tolist(), answers.group.tolist(), strict=True))
+    groups: dict[str, list[Listed]] = {}
+    for candidate in listed:
+        groups.setdefault(group_of.get(candidate.video, candidate.video), []).append(candidate)
+    return [
+        {
+            "video": clips[0].video,
+            "score": clips[0].score,
+            "position": clips[0].position,
+            "alike": [clip.video for clip in clips[1:]],
+            "own_pixels": group == own_group,
+        }
+        for group, clips in list(groups.items())[:SHOWN]
+    ]
 
 
 def gates_by_video(run: Run) -> dict[str, dict[str, Any]]:
     """The gate of each video's first caption and, where known, where the sound matters, by its name."""
-    stored = stored_gates(run, "test")
-    if stored is None:
+    gates = run.gates.get(ASKED.split)
+    if gates is None:
         return {}
-    names, axis = video_names(run), "frame" if has_gate_per_frame(run) else "layer"
-    truth = stored.get("truth")
+    names, axis = video_names(run), gates.scores.axis
     return {
         names[position]: {
-            "gate": rounded(stored["gates"][row]),
+            "gate": rounded_row(gates.values[row]),
             "axis": axis,
-            "truth": None if truth is None else rounded(truth[row]),
+            "truth": None if gates.truth is None else rounded_row(gates.truth[row]),
         }
-        for row, position in enumerate(stored["video"].tolist())
+        for row, position in enumerate(gates.video.tolist())
         if position in names
     }
 
 
 def video_names(run: Run) -> dict[int, str]:
     """Position in the test split -> name of each video that has a caption."""
-    filters = [(name, "==", value) for name, value in ASKED._replace(direction="v2t")._asdict().items()]
-    rows = read_rows(run.directory, "queries.parquet", ["query", "video"], filters)
-    return dict(zip(rows["query"].tolist(), rows["video"].astype(str), strict=True))
+    answers = run.answers.get(ASKED._replace(direction="v2t"))
+    if answers is None:
+        return {}
+    return dict(zip(answers.query.tolist(), answers.video.tolist(), strict=True))
 
 
-def rounded(values: Tensor) -> list[float]:
+def rounded_row(values: Tensor) -> list[float]:
     """A row of numbers at the precision of a drawing."""
     return [round(value, 3) for value in values.double().tolist()]

@@ -4,10 +4,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from reports.collect import Run
-from reports.gates import stored_gates
-from reports.page.failures import ASKED, QUERIES, first_seeds, gates_by_video
+from reports.page.failures import ASKED, first_seeds, gates_by_video
 from reports.page.library import Library
-from reports.queries import read_rows
 
 PER_STRATUM = 2
 """Clips of each stratum; of all clips together where there are no strata."""
@@ -17,29 +15,31 @@ def gate_gallery(runs: Sequence[Run], library: Library) -> list[dict[str, Any]]:
     """Clips with their gates: of each stratum those whose gates move most, by run."""
     found = []
     for run in first_seeds(runs):
-        if stored_gates(run, "test") is None:
-            continue
-        gates = gates_by_video(run)
-        filters = [(name, "==", value) for name, value in ASKED._asdict().items()]
-        queries = read_rows(run.directory, "queries.parquet", QUERIES, filters).drop_duplicates("video")
-        queries["moves"] = [spread(gates.get(str(video))) for video in queries["video"]]
-        chosen = queries.sort_values("moves", ascending=False, kind="stable")
-        for _, row in chosen.groupby("stratum", sort=True, observed=True).head(PER_STRATUM).iterrows():
-            if str(row["video"]) in gates:
+        answers, gates = run.answers[ASKED], gates_by_video(run)
+        first: dict[str, int] = {}
+        for row, video in enumerate(answers.video.tolist()):
+            if video in gates:
+                first.setdefault(video, row)
+        moving = sorted(first, key=lambda video: -reach(gates[video]["gate"]))
+        strata: dict[str, list[str]] = {}
+        for video in moving:
+            strata.setdefault(str(answers.stratum[first[video]]), []).append(video)
+        for stratum, videos in sorted(strata.items()):
+            for video in videos[:PER_STRATUM]:
                 found.append(
                     {
                         "label": run.label,
                         "data": run.spec.dataset,
-                        "text": str(row["text"]),
-                        "video": str(row["video"]),
-                        "stratum": str(row["stratum"]),
-                        "clip": library.key(run, str(row["video"])),
-                        **gates[str(row["video"])],
+                        "text": str(answers.text[first[video]]),
+                        "video": video,
+                        "stratum": stratum,
+                        "clip": library.key(run, video),
+                        **gates[video],
                     }
                 )
     return found
 
 
-def spread(record: dict[str, Any] | None) -> float:
+def reach(gate: Sequence[float]) -> float:
     """How far the gate of a clip moves."""
-    return max(record["gate"]) - min(record["gate"]) if record else -1.0
+    return max(gate) - min(gate)

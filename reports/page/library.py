@@ -27,7 +27,7 @@ class Library:
 
     def key(self, run: Run, video: str) -> str | None:
         """The name of a run's clip in `clips`; None where its store is gone or the page is full."""
-        name = str(run.manifest["store"])
+        name = run.manifest.store
         opened = self._open(name)
         if opened is None or video not in opened[1]:
             return None

@@ -69,7 +69,10 @@ function paired(gallery, a, b, k) {
   return { mean, error, changes, known };
 }
 
-const signed = (value) => (value > 0 ? "+" : value < 0 ? "−" : "±") + Math.abs(value).toFixed(1);
+// Halves away from zero, as in every table; the tiny addend undoes what binary fractions lose.
+const rounded = (value, digits = 1) => (Math.sign(value) * Math.round(Math.abs(value) * 10 ** digits + 1e-7)) / 10 ** digits;
+const fixed = (value, digits = 1) => Math.abs(rounded(value, digits)).toFixed(digits);
+const signed = (value) => (rounded(value) > 0 ? "+" : rounded(value) < 0 ? "−" : "±") + fixed(value);
 
 function showGallery() {
   const gallery = data.galleries[byId("gallery").value];
@@ -89,11 +92,13 @@ function showDifference() {
   Object.assign(target.dataset, { mean, error });
   const interval = Number.isFinite(error) ? `, 95 % interval ${signed(mean - 1.96 * error)} to ${signed(mean + 1.96 * error)}` : "";
   target.replaceChildren(`B − A in R@${k}: `, element("strong", {}, signed(mean)), ` points${interval}; ${known.length} queries`);
+  const moves = (sign) => known.filter((query) => sign * (rank(a, query) - rank(b, query)) > 0).length;
+  byId("moved").textContent = `Rank changed, at whatever rank: ${moves(1)} queries rank better in B, ${moves(-1)} in A.`;
   const line = (query) => element("li", {}, gallery.texts[query],
     element("small", {}, ` → ${gallery.videos[query]}, rank ${rank(a, query)} in A, ${rank(b, query)} in B`));
   for (const [id, sign, loser] of [["better-b", 1, a], ["better-a", -1, b]]) {
     const changed = known.filter((query) => sign * changes[query] > 0).sort((x, y) => loser.best[y] - loser.best[x]);
-    byId(id).previousElementSibling.textContent = `Better in ${id.at(-1).toUpperCase()}: ${changed.length}`;
+    byId(id).previousElementSibling.textContent = `R@${k} better in ${id.at(-1).toUpperCase()}: ${changed.length} queries`;
     byId(id).replaceChildren(...changed.map(line));
   }
 }
@@ -196,8 +201,10 @@ function showFailure() {
   const record = failed[byId("failed-query").value];
   const own = element("div", { class: "card right" }, element("h3", {}, `True video, rank ${record.rank}, cosine ${record.score.toFixed(3)}`),
     player(record.clip, record.video), gateOf(record));
-  const others = record.top.map((candidate, place) => element("div", { class: "card" },
-    element("h3", {}, `${place + 1}. cosine ${candidate.score.toFixed(3)}`), player(candidate.clip, candidate.video)));
+  const others = record.top.map((candidate) => element("div", { class: "card" },
+    element("h3", {}, `${candidate.position}. cosine ${candidate.score.toFixed(3)}`), player(candidate.clip, candidate.video),
+    candidate.own_pixels ? element("small", { class: "same" }, "the same pixels as the true video") : null,
+    candidate.alike.length ? element("small", { class: "same" }, `one group of ${candidate.alike.length + 1} clips with the same pixels, also ${candidate.alike.join(", ")}`) : null));
   byId("failure").replaceChildren(element("blockquote", {}, record.text), record.stratum ? element("small", {}, `sound is ${record.stratum}`) : "",
     element("div", { class: "cards" }, own, ...others));
 }

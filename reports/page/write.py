@@ -9,13 +9,16 @@ from typing import Any
 from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
+from core.evaluation.measures import MEASURES
 from core.paths import written_whole
+from reports.header import header_of
 from reports.page.failures import failures
 from reports.page.gallery import gate_gallery
 from reports.page.library import Library
-from reports.page.provenance import provenance
-from reports.page.rows import METRICS, galleries, result_rows
-from reports.tables import Results
+from reports.page.overview import overview, strata
+from reports.page.rows import galleries, result_rows
+from reports.provenance import provenance
+from reports.results import Results
 
 
 def write_page(results: Results, folder: Path) -> tuple[Path, list[str]]:
@@ -34,8 +37,11 @@ def write_page(results: Results, folder: Path) -> tuple[Path, list[str]]:
     }
     page = rendered(
         data=Markup(script_safe(data)),
+        header=header_of(results),
+        overview=overview(results),
+        strata=strata(results),
         rows=result_rows(results),
-        metrics=METRICS,
+        measures=list(MEASURES),
         provenance=provenance(results.runs),
         notes=notes,
         labels=results.notes,

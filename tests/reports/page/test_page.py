@@ -10,7 +10,7 @@ import pytest
 
 from core.running.matrix import from_command_line
 from core.spec import resolve
-from reports.page.provenance import reproducing_command
+from reports.provenance import reproducing_command
 from reports.page.write import write_page
 from reports.tables import Results
 

@@ -1,0 +1,189 @@
+"""What the files of a finished run hold: schemas that writers fill and readers validate.
+
+docs/run-directory.md says what each field means. A field that no reader needs may be missing, so that
+fields can be added without a new schema number; one that has a wrong type never passes.
+"""
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, TypeVar
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from core.runs import RunDirectory
+from core.scoring.scoring import Condition
+
+Count = Annotated[int, Field(ge=0)]
+Seconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+
+
+class RunRecord(BaseModel):
+    """A JSON object of a run; keys that are not named are kept."""
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+
+class ResultProtocol(RunRecord):
+    """Under which protocol one direction was scored."""
+
+    split: str
+    condition: Condition
+    rescoring: str
+    rescoring_uses: str
+    queries: Annotated[int, Field(ge=1)]
+    gallery: Annotated[int, Field(ge=1)]
+    gallery_fingerprint: str
+
+
+class SimilarityCounts(RunRecord):
+    """Counts of cosines in equal bins over [-1, 1]."""
+
+    positive: tuple[Count, ...]
+    negative: tuple[Count, ...]
+
+
+class ResultEntry(RunRecord):
+    """One split, condition, rescoring and direction."""
+
+    direction: Literal["t2v", "v2t"]
+    protocol: ResultProtocol
+    metrics: Mapping[str, Mapping[str, float]] = {}
+    """A summary for people; readers compute every figure from the ranks."""
+    similarities: SimilarityCounts | None = None
+
+
+class GateScores(RunRecord):
+    """How the audio gates of a split do against the truth: gate -> stratum -> value."""
+
+    axis: Literal["frame", "layer"]
+    """What there is a gate for."""
+    auroc: Mapping[str, Mapping[str, float]]
+    average_precision: Mapping[str, Mapping[str, float]]
+
+
+class MetricsFile(RunRecord):
+    """metrics.json."""
+
+    results: tuple[ResultEntry, ...] = Field(min_length=1)
+    gates: Mapping[str, GateScores]
+
+
+class Commit(RunRecord):
+    """The code of a run."""
+
+    sha: str | None = None
+    dirty: bool | None = None
+
+
+class Manifest(RunRecord):
+    """manifest.json: where a run comes from and what it cost."""
+
+    started: str
+    fingerprints: Mapping[str, str]
+    store: str
+    parameters: Count
+    trained_parameters: Count | None = None
+    training_videos: Count
+    text_length: Count
+    train_seconds: Seconds
+    index_seconds: Seconds
+    query_seconds: Seconds
+    queries: Annotated[int, Field(ge=1)]
+    peak_memory_bytes: Count
+    wall_seconds: Seconds | None = None
+    query_reliable: bool = True
+    """Whether nothing disturbed the measurement of `query_seconds`."""
+    selected_epoch: int | None = None
+    selection_looks: int | None = None
+    commit: Commit | None = None
+    hardware: Mapping[str, Any] | None = None
+    packages: Mapping[str, str] | None = None
+    python: str | None = None
+
+
+class EpochLook(RunRecord):
+    """A line of epochs.jsonl: what the checkpoint of an epoch was worth on the split that selects."""
+
+    epoch: Annotated[int, Field(ge=1)]
+    recall_at_1: float
+
+
+PROTOCOL_COLUMNS = ("split", "condition", "rescoring", "direction")
+"""Which entry of metrics.json a row of a table belongs to."""
+
+PROTOCOL_FIELDS = [(name, pa.string()) for name in PROTOCOL_COLUMNS]
+
+QUERY_TABLE = pa.schema(
+    [
+        *PROTOCOL_FIELDS,
+        ("query", pa.int64()),
+        *((name, pa.string()) for name in ("text", "video", "group", "stratum")),
+        *((name, pa.int64()) for name in ("greater", "ties", "above", "equal", "equal_before", "undefined")),
+        ("own_score", pa.float64()),
+        ("best_wrong_video", pa.string()),
+    ]
+)
+"""queries.parquet, as far as readers need it; the counts are those of `core.evaluation.ranking.Counts`."""
+
+TOP_TABLE = pa.schema(
+    [
+        *PROTOCOL_FIELDS,
+        ("query", pa.int64()),
+        ("position", pa.int64()),
+        ("video", pa.string()),
+        ("score", pa.float64()),
+    ]
+)
+"""top.parquet."""
+
+Record = TypeVar("Record", bound=RunRecord)
+
+
+def read_record(directory: RunDirectory, name: str, model: type[Record]) -> Record:
+    """A JSON file of a run; raises `BenchError` naming file and key where it is damaged."""
+    try:
+        return model.model_validate(directory.read_json(name))
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        key = ".".join(map(str, first["loc"])) or "the object"
+        raise directory.damaged(name, f"{key}: {first['msg']}") from error
+
+
+def read_lines(directory: RunDirectory, name: str, model: type[Record]) -> list[Record]:
+    """The lines of a JSON Lines file of a run, `[]` where there is none; raises as `read_record` does."""
+    path = directory.path / name
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+        return [model.model_validate_json(line) for line in lines]
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        key = ".".join(map(str, first["loc"])) or "a line"
+        raise directory.damaged(name, f"{key}: {first['msg']}") from error
+    except (OSError, ValueError) as error:
+        raise directory.damaged(name, str(error)) from error
+
+
+def read_table(directory: RunDirectory, name: str, schema: pa.Schema, columns: list[str]) -> pa.Table:
+    """Some columns of a parquet file of a run, none of them null.
+
+    Raises `BenchError` naming file and column where one is missing, null or of another type.
+    """
+    chosen = pa.schema([schema.field(column) for column in columns])
+    try:
+        found = pq.read_table(
+            directory.path / name, columns=columns, use_threads=False, page_checksum_verification=True
+        )
+        missing = [column for column in columns if column not in found.column_names]
+        if missing:
+            raise directory.damaged(name, f"no column {missing[0]!r}")
+        table = found.select(columns).cast(chosen)
+    except (OSError, pa.ArrowException, ValueError) as error:
+        raise directory.damaged(name, str(error)) from error
+    for position, column in enumerate(columns):
+        if pa.types.is_floating(chosen.field(column).type):  # pandas writes NaN as an empty cell
+            table = table.set_column(position, column, pc.fill_null(table[column], float("nan")))
+        elif table[column].null_count:
+            raise directory.damaged(name, f"column {column!r} has empty cells")
+    return table

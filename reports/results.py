@@ -1,0 +1,175 @@
+"""The one reader of results: typed rows of finished runs, selected by protocol and grouped by configuration."""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Self
+
+import torch
+from torch import Tensor
+
+from core.evaluation.measures import PRIMARY, Measure
+from core.evaluation.metrics import TiePolicy
+from core.spec import RunSpec
+from reports.collect import Run
+from reports.labels import Labels
+from reports.queries import Answers, Protocol
+
+Ceilings = Mapping[str, Mapping[str, Mapping[str, Mapping[str, float]]]]
+"""Data set -> split -> observer -> stratum (and `all`) -> text-to-video R@1 in points."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """One run under one protocol and direction."""
+
+    run: Run
+    answers: Answers
+    data: str
+    """Data set and split, and the gallery too where one name stands for several."""
+
+    @property
+    def protocol(self) -> Protocol:
+        """What it was scored under."""
+        return self.answers.protocol
+
+    def figure(self, measure: Measure = PRIMARY, policy: TiePolicy = "expected") -> float:
+        """A measure over its queries; NaN where none has a rank."""
+        return self.answers.figure(measure, policy)
+
+
+@dataclass(frozen=True)
+class Sample:
+    """What each query adds to a measure that is a mean over queries."""
+
+    values: Tensor
+    """`(S, Q)` float64, a row per seed; NaN where undefined."""
+    clusters: Tensor
+    """`(Q,)` int64: which queries stand or fall together."""
+
+    def mean(self) -> Tensor:
+        """What each query adds, averaged over the seeds, `(Q,)`."""
+        return self.values.mean(0)
+
+    def known(self) -> Tensor:
+        """Which queries have a rank under every seed, `(Q,)` bool."""
+        return self.values.isfinite().all(0)
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One configuration on one gallery under one protocol: a row per seed."""
+
+    data: str
+    label: str
+    rows: Sequence[Row]
+
+    @property
+    def run(self) -> Run:
+        """Its first run; the others differ from it in their seeds only."""
+        return self.rows[0].run
+
+    @property
+    def answers(self) -> Answers:
+        """What its first run answered."""
+        return self.rows[0].answers
+
+    @property
+    def protocol(self) -> Protocol:
+        """What it was scored under."""
+        return self.answers.protocol
+
+    @property
+    def undefined(self) -> int:
+        """Queries that have no rank, at most, in one of its runs."""
+        return max(row.answers.undefined() for row in self.rows)
+
+    def figure(self, measure: Measure = PRIMARY, policy: TiePolicy = "expected") -> float:
+        """A measure, averaged over the seeds; NaN where a run has no ranks."""
+        return sum(row.figure(measure, policy) for row in self.rows) / len(self.rows)
+
+    def sample(self, measure: Measure = PRIMARY) -> Sample:
+        """What each query adds to a measure; raises `ValueError` where it is no mean over queries."""
+        if measure.each is None:
+            raise ValueError(f"{measure.name} is no mean over queries")
+        values = torch.stack([measure.each(row.answers.ranks()) for row in self.rows])
+        return Sample(values, self.answers.clusters)
+
+
+@dataclass(frozen=True)
+class Results:
+    """The runs of one report, in the order in which every table, figure and page shows them."""
+
+    runs: Sequence[Run]
+    rows: Sequence[Row]
+    ceilings: Ceilings
+    """What could be reached, where a data set knows it."""
+    notes: Sequence[str]
+    """What the labels of the runs leave out."""
+
+    @classmethod
+    def of(cls, runs: Sequence[Run], ceilings: Ceilings | None = None) -> Self:
+        """The results of some finished runs, each named by what tells it from the others."""
+        labels = Labels.among([run.spec for run in runs])
+        named = [replace(run, label=labels.of(run.spec)) for run in runs]
+        ordered = sorted(named, key=lambda run: (run.spec.dataset, natural(run.label), seeds_of(run.spec)))
+        return cls(ordered, rows_of(ordered), ceilings or {}, labels.notes)
+
+    def select(
+        self,
+        *,
+        split: str | None = None,
+        condition: str | None = None,
+        rescoring: str | None = None,
+        direction: str | None = None,
+    ) -> list[Row]:
+        """The rows that agree with every field that is given."""
+        asked = (split, condition, rescoring, direction)
+        return [
+            row
+            for row in self.rows
+            if all(wanted in (None, found) for wanted, found in zip(asked, row.protocol, strict=True))
+        ]
+
+    def cells(self, **protocol: str | None) -> list[Cell]:
+        """The selected rows by data, configuration and protocol, in the order of the rows."""
+        groups: dict[tuple[str, str, Protocol], list[Row]] = {}
+        for row in self.select(**protocol):
+            groups.setdefault((row.data, row.run.label, row.protocol), []).append(row)
+        return [Cell(data, label, rows) for (data, label, _), rows in groups.items()]
+
+    def by_data(self, **protocol: str | None) -> dict[str, list[Cell]]:
+        """The selected cells of each gallery: those that can be compared."""
+        found: dict[str, list[Cell]] = {}
+        for cell in self.cells(**protocol):
+            found.setdefault(cell.data, []).append(cell)
+        return found
+
+
+def rows_of(runs: Sequence[Run]) -> list[Row]:
+    """A row per run and protocol: by data set and split, then in the order of the runs."""
+    galleries: dict[tuple[str, str], set[str]] = {}
+    for run in runs:
+        for asked, answers in run.answers.items():
+            found = galleries.setdefault((run.spec.dataset, asked.split), set())
+            found.add(answers.entry.protocol.gallery_fingerprint)
+    rows = []
+    for (dataset, split), found in sorted(galleries.items(), key=lambda item: item[0][0]):
+        for run in runs:
+            for asked, answers in run.answers.items():
+                if (run.spec.dataset, asked.split) == (dataset, split):
+                    gallery = answers.entry.protocol.gallery_fingerprint
+                    mark = f" #{gallery[:4]}" if len(found) > 1 else ""
+                    rows.append(Row(run, answers, f"{dataset}/{split}{mark}"))
+    return rows
+
+
+def seeds_of(spec: RunSpec) -> tuple[int, ...]:
+    """The seeds of a run, for its place among those that differ in nothing else."""
+    return spec.seeds.initialisation, spec.seeds.data, spec.seeds.noise
+
+
+def natural(text: str) -> list[tuple[int, str]]:
+    """A key that sorts numbers in a text by their size and letters without regard to case."""
+    parts = re.split(r"(\d+)", text.casefold())
+    return [(int(part), "") if part.isdigit() else (-1, part) for part in parts]
