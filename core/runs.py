@@ -77,7 +77,9 @@ class RunDirectory:
     def damaged(self, name: str, reason: str) -> BenchError:
         """The one line for a file of the run that cannot be read."""
         words = " ".join(reason.split())
-        return BenchError(f"{self.path / name} is damaged ({words}); delete the folder and run the cell again")
+        return BenchError(
+            f"{self.path / name} is damaged ({words}); delete the folder and run the cell again"
+        )
 
     def read_spec(self) -> RunSpec:
         """The spec of the run; raises `BenchError` naming the file where it is none of this version."""

@@ -33,7 +33,9 @@ COST_NOTE = (
     "index, backbone features given; query ms: encoding a text and scoring it against the gallery, the "
     "fastest of several repeats; peak GB: resident memory of the whole run, with training."
 )
-UNRELIABLE_NOTE = "?: other work on the machine disturbed the measurement of query ms; `bench time` repeats it."
+UNRELIABLE_NOTE = (
+    "?: other work on the machine disturbed the measurement of query ms; `bench time` repeats it."
+)
 
 
 def metrics_table(results: Results, direction: str) -> Table | None:
@@ -90,7 +92,9 @@ def mean_of(cell: Cell, name: str) -> float:
 
 def milliseconds(cell: Cell) -> float:
     """Time of a query, averaged over the runs of a cell."""
-    return sum(1000 * r.run.manifest.query_seconds / r.run.manifest.queries for r in cell.rows) / len(cell.rows)
+    return sum(1000 * r.run.manifest.query_seconds / r.run.manifest.queries for r in cell.rows) / len(
+        cell.rows
+    )
 
 
 def reliable(cell: Cell) -> bool:

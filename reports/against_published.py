@@ -44,8 +44,8 @@ def published_table(results: Results) -> Table | None:
     lines = [
         "R@1 / R@5 / R@10. measured: under the tie policy of the method's released code (ties), so R@1 can "
         "differ from that of the other tables, whose ties count in random order; delta: measured minus "
-        "published; detectable: the smallest true difference that two such sets of queries, unpaired, show at "
-        "5 % with 80 % power. matches: every point of the protocol is the same.",
+        "published; detectable: the smallest true difference that two such sets of queries, unpaired, show "
+        "at 5 % with 80 % power. matches: every point of the protocol is the same.",
         *(f"[{i + 1}] {note.text}" for i, note in enumerate(notes)),
     ]
     if any(match.measured.undefined for match in matches):
@@ -54,7 +54,7 @@ def published_table(results: Results) -> Table | None:
 
 
 def figures(match: Match) -> list[str]:
-    """Measured recall, its tie policy, its difference to the published one, and the smallest detectable one."""
+    """Measured recall, its tie policy, its difference to the published one, the smallest detectable one."""
     row, cell, policy = match.row, match.measured, tie_policy(match.row)
     queries = cell.answers.entry.protocol.queries
     if cell.undefined:
@@ -68,5 +68,12 @@ def figures(match: Match) -> list[str]:
             continue
         sample = cell.sample(measure)
         error = standard_error(sample.mean(), sample.clusters)
-        detectable.append(smallest_detectable(math.hypot(error, binomial_error(theirs, row.gallery or queries))))
-    return [" / ".join(map(number, recall)), policy, " / ".join(map(signed, deltas)), " / ".join(map(number, detectable))]
+        detectable.append(
+            smallest_detectable(math.hypot(error, binomial_error(theirs, row.gallery or queries)))
+        )
+    return [
+        " / ".join(map(number, recall)),
+        policy,
+        " / ".join(map(signed, deltas)),
+        " / ".join(map(number, detectable)),
+    ]

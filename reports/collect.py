@@ -68,8 +68,7 @@ def without_duplicates(runs: Sequence[Run]) -> tuple[list[Run], list[str]]:
     for run in sorted(runs, key=started, reverse=True):
         newest.setdefault(cell_of(run), run)
     notes = [
-        f"{run.name}: the same cell as {newest[cell_of(run)].name}; "
-        "delete one of the two folders"
+        f"{run.name}: the same cell as {newest[cell_of(run)].name}; delete one of the two folders"
         for run in runs
         if newest[cell_of(run)] is not run
     ]
@@ -101,9 +100,7 @@ def same_data(runs: Sequence[Run]) -> tuple[list[Run], list[str]]:
         if current and everything.setdefault((run.spec.dataset, label(run.spec)), found) == found:
             kept.add(run.directory)
         else:
-            notes.append(
-                f"{run.name}: made on other data or weights than newer runs; run it again"
-            )
+            notes.append(f"{run.name}: made on other data or weights than newer runs; run it again")
     return [run for run in runs if run.directory in kept], notes
 
 

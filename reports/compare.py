@@ -15,7 +15,7 @@ from reports.shown import FEWEST, FEWEST_NOTE
 from reports.table import Table, number
 
 
-def comparison(first: Path, second: Path, protocol: Protocol, shown: int) -> list[Table]:
+def compare(first: Path, second: Path, protocol: Protocol, shown: int) -> list[Table]:
     """How two runs differ under a protocol, with at most `shown` changed queries for either side.
 
     Raises `BenchError` where a run cannot be read, was not scored under the protocol, or answered other
@@ -46,7 +46,9 @@ def difference_table(first: Run, second: Run, protocol: Protocol) -> Table:
         pair = torch.stack([measure.each(answers.ranks())[known] for answers in (ours, theirs)])
         p = float(permutation_test(pair, torch.tensor([[0, 1]]), clusters, seed=0)[0])
         means = (number(mean, measure.digits) for mean in pair.mean(1).tolist())
-        rows.append([name, *means, *paired_difference(pair[1], pair[0], clusters, measure.digits), number(p, 4)])
+        rows.append(
+            [name, *means, *paired_difference(pair[1], pair[0], clusters, measure.digits), number(p, 4)]
+        )
     notes = [
         f"A: {first.name}, {first.label}. B: {second.name}, {second.label}.",
         f"n = {int(known.sum())} queries in {len(clusters.unique())} clusters; interval: 95 % bootstrap over "
@@ -79,7 +81,12 @@ def changed_tables(ours: Answers, theirs: Answers, shown: int) -> list[Table]:
         order = ranks[loser][gained].argsort(descending=True, stable=True)
         top = gained[order][:shown].tolist()
         cells = [
-            [str(ours.text[row]), str(ours.video[row]), number(float(ranks[0][row])), number(float(ranks[1][row]))]
+            [
+                str(ours.text[row]),
+                str(ours.video[row]),
+                number(float(ranks[0][row])),
+                number(float(ranks[1][row])),
+            ]
             for row in top
         ]
         notes = [

@@ -53,7 +53,10 @@ def read_gates(directory: RunDirectory, scores: Mapping[str, GateScores]) -> Map
         raise directory.damaged(FILE, str(error)) from error
     found = {}
     for split, scored in scores.items():
-        named = {name: stored.get(f"{split}/{name}") for name in ("video", "gates", "audible", "truth", "untrained")}
+        named = {
+            name: stored.get(f"{split}/{name}")
+            for name in ("video", "gates", "audible", "truth", "untrained")
+        }
         video, values, audible = named["video"], named["gates"], named["audible"]
         if video is None or values is None or audible is None:
             missing = next(name for name, tensor in named.items() if tensor is None)

@@ -88,24 +88,24 @@ def told_apart(runs: Sequence[Run], value: Callable[[Run], str]) -> str:
 def use_of(results: Results) -> list[str]:
     """What the tables may and may not be used for."""
     sentences = [
-        "The tables compare these configurations as trained here, on the same queries; they may not be used to "
-        "rank methods under other training, data or backbones."
+        "The tables compare these configurations as trained here, on the same queries; they may not be used "
+        "to rank methods under other training, data or backbones."
     ]
     generated = [n for n in dict.fromkeys(r.spec.dataset for r in results.runs) if find_dataset(n).has_truth]
     if generated:
         sentences.append(
-            f"{', '.join(generated)} is generated: it shows what a mechanism does where the truth is known, and "
-            "says nothing about figures on real videos."
+            f"{', '.join(generated)} is generated: it shows what a mechanism does where the truth is known, "
+            "and says nothing about figures on real videos."
         )
     cells = results.cells(rescoring="none", direction="t2v")
     if any(len(cell.rows) < FEW_SEEDS for cell in cells):
         sentences.append(
-            f"Rows of fewer than {FEW_SEEDS} seeds: their intervals and letters are over queries and leave out "
-            "the luck of one training."
+            f"Rows of fewer than {FEW_SEEDS} seeds: their intervals and letters are over queries and leave "
+            "out the luck of one training."
         )
     if any(row.protocol.condition == "released" for row in results.rows):
         sentences.append(
-            "Released figures know which caption a video was stored with; they may be compared with published "
-            "figures, not with leak-free ones."
+            "Released figures know which caption a video was stored with; they may be compared with "
+            "published figures, not with leak-free ones."
         )
     return sentences

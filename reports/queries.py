@@ -96,7 +96,8 @@ def read_answers(directory: RunDirectory, entries: tuple[ResultEntry, ...]) -> M
     rows, lists = by_protocol(queries), by_protocol(top)
     found = {}
     for entry in entries:
-        asked = Protocol(*(getattr(entry.protocol, name) for name in PROTOCOL_COLUMNS[:3]), entry.direction)
+        stated = entry.protocol
+        asked = Protocol(stated.split, stated.condition, stated.rescoring, entry.direction)
         here = rows.get(asked, queries.slice(0, 0))
         if len(here) != entry.protocol.queries:
             raise directory.damaged(
@@ -131,7 +132,9 @@ def answers_of(asked: Protocol, entry: ResultEntry, rows: pa.Table, listed: Tens
         name: np.asarray(rows[name].to_numpy(), dtype=object)
         for name in ("text", "video", "group", "stratum", "best_wrong_video")
     }
-    numbers = {name: torch.from_numpy(rows[name].to_numpy().copy()) for name in ("query", "own_score", *COUNTS)}
+    numbers = {
+        name: torch.from_numpy(rows[name].to_numpy().copy()) for name in ("query", "own_score", *COUNTS)
+    }
     video = numbered(names["video"])
     nothing = torch.zeros_like(video)
     records = QueryRecords(
@@ -190,4 +193,6 @@ def require_same_gallery(first: tuple[str, Answers], second: tuple[str, Answers]
             f"fingerprint {asked.gallery_fingerprint[:8]})"
             for (name, _), asked in zip((first, second), protocols, strict=True)
         )
-        raise BenchError(f"{ours} and {theirs} were evaluated on different queries; compare runs of one gallery")
+        raise BenchError(
+            f"{ours} and {theirs} were evaluated on different queries; compare runs of one gallery"
+        )

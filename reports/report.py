@@ -8,14 +8,19 @@ from core.datasets import find_dataset, load_dataset
 from core.errors import BenchError
 from core.evaluation.measures import MEASURES
 from core.progress import Silent
-from reports.collect import Run, read_runs
+from core.runs import RunDirectory, find_runs
+from reports.collect import Run, read_run, read_runs
 from reports.figures.write import CAPTIONS, Extra, write_figures
 from reports.header import header_of
 from reports.labels import in_words, settings
 from reports.results import Ceilings, Results
+from reports.summary import summary_table
 from reports.table import Table
 from reports.tables import all_tables
 from reports.write import comma_separated, contents_of, make_folder, write_files
+
+STUDY = Path("timing/timing.json")
+"""Where `bench time` writes unless told otherwise."""
 
 
 @dataclass(frozen=True)
@@ -89,6 +94,40 @@ def write_report(
         paths.append(page)
         notes += missing
     return Report(results, tables, paths, [*left_out, *notes])
+
+
+@dataclass(frozen=True)
+class Conclusion:
+    """What a command that has run cells shows at its end."""
+
+    tables: Sequence[Table]
+    report: Path
+    """The file in which everything else is."""
+    left_out: Sequence[str]
+
+
+def conclude(directories: Sequence[RunDirectory], root: Path) -> Conclusion:
+    """The summary of some finished runs, and the report of every run under `root`.
+
+    The report is written where a run has finished since it was. A damaged run costs its own row.
+    """
+    runs, left_out = [], []
+    for directory in directories:
+        try:
+            runs.append(read_run(directory))
+        except BenchError as error:
+            left_out.append(str(error))
+    table = summary_table(Results.of(runs)) if runs else None
+    report = root / "report" / "report.md"
+    finished = [run.path / "status.json" for run in find_runs(root)]
+    if runs and not (report.exists() and newest(finished) < report.stat().st_mtime_ns):
+        left_out += write_report(root, report.parent, None, STUDY, html=False).left_out
+    return Conclusion([table] if table else [], report, list(dict.fromkeys(left_out)))
+
+
+def newest(files: Iterable[Path]) -> int:
+    """When the newest of some files was written, in nanoseconds."""
+    return max((file.stat().st_mtime_ns for file in files), default=0)
 
 
 def results_table(results: Results) -> Table:

@@ -1,4 +1,4 @@
-"""The one reader of results: typed rows of finished runs, selected by protocol and grouped by configuration."""
+"""The one reader of results: typed rows of finished runs, by protocol and by configuration."""
 
 import re
 from collections.abc import Mapping, Sequence

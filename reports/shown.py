@@ -11,9 +11,7 @@ from reports.table import DASH, between, number, signed
 FEWEST = 30
 """Queries below which an interval would say more about the bootstrap than about the method."""
 
-FEWEST_NOTE = (
-    f"No interval for fewer than {FEWEST} queries: too few to tell how much the figure would vary."
-)
+FEWEST_NOTE = f"No interval for fewer than {FEWEST} queries: too few to tell how much the figure would vary."
 
 UNDEFINED_NOTE = (
     "undefined: so many queries meet a pair for which the released pooling has no value (a video with fewer "

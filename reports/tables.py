@@ -33,8 +33,8 @@ GATE_NOTE = (
 )
 
 LAYER_NOTE = (
-    "The sign of a gate per layer (AVIGATE's tanh, -1 to 1) has no meaning of its own: the next projection can "
-    "turn it round. An AUROC below .5 orders the clips as well as its mirror image above."
+    "The sign of a gate per layer (AVIGATE's tanh, -1 to 1) has no meaning of its own: the next projection "
+    "can turn it round. An AUROC below .5 orders the clips as well as its mirror image above."
 )
 
 
@@ -145,7 +145,11 @@ def gate_table(results: Results, measure: str) -> Table | None:
         return None
     columns = list(dict.fromkeys(name for found in records.values() for one in found for name in one))
     rows = [
-        [*key, str(len(found)), *(number(mean_known([one.get(c, math.nan) for one in found]), 3) for c in columns)]
+        [
+            *key,
+            str(len(found)),
+            *(number(mean_known([one.get(c, math.nan) for one in found]), 3) for c in columns),
+        ]
         for key, found in records.items()
     ]
     title, note = GATE_MEASURES[measure]

@@ -16,7 +16,9 @@ def audit(
         list[str] | None, typer.Argument(help="Methods, or folders of finished runs.")
     ] = None,
     all_: Annotated[bool, typer.Option("--all", help="Every registered method.")] = False,
-    condition: Annotated[str, typer.Option(help="query, released, or both, comma-separated.")] = "query",
+    condition: Annotated[
+        str, typer.Option(help="leak-free, released, or both, comma-separated.")
+    ] = "leak-free",
     size: Annotated[int, typer.Option(min=20, help="Texts and videos of noise per seed.")] = 200,
     seeds: Annotated[int, typer.Option(min=1, help="Draws of weights and noise.")] = 3,
     json: Annotated[bool, typer.Option("--json", help="Print the records as JSON.")] = False,

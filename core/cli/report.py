@@ -1,7 +1,7 @@
 """`bench report`, `bench compare` and `bench export`: what has been run, read again."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -25,29 +25,31 @@ def report(
         Path | None, typer.Option(help="Where tables and figures go; RUNS/report unless given.")
     ] = None,
     against: Annotated[
-        str | None, typer.Option(help="Row that the others are held against; the best unless given.")
+        str | None, typer.Option(help="Label of the baseline row; the best row unless given.")
     ] = None,
     timing: Annotated[Path, typer.Option(help="What `bench time` has written.")] = Path("timing/timing.json"),
     html: Annotated[
-        bool, typer.Option("--html", help="Also write page.html, one file to look, listen and compare in.")
+        bool,
+        typer.Option(
+            "--html", help="Also write page.html, a self-contained page to browse results and clips."
+        ),
     ] = False,
+    figures: Annotated[
+        Literal["cone"] | None, typer.Option(help="A figure that is drawn only on request: cone.")
+    ] = None,
 ) -> None:
-    """Print and write the tables (Markdown, LaTeX, CSV) and the figures of all that has been run.
+    """Write and print the tables (Markdown, LaTeX, CSV) and the figures of all that has been run.
 
     Example: bench report --runs runs --against "GAID (fusion=none)" --html
     """
-    from reports.report import readable, results_of, write_report
-    from reports.tables import all_tables
+    from reports.report import write_report
 
-    found, notes = readable(runs)
-    shell.left_out(notes)
-    results = results_of(found)
-    tables = all_tables(results, against)
-    for table in tables:
+    extra = (figures,) if figures else ()
+    report = write_report(runs, out or runs / "report", against, timing, html=html, figures=extra)
+    shell.left_out(report.left_out)
+    for table in report.tables:  # the files are written: whoever closes the pipe has them all the same
         print_table(table, shell.console)
-    paths, notes = write_report(results, tables, out or runs / "report", timing, html=html)
-    shell.left_out(notes)
-    shell.written(paths)
+    shell.written(report.paths)
 
 
 @friendly
@@ -58,9 +60,9 @@ def compare(
     condition: Condition = "leak-free",
     rescoring: Rescoring = "none",
     direction: Annotated[str, typer.Option(help="t2v or v2t.")] = "t2v",
-    show: Annotated[int, typer.Option(min=0, help="Changed queries printed for either side.")] = 10,
+    show: Annotated[int, typer.Option(min=0, help="Number of changed queries to print for either run.")] = 10,
 ) -> None:
-    """Hold two runs against each other query by query: difference, interval, p, and who changed sides.
+    """Compare two runs query by query: difference, interval, p, and which queries changed.
 
     Example: bench compare runs/gaid-avworld-1a2b3c4d runs/tmass-avworld-5e6f7a8b
     """
@@ -87,6 +89,7 @@ def trec(
     """
     from core.runs import RunDirectory
     from reports.collect import read_run
-    from reports.trec import export
+    from reports.trec import trec_files
+    from reports.write import write_files
 
-    shell.written(export(read_run(RunDirectory(run)), split, condition, rescoring, out))
+    shell.written(write_files(trec_files(read_run(RunDirectory(run)), split, condition, rescoring), out))

@@ -78,16 +78,21 @@ def run(
     if dry_run:
         plan.show(cells.cells, runs, workers, shell.console)
         return
-    from reports.collect import read_run
-    from reports.report import brief
+    from reports.report import conclude
 
     outcomes = pipeline.execute(cells.cells, runs, workers, cluster, Bars(shell.console))
     done = [outcome.cell.directory for outcome in outcomes if outcome.state == "done"]
-    for table in brief([read_run(directory) for directory in done]):
-        print_table(table, shell.console)
+    if done and not together.follows():
+        conclusion = conclude(done, runs)
+        shell.left_out(conclusion.left_out)
+        for table in conclusion.tables:
+            print_table(table, shell.console)
     failed = [outcome for outcome in outcomes if outcome.state != "done"]
     if failed:
         shell.console.print(
             f"[red]{len(failed)} of {len(outcomes)} cells failed[/]; the same command tries them again"
         )
+    if done and not together.follows():
+        shell.console.print(f"report: {conclusion.report}", markup=False, highlight=False, soft_wrap=True)
+    if failed:
         raise typer.Exit(2 if all(outcome.mendable for outcome in failed) else 1)

@@ -107,8 +107,8 @@ def hubness(ranks: Ranks) -> float:
     """Skewness of how often a candidate is among the first ten of a query; NaN where all are alike.
 
     Radovanovic, Nanopoulos and Ivanovic, "Hubs in Space", JMLR 11, 2010, equation 1 (S_Nk, k = 10): the
-    third moment of the counts over the cube of their deviation. 0: as many popular as neglected videos; large:
-    few videos crowd many lists.
+    third moment of the counts over the cube of their deviation. 0: as many popular as neglected videos;
+    large: few videos crowd many lists.
     """
     if ranks.listed is None:
         return torch.nan

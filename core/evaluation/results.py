@@ -23,7 +23,6 @@ from core.runs import write_json
 from core.scoring.similarities import Similarities
 from core.spec import SCHEMA, RunSpec
 
-
 COUNTS = ("greater", "ties", "above", "equal", "equal_before", "undefined")
 """What is stored of `Counts`: every rank under every tie policy follows from them."""
 

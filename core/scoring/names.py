@@ -2,8 +2,9 @@
 
 from typing import Literal
 
-Condition = Literal["query", "released"]
-"""`query`: leak-free. `released`: as the authors' evaluation code scores, own-caption leak included."""
+Condition = Literal["leak-free", "released"]
+"""`leak-free`: as a search engine could score. `released`: as the authors' evaluation code scores,
+own-caption leak included."""
 
 Engine = Literal["exact", "modules"]
 """`exact`: by algebra where the method has it, by its modules elsewhere. `modules`: by its modules."""

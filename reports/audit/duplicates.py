@@ -12,6 +12,7 @@ from reports.audit.protocols import RunSubject
 from reports.queries import Answers
 from reports.table import number
 
+
 @dataclass(frozen=True)
 class Duplicates:
     """What cannot be told apart among queries, and what it can cost."""

@@ -10,7 +10,9 @@ from reports.table import signed
 
 def released_gap(subject: RunSubject) -> Verdict:
     """R@1 released minus leak-free, with its 95 % interval; fails where the interval lies above 0."""
-    clean, released = (subject.run.answers.get(Protocol(subject.split, condition)) for condition in ("leak-free", "released"))
+    clean, released = (
+        subject.run.answers.get(Protocol(subject.split, condition)) for condition in ("leak-free", "released")
+    )
     if subject.condition == "leak-free" or clean is None or released is None:
         meaning = "Only figures of the released condition profit from it."
         return subject.verdict("released gap", "not applicable", "leak-free figures", meaning)

@@ -9,6 +9,9 @@ SHUT = 1e-3
 
 def gates(subject: RunSubject) -> Verdict:
     """Mean and spread of the gates of audible clips, with their AUROC where the truth is known."""
+    found = subject.run.gates.get(subject.split)
+    if found is None:
+        return subject.verdict("gates", "not applicable", "no gates", "The method has no gate for sound.")
     values = found.values[found.audible].double()
     spread = float(values.std())
     auroc = {gate: strata.get("audible") for gate, strata in found.scores.auroc.items()}

@@ -16,7 +16,9 @@ def test_set_statistics(subject: RunSubject) -> Verdict:
     labels = {asked.rescoring: a.entry.protocol.rescoring_uses for asked, a in answers.items()}
     rescored = [name for name in labels if name != "none"]
     gains = [
-        f"{labels[name]}: R@1 {signed(recall[name] - recall['none'])}" if {"none", name} <= set(recall) else labels[name]
+        f"{labels[name]}: R@1 {signed(recall[name] - recall['none'])}"
+        if {"none", name} <= set(recall)
+        else labels[name]
         for name in rescored
     ]
     verdict: Outcome = "pass"

@@ -89,9 +89,7 @@ def cost_figure(results: Results) -> Figure | str:
     for axis, (data, cells) in zip(grid[0], panels.items(), strict=True):
         for number, cell in enumerate(cells):
             name = cell.label + ("" if reliable(cell) else " (time unreliable)")
-            draw_point(
-                axis, milliseconds(cell), recall_at_1(cell), number, name if number < LABELLED else ""
-            )
+            draw_point(axis, milliseconds(cell), recall_at_1(cell), number, name if number < LABELLED else "")
         times = [milliseconds(cell) for cell in cells]
         if max(times) > 10 * min(times):
             axis.set_xscale("log")

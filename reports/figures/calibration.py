@@ -91,8 +91,8 @@ def calibration_figure(runs: Sequence[Run]) -> Figure | str:
     explain(
         figure,
         [
-            f"Bins of {1 / BINS:g}; drawn from {FEWEST} frames on. error: distance of gate and share, averaged "
-            "over the frames. Dotted: a gate that means what it says."
+            f"Bins of {1 / BINS:g}; drawn from {FEWEST} frames on. error: distance of gate and share, "
+            "averaged over the frames. Dotted: a gate that means what it says."
         ],
     )
     return figure

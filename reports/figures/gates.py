@@ -76,7 +76,9 @@ def gate_figure(run: Run, split_name: str = "test") -> Figure:
     if stored.truth is None or split.truth is None:
         raise BenchError(f"{run.name}: its data set no longer says where the sound matters")
     if int(videos.max()) >= len(split.videos) or int(videos.min()) < 0:
-        raise run.directory.damaged("gates.safetensors", f"'{split_name}/video' names videos that do not exist")
+        raise run.directory.damaged(
+            "gates.safetensors", f"'{split_name}/video' names videos that do not exist"
+        )
     truth = stored.truth
     partly = [row for row in range(len(videos)) if 0 < int(truth[row].sum()) < truth.shape[1]]
     strata = dict.fromkeys(split.truth[int(videos[row])].stratum for row in partly)

@@ -40,7 +40,9 @@ def learning_figure(runs: Sequence[Run]) -> Figure | str:
             )
             named.add(run.label)
         axis.xaxis.set_major_locator(MaxNLocator(integer=True))
-        splits = "/".join(dict.fromkeys("test" if r.spec.training.selection == "test-best" else "val" for r in found))
+        splits = "/".join(
+            dict.fromkeys("test" if r.spec.training.selection == "test-best" else "val" for r in found)
+        )
         tidy(axis, dataset, "epoch", f"text-to-video R@1 on {splits} (points)")
         axis.legend(fontsize=6.5, frameon=False)
     return figure

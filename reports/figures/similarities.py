@@ -71,7 +71,8 @@ def draw(axis: Axes, name: str, counts: NDArray[np.int64]) -> None:
     axis.text(
         0.02,
         0.95,
-        f"mean of own pairs {number(own, 2)}\nmean of others {number(other, 2)}\n{number(apart)} deviations apart",
+        f"mean of own pairs {number(own, 2)}\nmean of others {number(other, 2)}\n"
+        f"{number(apart)} deviations apart",
         fontsize=6.5,
         ha="left",
         va="top",

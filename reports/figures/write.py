@@ -24,7 +24,7 @@ CAPTIONS = {
     "frames": "R@1 over the number of frames, with 95 % intervals.",
     "cost": "R@1 over the time of a query, with 95 % intervals.",
     "latency": "Time of 1,000 queries over the size of the gallery.",
-    "cone": "Share of a sphere in a cone around a text, exact and as approximated by GAID (arXiv 2508.01711).",
+    "cone": "Share of a sphere in a cone around a text, exact and by GAID's formula (arXiv 2508.01711).",
 }
 """Figure -> its caption in a report, in the order in which they are shown."""
 

@@ -69,7 +69,9 @@ def run(folder: Path, method: str = "gaid", **overrides: Any) -> tuple[dict[str,
 
 def of_direction(metrics: dict[str, Any], direction: str) -> dict[str, Any]:
     found = [
-        r for r in metrics["results"] if (r["direction"], r["protocol"]["condition"]) == (direction, "leak-free")
+        r
+        for r in metrics["results"]
+        if (r["direction"], r["protocol"]["condition"]) == (direction, "leak-free")
     ]
     assert len(found) == 1
     return found[0]

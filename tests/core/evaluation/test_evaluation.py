@@ -177,7 +177,9 @@ def test_every_protocol_that_was_asked_for_is_written(evaluated: Path) -> None:
         (*(entry["protocol"][key] for key in ("split", "condition", "rescoring")), entry["direction"])
         for entry in entries
     ]
-    every = product(("test", "test-multi"), ("leak-free", "released"), ("none", "dsl", "qb-norm"), ("t2v", "v2t"))
+    every = product(
+        ("test", "test-multi"), ("leak-free", "released"), ("none", "dsl", "qb-norm"), ("t2v", "v2t")
+    )
     # A bank speaks about the gallery without its own captions, and its rows stand on two scales.
     assert set(found) == {
         (split, condition, kind, direction)

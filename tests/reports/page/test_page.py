@@ -10,8 +10,8 @@ import pytest
 
 from core.running.matrix import from_command_line
 from core.spec import resolve
-from reports.provenance import reproducing_command
 from reports.page.write import write_page
+from reports.provenance import reproducing_command
 from reports.tables import Results
 
 LIMIT = 15 * 2**20

@@ -1,0 +1,40 @@
+"""The one table in which `bench run` ends: it fits 80 columns, everything else is in the report."""
+
+from core.evaluation.measures import MEASURES
+from reports.accuracy import beside_released
+from reports.results import Results
+from reports.shown import UNDEFINED_NOTE, gap, shown
+from reports.table import Table
+
+SHOWN = ("R@1", "R@5", "MdR")
+
+
+def summary_table(results: Results) -> Table | None:
+    """Text-to-video, leak-free: some measures, R@1 as released and the gap, on each data set's first split.
+
+    None where nothing was scored without rescoring.
+    """
+    first = {run.spec.dataset: run.spec.evaluation.splits[0] for run in reversed(results.runs)}
+    pairs = [
+        pair
+        for pair in beside_released(results, "t2v")
+        if pair.any.protocol.split == first[pair.any.run.spec.dataset]
+    ]
+    if not pairs:
+        return None
+    several = len({pair.any.data for pair in pairs}) > 1
+    rows = [
+        [
+            f"{pair.any.label}, {pair.any.data}" if several else pair.any.label,
+            *(shown(pair.clean, MEASURES[name]) for name in SHOWN),
+            shown(pair.released),
+            gap(pair.released, pair.clean),
+        ]
+        for pair in pairs
+    ]
+    sizes = dict.fromkeys(f"{p.any.data}: {p.any.answers.entry.protocol.queries} queries" for p in pairs)
+    notes = [*results.notes, f"{'; '.join(sizes)}. released: R@1 under the authors' scoring condition."]
+    if any("undefined" in text for row in rows for text in row):
+        notes.append(UNDEFINED_NOTE)
+    title = "Text-to-video, leak-free" + ("" if several else f", {pairs[0].any.data}")
+    return Table(title, ["method", *SHOWN, "released", "gap"], rows, notes, words=(0,))
