@@ -54,7 +54,7 @@ def rounded(value: float, digits: int = 1) -> Decimal:
     >>> [str(rounded(value)) for value in (20.55, -20.55, 0.1 + 0.2 + 20.25, -0.01)]
     ['20.6', '-20.6', '20.6', '0.0']
     """
-    found = Decimal(repr(round(value, NOISE))).quantize(Decimal(1).scaleb(-digits), ROUND_HALF_UP)
+    found = Decimal(repr(round(float(value), NOISE))).quantize(Decimal(1).scaleb(-digits), ROUND_HALF_UP)
     return found if found else abs(found)
 
 

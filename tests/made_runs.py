@@ -6,6 +6,8 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import torch
+from safetensors.torch import save_file
 from torch import Tensor
 
 from core.dataset import Split, Video
@@ -13,10 +15,12 @@ from core.evaluation.ranking import text_to_video, video_to_text
 from core.evaluation.results import Result, write_results
 from core.evaluation.top import top_lists
 from core.runs import RunDirectory, open_run, write_json
-from core.spec import RunSpec, resolve
+from core.spec import SCHEMA, RunSpec, resolve
 
-RECALL = (1, 5, 10, 50, 100)
-POLICIES = ("optimistic", "pessimistic", "expected", "clip4clip", "xpool")
+FEWEST = 20
+"""Candidates at least, so that a query can rank twelfth."""
+
+COUNTS = ("greater", "ties", "above", "equal", "equal_before", "undefined")
 
 
 def result(
@@ -27,23 +31,21 @@ def result(
     rescoring: str = "none",
     split: str = "test",
     undefined: int = 0,
-    interval: tuple[float, float] | None = None,
     strata: dict[str, float] | None = None,
     gallery: str = "gallery",
     queries: int = 100,
 ) -> dict[str, Any]:
-    """An entry of metrics.json; R@K grows by 10 points per K, MdR is 3.5 and MnR 12.25.
+    """An entry of metrics.json, whose figures `query_rows` bears out.
 
-    `gallery` is its fingerprint; it holds a clip per query.
+    `gallery` is its fingerprint; the first `undefined` queries have no score; `strata` names the R@1 of
+    equally large parts of the queries, whose mean `recall_at_1` must be.
     """
-    metrics = {f"R@{k}": min(100.0, recall_at_1 + 10 * i) for i, k in enumerate(RECALL)}
-    metrics |= {"MdR": 3.5, "MnR": 12.25, "entries": queries, "undefined": undefined}
     protocol = {
         "split": split,
         "condition": condition,
         "rescoring": rescoring,
         "queries": queries,
-        "gallery": queries,
+        "gallery": max(queries, FEWEST),
         "gallery_fingerprint": gallery,
         "selection": "val",
         "training_pairs": "paired",
@@ -51,8 +53,7 @@ def result(
     return {
         "direction": direction,
         "protocol": {**protocol, "rescoring_uses": f"what {rescoring} uses"},
-        "metrics": {policy: metrics for policy in POLICIES},
-        "recall_at_1_interval": None if interval is None else list(interval),
+        "metrics": {"expected": {"R@1": recall_at_1, "undefined": undefined}},
         "strata": strata or {},
     }
 
@@ -67,18 +68,29 @@ def make_run(
     order: int = 0,
     **manifest: Any,
 ) -> tuple[RunDirectory, RunSpec]:
-    """A finished run under `root`, with whatever the manifest is to say; `order` spreads its hits."""
+    """A finished run under `root`, with whatever the manifest is to say; `order` spreads its hits.
+
+    `gates` are scores by split; the gates themselves are two clips of two frames.
+    """
     spec = resolve(method, "avworld-tiny", overrides)
     directory = open_run(root, spec, spec.digest(str(manifest)))
-    write_json(directory.path / "metrics.json", {"schema": 3, "results": results, "gates": gates or {}})
+    scores = {
+        split: {"axis": "frame", "average_precision": {}, **found} for split, found in (gates or {}).items()
+    }
+    write_json(directory.path / "metrics.json", {"schema": SCHEMA, "results": results, "gates": scores})
     queries = pd.concat([query_rows(entry, order) for entry in results], ignore_index=True)
     queries.to_parquet(directory.path / "queries.parquet", index=False)
+    top_rows(queries).to_parquet(directory.path / "top.parquet", index=False)
+    if scores:
+        tensors = {f"{split}/{name}": tensor for split in scores for name, tensor in TWO_GATES.items()}
+        save_file(tensors, directory.path / "gates.safetensors")
     given = {
-        "schema": 3,
+        "schema": SCHEMA,
         "started": "2026-01-01T00:00:00+00:00",
         "fingerprints": {"dataset": "world", "features": "features"},
         "store": "none",
-        "parameters": 1_500_000,
+        "parameters": 1_000,
+        "trained_parameters": 1_500_000,
         "train_seconds": 61.0,
         "index_seconds": 2.5,
         "query_seconds": 0.4,
@@ -90,6 +102,14 @@ def make_run(
     write_json(directory.path / "manifest.json", given | manifest)
     directory.set_status("done")
     return directory, spec
+
+
+TWO_GATES = {
+    "video": torch.tensor([0, 1]),
+    "gates": torch.tensor([[0.2, 0.8], [0.5, 0.4]]),
+    "audible": torch.tensor([True, True]),
+    "truth": torch.tensor([[False, True], [True, False]]),
+}
 
 
 def add_result(
@@ -132,18 +152,26 @@ def add_result(
 def query_rows(entry: dict[str, Any], seed: int = 0) -> pd.DataFrame:
     """Ranks of the entry's queries, each with a clip of its own, that give its R@1.
 
-    Whole hits are queries at rank 1, spread by `seed`, the others stand at rank 12; what remains of a hit is
-    one query at rank 1 that ties with others.
+    Whole hits are queries at rank 1, spread by `seed`, the others rank twelfth; what remains of a hit is one
+    query at rank 1 that ties with others.
     """
     protocol = entry["protocol"]
-    queries = protocol["queries"]
-    hits = entry["metrics"]["expected"]["R@1"] * queries / 100
+    queries, undefined = protocol["queries"], entry["metrics"]["expected"]["undefined"]
     order = np.random.default_rng(seed).permutation(queries)
-    best, ties = np.full(queries, 12.0), np.zeros(queries)
-    best[order[: int(hits)]] = 1
-    if hits % 1:
-        best[order[int(hits)]], ties[order[int(hits)]] = 1, 1 / (hits % 1) - 1
+    parts = entry["strata"] or {"": entry["metrics"]["expected"]["R@1"]}
+    best, ties = np.full(queries, 12), np.zeros(queries, dtype=int)
+    strata = np.full(queries, "", dtype=object)
+    for (stratum, points), places in zip(parts.items(), np.array_split(order, len(parts)), strict=True):
+        hits = points * len(places) / 100
+        strata[places] = stratum
+        best[places[: int(hits)]] = 1
+        if hits % 1 > 1e-9:
+            best[places[int(hits)]], ties[places[int(hits)]] = 1, round(1 / (hits % 1) - 1)
     names = [f"clip {i}" for i in range(queries)]
+    counts = dict.fromkeys(COUNTS, 0) | {"greater": best - 1, "above": best - 1, "ties": ties, "equal": ties}
+    score = np.full(queries, 0.5)
+    score[:undefined] = np.nan
+    defined = np.isfinite(score)
     return pd.DataFrame(
         {key: protocol[key] for key in ("split", "condition", "rescoring")}
         | {
@@ -152,10 +180,23 @@ def query_rows(entry: dict[str, Any], seed: int = 0) -> pd.DataFrame:
             "text": [f"caption {i}" for i in range(queries)] if entry["direction"] == "t2v" else names,
             "video": names,
             "group": names,
-            "stratum": "",
-            "rank_expected": best + ties / 2,
-            "rank_optimistic": best,
-            "rank_pessimistic": best + ties,
+            "stratum": strata,
+            **counts,
+            "rank_expected": np.where(defined, best + ties / 2, np.nan),
+            "rank_optimistic": np.where(defined, best, np.nan),
+            "rank_pessimistic": np.where(defined, best + ties, np.nan),
+            "own_score": score,
             "best_wrong_video": names[1:] + names[:1],
+            "best_wrong_score": 0.4,
         }
     )
+
+
+def top_rows(queries: pd.DataFrame) -> pd.DataFrame:
+    """Lists of two for the queries: the right answer, and the best wrong one."""
+    keys = ["split", "condition", "rescoring", "direction", "query"]
+    lists = [
+        queries[keys].assign(position=position, video=queries[column], score=score)
+        for position, (column, score) in enumerate((("video", 0.5), ("best_wrong_video", 0.4)), start=1)
+    ]
+    return pd.concat(lists, ignore_index=True)

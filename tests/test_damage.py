@@ -149,7 +149,7 @@ def test_a_run_of_another_version_stops_neither_a_dry_run_nor_a_report(
     assert invoke(*both, "--dry-run", "--runs", runs).exit_code == 0
     report = invoke("report", "--runs", runs)
     assert report.exit_code == 0
-    assert "schema 0, this version reads 2" in report.stdout
+    assert "schema 0, this version reads 3" in report.stdout
 
 
 def test_a_dry_run_names_a_damaged_run(

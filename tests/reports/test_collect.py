@@ -9,7 +9,8 @@ from made_runs import make_run, result
 from core.errors import BenchError
 from core.runs import write_json
 from core.spec import dotted, resolve
-from reports.collect import frame_of, read_run, read_runs
+from reports.collect import read_run, read_runs
+from reports.results import Results
 
 
 def test_a_flat_spec_has_a_dotted_key_per_field() -> None:
@@ -20,19 +21,20 @@ def test_a_flat_spec_has_a_dotted_key_per_field() -> None:
     assert not any(isinstance(value, dict) for key, value in keys.items() if key != "training.lr_factors")
 
 
-def test_a_frame_has_a_row_per_result_with_the_metrics_of_random_ties(tmp_path: Path) -> None:
+def test_results_have_a_row_per_protocol_with_the_measures_of_random_ties(tmp_path: Path) -> None:
     entries = [result(40.0), result(55.0, condition="released"), result(30.0, direction="v2t")]
-    entries[0]["metrics"]["optimistic"] = {key: 99.0 for key in entries[0]["metrics"]["expected"]}
     make_run(tmp_path, {"seeds.initialisation": 4}, entries)
     runs, notes = read_runs(tmp_path)
-    frame = frame_of(runs)
+    results = Results.of(runs)
     assert notes == []
-    assert frame["R@1"].tolist() == [40.0, 55.0, 30.0]
-    assert frame["condition"].tolist() == ["leak-free", "released", "leak-free"]
-    assert frame["direction"].tolist() == ["t2v", "t2v", "v2t"]
-    assert set(frame["seed"]) == {4}
-    assert set(frame["label"]) == {"GAID"}
-    assert set(frame["parameters"]) == {1_500_000}
+    assert [row.figure() for row in results.rows] == pytest.approx([40.0, 55.0, 30.0])
+    assert [row.protocol.condition for row in results.rows] == ["leak-free", "released", "leak-free"]
+    assert [row.protocol.direction for row in results.rows] == ["t2v", "t2v", "v2t"]
+    assert {row.run.label for row in results.rows} == {"GAID"}
+    (released,) = results.select(condition="released")
+    assert released.figure() == pytest.approx(55.0)
+    assert [row.protocol.direction for row in results.select(condition="leak-free")] == ["t2v", "v2t"]
+    assert results.select(condition="leak-free", direction="v2t", rescoring="dsl") == []
 
 
 def test_unfinished_damaged_and_foreign_runs_are_left_out_by_name(tmp_path: Path) -> None:
@@ -56,7 +58,7 @@ def test_unfinished_damaged_and_foreign_runs_are_left_out_by_name(tmp_path: Path
     for directory, words in [
         (running, "running; the same `bench run` continues it"),
         (damaged, "metrics.json is damaged"),
-        (lacking, "no field 'fingerprints'"),
+        (lacking, "manifest.json is damaged (started: Field required)"),
         (foreign, "schema 99"),
         (strange, "spec.json is no spec of this version"),
     ]:
@@ -99,7 +101,7 @@ def test_runs_with_older_weights_are_no_further_seeds_but_other_labels_may_have_
         tmp_path, {"frames": 6}, [result(2.0)], fingerprints=fingerprints("of six"), started="2026-01-01"
     )
     runs, notes = read_runs(tmp_path)
-    assert sorted(run.metrics["results"][0]["metrics"]["expected"]["R@1"] for run in runs) == [1.0, 2.0]
+    assert sorted(round(row.figure(), 6) for row in Results.of(runs).rows) == [1.0, 2.0]
     assert len(notes) == 1
 
 

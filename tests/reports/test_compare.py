@@ -35,10 +35,10 @@ def test_the_difference_is_tested_on_the_queries_that_changed(tmp_path: Path) ->
         for run in (first, second)
     )
     exact = stats.binomtest(int((b > a).sum()), int((a != b).sum())).pvalue
-    assert (row["metric"], row["A"], row["B"], row["B - A"]) == ("R@1", "30.0", "38.0", "+8.0")
+    assert (row["measure"], row["A"], row["B"], row["B - A"]) == ("R@1", "30.0", "38.0", "+8.0")
     assert float(row["p"]) == pytest.approx(exact, abs=0.02)
     assert float(row["detectable"]) == pytest.approx(280.16 * stats.sem(b - a), abs=0.05)
-    low, high = (float(bound) for bound in row["95 % interval"].strip("[]").split(","))
+    low, high = (float(bound) for bound in row["95 % interval"].split(" to "))
     resampled = stats.bootstrap(
         (100 * (b - a),), np.mean, method="percentile", rng=np.random.default_rng(0)
     ).confidence_interval
@@ -48,15 +48,16 @@ def test_the_difference_is_tested_on_the_queries_that_changed(tmp_path: Path) ->
 def test_changed_queries_stand_on_the_side_that_found_them(tmp_path: Path) -> None:
     first, second = (read_run(run) for run in two_runs(tmp_path))
     ours, theirs = (pd.read_parquet(run.directory.path / "queries.parquet") for run in (first, second))
-    gained, lost = changed_tables(first, second, PROTOCOL, shown=100)
+    gained, lost = changed_tables(first.answered(PROTOCOL), second.answered(PROTOCOL), shown=100)
     better = theirs["rank_expected"] < ours["rank_expected"]
     worse = theirs["rank_expected"] > ours["rank_expected"]
     assert {row[0] for row in gained.rows} == set(ours["text"][better])
     assert {row[0] for row in lost.rows} == set(ours["text"][worse])
     assert {tuple(row[2:]) for row in gained.rows} == {("12.0", "1.0")}
-    few, _ = changed_tables(first, second, PROTOCOL, shown=3)
+    few, _ = changed_tables(first.answered(PROTOCOL), second.answered(PROTOCOL), shown=3)
     assert len(few.rows) == 3
-    assert few.notes[0].startswith(f"{int(better.sum())} queries; the 3")
+    assert few.notes[0].startswith(f"R@1 changed: {int(better.sum())} queries")
+    assert "the 3 in which" in few.notes[0]
 
 
 def refused(first: Path, second: Path, protocol: Protocol = PROTOCOL) -> str:
@@ -71,14 +72,16 @@ def test_unequal_galleries_are_refused(tmp_path: Path) -> None:
     line = refused(first.path, second.path)
     assert "fingerprint gallery)" in line
     assert "fingerprint another)" in line
-    assert "not asked the same queries" in line
+    assert "different queries" in line
 
 
 def test_what_is_no_finished_run_of_this_version_is_refused(tmp_path: Path) -> None:
     first, second = two_runs(tmp_path)
     assert "holds no run" in refused(first.path, tmp_path)
     assert "holds no run" in refused(tmp_path / "nowhere", first.path)
-    assert "was not scored under 'val query none t2v'" in refused(first.path, second.path, Protocol("val"))
+    assert "was not scored under 'val leak-free none t2v'" in refused(
+        first.path, second.path, Protocol("val")
+    )
     (second.path / "queries.parquet").write_bytes(b"PAR1 and no more")
     assert "queries.parquet is damaged" in refused(first.path, second.path)
     second.set_status("running")
@@ -88,6 +91,23 @@ def test_what_is_no_finished_run_of_this_version_is_refused(tmp_path: Path) -> N
 def test_runs_without_a_common_rank_are_refused(tmp_path: Path) -> None:
     first, second = two_runs(tmp_path)
     file = second.path / "queries.parquet"
-    ranks = {name: float("nan") for name in ("rank_optimistic", "rank_pessimistic")}
-    pd.read_parquet(file).assign(**ranks).to_parquet(file, index=False)
+    pd.read_parquet(file).assign(own_score=float("nan")).to_parquet(file, index=False)
     assert "no query has a rank in both runs" in refused(first.path, second.path)
+
+
+def test_a_changed_rank_is_counted_apart_from_a_changed_r_at_1(tmp_path: Path) -> None:
+    """One query falls from rank 12 to 13 in B, which changes no R@1."""
+    first, second = two_runs(tmp_path)
+    file = second.path / "queries.parquet"
+    rows = pd.read_parquet(first.path / "queries.parquet")
+    lower = rows.index[rows["greater"] == 11][0]
+    rows.loc[lower, "greater"] = 12
+    rows.to_parquet(file, index=False)
+    better, worse = changed_tables(
+        read_run(first).answered(PROTOCOL), read_run(second).answered(PROTOCOL), 10
+    )
+    assert [table.notes[1].split(" queries")[0] for table in (better, worse)] == [
+        "rank changed: 0",
+        "rank changed: 1",
+    ]
+    assert better.rows == worse.rows == []

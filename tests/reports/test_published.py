@@ -11,7 +11,7 @@ from core.errors import BenchError
 from core.method import registered_methods
 from core.spec import resolve
 from reports.against_published import published_table
-from reports.collect import answers_of, frame_of, read_runs
+from reports.collect import read_runs
 from reports.published import (
     Published,
     ReleasedProtocol,
@@ -20,6 +20,7 @@ from reports.published import (
     read_csv,
     released_protocol,
 )
+from reports.results import Results
 from reports.table import Table
 
 GAID = "GAID arXiv:2508.01711v1"
@@ -89,32 +90,12 @@ def test_an_unknown_protocol_is_none() -> None:
 
 def table_of(root: Path) -> Table | None:
     runs, _ = read_runs(root)
-    frame = frame_of(runs)
-    return published_table(frame, runs, answers_of(runs))
+    return published_table(Results.of(runs))
 
 
 def as_rows(table: Table | None) -> list[dict[str, str]]:
     assert table is not None
     return [dict(zip(table.columns, row, strict=True)) for row in table.rows]
-
-
-def test_another_data_set_is_said_first_and_has_no_difference(tmp_path: Path) -> None:
-    make_run(tmp_path, {}, [result(40.0), result(60.0, condition="released")])
-    (row,) = as_rows(table_of(tmp_path))
-    assert row["protocol"] == "t2v released none"
-    assert row["published"].startswith("55.0 / 83.0 / 89.9 [1,")
-    assert row["measured"] == "60.0 / 70.0 / 80.0"
-    assert (row["delta"], row["detectable"]) == ("–", "–")
-    assert row["protocol matches?"].startswith("no: data set MSR-VTT (here avworld-tiny)")
-    assert "selection test-best (here val)" in row["protocol matches?"]
-
-
-def test_an_ablation_answers_to_its_own_row_only(tmp_path: Path) -> None:
-    make_run(tmp_path, {"config.fusion": "sample"}, [result(40.0, condition="released")])
-    (row,) = as_rows(table_of(tmp_path))
-    assert row["source"] == "GAID, 5: GAID ablation: Sample-level gate (paper)"
-    make_run(tmp_path / "other", {"config.alpha": 0.25}, [result(40.0)])
-    assert table_of(tmp_path / "other") is None
 
 
 def on_msrvtt(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -123,6 +104,42 @@ def on_msrvtt(monkeypatch: pytest.MonkeyPatch) -> None:
         "reports.matches.plain",
         lambda name: "msrvtt" if name in ("MSR-VTT", "avworld-tiny") else name,
     )
+
+
+def test_another_data_set_has_no_published_rows(tmp_path: Path) -> None:
+    make_run(tmp_path, {}, [result(40.0), result(60.0, condition="released")])
+    assert table_of(tmp_path) is None
+
+
+def test_footnotes_are_marked_by_their_numbers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    on_msrvtt(monkeypatch)
+    make_run(tmp_path, {}, [result(40.0), result(60.0, condition="released")])
+    table = table_of(tmp_path)
+    marked = [row["published"] for row in as_rows(table) if "[" in row["published"]]
+    assert marked
+    assert table is not None
+    known = {note.split("]")[0] + "]" for note in table.notes if note.startswith("[")}
+    for text in marked:
+        marks = text[text.index("[") + 1 : text.index("]")].split(", ")
+        assert {f"[{mark}]" for mark in marks} <= known
+        assert [int(mark) for mark in marks] == sorted(int(mark) for mark in marks)
+
+
+def test_a_figure_under_another_tie_policy_says_so_where_it_stands(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    on_msrvtt(monkeypatch)
+    make_run(tmp_path, {}, [result(40.0)], method="clip4clip")
+    assert {row["ties"] for row in as_rows(table_of(tmp_path))} == {"clip4clip"}
+
+
+def test_an_ablation_answers_to_its_own_row_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    on_msrvtt(monkeypatch)
+    make_run(tmp_path, {"config.fusion": "sample"}, [result(40.0, condition="released")])
+    (row,) = as_rows(table_of(tmp_path))
+    assert row["source"] == "GAID, 5: GAID ablation: Sample-level gate (paper)"
+    make_run(tmp_path / "other", {"config.alpha": 0.25}, [result(40.0)])
+    assert table_of(tmp_path / "other") is None
 
 
 def test_on_the_same_data_set_the_difference_stands_beside_what_could_be_seen(
@@ -136,14 +153,14 @@ def test_on_the_same_data_set_the_difference_stands_beside_what_could_be_seen(
     papers = [row for row in rows if row["source"] == "GAID, 1: X-Pool (paper)"]
     small, large = sorted(papers, key=lambda row: row["published"])
     assert small["published"].startswith("46.9 / 72.8 / 82.2")
-    assert small["protocol matches?"] == "yes"
+    assert small["protocol compared"] == "matches"
     assert small["delta"].split(" / ")[0] == "-1.9"
     # 2.80 * sqrt(45 * 55 / 999 + 46.9 * 53.1 / 1000)
     assert float(small["detectable"].split(" / ")[0]) == pytest.approx(6.25, abs=0.06)
-    assert large["protocol matches?"] == "no: backbone ViT-B-16 (here ViT-B-32)"
+    assert large["protocol compared"] == "differs: backbone ViT-B-16 (here ViT-B-32)"
     readme = next(row for row in rows if "39.9" in row["published"] or "43.9" in row["published"])
-    assert "training videos 7010 (here 9000)" in readme["protocol matches?"]
-    assert "not stated: gallery" in readme["protocol matches?"]
+    assert "training videos 7010 (here 9000)" in readme["protocol compared"]
+    assert "not stated: gallery" in readme["protocol compared"]
 
 
 def test_leak_free_and_released_scores_both_stand_beside_a_leaky_row(
@@ -152,6 +169,6 @@ def test_leak_free_and_released_scores_both_stand_beside_a_leaky_row(
     on_msrvtt(monkeypatch)
     make_run(tmp_path, {}, [result(40.0), result(52.0, condition="released")])
     rows = [row for row in as_rows(table_of(tmp_path)) if row["source"] == "GAID, 1: GAID (paper)"]
-    verdicts = {row["protocol"]: row["protocol matches?"] for row in rows}
-    assert "condition released (here query)" in verdicts["t2v query none"]
+    verdicts = {row["protocol"]: row["protocol compared"] for row in rows}
+    assert "condition released (here leak-free)" in verdicts["t2v leak-free none"]
     assert "condition" not in verdicts["t2v released none"]

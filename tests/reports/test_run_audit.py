@@ -14,9 +14,10 @@ from typer.testing import Result
 
 from core.audit.verdict import Verdict
 from core.runs import RunDirectory, write_json
-from reports.audit.duplicates import COLUMNS, duplicates_of
+from reports.audit.duplicates import duplicates_of
 from reports.audit.run import audit_run
 from reports.collect import read_run
+from reports.queries import Protocol
 
 WHOLE: dict[str, Any] = {
     "commit": {},
@@ -82,7 +83,7 @@ def test_the_released_gap_fails_where_it_is_more_than_luck(tmp_path: Path) -> No
     )
 
 
-def test_duplicates_are_counted_and_bounded_by_hand() -> None:
+def test_duplicates_are_counted_and_bounded_by_hand(tmp_path: Path) -> None:
     """Five queries of five clips: two clips share pixels, two captions are one and the same."""
     rows = pd.DataFrame(
         [
@@ -92,9 +93,15 @@ def test_duplicates_are_counted_and_bounded_by_hand() -> None:
             ("a car", "v3", "v3", "v0", 1.0, 1.0),  # right
             ("a bus", "v4", "v4", "v4", 5.0, 5.0),  # an absent video, whose best wrong one is not known
         ],
-        columns=COLUMNS,
+        columns=["text", "video", "group", "best_wrong_video", "best", "worst"],
     )
-    found = duplicates_of(rows)
+    best, worst = (rows.pop(name).astype(int) for name in ("best", "worst"))
+    directory, _ = make_run(tmp_path, {}, [result(0.0, queries=5)])
+    file = directory.path / "queries.parquet"
+    pd.read_parquet(file).assign(
+        **rows, greater=best - 1, above=best - 1, ties=worst - best, equal=worst - best
+    ).to_parquet(file, index=False)
+    found = duplicates_of(read_run(directory).answered(Protocol("test")))
     assert (found.captions, found.clips) == (1, 2)
     assert found.effect == pytest.approx(100 * 1.5 / 5)
     assert found.spread == pytest.approx(100 * 1 / 5)

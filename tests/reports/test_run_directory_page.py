@@ -9,8 +9,8 @@ import torch
 from made_runs import add_result, make_run, result
 
 from core.evaluation.metrics import TIE_POLICIES
+from core.run_files import Manifest
 from core.spec import SCHEMA
-from reports.collect import MANIFEST_FIELDS
 
 PAGE = (Path(__file__).parents[2] / "docs" / "run-directory.md").read_text(encoding="utf-8")
 
@@ -38,6 +38,6 @@ def test_every_key_of_a_result_is_described(folder: Path) -> None:
 
 def test_what_the_reports_read_of_a_manifest_is_described() -> None:
     section = PAGE.split("## manifest.json")[1].split("\n## ")[0]
-    for key in MANIFEST_FIELDS:
+    for key in Manifest.model_fields:
         assert f"`{key}`" in section, key
     assert f"**schema {SCHEMA}**" in PAGE

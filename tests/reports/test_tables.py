@@ -4,18 +4,18 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import pytest
 from made_runs import make_run, query_rows, result
 from scipy import stats
 
 from core.errors import BenchError
+from core.evaluation.measures import MEASURES
 from reports.accuracy import leak_table, metrics_table
-from reports.collect import answers_of, frame_of, read_runs
+from reports.collect import read_runs
 from reports.differences import differences_table
-from reports.queries import Answers
-from reports.table import Table, number
-from reports.tables import Results, all_tables, gate_table, rescoring_table, strata_table
+from reports.results import Ceilings, Results
+from reports.table import Table, number, rounded, signed
+from reports.tables import all_tables, gate_table, rescoring_table, strata_table
 
 SEEDS = {0: (40.0, 61.0), 1: (43.0, 60.0), 2: (38.5, 65.5)}
 """Seed -> R@1 leak-free and released."""
@@ -35,9 +35,10 @@ def three_seeds(tmp_path: Path) -> Any:
     return results_under(tmp_path)
 
 
-def results_under(root: Path) -> tuple[pd.DataFrame, Answers]:
-    runs, _ = read_runs(root)
-    return frame_of(runs), answers_of(runs)
+def results_under(root: Path, ceilings: Ceilings | None = None) -> Results:
+    runs, notes = read_runs(root)
+    assert notes == []
+    return Results.of(runs, ceilings)
 
 
 def half_width(values: np.ndarray[Any, Any]) -> float:
@@ -60,17 +61,21 @@ def hits(points: float) -> np.ndarray[Any, Any]:
 
 
 def test_a_row_is_the_mean_over_seeds_with_the_interval_over_seeds_and_queries(three_seeds: Any) -> None:
-    table = metrics_table(*three_seeds, "t2v")
+    table = metrics_table(three_seeds, "t2v")
     assert table is not None
     row = row_of(table, "GAID")
     query = np.array([value for value, _ in SEEDS.values()])
     assert row["seeds"] == "3"
-    mean, spread = map(float, row["R@1"].split(" ± "))
-    assert mean == pytest.approx(query.mean(), abs=0.05)
-    assert spread == pytest.approx(half_width(np.stack([hits(value) for value in query])), abs=0.7)
-    assert row["R@5"] == f"{(query + 10).mean():.1f}"
-    assert (row["MdR"], row["MnR"]) == ("3.5", "12.2")
-    assert (row["M params"], row["train s"], row["index s"], row["query ms"], row["peak GB"]) == (
+    low, high = map(float, row["95 %"].split(" to "))
+    assert float(row["R@1"]) == pytest.approx(query.mean(), abs=0.051)
+    assert (high - low) / 2 == pytest.approx(half_width(np.stack([hits(value) for value in query])), abs=0.7)
+    assert low < query.mean() < high
+    assert row["n"] == "100"
+    ranks = [query_rows(result(value)) for value in query]
+    assert row["MnR"] == number(float(np.mean([rows["rank_expected"].mean() for rows in ranks])))
+    assert row["MdR"] == number(float(np.mean([rows["rank_expected"].median() for rows in ranks])))
+    assert set(MEASURES) <= set(table.columns)
+    assert (row["M trained"], row["train s"], row["index s"], row["query ms"], row["peak GB"]) == (
         "1.50",
         "61",
         "2.50",
@@ -81,47 +86,47 @@ def test_a_row_is_the_mean_over_seeds_with_the_interval_over_seeds_and_queries(t
 
 
 def test_the_released_condition_stands_beside_with_the_gap(three_seeds: Any) -> None:
-    table = leak_table(*three_seeds)
+    table = leak_table(three_seeds)
     row = row_of(table, "GAID")
     query = np.array([value for value, _ in SEEDS.values()])
     released = np.array([value for _, value in SEEDS.values()])
-    assert row["t2v leak-free"] == f"{query.mean():.1f}"
-    assert row["t2v released"] == f"{released.mean():.1f}"
-    assert row["t2v gap"] == f"{released.mean() - query.mean():+.1f}"
+    assert row["t2v leak-free"] == number(query.mean())
+    assert row["t2v released"] == number(released.mean())
+    assert row["t2v gap"] == signed(released.mean() - query.mean())
     difference = np.mean([hits(r) - hits(q) for q, r in SEEDS.values()], axis=0)
     assert float(row["t2v detectable"]) == pytest.approx(2.8016 * stats.sem(difference), abs=0.05)
 
 
 def test_what_was_not_scored_is_a_dash(three_seeds: Any) -> None:
-    row = row_of(leak_table(*three_seeds), "CLIP4Clip")
+    row = row_of(leak_table(three_seeds), "CLIP4Clip")
     assert (row["t2v released"], row["t2v gap"], row["t2v detectable"]) == ("–", "–", "–")
     assert (row["v2t leak-free"], row["v2t released"]) == ("–", "–")
 
 
 def test_directions_do_not_mix(three_seeds: Any) -> None:
-    table = metrics_table(*three_seeds, "v2t")
+    table = metrics_table(three_seeds, "v2t")
     assert table is not None
     assert table.title.startswith("Video-to-text")
-    assert row_of(table, "GAID")["R@1"].startswith(f"{np.mean([q / 2 for q, _ in SEEDS.values()]):.1f} ±")
+    assert row_of(table, "GAID")["R@1"].startswith(number(float(np.mean([q / 2 for q, _ in SEEDS.values()]))))
     assert len(table.rows) == 1
 
 
 def test_a_run_scored_only_as_released_has_no_leak_free_figure(tmp_path: Path) -> None:
     make_run(tmp_path, {}, [result(70.0, condition="released", undefined=7)])
-    assert metrics_table(*results_under(tmp_path), "t2v") is None
-    table = leak_table(*results_under(tmp_path))
+    assert metrics_table(results_under(tmp_path), "t2v") is None
+    table = leak_table(results_under(tmp_path))
     row = row_of(table, "GAID")
     assert (row["seeds"], row["t2v leak-free"], row["t2v gap"]) == ("1", "–", "–")
-    assert row["t2v released"] == "70.0 (7 undefined)"
+    assert row["t2v released"] == "undefined (7 of 100)"
     assert any(note.startswith("undefined:") for note in table.notes)
 
 
 def test_splits_and_configurations_have_rows_of_their_own(tmp_path: Path) -> None:
     make_run(tmp_path, {}, [result(10.0), result(20.0, split="test-multi")])
     make_run(tmp_path, {"config.fusion": "sample"}, [result(30.0)])
-    table = metrics_table(*results_under(tmp_path), "t2v")
+    table = metrics_table(results_under(tmp_path), "t2v")
     assert table is not None
-    found = {(row[0], row[1]): row[4].split()[0] for row in table.rows}
+    found = {(row[0], row[1]): row[5] for row in table.rows}
     assert found == {
         ("avworld-tiny/test", "GAID"): "10.0",
         ("avworld-tiny/test-multi", "GAID"): "20.0",
@@ -132,16 +137,16 @@ def test_splits_and_configurations_have_rows_of_their_own(tmp_path: Path) -> Non
 def test_one_name_for_two_galleries_is_two_rows(tmp_path: Path) -> None:
     make_run(tmp_path, {"frames": 6}, [result(10.0, gallery="884 videos")])
     make_run(tmp_path, {"frames": 8}, [result(20.0, gallery="1000 videos")])
-    table = metrics_table(*results_under(tmp_path), "t2v")
+    table = metrics_table(results_under(tmp_path), "t2v")
     assert table is not None
     assert {row[0] for row in table.rows} == {"avworld-tiny/test #884 ", "avworld-tiny/test #1000"}
-    assert differences_table(*results_under(tmp_path)) is None
+    assert differences_table(results_under(tmp_path)) is None
 
 
 def test_letters_name_the_rows_that_a_row_beats(tmp_path: Path) -> None:
     for fusion, points in (("none", 20.0), ("sample", 24.0), ("frame", 60.0)):
         make_run(tmp_path, {"config.fusion": fusion}, [result(points)])
-    table = metrics_table(*results_under(tmp_path), "t2v")
+    table = metrics_table(results_under(tmp_path), "t2v")
     assert table is not None
     column = list(table.columns).index("R@1")
     letter = {row[1]: row[2] for row in table.rows}
@@ -161,11 +166,11 @@ def test_letters_name_the_rows_that_a_row_beats(tmp_path: Path) -> None:
 def test_differences_are_paired_and_held_against_the_best_or_the_one_that_is_named(tmp_path: Path) -> None:
     for fusion, points in (("none", 20.0), ("sample", 26.0), ("frame", 60.0)):
         make_run(tmp_path, {"config.fusion": fusion}, [result(points)])
-    best = differences_table(*results_under(tmp_path))
+    best = differences_table(results_under(tmp_path))
     assert best is not None
     assert row_of(best, "GAID")["delta"] == "reference"
     assert row_of(best, "GAID (fusion=none)")["delta"] == "-40.0"
-    table = differences_table(*results_under(tmp_path), against="GAID (fusion=none)")
+    table = differences_table(results_under(tmp_path), against="GAID (fusion=none)")
     assert table is not None
     row = row_of(table, "GAID (fusion=sample)")
     difference = hits(26.0) - hits(20.0)
@@ -173,10 +178,10 @@ def test_differences_are_paired_and_held_against_the_best_or_the_one_that_is_nam
     assert float(row["detectable"]) == pytest.approx(2.8016 * stats.sem(difference), abs=0.05)
     assert float(row["p"]) == pytest.approx(2 / 2**6, abs=1e-4)
     assert row["adjusted p"] == row["p"]
-    low, high = (float(bound) for bound in row["95 % interval"].strip("[]").split(","))
+    low, high = (float(bound) for bound in row["95 % interval"].split(" to "))
     assert (high - low) / 2 == pytest.approx(half_width(difference[None]), abs=0.6)
     with pytest.raises(BenchError, match=r"did you mean 'GAID \(fusion=sample\)'"):
-        differences_table(*results_under(tmp_path), against="GAID (fusion=sampl)")
+        differences_table(results_under(tmp_path), against="GAID (fusion=sampl)")
 
 
 CEILINGS = {
@@ -190,21 +195,21 @@ CEILINGS = {
 
 
 def test_strata_stand_in_the_worlds_order_above_their_ceilings(tmp_path: Path) -> None:
-    make_run(tmp_path, {"seeds.data": 0}, [result(40.0, strata={"silent": 90.0, "needed": 20.0})])
+    make_run(tmp_path, {"seeds.data": 0}, [result(55.0, strata={"silent": 90.0, "needed": 20.0})])
     make_run(tmp_path, {"seeds.data": 1}, [result(50.0, strata={"silent": 70.0, "needed": 30.0})])
-    table = strata_table(results_under(tmp_path)[0], CEILINGS)
+    table = strata_table(results_under(tmp_path, CEILINGS))
     assert table is not None
-    assert list(table.columns) == ["data", "method", "all", "needed", "silent"]
+    assert list(table.columns) == ["data", "method", "n", "all", "needed", "silent"]
     assert [list(row) for row in table.rows] == [
-        ["avworld-tiny/test", "GAID", "45.0", "25.0", "80.0"],
-        ["avworld-tiny/test", "ceiling: pixels only", "50.0", "25.0", "100.0"],
-        ["avworld-tiny/test", "ceiling: everything", "99.5", "100.0", "100.0"],
+        ["avworld-tiny/test", "GAID", "100", "52.5", "25.0", "80.0"],
+        ["avworld-tiny/test", "ceiling: pixels only", "–", "50.0", "25.0", "100.0"],
+        ["avworld-tiny/test", "ceiling: everything", "–", "99.5", "100.0", "100.0"],
     ]
 
 
 def test_no_strata_no_table(tmp_path: Path) -> None:
     make_run(tmp_path, {}, [result(40.0)])
-    assert strata_table(results_under(tmp_path)[0], CEILINGS) is None
+    assert strata_table(results_under(tmp_path, CEILINGS)) is None
 
 
 def test_rescoring_stands_beside_the_plain_scores_with_what_it_uses(tmp_path: Path) -> None:
@@ -212,17 +217,17 @@ def test_rescoring_stands_beside_the_plain_scores_with_what_it_uses(tmp_path: Pa
     entries += [result(30.0, direction="v2t"), result(31.0, direction="v2t", rescoring="dsl")]
     entries += [result(99.0, condition="released", rescoring="dsl")]
     make_run(tmp_path, {}, entries)
-    table = rescoring_table(frame_of(read_runs(tmp_path)[0]))
+    table = rescoring_table(results_under(tmp_path))
     assert table is not None
     row = row_of(table, "GAID")
     assert [row[f"t2v {kind}"] for kind in ("none", "dsl", "qb-norm")] == ["40.0", "44.0", "42.0"]
     assert [row.get(f"v2t {kind}", "–") for kind in ("none", "dsl", "qb-norm")] == ["30.0", "31.0", "–"]
     assert [
         note.startswith(f"{kind}: what {kind} uses")
-        for note, kind in zip(table.notes, ("dsl", "qb-norm"), strict=True)
-    ]
+        for note, kind in zip(table.notes, ("dsl", "qb-norm"), strict=False)
+    ] == [True, True]
     make_run(tmp_path / "plain", {}, [result(40.0)])
-    assert rescoring_table(frame_of(read_runs(tmp_path / "plain")[0])) is None
+    assert rescoring_table(results_under(tmp_path / "plain")) is None
 
 
 def test_gates_average_over_seeds(tmp_path: Path) -> None:
@@ -230,7 +235,7 @@ def test_gates_average_over_seeds(tmp_path: Path) -> None:
         auroc = {"trained": {"audible": value, "within partial": 1.0}, "untrained": {"audible": 0.5}}
         make_run(tmp_path, {"seeds.data": seed}, [result(1.0)], gates={"test": {"auroc": auroc}})
     make_run(tmp_path, {}, [result(1.0)], method="clip4clip")
-    table = gate_table(read_runs(tmp_path)[0], "auroc")
+    table = gate_table(results_under(tmp_path), "auroc")
     assert table is not None
     assert list(table.columns) == ["data", "method", "gate", "seeds", "audible", "within partial"]
     assert [list(row)[2:] for row in table.rows] == [
@@ -241,10 +246,9 @@ def test_gates_average_over_seeds(tmp_path: Path) -> None:
 
 def test_without_gates_there_is_no_table_of_them(tmp_path: Path) -> None:
     make_run(tmp_path, {}, [result(1.0)])
-    runs, _ = read_runs(tmp_path)
-    assert gate_table(runs, "auroc") is None
-    frame, answers = results_under(tmp_path)
-    titles = [table.title for table in all_tables(Results(runs, frame, answers, {}))]
+    results = results_under(tmp_path)
+    assert gate_table(results, "auroc") is None
+    titles = [table.title for table in all_tables(results)]
     assert titles == ["Text-to-video, leak-free", "Leak-free and released R@1 side by side"]
 
 
@@ -253,3 +257,65 @@ def test_without_gates_there_is_no_table_of_them(tmp_path: Path) -> None:
 )
 def test_a_figure_that_does_not_exist_is_a_dash(value: float, text: str) -> None:
     assert number(value) == text
+
+
+@pytest.mark.parametrize(
+    ("value", "digits", "text"),
+    [
+        (20.55, 1, "20.6"),
+        (75.15, 1, "75.2"),
+        (sum([0.1] * 3) + 20.25, 1, "20.6"),
+        (100 * 0.2055, 1, "20.6"),
+        (-20.55, 1, "-20.6"),
+        (-0.04, 1, "0.0"),
+        (2.675, 2, "2.68"),
+        (0.5, 0, "1"),
+    ],
+)
+def test_halves_are_rounded_away_from_zero_however_they_were_added_up(
+    value: float, digits: int, text: str
+) -> None:
+    assert str(rounded(value, digits)) == number(value, digits) == text
+
+
+def test_a_figure_of_undefined_pairs_has_no_gap_and_no_rank(tmp_path: Path) -> None:
+    make_run(tmp_path, {}, [result(40.0), result(80.0, condition="released", undefined=17)])
+    make_run(tmp_path, {}, [result(30.0), result(50.0, condition="released")], method="tmass")
+    table = leak_table(results_under(tmp_path))
+    assert table is not None
+    row = row_of(table, "GAID")
+    assert (row["t2v released"], row["t2v gap"], row["t2v detectable"]) == ("undefined (17 of 100)", "–", "–")
+    assert row_of(table, "T-MASS")["t2v gap"] == "+20.0"
+
+
+def test_few_queries_have_no_interval_and_a_line_that_says_why(tmp_path: Path) -> None:
+    make_run(tmp_path, {}, [result(20.0, queries=5)])
+    table = metrics_table(results_under(tmp_path), "t2v")
+    assert table is not None
+    row = row_of(table, "GAID")
+    assert (row["R@1"], row["95 %"], row["n"]) == ("20.0", "–", "5")
+    assert any("fewer than 30 queries" in note for note in table.notes)
+
+
+def test_dual_softmax_in_video_to_text_is_a_dash_with_its_reason_where_it_changes_nothing(
+    tmp_path: Path,
+) -> None:
+    entries = [result(40.0), result(44.0, rescoring="dsl")]
+    entries += [result(30.0, direction="v2t"), result(30.0, direction="v2t", rescoring="dsl")]
+    make_run(tmp_path, {}, entries)
+    table = rescoring_table(results_under(tmp_path))
+    assert table is not None
+    assert row_of(table, "GAID")["v2t dsl"] == "–"
+    assert any(note.startswith("v2t dsl") and "by construction" in note for note in table.notes)
+
+
+def test_every_table_has_the_rows_in_one_order_and_says_how_many_queries(tmp_path: Path) -> None:
+    for method, points in (("tmass", 60.0), ("gaid", 20.0), ("clip4clip", 40.0)):
+        entries = [result(points, strata={"needed": points}), result(points, direction="v2t")]
+        make_run(tmp_path, {}, [*entries, result(points, rescoring="dsl")], method=method)
+    tables = all_tables(results_under(tmp_path))
+    assert len(tables) >= 5
+    for table in tables:
+        names = list(dict.fromkeys(row[1] for row in table.rows))
+        assert names == ["CLIP4Clip", "GAID", "T-MASS"], table.title
+        assert "n" in table.columns

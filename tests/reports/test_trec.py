@@ -10,8 +10,11 @@ from ranx import Qrels, evaluate
 from ranx import Run as RanxRun
 
 from core.errors import BenchError
+from core.evaluation.measures import MEASURES
 from reports.collect import Run, read_run
-from reports.trec import export
+from reports.queries import Protocol
+from reports.trec import trec_files
+from reports.write import write_files
 
 
 @pytest.fixture
@@ -28,7 +31,7 @@ def run(tmp_path: Path) -> Run:
 
 def exported(run: Run, folder: Path, **protocol: str) -> Path:
     asked: dict[str, Any] = {"split": "test", "condition": "leak-free", "rescoring": "none", **protocol}
-    export(run, **asked, folder=folder)
+    write_files(trec_files(run, **asked), folder)
     return folder
 
 
@@ -40,10 +43,10 @@ def test_ranx_finds_the_recall_that_the_run_reports(direction: str, run: Run, tm
         RanxRun.from_file(str(folder / f"{direction}.run"), kind="trec"),
         [f"hit_rate@{k}" for k in (1, 5, 10)],
     )
-    (ours,) = [r for r in run.metrics["results"] if r["direction"] == direction]
+    ours = run.answered(Protocol("test", direction=direction))
     for k in (1, 5, 10):
-        assert 100 * theirs[f"hit_rate@{k}"] == pytest.approx(ours["metrics"]["expected"][f"R@{k}"])
-    assert 20 < ours["metrics"]["expected"]["R@1"] < 80
+        assert 100 * theirs[f"hit_rate@{k}"] == pytest.approx(ours.figure(MEASURES[f"R@{k}"]))
+    assert 20 < ours.figure(MEASURES["R@1"]) < 80
 
 
 def test_a_list_holds_twenty_candidates_in_descending_order(run: Run, tmp_path: Path) -> None:

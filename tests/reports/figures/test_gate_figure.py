@@ -10,11 +10,10 @@ import torch
 from made_runs import make_run, result
 from matplotlib.patches import Rectangle
 from matplotlib.text import Text
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 
 from core.evaluation.gates import frame_truth
 from core.running.cells import Materials
-from core.runs import RunDirectory
 from reports.collect import Run, read_run
 from reports.figures.gates import first_gate_figure, gate_figure, typical_clip
 from reports.figures.spectrogram import BANDS
@@ -39,6 +38,7 @@ def run(materials: Materials, tmp_path: Path) -> Run:
     truth = torch.tensor([frame_truth(record, 4.0, 12) for record in split.truth])
     noise = torch.rand(truth.shape, generator=torch.Generator().manual_seed(0))
     tensors = {
+        "test/audible": torch.ones(len(truth)).bool(),
         "test/gates": 0.6 * truth + 0.4 * noise,
         "test/truth": truth,
         "test/video": torch.arange(len(truth)),
@@ -119,14 +119,10 @@ def test_the_typical_clip_has_the_median_auroc() -> None:
     assert typical_clip(gates, truth, [0, 1, 2]) == 1
 
 
-def test_a_run_whose_gate_moves_goes_before_one_whose_gate_does_not(run: Run, tmp_path: Path) -> None:
-    still = replace(run, directory=RunDirectory(tmp_path / "still"), label="still")
-    still.directory.path.mkdir()
-    tensors = load_file(run.directory.path / "gates.safetensors")
-    save_file(
-        {**tensors, "test/gates": torch.full_like(tensors["test/gates"], 0.5)},
-        still.directory.path / "gates.safetensors",
-    )
+def test_a_run_whose_gate_moves_goes_before_one_whose_gate_does_not(run: Run) -> None:
+    gates = run.gates["test"]
+    constant = replace(gates, values=torch.full_like(gates.values, 0.5))
+    still = replace(run, gates={"test": constant}, label="still")
     figure = first_gate_figure([still, run])
     assert not isinstance(figure, str)
     assert figure.get_suptitle().startswith("GAID on")
@@ -136,7 +132,8 @@ def test_a_run_whose_gate_moves_goes_before_one_whose_gate_does_not(run: Run, tm
 
 
 def test_a_run_without_a_gate_per_frame_or_on_other_data_gives_no_picture(run: Run) -> None:
-    per_layer = {"test": {"auroc": {"trained layer 1": {"audible": 0.5}}}}
-    assert "no run" in str(first_gate_figure([replace(run, metrics={"gates": per_layer})]))
-    elsewhere = {**run.manifest, "fingerprints": {"dataset": "another world"}}
+    gates = run.gates["test"]
+    per_layer = replace(gates, scores=gates.scores.model_copy(update={"axis": "layer"}))
+    assert "no run" in str(first_gate_figure([replace(run, gates={"test": per_layer})]))
+    elsewhere = run.manifest.model_copy(update={"fingerprints": {"dataset": "another world"}})
     assert "no run" in str(first_gate_figure([replace(run, manifest=elsewhere)]))

@@ -13,8 +13,7 @@ from safetensors.torch import save_file
 from core.running.cells import Materials
 from reports.collect import read_runs
 from reports.page.write import write_page
-from reports.report import results_of
-from reports.tables import Results
+from reports.results import Results
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 HOSTILE = (
@@ -55,7 +54,7 @@ def results(materials: Materials, tmp_path_factory: pytest.TempPathFactory) -> R
             save_file(tensors, directory.path / "gates.safetensors")
     runs, notes = read_runs(root)
     assert not notes
-    return results_of(runs)
+    return Results.of(runs)
 
 
 @pytest.fixture(scope="session")

@@ -12,7 +12,7 @@ from core.running.matrix import from_command_line
 from core.spec import resolve
 from reports.page.write import write_page
 from reports.provenance import reproducing_command
-from reports.tables import Results
+from reports.results import Results
 
 LIMIT = 15 * 2**20
 
@@ -39,7 +39,7 @@ def test_captions_reach_the_script_unchanged(page_file: Path, results: Results) 
 
 
 def test_without_the_clips_the_page_is_written_and_says_so(results: Results, tmp_path: Path) -> None:
-    gone = [replace(run, manifest={**run.manifest, "store": "gone"}) for run in results.runs]
+    gone = [replace(run, manifest=run.manifest.model_copy(update={"store": "gone"})) for run in results.runs]
     path, notes = write_page(replace(results, runs=gone), tmp_path)
     page = path.read_text(encoding="utf-8")
     assert len(notes) == 1 and "gone is no finished store" in notes[0]
