@@ -112,8 +112,8 @@ class ComposedConfig(EnrichmentConfig):
     trials: Annotated[Count, Only(perturbation="stp")] = 20
     """Random points per pair when stp scores."""
     noise: Annotated[NoiseMode, Only(perturbation="stp"), Released("fresh"), ScoringNoise()] = "per-text"
-    """Noise of stp under the `leak-free` condition: one draw per text and trial shared by all videos, or `fresh`
-    for every pair (released; always used under the `released` condition)."""
+    """Noise of stp under the `leak-free` condition: one draw per text and trial shared by all videos, or
+    `fresh` for every pair (released; always used under the `released` condition)."""
     alpha: Annotated[float, Only(perturbation="dasp")] = 0.5
     """Initial blend of dasp."""
     support_weight: Annotated[NonNegative, Perturbed] = 0.0

@@ -10,6 +10,7 @@ import torch
 from made_runs import make_run, result
 
 from core.errors import BenchError
+from core.evaluation.measures import recall
 from core.evaluation.statistics import bootstrap_interval
 from core.run_files import GateScores
 from core.runs import write_json
