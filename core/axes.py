@@ -146,7 +146,7 @@ class Declared:
         return (self.axis.name if self.axis else "") or self.name
 
     def idle(self, values: Mapping[str, Any], reads: Callable[[str], bool]) -> str:
-        """Why the field has no effect in a cell, e.g. `with perturbation=dasp` or `without sound`; else empty.
+        """Why it has no effect in a cell, e.g. `with perturbation=dasp` or `without sound`; else empty.
 
         `values` are the cell's by dotted key; `reads` says whether its method reads `sound` and the like.
         """

@@ -40,6 +40,7 @@ def learning_figure(runs: Sequence[Run]) -> Figure | str:
             )
             named.add(run.label)
         axis.xaxis.set_major_locator(MaxNLocator(integer=True))
+        axis.set_xlim(0.5, max(look.epoch for run in found for look in run.epochs) + 0.5)
         splits = "/".join(
             dict.fromkeys("test" if r.spec.training.selection == "test-best" else "val" for r in found)
         )

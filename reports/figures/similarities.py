@@ -16,18 +16,22 @@ MERGED = 5
 
 
 def similarity_figure(results: Results) -> Figure | str:
-    """A panel per configuration, the perturbed ones first; or why there is none."""
+    """A panel per configuration, perturbed ones rather than others where there are many; or why none."""
     found: dict[str, NDArray[np.int64]] = {}
+    perturbed: set[str] = set()
     rows = results.select(split="test", condition="leak-free", rescoring="none", direction="t2v")
-    for row in sorted(rows, key=lambda row: row.run.spec.config.get("perturbation", "none") == "none"):
+    for row in rows:
         kept = row.answers.entry.similarities
         if kept is not None:
             counts = np.array([kept.positive, kept.negative])
             name = f"{row.run.label}, {row.run.spec.dataset}"
+            if row.run.spec.config.get("perturbation", "none") != "none":
+                perturbed.add(name)
             found[name] = found[name] + counts if name in found else counts
     if not found:
         return "no run has kept its similarities; run a cell again"
-    shown = dict(list(found.items())[:PANELS])
+    chosen = sorted(found, key=lambda name: name not in perturbed)[:PANELS]
+    shown = {name: counts for name, counts in found.items() if name in chosen}
     columns = min(3, len(shown))
     lines = -(-len(shown) // columns)
     figure, grid = plt.subplots(

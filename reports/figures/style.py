@@ -62,6 +62,8 @@ def explain(figure: Figure, notes: Sequence[str]) -> None:
     shown = " ".join(text.get_text() for text in figure.findobj(Text))
     lines = [textwrap.fill(note, letters) for note in notes if note[0] not in MARKS or note[0] in shown]
     if lines:
+        before = figure.get_supxlabel()
+        lines = [before, *lines] if before else lines
         figure.supxlabel("\n".join(lines), x=0.01, ha="left", fontsize=6, color="#555555")
 
 
