@@ -2,29 +2,30 @@
 .PHONY: bench test test-slow lint gpu-check setup setup-all browser lock newest
 .DEFAULT_GOAL := bench
 
-# The Python of .venv, e.g. PYTHON=python3.12; where it is not given, what is there stays.
+VENV ?= .venv
+# The Python of the environment, e.g. PYTHON=python3.12; where it is not given, what is there stays.
 PYTHON ?=
 UV := $(or $(shell command -v uv),.tools/bin/uv)
-BENCH := .venv/bin/bench
+BENCH := $(VENV)/bin/bench
 
 bench: setup
 	$(BENCH) run
 	$(BENCH) report
 
 test: setup-all browser
-	.venv/bin/pytest
+	$(VENV)/bin/pytest
 
 # What takes a minute each: compiling the towers; killing a matrix, and two processes that train together.
 test-slow: setup-all
-	.venv/bin/pytest -n 0 -m slow
+	$(VENV)/bin/pytest -n 0 -m slow
 
 lint: setup-all
-	.venv/bin/ruff check .
-	.venv/bin/ruff format --check .
-	.venv/bin/mypy
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/mypy
 
 gpu-check: setup-all
-	.venv/bin/python -m benchmarks.gpu_check
+	$(VENV)/bin/python -m benchmarks.gpu_check
 
 # Chromium for the tests of the page, where root and apt-get are at hand; elsewhere those tests are skipped.
 browser:
@@ -35,10 +36,10 @@ browser:
 
 # What `bench` needs, and what the tests and checks need beside it, exactly as locked.
 setup: | $(UV)
-	@requirements/install.sh run $(UV) $(PYTHON)
+	@requirements/install.sh run $(UV) $(VENV) $(PYTHON)
 
 setup-all: | $(UV)
-	@requirements/install.sh all $(UV) $(PYTHON)
+	@requirements/install.sh all $(UV) $(VENV) $(PYTHON)
 
 # Pins again what pyproject.toml asks for and keeps what still fits; UPGRADE=1 takes the newest of everything.
 COMPILE = $(UV) pip compile --quiet --no-header --no-annotate --generate-hashes --only-binary :all: \
@@ -47,6 +48,12 @@ lock: | $(UV)
 	$(COMPILE) pyproject.toml --all-extras --group dev --output-file requirements/all.txt
 	$(COMPILE) pyproject.toml --group build --constraints requirements/all.txt --output-file requirements/run.txt
 	$(COMPILE) --group setup --output-file requirements/uv.txt
+
+# Whether the newest of everything works, lock and upper bounds aside; WITH='torch==2.11.0 ...' narrows it.
+NEWEST = .cache/newest
+newest: setup
+	$(VENV)/bin/python requirements/newest.py $(UV) \
+	  $(if $(PYTHON),$$(requirements/find-python.sh $(UV) $(PYTHON)),$(VENV)/bin/python) $(NEWEST) $(WITH)
 
 .tools/bin/uv: requirements/uv.txt
 	$(or $(shell command -v python3),$(PYTHON)) -m pip install --quiet --upgrade --target .tools --require-hashes -r $<

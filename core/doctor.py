@@ -26,11 +26,12 @@ from core.encoders.published import PUBLISHED, is_offline, locate, missing
 from core.encoders.published import SECTION as WEIGHTS_SECTION
 from core.encoders.weights import shipped_folder
 from core.errors import BenchError
+from core.lock import LOCK, differences
 from core.paths import cache_root
 from core.progress import Silent, bytes_in_words
-from core.runs import package_version
 from core.settings import read_settings
 from core.spec import RunSpec
+from core.versions import package_version
 
 State = Literal["ok", "note", "missing"]
 
@@ -79,6 +80,7 @@ def software() -> Iterator[Finding]:
     absent = [name for name, found in versions.items() if found == "absent"]
     listed = ", ".join(f"{name} {found}" for name, found in versions.items())
     yield Finding("libraries", "missing" if absent else "ok", listed, "make setup" if absent else "")
+    yield compared_with_lock()
     unknown = [name for name in DECODERS if name not in av.codecs_available]
     if unknown:
         yield Finding("FFmpeg of PyAV", "missing", f"no decoder for {', '.join(unknown)}", "pip install av")
@@ -86,6 +88,19 @@ def software() -> Iterator[Finding]:
     numbers = {name: ".".join(map(str, number)) for name, number in av.library_versions.items()}
     shown = ("libavformat", "libavcodec", "libswscale", "libswresample")
     yield Finding("FFmpeg of PyAV", "ok", ", ".join(f"{name} {numbers[name]}" for name in shown))
+
+
+def compared_with_lock() -> Finding:
+    """Whether what is installed is what the lock pins; other versions within the bounds may work too."""
+    if not LOCK.exists():
+        return Finding("lock", "note", "none: this is no checkout; pip chose versions within the bounds")
+    try:
+        different = list(differences())
+    except ValueError as error:
+        return Finding("lock", "missing", str(error), "git checkout requirements, or make lock")
+    if different:
+        return Finding("lock", "note", f"not the lock's: {', '.join(different)}", "make setup")
+    return Finding("lock", "ok", f"what is installed is what {LOCK.parent.name}/{LOCK.name} pins")
 
 
 def hardware() -> Iterator[Finding]:

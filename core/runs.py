@@ -4,13 +4,11 @@ import json
 import os
 import platform
 import re
-import subprocess
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, Literal
 
@@ -21,6 +19,7 @@ from pydantic import ValidationError
 from core.errors import BenchError
 from core.paths import written_whole
 from core.spec import SCHEMA, RunSpec
+from core.versions import git_state, package_version
 
 State = Literal["running", "done", "failed", "interrupted"]
 
@@ -148,29 +147,6 @@ def manifest(
 def now() -> str:
     """The time in UTC, ISO 8601 to the second."""
     return datetime.now(UTC).isoformat(timespec="seconds")
-
-
-def package_version(name: str) -> str:
-    """Installed version, or `absent`."""
-    try:
-        return version(name)
-    except PackageNotFoundError:
-        return "absent"
-
-
-def git_state() -> Mapping[str, Any]:
-    """Commit and dirty flag of this code base; both None outside a checkout."""
-    folder = Path(__file__).parent
-
-    def git(*arguments: str) -> str | None:
-        try:
-            done = subprocess.run(["git", *arguments], cwd=folder, capture_output=True, text=True, check=True)
-        except (OSError, subprocess.CalledProcessError):
-            return None
-        return done.stdout.strip()
-
-    changes = git("status", "--porcelain", "--untracked-files=no")
-    return {"sha": git("rev-parse", "HEAD"), "dirty": None if changes is None else bool(changes)}
 
 
 def hardware() -> Mapping[str, Any]:

@@ -13,6 +13,7 @@ from core.cli.report import compare, export_app, report
 from core.cli.run import run
 from core.cli.shell import complain
 from core.cli.time import time_
+from core.cli.version import version
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -20,6 +21,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
     help="Train, score and compare text-video retrieval methods with sound.\n\nExample: [bold]bench run[/]",
 )
+app.callback()(version)
 app.command()(run)
 app.command()(report)
 app.command()(compare)

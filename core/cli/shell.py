@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from core.errors import BenchError
+from core.versions import broken_library, check_trio
 
 PIPE_WIDTH = 180
 """Columns where the output is no terminal, so that tables in files and logs are not squeezed."""
@@ -34,21 +35,32 @@ def friendly(function: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(function)
     def command(*arguments: Any, **options: Any) -> Any:
         try:
+            check_trio()
             return function(*arguments, **options)
         except BenchError as error:
             line = str(error)
-        except OSError as error:
-            if error.errno not in (errno.ENOSPC, errno.EACCES, errno.EROFS, errno.EDQUOT):
-                raise
-            where = error.filename or "the disk"
-            line = f"{where}: {error.strerror}; free space or choose another folder (--runs, BENCH_CACHE)"
         except KeyboardInterrupt:
             console.print("interrupted; the same command continues where it stopped")
             raise typer.Exit(130) from None
+        except Exception as error:
+            reason = full_disk(error) or broken_library(error)
+            if reason is None:
+                raise
+            line = reason
         complain(line)
         raise typer.Exit(2)
 
     return command
+
+
+def full_disk(error: Exception) -> str | None:
+    """The line for a disk that takes no more or a folder that cannot be written; None for another error."""
+    if not isinstance(error, OSError):
+        return None
+    if error.errno not in (errno.ENOSPC, errno.EACCES, errno.EROFS, errno.EDQUOT):
+        return None
+    where = error.filename or "the disk"
+    return f"{where}: {error.strerror}; free space or choose another folder (--runs, BENCH_CACHE)"
 
 
 def complain(line: str) -> None:

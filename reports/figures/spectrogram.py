@@ -8,7 +8,6 @@ import torch
 from matplotlib.axes import Axes
 from numpy.typing import NDArray
 from torch import Tensor
-from torchaudio.transforms import AmplitudeToDB, MelSpectrogram
 
 from core.media.waveform import SOUND_RATE
 
@@ -32,6 +31,8 @@ def draw_spectrogram(axis: Axes, sound: NDArray[np.float32], duration: float) ->
 
 def log_mel(sound: Tensor) -> Tensor:
     """Levels `(BANDS, T)` of a waveform `(n,)` at 16 kHz in decibels, from -`RANGE` to 0, the loudest."""
+    from torchaudio.transforms import AmplitudeToDB, MelSpectrogram  # where torchaudio is used, nowhere else
+
     power: Tensor = MelSpectrogram(SOUND_RATE, n_fft=WINDOW, hop_length=STEP, n_mels=BANDS)(sound)
     loudest = power.max().clamp(min=torch.finfo(power.dtype).tiny)
     levels: Tensor = AmplitudeToDB(top_db=RANGE)(power / loudest)

@@ -115,6 +115,29 @@ def test_what_is_needed_and_not_there_makes_the_exit_code_1(examine, home, monke
     assert [name for name, finding in found.items() if finding["state"] == "missing"] == [subject]
 
 
+def test_what_differs_from_the_lock_is_one_row(examine, monkeypatch):
+    assert examine()[1]["lock"]["state"] == "ok"
+    monkeypatch.setattr(doctor, "differences", lambda: iter(["numpy 1.0 (lock: 2.0)", "av absent (lock: 3)"]))
+    code, found = examine()
+    assert (code, found["lock"]["state"], found["lock"]["mend"]) == (0, "note", "make setup")
+    assert found["lock"]["value"] == "not the lock's: numpy 1.0 (lock: 2.0), av absent (lock: 3)"
+
+
+def test_a_lock_that_pins_no_version_is_missing(examine, home, monkeypatch):
+    (home / "lock.txt").write_text("numpy>=2\n")
+    for name in ("LOCK", "RUN_LOCK"):
+        monkeypatch.setattr(f"core.lock.{name}", home / "lock.txt")
+    code, found = examine()
+    assert (code, found["lock"]["state"]) == (1, "missing")
+    assert "numpy>=2" in found["lock"]["value"]
+
+
+def test_an_installation_without_a_lock_says_so(examine, home, monkeypatch):
+    monkeypatch.setattr(doctor, "LOCK", home / "nowhere")
+    code, found = examine()
+    assert (code, found["lock"]["state"]) == (0, "note")
+
+
 def test_the_table_names_every_finding(invoke):
     output = invoke("doctor").output
     assert all(name in output for name in (*ENTRIES, *PUBLISHED))
