@@ -51,9 +51,9 @@ lock: | $(UV)
 
 # Whether the newest of everything works, lock and upper bounds aside; WITH='torch==2.11.0 ...' narrows it.
 NEWEST = .cache/newest
-newest: setup
-	$(VENV)/bin/python requirements/newest.py $(UV) \
-	  $(if $(PYTHON),$$(requirements/find-python.sh $(UV) $(PYTHON)),$(VENV)/bin/python) $(NEWEST) $(WITH)
+newest: | $(UV)
+	@python=$$(requirements/find-python.sh $(UV) '$(or $(PYTHON),>=3.11,<3.14)') && \
+	  "$$python" requirements/newest.py $(UV) "$$python" $(NEWEST) $(WITH)
 
 .tools/bin/uv: requirements/uv.txt
 	$(or $(shell command -v python3),$(PYTHON)) -m pip install --quiet --upgrade --target .tools --require-hashes -r $<

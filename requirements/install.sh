@@ -23,7 +23,11 @@ if [ -n "$python" ]; then
   esac
   [ "$(version "$venv/bin/python")" = "$(version "$found")" ] || rm -rf "$venv"
 fi
-[ "$(version "$venv/bin/python")" != none ] || "$uv" venv --quiet --clear ${found:+--python "$found"} "$venv"
+# Without its pyvenv.cfg, as an interrupted removal leaves it, the environment's Python would be the system's.
+if [ ! -f "$venv/pyvenv.cfg" ] || [ "$(version "$venv/bin/python")" = none ]; then
+  rm -rf "$venv"
+  "$uv" venv --quiet ${found:+--python "$found"} "$venv"
+fi
 "$uv" pip install --quiet --python "$venv/bin/python" --require-hashes --no-build -r "$lock"
 
 # The rest is done again only where the project or a lock changed.

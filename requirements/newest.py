@@ -1,4 +1,4 @@
-"""Installs the newest of everything, ignoring the lock and the upper bounds, and says whether this project runs.
+"""Installs the newest of everything, lock and upper bounds aside, and says whether this project runs.
 
 Usage: newest.py UV PYTHON FOLDER [REQUIREMENT ...]. The environment is made in FOLDER with PYTHON; a
 requirement, e.g. torch==2.11.0, narrows the choice. Prints a table for docs/versions.md; exit code 1 where
@@ -52,14 +52,14 @@ def main(uv: str, python: str, folder: Path, extra: list[str]) -> int:
         start = time.monotonic()
         words = [str(runs) if word == "RUNS" else word for word in command]
         code = subprocess.run([folder / "bin" / "bench", *words], cwd=ROOT, check=False).returncode
-        verdicts[name] = (
-            f"{'passes' if code == 0 else f'fails, exit code {code}'}, {time.monotonic() - start:.0f} s"
-        )
+        outcome = "passes" if code == 0 else f"fails, exit code {code}"
+        verdicts[name] = f"{outcome}, {time.monotonic() - start:.0f} s"
     shutil.rmtree(runs, ignore_errors=True)
-    number = subprocess.check_output([interpreter, "-c", "import platform; print(platform.python_version())"])
-    print(
-        f"\n{datetime.now(UTC):%Y-%m-%d}, Python {number.decode().strip()}\n\n| | lock | installed |\n|---|---|---|"
+    number = subprocess.check_output(
+        [interpreter, "-c", "import platform; print(platform.python_version())"], text=True
     )
+    print(f"\n{datetime.now(UTC):%Y-%m-%d}, Python {number.strip()}\n")
+    print("| | lock | installed |\n|---|---|---|")
     for name in sorted(installed, key=lambda name: (name not in SHOWN, name)):
         if name in SHOWN or (name in locked and installed[name][0] not in locked[name]):
             print(f"| {name} | {' or '.join(locked.get(name, ['–']))} | {installed[name][0]} |")
