@@ -55,10 +55,10 @@ def needs_of(name: str, found: str) -> Iterator[Requirement]:
     for need in map(Requirement, requires(name) or ()):
         if need.name in TRIO and (need.marker is None or need.marker.evaluate({"extra": ""})):
             yield need
-    for stated, need in UNDECLARED.items():
+    for stated, undeclared in UNDECLARED.items():
         affected = Requirement(stated)
         if affected.name == name and affected.specifier.contains(found, prereleases=True):
-            yield Requirement(need)
+            yield Requirement(undeclared)
 
 
 def broken_library(error: BaseException) -> str | None:
