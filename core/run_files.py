@@ -5,12 +5,13 @@ fields can be added without a new schema number; one that has a wrong type never
 """
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Annotated, Any, Literal, TypeVar
 
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from core.runs import RunDirectory
 from core.scoring.scoring import Condition
@@ -70,6 +71,12 @@ class MetricsFile(RunRecord):
     gates: Mapping[str, GateScores]
 
 
+def moment(text: str) -> str:
+    """A date and time in ISO 8601; raises `ValueError` for any other text."""
+    datetime.fromisoformat(text)
+    return text
+
+
 class Commit(RunRecord):
     """The code of a run."""
 
@@ -80,7 +87,7 @@ class Commit(RunRecord):
 class Manifest(RunRecord):
     """manifest.json: where a run comes from and what it cost."""
 
-    started: str
+    started: Annotated[str, AfterValidator(moment)]
     fingerprints: Mapping[str, str]
     store: str
     parameters: Count

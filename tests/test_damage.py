@@ -137,6 +137,10 @@ def test_damaged_gates_are_named(invoke: Callable[..., Result], materials: Mater
     file = directory.path / "gates.safetensors"
     file.write_bytes(b"not tensors")
     assert_one_line(invoke("report", "--runs", tmp_path), str(file), "delete")
+    make_run(tmp_path, {}, [result(20.0)], method="clip4clip")
+    report = invoke("report", "--runs", tmp_path)
+    assert report.exit_code == 0
+    assert f"left out: {file}" in report.stdout.replace("\n", "")
 
 
 def test_a_run_of_another_version_stops_neither_a_dry_run_nor_a_report(

@@ -18,7 +18,22 @@ from core.versions import broken_library, check_trio
 PIPE_WIDTH = 180
 """Columns where the output is no terminal, so that tables in files and logs are not squeezed."""
 
-console = Console(width=None if sys.stdout.isatty() else PIPE_WIDTH)
+
+class Screen(Console):
+    """The console; a reader that closes the pipe (`bench report | head -1`) ends the output, not the work."""
+
+    def on_broken_pipe(self) -> None:
+        """Goes on without output."""
+        self.quiet = True
+        silence()
+
+
+def silence() -> None:
+    """Sends what is still written to standard output nowhere."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+console = Screen(width=None if sys.stdout.isatty() else PIPE_WIDTH)
 
 Runs = Annotated[Path, typer.Option("--runs", help="Folder of the run directories.")]
 Names = Annotated[str | None, typer.Option(help="Comma-separated values.")]
@@ -39,6 +54,9 @@ def friendly(function: Callable[..., Any]) -> Callable[..., Any]:
             return function(*arguments, **options)
         except BenchError as error:
             line = str(error)
+        except BrokenPipeError:
+            silence()
+            raise typer.Exit(0) from None
         except KeyboardInterrupt:
             console.print("interrupted; the same command continues where it stopped")
             raise typer.Exit(130) from None

@@ -93,8 +93,7 @@ def test_it_trains_and_is_scored(site: Path, tmp_path: Path) -> None:
     spec = resolve("late_fusion", "avworld-tiny", {"training.epochs": 1, "config.share": 0.5})
     run = open_run(tmp_path / "runs", spec, digest(spec, prepare_materials(spec, Silent(), workers=1)))
     run_cell(spec, run, Silent())
-    results = read_run(run).metrics["results"]
-    assert {entry["protocol"]["condition"] for entry in results} == {"leak-free", "released"}
+    assert {asked.condition for asked in read_run(run).answers} == {"leak-free", "released"}
 
 
 def test_the_tests_of_every_method_test_it_too(site: Path) -> None:
