@@ -53,9 +53,10 @@ def parse_values(text: str) -> tuple[Any, ...]:
     >>> parse_values("0.25,0.5"), parse_values('"a,b"'), parse_values('["frame","audio"]')
     ((0.25, 0.5), ('a,b',), (['frame', 'audio'],))
     """
-    whole = parse_value(text)
-    if not isinstance(whole, str) or text.startswith('"'):
-        return (whole,)
+    try:
+        return (json.loads(text),)
+    except json.JSONDecodeError:
+        pass
     return tuple(parse_value(item.strip()) for item in top_level_items(text))
 
 

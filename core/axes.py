@@ -12,7 +12,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from types import UnionType
-from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin
+from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin, runtime_checkable
+from typing import Protocol as Protocol_
 
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
@@ -37,8 +38,6 @@ class Axis:
     """The default by which a method says that it does not have this part at all."""
     values: Callable[[], Sequence[str]] | None = field(default=None, compare=False)
     """The names that exist, for a field whose type does not list them."""
-    help: str = ""
-    """A few words in front of the values in `--help`."""
 
 
 @dataclass(frozen=True, init=False)
@@ -115,6 +114,15 @@ class ScoringNoise:
     """The field says by which law noise is drawn in leak-free scoring (`core.scoring.names.NoiseMode`)."""
 
 
+@runtime_checkable
+class Listed(Protocol_):
+    """An annotation that knows the names which the field takes, such as the kinds of a part."""
+
+    def listed(self) -> tuple[str, ...]:
+        """The names, found without importing torch."""
+        ...
+
+
 @dataclass(frozen=True)
 class Declared:
     """A field of a configuration with what it declares."""
@@ -125,6 +133,8 @@ class Declared:
     """Pydantic's record: type and default."""
     marks: tuple[Any, ...]
     """What the field declares, nearest class first."""
+    about: str
+    """Its docstring, of the nearest class that gives it one."""
 
     def mark(self, kind: type[Mark]) -> Mark | None:
         """The nearest declaration of a kind; None where there is none."""
@@ -155,7 +165,7 @@ class Declared:
         beside = {key[len(prefix) :]: value for key, value in values.items() if key.startswith(prefix)}
         unmet = [only for only in self.marks if isinstance(only, Only) and not only.met(beside, reads)]
         chosen = [f"{name}={beside.get(name)}" for only in unmet for name in only.parts]
-        unread = [f"without {only.needs}" for only in unmet if only.needs]
+        unread = [f"without {only.needs.replace('_', ' ')}" for only in unmet if only.needs]
         return " ".join([f"with {', '.join(dict.fromkeys(chosen))}"] * bool(chosen) + unread)
 
     def lacks_part(self, default: Any) -> bool:
@@ -163,11 +173,15 @@ class Declared:
         return self.axis is not None and self.axis.absent is not None and default == self.axis.absent
 
     @property
+    def kinds(self) -> tuple[Any, ...]:
+        """The only values that exist, where the type lists them."""
+        registered = next((mark.listed() for mark in self.info.metadata if isinstance(mark, Listed)), ())
+        return registered or literals(self.info.annotation)
+
+    @property
     def choices(self) -> tuple[Any, ...]:
-        """The values that exist, where the type or the axis lists them."""
-        if self.axis and self.axis.values:
-            return tuple(self.axis.values())
-        return literals(self.info.annotation)
+        """The values that exist, or those that have a name."""
+        return tuple(self.axis.values()) if self.axis and self.axis.values else self.kinds
 
 
 def literals(annotation: Any) -> tuple[Any, ...]:
@@ -197,7 +211,8 @@ def fields_in(part: str, model: type[BaseModel]) -> tuple[Declared, ...]:
     """The fields of one part."""
     prefix = f"{part}." if part else ""
     return tuple(
-        Declared(prefix + name, info, tuple(marks(model, name))) for name, info in model.model_fields.items()
+        Declared(prefix + name, info, tuple(marks(model, name)), docstring(model, name))
+        for name, info in model.model_fields.items()
     )
 
 
@@ -210,6 +225,13 @@ def marks(model: type[BaseModel], name: str) -> Iterator[Any]:
         found = [mark for mark in (own.metadata if own else ()) if isinstance(mark, kinds)]
         yield from (mark for mark in found if type(mark) not in seen)
         seen |= {type(mark) for mark in found}
+
+
+def docstring(model: type[BaseModel], name: str) -> str:
+    """The docstring of a field in one line, of the nearest class that has one."""
+    classes = [cls for cls in model.__mro__ if issubclass(cls, BaseModel) and name in cls.model_fields]
+    found = (cls.model_fields[name].description for cls in classes)
+    return " ".join(next((text for text in found if text), "").split())
 
 
 def marked_values(fields: Mapping[str, Declared], kind: type[Released] | type[SmallWorld]) -> dict[str, Any]:

@@ -19,10 +19,11 @@ import torch
 from torch import Tensor, nn
 
 from core.batch import Rows, Texts, Videos
+from core.config import METHOD_GROUP
 from core.config import MethodConfig as MethodConfig
 from core.errors import BenchError, unknown_name
 
-ENTRY_POINT_GROUP = "av_retrieval_bench.methods"
+ENTRY_POINT_GROUP = METHOD_GROUP
 
 
 @dataclass(frozen=True)

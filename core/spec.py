@@ -34,7 +34,7 @@ SCHEMA = 3
 class Frozen(BaseModel):
     """Immutable, unknown keys and infinite numbers refused."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, use_attribute_docstrings=True)
 
 
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
@@ -160,7 +160,7 @@ class RunSpec(Frozen):
     frame_sampling: Literal["segment-centres", "one-per-second"] = "segment-centres"
     text_tokens: Annotated[int, Field(ge=3), Protocol("text_tokens")] = 77
     """Longest caption in tokens, both marks included; longer ones are cut, their end mark stays."""
-    video_captions: Annotated[str, Only(needs="captions")] = "dataset"
+    video_captions: Annotated[str, Only(needs="video_captions")] = "dataset"
     """What is said of the videos themselves, for methods that read it: `dataset` for the data set's own
     captions where it has any, `none`, or the path of a `captions.jsonl` (see `core.store.video_captions`)."""
     config: Mapping[str, Any] = {}
@@ -214,6 +214,21 @@ def dotted(spec: RunSpec) -> dict[str, Any]:
         parts = value.items() if isinstance(value, Mapping) else ()
         values |= {f"{name}.{key}": part for key, part in parts} or {name: value}
     return values
+
+
+def protocol_fields(spec: RunSpec) -> dict[str, Any]:
+    """What fields declare to be part of the protocol, by the name they give it.
+
+    What only other methods have is `not applicable`.
+    """
+    from core.method import registered_methods
+
+    values, found = dotted(spec), {}
+    for method in registered_methods().values():
+        for key, field in declared({"": RunSpec, **NESTED, "config": method.Config}).items():
+            if mark := field.mark(Protocol):
+                found[mark.name] = values.get(key, "not applicable")
+    return found
 
 
 def layers(method: str, dataset: str, recipe: str = "ours") -> Iterator[Mapping[str, Any]]:

@@ -1,6 +1,9 @@
 """The command line: what it offers, what a dry run shows, and one line for every mistake."""
 
+import json
+import re
 import shutil
+import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -14,6 +17,7 @@ from safetensors.torch import save_file
 from typer.testing import Result
 
 import harness
+from core.running.axes import all_axes
 from core.running.cells import Materials
 
 DRY = ("run", "--methods", "gaid", "--datasets", "avworld-tiny", "--dry-run")
@@ -51,7 +55,15 @@ def test_a_dry_run_prints_the_cells_and_runs_nothing(invoke: Callable[..., Resul
         ((*DRY, "--set", "evaluation.splits=[]"), ["evaluation.splits"]),
         ((*DRY, "--set", "evaluation.tie_tolerance=-1"), ["evaluation.tie_tolerance"]),
         ((*DRY, "--frames", "0"), ["frames", "(given 0)"]),
-        ((*DRY, "--frames", "12.5"), ["--frames", "'12.5'"]),
+        ((*DRY, "--frames", "12.5"), ["--frames", "12.5"]),
+        ((*DRY, "--frames", ","), ["--frames is empty"]),
+        ((*DRY, "--seeds", "4-2"), ["--seeds 4-2 is no range"]),
+        ((*DRY, "--recipe", "author"), ["recipe", "did you mean 'authors'?"]),
+        ((*DRY, "--set", "config.alpha=1", "--set", "config.alpha=2"), ["config.alpha is given twice"]),
+        ((*DRY, "--fusion", "none", "--set", "config.fusion=frame"), ["given twice", "--fusion", "--set"]),
+        ((*DRY, "--set", "evaluation.splits=test"), ["evaluation.splits", '["test"]']),
+        (("methods", "--keys", "gaidd"), ["unknown method 'gaidd'", "'gaid'"]),
+        (("methods", "gaid"), ["bench methods --keys gaid"]),
         ((*DRY, "--seeds", "one"), ["--seeds", "'one'"]),
         ((*DRY, "--seeds", "0,--5"), ["--seeds", "'--5'"]),
         ((*DRY, "--seeds", "-1"), ["seeds", "-1"]),
@@ -134,6 +146,47 @@ def test_preparing_what_is_ready_says_so(invoke: Callable[..., Result], material
     assert f"ready: {len(materials.store)} clips" in result.stdout
 
 
+def test_the_help_of_run_lists_the_values_of_every_axis(invoke: Callable[..., Result]) -> None:
+    printed = invoke("run", "--help").stdout
+    words = set(re.findall(r"[\w-]+", printed))
+    for name, fields in all_axes().items():
+        assert f"--{name.replace('_', '-')}" in words
+        assert {str(choice) for field in fields for choice in field.choices} <= words
+
+
+def test_the_help_of_run_does_not_wait_for_torch() -> None:
+    script = "import sys, harness; sys.argv = ['bench', 'run', '--help']; harness.main()"
+    ending = "import atexit, sys; atexit.register(lambda: print('torch' in sys.modules, file=sys.stderr))"
+    command = [sys.executable, "-c", f"{ending}\n{script}"]
+    done = subprocess.run(command, cwd=Path(__file__).parents[1], capture_output=True, text=True, timeout=240)
+    assert done.stderr.strip().splitlines()[-1] == "False"
+
+
+def test_a_dry_run_of_the_authors_recipe_prints_both_values(invoke: Callable[..., Result]) -> None:
+    printed = invoke(*DRY, "--recipe", "authors").stdout
+    assert re.search(r"config.loss_weights +│ uniform +│ positive-cosine-released", printed)
+    assert re.search(r"training.selection +│ val +│ test-best", printed)
+    assert "recipe=authors" in printed
+
+
+def test_any_key_is_swept_and_a_range_counts(invoke: Callable[..., Result]) -> None:
+    printed = invoke(*DRY, "--set", "config.alpha=0.1,0.2", "--seeds", "0-2").stdout
+    assert printed.count("alpha=0.1") == printed.count("alpha=0.2") == 3
+
+
+def test_keys_are_listed_with_what_they_mean(invoke: Callable[..., Result]) -> None:
+    records = json.loads(invoke("methods", "--keys", "gaid", "--json").stdout)["gaid"]
+    weights = next(record for record in records if record["key"] == "config.loss_weights")
+    assert weights["values"] == ["uniform", "positive-cosine", "positive-cosine-released"]
+    assert (weights["default"], weights["released"]) == ("uniform", "positive-cosine-released")
+    assert "InfoNCE" in weights["about"]
+    support = next(record for record in records if record["key"] == "config.support_weight")
+    assert support["datasets"]["didemo"] == {"default": 0.1, "released": 0.0}
+    assert "didemo: 0.1" in invoke("methods", "--keys", "gaid").stdout
+    assert "keys of every method" in invoke("methods", "--keys").stdout
+    assert {record["name"] for record in json.loads(invoke("methods", "--json").stdout)} >= {"gaid", "cae_av"}
+
+
 def test_lists_of_methods_and_data_name_all_of_them(invoke: Callable[..., Result]) -> None:
     methods = invoke("methods").stdout
     for name in ("clip4clip", "xpool", "tmass", "avigate", "gaid", "2508.01711"):
@@ -160,35 +213,34 @@ def test_every_help_has_an_example(path: tuple[str, ...], invoke: Callable[..., 
 
 
 def test_the_surface_of_the_command_line_is_frozen() -> None:
-    """Scripts depend on these names: a change here is a decision, not an accident."""
+    """Scripts depend on these names: a change here is a decision. The axes come from the fields."""
     found = {
         " ".join(path): sorted(
-            name for parameter in command.params for name in parameter.opts if parameter.name != "help"
+            name
+            for parameter in command.get_params(command.context_class(command))
+            for name in parameter.opts
+            if parameter.name != "help"
         )
         for path, command in commands()
         if not getattr(command, "commands", None)
     }
-    assert found == {
-        "run": [
-            "--audio-encoder",
+    axes = {f"--{name.replace('_', '-')}" for name in all_axes()}
+    assert found.pop("run") == sorted(
+        axes
+        | {
             "--checkpoint",
             "--cluster",
-            "--datasets",
             "--devices",
             "--dry-run",
-            "--frames",
-            "--fusion",
-            "--methods",
             "--missing",
             "--offline",
-            "--perturbation",
-            "--pooling",
             "--runs",
-            "--seeds",
             "--set",
             "--workers",
             "experiment",
-        ],
+        }
+    )
+    assert found == {
         "report": ["--against", "--html", "--out", "--runs", "--timing"],
         "compare": ["--condition", "--direction", "--rescoring", "--show", "--split", "first", "second"],
         "export trec": ["--condition", "--out", "--rescoring", "--split", "run"],
@@ -208,7 +260,7 @@ def test_the_surface_of_the_command_line_is_frozen() -> None:
             "--trials",
             "--videos",
         ],
-        "methods": [],
+        "methods": ["--json", "--keys", "method"],
         "data list": [],
         "doctor": ["--json", "--offline"],
         "data prepare": ["--methods", "--missing", "--offline", "--workers", "name"],

@@ -5,6 +5,7 @@ import sys
 import typer
 
 from core.cli.audit import audit
+from core.cli.axis_options import AxesCommand
 from core.cli.data import data_app
 from core.cli.doctor import doctor
 from core.cli.methods import methods_
@@ -22,7 +23,7 @@ app = typer.Typer(
     help="Train, score and compare text-video retrieval methods with sound.\n\nExample: [bold]bench run[/]",
 )
 app.callback()(version)
-app.command()(run)
+app.command(cls=AxesCommand)(run)
 app.command()(report)
 app.command()(compare)
 app.add_typer(data_app, name="data")

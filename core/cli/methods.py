@@ -1,31 +1,107 @@
-"""`bench methods`: which methods there are."""
+"""`bench methods`: which methods there are, and every key that `--set` takes."""
 
+import json as as_json
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any
+
+import typer
+from rich.markup import escape
 from rich.table import Table
 
 from core.cli import shell
 from core.cli.shell import friendly
+from core.errors import BenchError
 
 
 @friendly
-def methods_() -> None:
-    """List the methods with their parts and papers.
+def methods_(
+    method: Annotated[
+        str | None, typer.Argument(help="With --keys: the method whose keys are listed.")
+    ] = None,
+    keys: Annotated[
+        bool,
+        typer.Option("--keys", help="List every key of --set: values, default, released value, meaning."),
+    ] = False,
+    json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
+) -> None:
+    """List the methods with their parts, axes and papers, or every key that `--set` takes.
 
-    Example: bench methods
+    Example: bench methods --keys gaid
     """
+    if keys:
+        from core.keys import all_keys, keys_of
+
+        found = {method: keys_of(method)} if method else all_keys()
+        if json:
+            print(as_json.dumps({name: [vars(key) for key in own] for name, own in found.items()}, indent=1))
+            return
+        for table in key_tables(found):
+            shell.console.print(table)
+        return
+    if method:
+        raise BenchError(f"what about {method}? bench methods --keys {method} lists its keys")
+    rows = overview()
+    if json:
+        print(as_json.dumps(rows, indent=1))
+        return
+    table = Table("name", "title", "parts", "axes", "paper")
+    for row in rows:
+        parts, axes = " · ".join(row["parts"].values()), " ".join(row["axes"])
+        table.add_row(row["name"], row["title"], parts, axes, row["paper"])
+    shell.console.print(table)
+
+
+def overview() -> list[dict[str, Any]]:
+    """A record per method: name, title, the kinds of its parts, the axes that it has, its paper."""
     from core.axes import fields_in
     from core.method import registered_methods
     from core.running.axes import axis_names
 
-    table = Table("name", "title", "parts", "axes", "paper")
-    for name, method in sorted(registered_methods().items()):
-        config = method.Config()
-        fields = fields_in("", method.Config)
-        parts = " · ".join(str(getattr(config, field.name)) for field in fields if field.axis)
-        table.add_row(
-            name,
-            method.title,
-            parts,
-            " ".join(axis.replace("_", "-") for axis in axis_names(name)),
-            method.paper,
-        )
-    shell.console.print(table)
+    return [
+        {
+            "name": name,
+            "title": method.title,
+            "parts": {
+                field.name: str(getattr(method.Config(), field.name))
+                for field in fields_in("", method.Config)
+                if field.axis
+            },
+            "axes": [axis.replace("_", "-") for axis in axis_names(name)],
+            "paper": method.paper,
+        }
+        for name, method in sorted(registered_methods().items())
+    ]
+
+
+def key_tables(found: Mapping[str, Sequence[Any]]) -> list[Table]:
+    """A table of keys per method; of several methods the keys that they share once, then what is left."""
+    shared = set.intersection(*({repr(key) for key in own} for own in found.values()))
+    groups: dict[str, Sequence[Any]] = {
+        "every method": [key for key in next(iter(found.values())) if repr(key) in shared]
+    }
+    if len(found) == 1:
+        groups = dict(found)
+    else:
+        groups |= {name: [key for key in own if repr(key) not in shared] for name, own in found.items()}
+    return [key_table(name, own) for name, own in groups.items() if own]
+
+
+def key_table(name: str, keys: Sequence[Any]) -> Table:
+    """A row per key."""
+    table = Table("key", "values", "default", "released", "only with", "meaning", title=f"keys of {name}")
+    for key in keys:
+        values = ", ".join(key.values) or key.type
+        released = [text(key.released)] if key.differs else []
+        default = [text(key.default)]
+        for data, both in key.datasets.items():
+            default.append(f"{data}: {text(both['default'])}")
+            if both["released"] != both["default"]:
+                released.append(f"{data}: {text(both['released'])}")
+        cells = (key.key, values, "; ".join(default), "; ".join(released), key.only, key.about)
+        table.add_row(*map(escape, cells))
+    return table
+
+
+def text(value: Any) -> str:
+    """A value as `--set` takes it."""
+    return value if isinstance(value, str) else as_json.dumps(value)

@@ -7,7 +7,16 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from core.running.plan import Timing, columns, duration, estimate, read_past, row, settings
+from core.running.plan import (
+    Timing,
+    columns,
+    duration,
+    estimate,
+    read_past,
+    recipe_differences,
+    row,
+    settings,
+)
 from core.running.scheduler import default_slots
 from core.spec import RunSpec
 
@@ -17,6 +26,8 @@ def show(specs: Sequence[RunSpec], root: Path, workers: int | None, console: Con
     past = read_past(root)
     states = [past.state(spec) for spec in specs]
     left = [spec for spec, state in zip(specs, states, strict=True) if state != "done"]
+    for table in recipe_tables(specs):
+        console.print(table)
     console.print(cell_table(specs, states, past.timings))
     line = f"{len(specs)} cells, {len(specs) - len(left)} of them finished"
     if left:
@@ -28,6 +39,19 @@ def show(specs: Sequence[RunSpec], root: Path, workers: int | None, console: Con
         if known and len(known) < len(left):
             line += f", and {len(left) - len(known)} of unknown length"
     console.print(line)
+
+
+def recipe_tables(specs: Sequence[RunSpec]) -> list[Table]:
+    """For each method under the authors' recipe the keys in which it differs from ours, with both values."""
+    by_authors = [spec for spec in specs if spec.recipe == "authors"]
+    first = {(spec.method, spec.dataset): spec for spec in reversed(by_authors)}
+    tables = []
+    for (method, dataset), spec in reversed(first.items()):
+        table = Table("key", "ours", "authors", title=f"{method} on {dataset}: recipe=authors")
+        for key, ours, theirs in recipe_differences(spec):
+            table.add_row(key, escape(str(ours)), escape(str(theirs)))
+        tables.append(table)
+    return tables
 
 
 def cell_table(specs: Sequence[RunSpec], states: Sequence[str], timings: Sequence[Timing]) -> Table:

@@ -6,29 +6,32 @@ from typing import Annotated
 import typer
 
 from core.cli import shell
+from core.cli.axis_options import given_axes, named
 from core.cli.bars import Bars
 from core.cli.render import print_table
-from core.cli.shell import Missing, Names, Offline, Runs, forbid_downloads, friendly, integers, values
+from core.cli.shell import Missing, Offline, Runs, forbid_downloads, friendly
 
 
 @friendly
 def run(
+    context: typer.Context,
     experiment: Annotated[
         str, typer.Argument(help="An experiment in benchmarks/ or a YAML file.")
     ] = "default",
-    methods: Names = None,
-    datasets: Names = None,
-    fusion: Names = None,
-    pooling: Names = None,
-    perturbation: Names = None,
-    audio_encoder: Names = None,
-    frames: Names = None,
-    seeds: Names = None,
     set_: Annotated[
-        list[str] | None, typer.Option("--set", help="Any key of the spec, key=value; repeatable.")
+        list[str] | None,
+        typer.Option(
+            "--set",
+            metavar="KEY=A,B",
+            help="Any key of the spec, swept where it has several values; repeatable. "
+            "bench methods --keys lists all keys. A value with a comma of its own is a JSON list or string.",
+        ),
     ] = None,
     checkpoint: Annotated[
-        Path | None, typer.Option(help="Authors' checkpoint of the one method named; scored, not trained.")
+        Path | None,
+        typer.Option(
+            help="Authors' checkpoint of the one method named: scored, not trained, under --recipe authors."
+        ),
     ] = None,
     workers: Annotated[
         int | None, typer.Option(min=1, help="Cells at a time; one per GPU, else per core, unless given.")
@@ -58,18 +61,9 @@ def run(
     from core.running import matrix, pipeline, together
     from core.training import checkpoints
 
-    flags = {
-        "methods": values(methods),
-        "datasets": values(datasets),
-        "fusion": values(fusion),
-        "pooling": values(pooling),
-        "perturbation": values(perturbation),
-        "audio_encoder": values(audio_encoder),
-        "frames": integers(frames, "--frames"),
-        "seeds": integers(seeds, "--seeds"),
-    }
+    flags = given_axes(context)
     policy = [f"data.missing={missing}"] if missing else []
-    changes = [*checkpoints.assignments(checkpoint, values(methods)), *(set_ or ()), *policy]
+    changes = [*checkpoints.assignments(checkpoint, named(flags, "methods")), *(set_ or ()), *policy]
     cells = matrix.from_command_line(experiment, flags, changes)
     together.start(1 if dry_run else devices)
     shell.console.quiet = together.follows()

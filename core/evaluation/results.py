@@ -21,7 +21,7 @@ from core.evaluation.top import TopLists, times_listed
 from core.paths import written_whole
 from core.runs import write_json
 from core.scoring.similarities import Similarities
-from core.spec import SCHEMA, RunSpec
+from core.spec import SCHEMA, RunSpec, protocol_fields
 
 COUNTS = ("greater", "ties", "above", "equal", "equal_before", "undefined")
 """What is stored of `Counts`: every rank under every tie policy follows from them."""
@@ -90,14 +90,11 @@ def entry(spec: RunSpec, split: Split, result: Result, data: Mapping[str, Any]) 
             "condition": result.condition,
             "rescoring": result.rescoring,
             "rescoring_uses": result.label,
-            "selection": spec.training.selection,
-            "training_pairs": spec.config.get("pairs", "not applicable"),
-            "audio_alignment": spec.config.get("audio_alignment", "not applicable"),
+            **protocol_fields(spec),
             "queries": len(records),
             "gallery": records.candidates,
             "tie_tolerance": result.tolerance,
             "noise_seed": spec.seeds.noise,
-            "text_tokens": spec.text_tokens,
             "gallery_fingerprint": split.fingerprint,
             "engine": result.engine,
             "matmul_precision": spec.evaluation.precision,

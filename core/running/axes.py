@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 from pydantic import TypeAdapter, ValidationError
 
-from core.axes import Declared, declared, literals
+from core.axes import Declared, declared
 from core.errors import BenchError, unknown_name
 from core.method import find_method, registered_methods
 from core.running.cells import small_method
@@ -36,7 +36,7 @@ def check_value(axis: str, fields: Sequence[Declared], value: Any) -> None:
         except ValidationError as error:
             errors.append(error)
     if len(errors) == len(fields):
-        choices = dict.fromkeys(str(choice) for field in fields for choice in literals(field.info.annotation))
+        choices = dict.fromkeys(str(kind) for field in fields for kind in field.kinds)
         if choices:
             raise unknown_name(axis.replace("_", " "), str(value), choices)
         raise BenchError(f"--{axis.replace('_', '-')}: {explain(errors[0])}")
@@ -68,7 +68,7 @@ def idle_keys(cell: RunSpec, keys: Iterable[str]) -> dict[str, str]:
 
 
 def reads(cell: RunSpec) -> Callable[[str], bool]:
-    """Whether the cell's method reads `sound`, `patches` or `captions` under its configuration."""
+    """Whether the cell's method reads `sound`, `patches` or `video_captions` under its configuration."""
     return lambda need: need in needs_of(cell.method, json.dumps(dict(cell.config)), cell.frames)
 
 
@@ -80,7 +80,7 @@ def needs_of(method: str, config: str, frames: int) -> frozenset[str]:
     answers = {
         "sound": built.uses_audio,
         "patches": built.uses_patches,
-        "captions": built.uses_video_captions,
+        "video_captions": built.uses_video_captions,
     }
     return frozenset(need for need, answer in answers.items() if answer)
 

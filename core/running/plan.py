@@ -7,7 +7,7 @@ from typing import Any
 
 from core.axes import Declared
 from core.datasets import dataset_fingerprint
-from core.running.axes import axes_of, reads
+from core.running.axes import axes_of, idle_keys, reads
 from core.runs import find_runs
 from core.spec import SCHEMA, RunSpec, dotted, fields_of, resolve
 
@@ -94,6 +94,22 @@ def settings(spec: RunSpec) -> str:
         for key, value in dotted(spec).items()
         if not {key, key.partition(".")[0]} & shown and value != default[key]
     )
+
+
+def recipe_differences(spec: RunSpec) -> list[tuple[str, Any, Any]]:
+    """The keys in which the authors' recipe differs from ours for a cell: key, our value, theirs.
+
+    Those that have no effect in the cell are left out.
+    """
+    ours, authors = (
+        dotted(resolve(spec.method, spec.dataset, {"recipe": recipe})) for recipe in ("ours", "authors")
+    )
+    idle = idle_keys(spec, authors)
+    return [
+        (key, ours[key], value)
+        for key, value in authors.items()
+        if value != ours[key] and key != "recipe" and key not in idle
+    ]
 
 
 def column_of(field: Declared) -> str | None:

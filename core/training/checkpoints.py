@@ -6,6 +6,7 @@ fingerprints of what they encode.
 """
 
 import hashlib
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -112,4 +113,4 @@ def assignments(path: Path | None, methods: Sequence[str]) -> list[str]:
         raise BenchError("a checkpoint belongs to one method; name it: --methods NAME --checkpoint FILE")
     decided = find_method(methods[0]).reference_config(Checkpoint.read(path).weights)
     config = [f"config.{key}={value}" for key, value in decided.items()]
-    return [f"checkpoint={path.resolve()}", "training.epochs=0", *config]
+    return [f"checkpoint={json.dumps(str(path.resolve()))}", "training.epochs=0", *config]

@@ -7,10 +7,13 @@ A part is a package; each of its modules is imported when the kinds are first as
 is one new file. A kind is built by its `build(config, dimensions)`.
 """
 
+import ast
 import importlib
 import pkgutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from importlib.util import find_spec
+from pathlib import Path
 from typing import Any, TypeVar
 
 from pydantic import GetCoreSchemaHandler
@@ -59,6 +62,18 @@ class Kinds:
         """The names of all kinds."""
         return tuple(self)
 
+    def listed(self) -> tuple[str, ...]:
+        """The names as the sources of the part register them, without importing any; `none` first.
+
+        A name that only running the source would tell is not among them.
+        """
+        found = set(self.classes)
+        package = find_spec(self.package)
+        for folder in (package.submodule_search_locations or ()) if package else ():
+            for file in Path(folder).glob("*.py"):
+                found |= registered_in(ast.parse(file.read_bytes()))
+        return tuple(sorted(found, key=lambda name: (name != "none", name)))
+
     def build(self, config: Any, dimensions: Any) -> Any:
         """The part that a configuration names; raises `BenchError` where it cannot be built."""
         list(self)
@@ -76,6 +91,14 @@ class Kinds:
                 "literal_error", "Input should be {expected}", {"expected": in_words(known)}
             )
         return name
+
+
+def registered_in(source: ast.Module) -> set[str]:
+    """The names in the decorators `@KINDS.kind("name", ...)` of a source."""
+    classes = [node for node in ast.walk(source) if isinstance(node, ast.ClassDef)]
+    calls = [call for cls in classes for call in cls.decorator_list if isinstance(call, ast.Call)]
+    kinds = [call for call in calls if isinstance(call.func, ast.Attribute) and call.func.attr == "kind"]
+    return {str(name.value) for call in kinds for name in call.args if isinstance(name, ast.Constant)}
 
 
 def in_words(names: tuple[str, ...]) -> str:

@@ -1,0 +1,134 @@
+"""An option of `bench run` per declared axis, its values in the help; torch is not imported for it."""
+
+import inspect
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from functools import cache
+from importlib.metadata import entry_points
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperCommand
+
+import methods
+from core.axes import Declared, declared
+from core.cli.shell import values
+from core.config import METHOD_GROUP
+from core.errors import BenchError
+from core.spec import NESTED, RunSpec, Seeds
+from methods.parts.config import ComposedConfig
+
+GIVEN = "axes"
+"""Where the values of the options are kept among what a command's context carries."""
+PANEL = "Axes: comma-separated values, every combination is a run"
+LONGEST_RANGE = 1000
+"""Numbers that a range may stand for; more is a slip of the keyboard."""
+
+
+def axes() -> dict[str, list[Declared]]:
+    """Every axis by name, as the fields stand; methods are imported only where one declares an axis."""
+    if any("Axis(" in file.read_text(encoding="utf-8") for file in method_files()):
+        from core.running.axes import all_axes
+
+        return all_axes()
+    fields = declared({"": RunSpec, **NESTED, "config": ComposedConfig}).values()
+    return {field.axis_name: [field] for field in fields if field.axis}
+
+
+def method_files() -> Iterator[Path]:
+    """The sources of the methods: the folder's, and those that installed packages name."""
+    for folder in methods.__path__:
+        yield from Path(folder).glob("*.py")
+    for point in entry_points(group=METHOD_GROUP):
+        try:
+            found = find_spec(point.module)
+        except (ImportError, ValueError):
+            continue  # the registry says what is wrong with it
+        if found and found.origin and Path(found.origin).is_file():
+            yield Path(found.origin)
+
+
+@cache
+def parameters() -> tuple[Any, ...]:
+    """The options of all axes, as the command line's library has them."""
+    found = [
+        inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=option(name, fields))
+        for name, fields in axes().items()
+    ]
+
+    def command(**given: str | None) -> None:
+        """Only its signature is used."""
+
+    command.__signature__ = inspect.Signature(found)  # type: ignore[attr-defined]
+    command.__annotations__ = {parameter.name: parameter.annotation for parameter in found}
+    app = typer.Typer(add_completion=False)
+    app.command()(command)
+    return tuple(p for p in typer.main.get_command(app).params if p.name in command.__annotations__)
+
+
+def option(name: str, fields: list[Declared]) -> Any:
+    """The annotation of an axis's option: what the field says, and the values that exist."""
+
+    def keep(context: typer.Context, value: str | None) -> None:
+        if value is not None:
+            context.meta.setdefault(GIVEN, {})[name] = value
+
+    choices = dict.fromkeys(str(choice) for field in fields for choice in field.choices)
+    sentence = fields[0].about.split(". ")[0].rstrip(".")
+    words = f"{sentence}: {', '.join(choices)}." if choices else f"{sentence}."
+    flag = "--" + name.replace("_", "-")
+    return Annotated[
+        str | None,
+        typer.Option(
+            flag, help=words, callback=keep, expose_value=False, metavar="A,B", rich_help_panel=PANEL
+        ),
+    ]
+
+
+class AxesCommand(TyperCommand):
+    """A command that has the options of all axes beside its own; `given_axes` reads them."""
+
+    def get_params(self, ctx: Any) -> list[Any]:
+        """Its own parameters, then one per axis."""
+        own = super().get_params(ctx)
+        return [*own[:-1], *parameters(), own[-1]]  # the last is --help
+
+
+def given_axes(context: typer.Context) -> dict[str, tuple[Any, ...]]:
+    """The values of the axes that the command line names, by the axis's name.
+
+    Raises `BenchError` for an option without a value, or a range that is none.
+    """
+    known = axes()
+    return {name: items(name, known[name], text) for name, text in context.meta.get(GIVEN, {}).items()}
+
+
+def items(name: str, fields: Iterable[Declared], text: str) -> tuple[Any, ...]:
+    """The values of an axis; of whole numbers, `0-4` are all from 0 to 4."""
+    flag = "--" + name.replace("_", "-")
+    found = values(text)
+    if not found:
+        raise BenchError(f"{flag} is empty; name at least one value, or leave the option out")
+    if not any(field.info.annotation in (int, Seeds) for field in fields):
+        return found
+    return tuple(number for item in found for number in numbers(flag, item))
+
+
+def numbers(flag: str, item: str) -> Iterable[Any]:
+    """The numbers of a range, or the item as it is."""
+    span = re.fullmatch(r"(\d+)-(\d+)", item)
+    if not span:
+        return (item,)
+    first, last = map(int, span.groups())
+    if not first <= last < first + LONGEST_RANGE:
+        raise BenchError(
+            f"{flag} {item} is no range of 1 to {LONGEST_RANGE:,} numbers; write e.g. {flag} 0-4"
+        )
+    return range(first, last + 1)
+
+
+def named(flags: Mapping[str, tuple[Any, ...]], axis: str) -> tuple[str, ...]:
+    """The values of one axis; none where it is not given."""
+    return tuple(map(str, flags.get(axis, ())))
