@@ -241,7 +241,7 @@ def test_the_surface_of_the_command_line_is_frozen() -> None:
         }
     )
     assert found == {
-        "report": ["--against", "--html", "--out", "--runs", "--timing"],
+        "report": ["--against", "--figures", "--html", "--out", "--runs", "--timing"],
         "compare": ["--condition", "--direction", "--rescoring", "--show", "--split", "first", "second"],
         "export trec": ["--condition", "--out", "--rescoring", "--split", "run"],
         "parity": ["folder"],
