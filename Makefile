@@ -1,4 +1,4 @@
-# Needs Python >= 3.11 and make, nothing else. `uv` is fetched into .tools where there is none.
+# Needs Python 3.11, 3.12 or 3.13 and make, nothing else. `uv` is fetched into .tools where there is none.
 .PHONY: bench test test-slow lint gpu-check setup setup-all browser lock newest
 .DEFAULT_GOAL := bench
 
