@@ -1,4 +1,4 @@
-"""`make setup`: which Python the environment has, when it is made again, and that it holds locked files alone."""
+"""`make setup`: which Python the environment has, when it is made again, and that the lock is what it holds."""
 
 import shutil
 import stat
