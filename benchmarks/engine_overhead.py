@@ -29,8 +29,9 @@ from core.batch import stable_keys
 from core.cli.shell import console
 from core.dataset import Dataset
 from core.encoders.clip import ClipBackbone
-from core.method import Dimensions, find_method
+from core.method import Dimensions
 from core.progress import Silent
+from core.registry import find_method
 from core.retriever import Retriever, SplitData
 from core.running.cells import prepare_materials
 from core.spec import RunSpec, resolve

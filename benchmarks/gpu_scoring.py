@@ -43,7 +43,7 @@ def scoring_row(method: "Method", texts_count: int, videos_count: int, ceiling: 
     from core.scoring.noise import KeyedNoise
     from core.scoring.scoring import build_index, score_matrix
 
-    texts, videos = random_texts(texts_count), random_videos(videos_count, method.uses_audio)
+    texts, videos = random_texts(texts_count), random_videos(videos_count, method.needs.sound)
     torch.cuda.reset_peak_memory_stats()
     started = time.perf_counter()
     index = build_index(method, videos)
@@ -64,7 +64,8 @@ def scoring_row(method: "Method", texts_count: int, videos_count: int, ceiling: 
 
 def scoring_rows() -> Iterator[Row]:
     """Every method at every size, random features, the method's weights as they begin."""
-    from core.method import Dimensions, registered_methods
+    from core.method import Dimensions
+    from core.registry import registered_methods
 
     ceiling = gemm_rate(torch.float32)
     for _, cls in sorted(registered_methods().items()):

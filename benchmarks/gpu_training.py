@@ -137,7 +137,8 @@ def random_batch() -> "Batch":
 
 def engine_row(micro_batch: int, ceiling: float) -> Row:
     """GAID's step through the product's engine, so many pairs in the towers at a time."""
-    from core.method import Dimensions, find_method
+    from core.method import Dimensions
+    from core.registry import find_method
     from core.spec import TrainingSpec
     from core.training.gradient import BatchGradient
     from core.training.optimizers import XPoolAdamW

@@ -17,8 +17,8 @@ from torch import Tensor
 
 from core.cli.shell import console
 from core.encoders.clip import ClipBackbone
-from core.method import registered_methods
 from core.progress import Silent
+from core.registry import registered_methods
 from core.retriever import Retriever, SplitData
 from core.running.cells import build_method, prepare_materials
 from core.spec import resolve

@@ -9,7 +9,8 @@ from pydantic import BaseModel
 
 from core.axes import Declared, Only, Released, declared, sided
 from core.datasets import ENTRIES
-from core.method import Method, find_method, registered_methods
+from core.method import Method
+from core.registry import find_method, registered_methods
 from core.spec import NESTED, RunSpec
 
 MADE = ("method", "dataset", "config", "data")
@@ -88,10 +89,11 @@ def listed(field: Declared, cls: type[Method]) -> Key:
 
 def on_datasets(key: str, cls: type[Method]) -> dict[str, dict[str, Any]]:
     """What a method's authors set a key to on single data sets: our value and theirs."""
+    ours, theirs = sided(cls.recipe), sided(cls.recipe, released=True)
     return {
-        name: {"default": plain(sided(values)[key]), "released": plain(sided(values, released=True)[key])}
-        for name, values in cls.dataset_defaults.items()
-        if key in values
+        name.removeprefix(f"{key}@"): {"default": plain(ours[name]), "released": plain(theirs[name])}
+        for name in ours
+        if name.startswith(f"{key}@")
     }
 
 

@@ -196,7 +196,7 @@ NESTED: Mapping[str, type[BaseModel]] = {
 def fields_of(method: str, dataset: str) -> dict[str, Declared]:
     """Every dotted key that a spec of that method on that data set takes, and what its field declares."""
     from core.datasets import find_dataset
-    from core.method import find_method
+    from core.registry import find_method
 
     parts = {"config": find_method(method).Config, "data": find_dataset(dataset).options}
     return declared({"": RunSpec, **NESTED, **parts})
@@ -221,7 +221,7 @@ def protocol_fields(spec: RunSpec) -> dict[str, Any]:
 
     What only other methods have is `not applicable`.
     """
-    from core.method import registered_methods
+    from core.registry import registered_methods
 
     values, found = dotted(spec), {}
     for method in registered_methods().values():
@@ -234,14 +234,15 @@ def protocol_fields(spec: RunSpec) -> dict[str, Any]:
 def layers(method: str, dataset: str, recipe: str = "ours") -> Iterator[Mapping[str, Any]]:
     """The defaults of a method on a data set, weakest first, as dotted keys."""
     from core.datasets import find_dataset
-    from core.method import find_method
+    from core.registry import find_method
 
     cls, data, fields = find_method(method), find_dataset(dataset), fields_of(method, dataset)
     released = recipe == "authors"
     if released:
         yield marked_values(fields, Released)
-    yield sided(cls.recipe, released=released)
-    yield sided(cls.dataset_defaults.get(dataset, {}), released=released)
+    authors = sided(cls.recipe, released=released)
+    yield {key: value for key, value in authors.items() if "@" not in key}
+    yield {key.partition("@")[0]: value for key, value in authors.items() if key.endswith(f"@{dataset}")}
     # A recipe speaks to all methods; a key of a part that this method lacks does not concern it.
     yield {key: value for key, value in data.recipe.items() if not key.startswith("config.") or key in fields}
     if data.small:
@@ -254,7 +255,7 @@ def resolve(method: str, dataset: str, overrides: Mapping[str, Any]) -> RunSpec:
     Raises `BenchError` for an unknown key (with the nearest right one) or a value out of range.
     """
     from core.datasets import find_dataset
-    from core.method import find_method
+    from core.registry import find_method
 
     known = known_keys(method, dataset)
     implied = "authors" if overrides.get("checkpoint") else "ours"

@@ -1,4 +1,16 @@
-"""AVIGATE: sound enters through two gates per layer of a transformer over the frames, before any text."""
+"""AVIGATE: sound enters through two gates per layer of a transformer over the frames, before any text.
+
+Jeong et al., arXiv 2504.02397, section 3; the first four stand in methods/parts/fusion/gated_transformer.py:
+
+    a  = resampler(queries, sound)                      resampled
+    g  = tanh(MLP [mean f; mean a]), two per layer      GatedFusionBlock.gates
+    f' = f + g_a attention(f, a), + g_f feed-forward    GatedFusionBlock.fuse
+    u  = r f' + (1 - r) f                               encode
+    v  = mean of the directions of u                    methods/parts/pooling/mean.py: mean_of_directions
+    s  = (cos(t, v) + log-sum-exp over frames) / 2      methods/parts/interaction/multi_grained.py: forward
+    m  = min(beta (1 - intra-modal cosine), delta)      methods/parts/objective/margin.py: adaptive_margin
+    L  = InfoNCE of s + m in both directions            methods/composed.py: loss
+"""
 
 from collections.abc import Mapping
 from typing import ClassVar
@@ -7,8 +19,8 @@ from torch import Tensor
 
 from core.axes import Ours
 from methods.clip4clip import FROZEN_CLIP
-from methods.composed import ComposedMethod
-from methods.parts.config import ComposedConfig, FusionKind, NonNegative, PoolingKind, Projection
+from methods.composed import ComposedAuthors, ComposedMethod
+from methods.parts.config import ComposedConfig, FusionKind, InteractionKind, NonNegative, Projection
 
 
 class AvigateConfig(ComposedConfig):
@@ -16,12 +28,24 @@ class AvigateConfig(ComposedConfig):
 
     fusion: FusionKind = "gated-transformer"
     """Audio resampler and gated fusion transformer."""
-    pooling: PoolingKind = "multi-grained"
+    interaction: InteractionKind = "multi-grained"
     """Mean of the global cosine and the log-sum-exp over frames."""
     audio_projection: Projection = "linear"
     """A bare matrix from the AST's 768 channels to the joint width."""
     margin_beta: NonNegative = 0.2
     """Slope of the adaptive margin (lambda in the paper)."""
+
+
+class AvigateAuthors(ComposedAuthors):
+    """AVIGATE's checkpoints."""
+
+    def load(self, method: ComposedMethod, state: Mapping[str, Tensor]) -> None:
+        """The released projection is a bare matrix `(Da, D)`, the transpose of our weight."""
+        own = dict(state)
+        for key in ("audio_projection", "clip.audio_projection"):
+            if key in own:
+                own["audio_projection.weight"] = own.pop(key).T
+        super().load(method, own)
 
 
 class Avigate(ComposedMethod):
@@ -49,19 +73,13 @@ class Avigate(ComposedMethod):
         "audio_encoder": Ours("ast:avigate", released="ast:avigate-random"),
         "text_tokens": 32,
     }
-    reference_keys: ClassVar[Mapping[str, str]] = {
-        "query_tokens": "fusion.query_tokens",
-        "query_position_embeddings.": "fusion.query_positions.",
-        "frame_position_embeddings.": "fusion.frame_positions.",
-        "transformer_Fusion.resblocks.": "fusion.resampler.",
-        "transformerClip.resblocks.": "fusion.transformer.",
-        "audio_projection.weight": "fusion.projection.linear.weight",
-    }
-
-    def load_reference(self, state: Mapping[str, Tensor]) -> None:
-        """As the base; the released projection is a bare matrix `(Da, D)`, the transpose of our weight."""
-        own = dict(state)
-        for key in ("audio_projection", "clip.audio_projection"):
-            if key in own:
-                own["audio_projection.weight"] = own.pop(key).T
-        super().load_reference(own)
+    authors = AvigateAuthors(
+        {
+            "query_tokens": "fusion.query_tokens",
+            "query_position_embeddings.": "fusion.query_positions.",
+            "frame_position_embeddings.": "fusion.frame_positions.",
+            "transformer_Fusion.resblocks.": "fusion.resampler.",
+            "transformerClip.resblocks.": "fusion.transformer.",
+            "audio_projection.weight": "fusion.projection.linear.weight",
+        }
+    )

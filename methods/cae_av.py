@@ -1,21 +1,22 @@
 """CAE-AV as a plug-in: another method's composition behind an enrichment of its frames.
 
 The paper is about audio-visual events, parsing, segmentation and questions; what is adapted to retrieval is
-told in `methods.parts.enrichment`.
+told in `methods/parts/enrichment/cae.py`; CASTE stands in `caste.py`, CASE in `case.py` beside it, their
+objectives in `objective.py`.
 """
 
 from collections.abc import Mapping
-from typing import Any, ClassVar, Literal, cast
+from typing import Any, Literal, cast
 
 from pydantic import model_validator
 
 from core.method import Dimensions, MethodConfig
 from methods.avigate import Avigate
 from methods.clip4clip import Clip4Clip
-from methods.composed import ComposedMethod
+from methods.composed import ComposedAuthors, ComposedMethod
 from methods.gaid import Gaid
-from methods.parts.config import ComposedConfig
-from methods.parts.enrichment import EnrichmentConfig, EnrichmentKind
+from methods.parts.config import ComposedConfig, EnrichmentConfig, EnrichmentKind
+from methods.released.own_captions import OwnCaptions
 from methods.tmass import TMass
 from methods.xpool import FAMILY_RECIPE, XPool
 
@@ -55,10 +56,11 @@ class CaeAv(ComposedMethod):
     # method with `config.enrichment=caste-case`.
     recipe = FAMILY_RECIPE
     # No checkpoint of this adaptation was released: a state's keys are our own.
-    reference_keys: ClassVar[Mapping[str, str]] = {
-        f"{part}.": f"{part}." for part in ("enrichment", "fusion", "pooling", "perturbation")
-    }
+    authors = ComposedAuthors(
+        {f"{part}.": f"{part}." for part in ("enrichment", "fusion", "pooling", "perturbation")}
+    )
 
     def __init__(self, config: MethodConfig, dimensions: Dimensions) -> None:
         super().__init__(config, dimensions)
-        self.own_caption_scoring = HOSTS[cast(CaeAvConfig, config).host].own_caption_scoring
+        if HOSTS[cast(CaeAvConfig, config).host].own_captions:
+            self.released = OwnCaptions(self)

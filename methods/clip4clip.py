@@ -1,10 +1,18 @@
-"""CLIP4Clip: mean pooling of frames, or a temporal transformer before it."""
+"""CLIP4Clip: mean pooling of frames, or a temporal transformer before it.
+
+Luo et al., arXiv 2104.08860, section 3.3 and 3.4:
+
+    f' = f + transformer(f + p)     seqTransf   methods/parts/pooling/sequence_transformer.py: contextual
+    v  = 1/F sum_i f_i / |f_i|                  methods/parts/pooling/mean.py: mean_of_directions
+    s  = cos(t, v)                              methods/parts/interaction/cosine.py: Cosine
+    L  = InfoNCE in both directions             methods/parts/objective/infonce.py: symmetric_infonce
+"""
 
 from collections.abc import Mapping
 from typing import ClassVar
 
 from core.axes import Ours
-from methods.composed import ComposedMethod
+from methods.composed import ComposedAuthors, ComposedMethod
 from methods.parts.config import ComposedConfig, PoolingKind
 
 FROZEN_CLIP = (
@@ -48,11 +56,12 @@ class Clip4Clip(ComposedMethod):
         "training.epochs": 5,
         "frame_sampling": "one-per-second",
         "text_tokens": 32,
+        "frames@didemo": 64,
+        "text_tokens@didemo": 64,
     }
-    dataset_defaults: ClassVar[Mapping[str, Mapping[str, object]]] = {
-        "didemo": {"frames": 64, "text_tokens": 64}
-    }
-    reference_keys: ClassVar[Mapping[str, str]] = {
-        "frame_position_embeddings.": "pooling.frame_positions.",
-        "transformerClip.resblocks.": "pooling.transformer.",
-    }
+    authors = ComposedAuthors(
+        {
+            "frame_position_embeddings.": "pooling.frame_positions.",
+            "transformerClip.resblocks.": "pooling.transformer.",
+        }
+    )

@@ -1,12 +1,24 @@
-"""T-MASS: X-Pool with stochastic texts."""
+"""T-MASS: X-Pool with stochastic texts.
+
+Wang et al., arXiv 2403.17998, section 3:
+
+    v  = X-Pool's attention of t over the frames        methods/parts/pooling/text_conditioned.py: forward
+    S  = exp(W c + b), c_i = cos(t, f_i)        (5)     methods/parts/perturbation/base.py: Ball.radii
+    t' = t + x S, x random                      (4)     methods/parts/perturbation/stp.py: stochastic_text
+    t_ = t + S (v - t) / |v - t|, the support           methods/parts/perturbation/base.py: support_text
+    L  = InfoNCE(t') + w InfoNCE(t_)                    methods/composed.py: loss
+    s  = max over K draws of cos(t', v)                 methods/parts/perturbation/stp.py: score
+
+Released: every video is pooled by its own caption, whatever the query (methods/released/own_captions.py).
+"""
 
 from collections.abc import Mapping
 from typing import ClassVar
 
 from core.axes import Ours
-from methods.composed import ComposedMethod
+from methods.composed import ComposedAuthors, ComposedMethod
 from methods.parts.config import ComposedConfig, NonNegative, PerturbationKind, PoolingKind
-from methods.xpool import FAMILY_RECIPE, POOLING_KEYS
+from methods.xpool import FAMILY_RECIPE, ON_MSRVTT, POOLING_KEYS
 
 DEAD_SCALAR = "stochastic.std_branch.learnable_scalar"
 """Saved by the released T-MASS and GAID, uninitialised memory, never used."""
@@ -30,20 +42,18 @@ class TMass(ComposedMethod):
     title = "T-MASS"
     paper = "Wang et al., Text Is MASS, CVPR 2024, arXiv 2403.17998"
     Config = TMassConfig
-    recipe = FAMILY_RECIPE
-    dataset_defaults: ClassVar[Mapping[str, Mapping[str, object]]] = {
-        "msrvtt": {"training.lr_new": 3e-5},
+    recipe: ClassVar[Mapping[str, object]] = {
+        **FAMILY_RECIPE,
+        **ON_MSRVTT,
+        "config.support_weight@lsmdc": 0.0,
         # The published LSMDC command draws from N(0, .003^2), which is next to no noise.
-        "lsmdc": {
-            "config.support_weight": 0.0,
-            "config.prior": Ours("uniform", released="normal"),
-            "config.prior_std": Ours(1.0, released=0.003),
-        },
-        "didemo": {"config.support_weight": 0.0, "config.dropout": 0.4},
+        "config.prior@lsmdc": Ours("uniform", released="normal"),
+        "config.prior_std@lsmdc": Ours(1.0, released=0.003),
+        "config.support_weight@didemo": 0.0,
+        "config.dropout@didemo": 0.4,
     }
-    own_caption_scoring = True
-    reference_keys: ClassVar[Mapping[str, str]] = {
-        **POOLING_KEYS,
-        "stochastic.std_branch.linear_proj.": "perturbation.radius.",
-    }
-    dead_keys = frozenset({DEAD_SCALAR})
+    own_captions = True
+    authors = ComposedAuthors(
+        {**POOLING_KEYS, "stochastic.std_branch.linear_proj.": "perturbation.radius."},
+        frozenset({DEAD_SCALAR}),
+    )

@@ -1,9 +1,20 @@
-"""X-Pool: frames pooled by the attention of the text."""
+"""X-Pool: frames pooled by the attention of the text.
+
+Gorti et al., arXiv 2203.15086, section 4.2; all but the last two stand in
+methods/parts/pooling/text_conditioned.py:
+
+    q = W_Q LN1(t)                                  queries
+    k = W_K LN1(f), v = W_V LN1(f)                  prepare
+    a = softmax(q k / sqrt(d))                      attention_weights
+    o = LN2(W_O a v), z = LN3(o + dropout(W o))     forward
+    s = cos(t, z)                                   methods/parts/interaction/cosine.py: Cosine
+    L = InfoNCE in both directions                  methods/parts/objective/infonce.py: symmetric_infonce
+"""
 
 from collections.abc import Mapping
 from typing import ClassVar
 
-from methods.composed import ComposedMethod
+from methods.composed import ComposedAuthors, ComposedMethod
 from methods.parts.config import ComposedConfig, PoolingKind
 
 FAMILY_RECIPE: Mapping[str, object] = {
@@ -19,7 +30,9 @@ FAMILY_RECIPE: Mapping[str, object] = {
     "frame_sampling": "segment-centres",
     "text_tokens": 77,
 }
-"""What X-Pool, T-MASS and GAID share; as released, the rate of new modules is 3e-5 on MSR-VTT."""
+"""What X-Pool, T-MASS, GAID and CAE-AV share."""
+ON_MSRVTT: Mapping[str, object] = {"training.lr_new@msrvtt": 3e-5}
+"""As released; the others keep the rate of the papers there."""
 POOLING_KEYS: Mapping[str, str] = {"pool_frames.": "pooling."}
 """Authors' names of text-conditioned pooling."""
 
@@ -38,6 +51,5 @@ class XPool(ComposedMethod):
     title = "X-Pool"
     paper = "Gorti et al., X-Pool, CVPR 2022, arXiv 2203.15086"
     Config = XPoolConfig
-    recipe = FAMILY_RECIPE
-    dataset_defaults: ClassVar[Mapping[str, Mapping[str, object]]] = {"msrvtt": {"training.lr_new": 3e-5}}
-    reference_keys = POOLING_KEYS
+    recipe: ClassVar[Mapping[str, object]] = {**FAMILY_RECIPE, **ON_MSRVTT}
+    authors = ComposedAuthors(POOLING_KEYS)

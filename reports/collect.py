@@ -7,7 +7,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from core.errors import BenchError
-from core.method import find_method
+from core.registry import find_method
 from core.run_files import EpochLook, Manifest, MetricsFile, read_lines, read_record
 from core.runs import RunDirectory, find_runs
 from core.spec import SCHEMA, RunSpec, explain

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any, Self
 
-from core.method import find_method
+from core.registry import find_method
 from core.spec import RunSpec, dotted, resolve
 
 MARKS = "†‡§¶"

@@ -66,8 +66,8 @@ def text_in_index(method: Method, videos: Videos) -> str:
     with TextTensor.untouchable(), exact_arithmetic(method):
         try:
             rows = [method.index(videos)]
-            if not method.exact_obstacle:
-                rows.append(method.exact_index(rows[0]))
+            if method.exact and not method.exact.obstacle:
+                rows.append(method.exact.index(rows[0]))
         except TextTouched as touch:
             return f"text touched by {touch}"
     return "text kept in the index" if any(map(holds_text, rows)) else ""

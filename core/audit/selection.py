@@ -35,9 +35,9 @@ def optimism(credit: Tensor, clusters: Tensor, looks: int, seed: int = 0) -> flo
 
 def selection(subject: Subject) -> Verdict:
     """The rule by which runs of the method choose their checkpoint unless told otherwise."""
-    recipes = [subject.method.recipe, *subject.method.dataset_defaults.values()]
-    default = TrainingSpec().selection
-    rules = {str(recipe.get("training.selection", default)) for recipe in map(sided, recipes)}
+    recipe, key = sided(subject.method.recipe), "training.selection"
+    rules = {str(recipe.get(key, TrainingSpec().selection))}
+    rules |= {str(value) for name, value in recipe.items() if name.startswith(f"{key}@")}
     clean = "test-best" not in rules
     meaning = (
         "Its figures are not chosen on the data that they are measured on."

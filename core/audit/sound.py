@@ -56,7 +56,7 @@ def audio(subject: Subject) -> Verdict:
         f"{name} {'0' if change.largest <= TOLERANCE else f'{change.mean:.4f}'}"
         for name, change in found.items()
     )
-    verdict, meaning = _judge(method.uses_audio, found)
+    verdict, meaning = _judge(method.needs.sound, found)
     return subject.verdict("audio", verdict, figure, meaning)
 
 

@@ -40,6 +40,8 @@ def methods_(
         return
     if method:
         raise BenchError(f"what about {method}? bench methods --keys {method} lists its keys")
+    from core.registry import broken_methods
+
     rows = overview()
     if json:
         print(as_json.dumps(rows, indent=1))
@@ -49,12 +51,14 @@ def methods_(
         parts, axes = " · ".join(row["parts"].values()), " ".join(row["axes"])
         table.add_row(row["name"], row["title"], parts, axes, row["paper"])
     shell.console.print(table)
+    for name, problem in sorted(broken_methods().items()):
+        shell.console.print(f"[red]broken[/]: {escape(name)}: {escape(problem)}")
 
 
 def overview() -> list[dict[str, Any]]:
     """A record per method: name, title, the kinds of its parts, the axes that it has, its paper."""
     from core.axes import fields_in
-    from core.method import registered_methods
+    from core.registry import registered_methods
     from core.running.axes import axis_names
 
     return [

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Self, cast
 import torch
 from torch import Tensor
 
+from core.authors import ClipTextWeights
 from core.encoders.crops import centre_crop
 from core.encoders.published import CLIP, SHIPPED_CLIP, obtain
 from core.encoders.towers import Tokenizer, open_towers
 from core.encoders.weights import fingerprint, shipped_folder
 from core.errors import BenchError, unknown_name
-from core.method import ClipTextWeights
 from core.progress import Progress
 
 if TYPE_CHECKING:

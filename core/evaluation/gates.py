@@ -37,7 +37,7 @@ class GateReport:
     """`(B,)` bool."""
     truth: Tensor | None
     """`(B, F)` bool, where the world knows it."""
-    untrained: Tensor | None
+    untrained: Tensor
     """What a gate of fresh weights gives, shaped as `values`."""
     auroc: Mapping[str, Mapping[str, float]]
     """Gate (`trained`, `untrained`, `... layer 2`) -> stratum -> AUROC; `within PARTIAL` is per clip."""
@@ -59,16 +59,18 @@ def frame_truth(truth: Truth, duration: float, frames: int) -> list[bool]:
 
 def gate_report(retriever: Retriever, untrained: Method, data: SplitData) -> GateReport | None:
     """Gates of a split, with AUROC where the truth is known; None for a method without a gate."""
+    trained, fresh = retriever.method.gate, untrained.gate
+    if trained is None or fresh is None:
+        return None
     chosen = first_captions(data.pairing)
     video = data.pairing[chosen]
     with exact_arithmetic(retriever.method), exact_arithmetic(untrained):
         retriever.eval()
         texts = retriever.encode_texts(data)[chosen.to(retriever.device)]
         videos = retriever.encode_videos(data)[video.to(retriever.device)]
-        values = retriever.method.gates(texts, videos)
-        if values is None or videos.has_audio is None:
+        if videos.has_audio is None:
             return None
-        control = untrained.gates(texts, videos)
+        values, control = trained.weights(texts, videos).cpu(), fresh.weights(texts, videos).cpu()
     audible, truth = videos.has_audio.cpu(), None
     scores: dict[str, Mapping[str, float]] = {}
     precision: dict[str, Mapping[str, float]] = {}
@@ -78,9 +80,8 @@ def gate_report(retriever: Retriever, untrained: Method, data: SplitData) -> Gat
         frames = videos.frames.shape[1]
         truth = torch.tensor([frame_truth(r, d, frames) for r, d in zip(records, durations, strict=True)])
         strata = [record.stratum for record in records]
-        gates = {"trained": values.cpu()} | ({} if control is None else {"untrained": control.cpu()})
-        for name, gate in gates.items():
-            if retriever.method.gate_axis == "frame":
+        for name, gate in {"trained": values, "untrained": control}.items():
+            if trained.axis == "frame":
                 scores[name] = frame_auroc(gate, truth, audible, strata)
                 precision[name] = pooled_precision(gate, truth, audible, strata)
             else:
@@ -91,13 +92,13 @@ def gate_report(retriever: Retriever, untrained: Method, data: SplitData) -> Gat
                     precision[named] = pooled_precision(values_of_clips, matters, audible, strata)
     return GateReport(
         present_videos(data.split)[video],
-        values.cpu(),
+        values,
         audible,
         truth,
-        None if control is None else control.cpu(),
+        control,
         scores,
         precision,
-        retriever.method.gate_axis,
+        trained.axis,
     )
 
 

@@ -9,7 +9,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from core.axes import Declared, declared
 from core.errors import BenchError, unknown_name
-from core.method import find_method, registered_methods
+from core.registry import find_method, registered_methods
 from core.running.cells import small_method
 from core.spec import NESTED, RunSpec, dotted, explain, fields_of
 
@@ -78,9 +78,10 @@ def needs_of(method: str, config: str, frames: int) -> frozenset[str]:
     spec = RunSpec(method=method, dataset="", config=json.loads(config), frames=frames)
     built = small_method(spec)
     answers = {
-        "sound": built.uses_audio,
-        "patches": built.uses_patches,
-        "video_captions": built.uses_video_captions,
+        "sound": built.needs.sound,
+        "patches": built.needs.patches,
+        "words": built.needs.words,
+        "video_captions": built.needs.video_captions,
     }
     return frozenset(need for need, answer in answers.items() if answer)
 

@@ -18,9 +18,10 @@ from core.encoders.clip import ClipBackbone
 from core.errors import BenchError
 from core.evaluation.evaluation import evaluate, recall_at_1
 from core.evaluation.split_scores import check_budget
-from core.method import Dimensions, Method, find_method
+from core.method import Dimensions, Method
 from core.paths import cache_root, written_whole
 from core.progress import Progress
+from core.registry import find_method
 from core.retriever import Retriever, SplitData
 from core.runs import RunDirectory, manifest, write_json
 from core.spec import RunSpec
@@ -101,7 +102,7 @@ def prepare_materials(spec: RunSpec, progress: Progress, workers: int) -> Materi
     undecodable = {store.ids[row]: store.reason[row] for row in store.undecodable.nonzero()[0]}
     dataset = settle(mark_absent(dataset, undecodable, missing), missing)
     method = small_method(spec)
-    audio = AudioEncoder.load(spec.audio_encoder, progress) if method.uses_audio else None
+    audio = AudioEncoder.load(spec.audio_encoder, progress) if method.needs.sound else None
     if checkpoint and audio:
         checkpoint.load_audio(audio)
     features = encode_store(
@@ -112,8 +113,8 @@ def prepare_materials(spec: RunSpec, progress: Progress, workers: int) -> Materi
         workers=workers,
         progress=progress,
         device=device(),
-        patches=method.uses_patches,
-        captions=video_captions(spec, dataset) if method.uses_video_captions else None,
+        patches=method.needs.patches,
+        captions=video_captions(spec, dataset) if method.needs.video_captions else None,
         audio_states=dataset.audio_states,
     )
     return Materials(dataset, store, clip, features, checkpoint)
@@ -135,7 +136,8 @@ def build_method(spec: RunSpec, materials: Materials, seed: int) -> Method:
     cls = find_method(spec.method)
     dimensions = Dimensions(materials.clip.width, spec.frames, materials.features.audio_width)
     method = cls(cls.Config(**spec.config), dimensions)
-    method.initialise_from_clip(materials.clip.text_weights())
+    if method.authors:
+        method.authors.initialise(method, materials.clip.text_weights())
     return method.to(device())
 
 

@@ -8,8 +8,8 @@ from core.data_options import MissingPolicy
 from core.datasets import find_dataset, load_dataset
 from core.datasets.missing import absence
 from core.errors import BenchError
-from core.method import registered_methods
 from core.progress import Progress, Screen, Silent
+from core.registry import registered_methods
 from core.running.cells import prepare_materials, small_method
 from core.running.cluster import run_on_cluster
 from core.running.outcomes import Cell, Outcome, describe
@@ -121,7 +121,7 @@ def prepare_dataset(
         resolve(method, name, {"data.missing": missing}) for method in methods or sorted(registered_methods())
     ]
     announce(specs, progress)
-    for spec in {(shared_key(spec), small_method(spec).uses_audio): spec for spec in specs}.values():
+    for spec in {(shared_key(spec), small_method(spec).needs.sound): spec for spec in specs}.values():
         materials = prepare_materials(spec, progress, workers or default_workers(64))
     fingerprint = materials.dataset.fingerprint
     progress.say(f"{name} is ready: {len(materials.store)} clips, fingerprint {fingerprint[:12]}")

@@ -71,6 +71,12 @@ def gram_factor(vectors: Tensor) -> Tensor:
     return rounded
 
 
+def deviation_factor(vectors: Tensor) -> Tensor:
+    """Factor of the variances of mixes of centred vectors `(..., C, D)`, `(..., C, C)`."""
+    factor: Tensor = gram_factor(vectors) / vectors.shape[-1] ** 0.5
+    return factor
+
+
 def mix_squares(factor: Tensor, coefficients: Tensor) -> Tensor:
     """`|R a|^2` `(V, N)` for factors `(V, C, C)` and coefficients `(V, C, N)`."""
     squares: Tensor = torch.bmm(factor, coefficients).square_().sum(1)

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from core.batch import Rows, Texts, Videos
+from core.capabilities import Exact
 from core.errors import BenchError
 from core.method import Method
 from core.scoring.noise import KeyedNoise, NoiseMode
@@ -17,12 +18,18 @@ TOLERANCE = 1e-5
 """Largest difference of cosines that the self-check lets pass; rounding in float32 stays below 1e-6."""
 
 
-def check_texts(texts: Texts, width: int) -> None:
-    """Raises `BenchError` naming the first caption that is not finite, is zero, or has another width."""
+def check_texts(texts: Texts, method: Method) -> None:
+    """Raises `BenchError` naming the first caption that is not finite, is zero, or has another width.
+
+    So are texts without words, where the method reads them.
+    """
+    width = method.dimensions.width
     if len(texts) == 0:
         raise BenchError("nothing to score: there are no texts")
     if texts.embeds.shape[1] != width:
         raise BenchError(f"texts are {texts.embeds.shape[1]} wide, the method is {width}; encode them again")
+    if method.needs.words and texts.words is None:
+        raise BenchError(f"{method.name} reads the words of texts, and these were encoded without")
     # A length is finite where all channels are, and takes no copy of the features.
     lengths = torch.linalg.vector_norm(texts.embeds, dim=-1)
     name_first(~lengths.isfinite(), "text {}: its embedding is not finite; encode it again")
@@ -58,7 +65,7 @@ def weights_state(method: Method) -> tuple[tuple[int, int], ...]:
     return tuple((tensor.data_ptr(), tensor._version) for tensor in method.state_dict().values())
 
 
-def self_check(method: Method, videos: Videos, rows: Rows, basis: Rows) -> None:
+def self_check(method: Method, exact: Exact, videos: Videos, basis: Rows) -> None:
     """Compares the exact engine with the modules on made-up texts and some of the videos.
 
     Raises `BenchError` where a score differs by more than `TOLERANCE`.
@@ -69,14 +76,17 @@ def self_check(method: Method, videos: Videos, rows: Rows, basis: Rows) -> None:
     # As long as the frames are, whose space the texts share.
     embeds *= videos.frames[chosen].square().mean().sqrt()
     texts = Texts(embeds, torch.arange(CHECKED, device=embeds.device))
+    rows = method.index(videos[chosen])
     for mode in get_args(NoiseMode):
         noise = KeyedNoise(0, mode)
-        expected = method.score(texts, rows[chosen], noise)
-        found = method.exact_score(method.exact_queries(texts, noise), basis[chosen], noise)
+        expected = method.score(texts, rows, noise)
+        found = exact.score(exact.queries(texts, noise), basis[chosen], noise)
         difference = (found - expected).abs().amax(0)
         worst = int(difference.argmax())
         if not bool((difference <= TOLERANCE).all()):
             raise BenchError(
-                f"{method.name}: the exact engine and the modules differ by {float(difference[worst]):.1e} "
-                f"on video {int(chosen[worst])}; score with evaluation.engine=modules and report this"
+                f"{method.name}: the algebra no longer matches the modules: scores differ by "
+                f"{float(difference[worst]):.1e} on video {int(chosen[worst])}. If you changed a "
+                f"formula, change its algebra too, in {exact.where or type(exact).__name__}, "
+                "or set evaluation.engine=modules"
             )

@@ -9,6 +9,7 @@ reference that the algebra is held against, and what scores where a method names
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from typing import TypedDict, Unpack
 
 import torch
 from torch import Tensor
@@ -25,11 +26,13 @@ from core.scoring.tiles import (
     blocks,
     deep_shape,
     default_tile_bytes,
-    in_room,
-    scored_in_room,
+    videos_with_oom_retry,
     wide_shape,
+    with_oom_retry,
 )
 
+EVERY = slice(None)
+"""All of some rows."""
 RELEASED_VIDEOS = 64
 """Videos that the authors' evaluation fuses and pools with their own captions at a time."""
 RELEASED_BYTES = 16 * 2**20
@@ -41,31 +44,44 @@ MATMUL_PRECISION = {"float32": "highest", "tf32": "high", "bfloat16": "medium"}
 
 @dataclass(frozen=True)
 class ScoringIndex:
-    """What scoring keeps of V videos, made by `build_index`."""
+    """What scoring keeps of V videos, made by `build_index`: no more than its engine reads."""
 
-    rows: Rows
-    """What the method's modules need of each video, free of any text."""
-    basis: Rows | None
-    """What the exact engine needs of each video; None where the modules score."""
+    videos: Rows
+    """What leak-free scores read: bases of the exact engine, or what the method's modules need."""
+    released: Rows | None
+    """What released scores read, where the authors' scoring is another; else None."""
     obstacle: str
-    """Why the modules score, e.g. "token-level gate"; empty where the exact engine does."""
+    """Why the modules score, e.g. "token fusion"; empty where the exact engine does."""
     weights: tuple[tuple[int, int], ...]
     """See `weights_state`; a method whose weights have changed since is refused."""
     dimensions: Dimensions
     """Of the method."""
 
     def __len__(self) -> int:
-        return len(self.rows)
+        return len(self.videos)
 
     def __getitem__(self, part: slice) -> "ScoringIndex":
         """The index of some of the videos."""
-        basis = None if self.basis is None else self.basis[part]
-        return replace(self, rows=self.rows[part], basis=basis)
+        released = None if self.released is None else self.released[part]
+        return replace(self, videos=self.videos[part], released=released)
 
     @property
     def engine(self) -> str:
-        """What scores, with the reason where it is not the exact engine; for a run's protocol."""
+        """What scores, in words: `exact`, or `modules` and why."""
         return f"modules ({self.obstacle})" if self.obstacle else "exact"
+
+
+class How(TypedDict, total=False):
+    """How a matrix is scored, beyond what is scored."""
+
+    condition: Condition
+    """Leak-free unless given."""
+    pairing: Tensor | None
+    """`(N,)` int64, each text's own video; only `released` may see it."""
+    precision: Precision
+    """float32 unless given."""
+    tile_bytes: int | None
+    """Size of a tile; the device's default unless given."""
 
 
 @contextmanager
@@ -90,20 +106,35 @@ def build_index(
     Raises `BenchError` for features that no encoder should return, and where the self-check fails.
     """
     check_videos(videos)
-    obstacle = method.exact_obstacle if engine == "exact" else "as asked"
+    exact = method.exact
+    obstacle = obstacle_to_algebra(method) if engine == "exact" else "as asked"
+
+    def made(part: slice) -> Rows:
+        rows: Rows = method.index(videos[part])
+        return rows
+
     with exact_arithmetic(method):
-        rows = in_chunks(lambda part: method.index(videos[part]), len(videos), chunk)
-        basis = None
-        if not obstacle:
-            basis = in_chunks(lambda part: method.exact_index(rows[part]), len(videos), chunk)
-            self_check(method, videos, rows, basis)
-    return ScoringIndex(rows, basis, obstacle, weights_state(method), method.dimensions)
+        if exact is None or obstacle:
+            rows = in_chunks(made, len(videos), chunk)
+            kept = rows if method.released else None
+            return ScoringIndex(rows, kept, obstacle, weights_state(method), method.dimensions)
+        kept = in_chunks(made, len(videos), chunk) if method.released else None
+        basis = in_chunks(
+            lambda part: exact.index(made(part) if kept is None else kept[part]), len(videos), chunk
+        )
+        self_check(method, exact, videos, basis)
+    return ScoringIndex(basis, kept, "", weights_state(method), method.dimensions)
 
 
 def in_chunks(make: Callable[[slice], Rows], count: int, chunk: int) -> Rows:
     """What `make` returns of `count` videos, asked for `chunk` at a time or, without room, fewer."""
-    made = (rows for part in blocks(count, chunk) for _, rows in in_room(make, part))
+    made = (rows for part in blocks(count, chunk) for _, rows in videos_with_oom_retry(make, part))
     return Rows.collect(made, count)
+
+
+def obstacle_to_algebra(method: Method) -> str:
+    """Why a method has no algebra as it is configured; empty where it has."""
+    return method.exact.obstacle if method.exact else "no algebra for this method"
 
 
 def check_index(method: Method, index: ScoringIndex) -> None:
@@ -119,50 +150,41 @@ def check_index(method: Method, index: ScoringIndex) -> None:
 
 
 def score_tiles(
-    method: Method,
-    texts: Texts,
-    index: ScoringIndex,
-    noise: NoiseSource,
-    *,
-    condition: Condition = "leak-free",
-    pairing: Tensor | None = None,
-    precision: Precision = "float32",
-    tile_bytes: int | None = None,
+    method: Method, texts: Texts, index: ScoringIndex, noise: NoiseSource, **how: Unpack[How]
 ) -> Iterator[Tile]:
     """Scores of texts `(N,)` against an index of V videos, tile by tile, divided by exp(logit_scale).
 
-    `pairing` `(N,)` int64 names each text's own video; only `released` may see it, and needs it where the
-    authors' evaluation pools with the video's own caption. Raises `BenchError` for an index that does not
-    belong to the method as it is now.
+    Raises `BenchError` for an index that does not belong to the method as it is now, `ValueError` where the
+    authors' scoring is asked for without the pairing.
     """
     check_index(method, index)
-    check_texts(texts, method.dimensions.width)
-    if condition == "released" and method.own_caption_scoring:
+    check_texts(texts, method)
+    if how.get("condition") == "released" and method.released:
+        pairing = how.get("pairing")
         if pairing is None:
             raise ValueError(
-                "the released condition pools with the video's own caption and needs the pairing"
+                "the released condition scores with the video's own captions: it needs the pairing"
             )
-        yield from released_tiles(method, texts, index, noise, pairing, precision)
+        yield from released_tiles(method, texts, index, noise, pairing, how.get("precision", "float32"))
         return
-    exact, held = (False, index.rows) if index.basis is None else (True, index.basis)
-    floats = method.exact_floats_per_pair if exact else method.floats_per_pair
-    pairs = max(1, (tile_bytes or default_tile_bytes(texts.embeds.device, exact)) // (4 * floats))
-    rows, columns = (deep_shape if exact else wide_shape)(pairs, len(texts), len(index))
+    algebra = None if index.obstacle else method.exact
+    floats = algebra.floats_per_pair if algebra else floats_per_pair(method)
+    tile_bytes = how.get("tile_bytes") or default_tile_bytes(texts.embeds.device, algebra is not None)
+    shape = deep_shape if algebra else wide_shape
+    rows, columns = shape(max(1, tile_bytes // (4 * floats)), len(texts), len(index))
+    score = algebra.score if algebra else method.score
     for block in blocks(len(texts), rows):
-        with exact_arithmetic(method, precision):
-            score = scorer(method, texts[block], noise, exact=exact)
+        with exact_arithmetic(method, how.get("precision", "float32")):
+            asked = algebra.queries(texts[block], noise) if algebra else texts[block]
         for part in blocks(len(index), columns):
-            with exact_arithmetic(method, precision):
-                scores = score(held[part])
+            with exact_arithmetic(method, how.get("precision", "float32")):
+                scores = with_oom_retry(score, asked, index.videos[part], noise)
             yield Tile(block, part, scores)
 
 
-def scorer(method: Method, texts: Texts, noise: NoiseSource, *, exact: bool) -> Callable[[Rows], Tensor]:
-    """Scores `(n, v)` of some texts as a function of bases or, by the modules, of rows of videos."""
-    if exact:
-        queries = method.exact_queries(texts, noise)
-        return lambda videos: scored_in_room(lambda n, v: method.exact_score(n, v, noise), queries, videos)
-    return lambda videos: scored_in_room(lambda n, v: method.score(n, v, noise), texts, videos)
+def floats_per_pair(method: Method) -> int:
+    """What a pair takes where modules score, in numbers; fused frames unless the method says otherwise."""
+    return method.needs.floats_per_pair or method.dimensions.frames * method.dimensions.width
 
 
 def released_tiles(
@@ -173,20 +195,28 @@ def released_tiles(
     pairing: Tensor,
     precision: Precision,
 ) -> Iterator[Tile]:
-    """Scores of the authors' evaluation, all texts against some videos at a time.
+    """Scores of the authors' evaluation, all texts against some videos at a time, or its own tiles.
 
     A video's score with any text depends on its own captions, wherever they stand among the texts.
     """
-    score = method.released_score if index.basis is None else method.exact_released_score
-    columns = max(1, min(RELEASED_VIDEOS, RELEASED_BYTES // (4 * len(texts))))
+    released, rows = method.released, index.released
+    if released is None or rows is None:
+        raise ValueError(f"{method.name}'s index was built when it had no released scoring")
+    score = released.score if index.obstacle else released.score_by_algebra
     own = pairing.to(texts.embeds.device)
 
-    def scored(part: slice) -> Tensor:
+    def scored(part: slice, block: slice = EVERY) -> Tensor:
         with exact_arithmetic(method, precision):
-            return score(texts, index.rows[part], own - part.start, noise)
+            return score(texts[block], rows[part], own[block] - part.start, noise)
 
+    if released.tile:  # scores depend on it, so that nothing may make it smaller
+        for block in blocks(len(texts), released.tile[0]):
+            for part in blocks(len(index), released.tile[1]):
+                yield Tile(block, part, scored(part, block))
+        return
+    columns = max(1, min(RELEASED_VIDEOS, RELEASED_BYTES // (4 * len(texts))))
     for block in blocks(len(index), columns):
-        for part, scores in in_room(scored, block):
+        for part, scores in videos_with_oom_retry(scored, block):
             yield Tile(slice(0, len(texts)), part, scores)
 
 
@@ -195,28 +225,16 @@ def score_matrix(
     texts: Texts,
     index: ScoringIndex,
     *,
-    condition: Condition = "leak-free",
-    pairing: Tensor | None = None,
     noise: NoiseSource,
-    precision: Precision = "float32",
-    tile_bytes: int | None = None,
     on_pairs: Callable[[int], None] = lambda count: None,
+    **how: Unpack[How],
 ) -> Tensor:
     """All scores `(N, V)` float32 on the CPU; see `score_tiles`.
 
     `on_pairs` is called with the number of pairs of each tile when it is done.
     """
     scores = torch.empty(len(texts), len(index))
-    for tile in score_tiles(
-        method,
-        texts,
-        index,
-        noise,
-        condition=condition,
-        pairing=pairing,
-        precision=precision,
-        tile_bytes=tile_bytes,
-    ):
+    for tile in score_tiles(method, texts, index, noise, **how):
         scores[tile.texts, tile.videos] = tile.scores.float().cpu()
         on_pairs(tile.scores.numel())
     return scores

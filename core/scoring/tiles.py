@@ -1,14 +1,15 @@
-"""Tiles of a score matrix: how large they are, and what happens where the device has no room for one."""
+"""Tiles of a score matrix: how large they are, and what happens where memory runs out."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from math import isqrt
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
 
 from core.batch import Rows
+from core.capabilities import NoiseSource
 from core.errors import BenchError
 
 MODULE_TILE_BYTES = 32 * 2**20
@@ -62,44 +63,46 @@ def blocks(total: int, size: int) -> Iterator[slice]:
     return (slice(start, min(start + size, total)) for start in range(0, total, size))
 
 
-def scored_in_room(score: Callable[[Asked, Rows], Tensor], texts: Asked, videos: Rows) -> Tensor:
-    """`score(texts, videos)` `(n, v)`, from halves of the longer side where the device's memory is too small.
+def with_oom_retry(
+    score: Callable[[Any, Any, NoiseSource], Tensor], texts: Asked, videos: Rows, noise: NoiseSource
+) -> Tensor:
+    """`score(texts, videos, noise)` `(n, v)`, or by halves of the longer side where memory runs out.
 
-    Raises `BenchError` where there is no room for a single pair.
+    Raises `BenchError` where there is no memory for a single pair.
     """
     try:
-        return score(texts, videos)
+        return score(texts, videos, noise)
     except torch.OutOfMemoryError as error:
         if len(texts) == len(videos) == 1:
             raise BenchError(
-                "the device has no memory for the score of one text and one video; free some of it, or hide "
-                "the device (CUDA_VISIBLE_DEVICES=) to score on the CPU"
+                "out of GPU memory even for a single text-video pair; free memory or run on the CPU "
+                "(CUDA_VISIBLE_DEVICES=)"
             ) from error
     # Outside the handler, whose traceback would keep the failed attempt's tensors alive.
     if len(videos) >= len(texts):
-        halves = [scored_in_room(score, texts, videos[part]) for part in halved(len(videos))]
+        halves = [with_oom_retry(score, texts, videos[part], noise) for part in halved(len(videos))]
         return torch.cat(halves, dim=1)
-    return torch.cat([scored_in_room(score, texts[part], videos) for part in halved(len(texts))])
+    return torch.cat([with_oom_retry(score, texts[part], videos, noise) for part in halved(len(texts))])
 
 
-def in_room(compute: Callable[[slice], Made], part: slice) -> Iterator[tuple[slice, Made]]:
-    """`compute(part)` of some videos, or of halves of them where the device's memory is too small.
+def videos_with_oom_retry(compute: Callable[[slice], Made], part: slice) -> Iterator[tuple[slice, Made]]:
+    """`compute(part)` of some videos, or of halves of them where memory runs out.
 
-    Raises `BenchError` where there is no room for a single video.
+    Raises `BenchError` where there is no memory for a single video.
     """
     try:
         made = compute(part)
     except torch.OutOfMemoryError as error:
         if part.stop - part.start == 1:
             raise BenchError(
-                f"the device has no memory for video {part.start} alone; free some of it, or hide the device "
-                "(CUDA_VISIBLE_DEVICES=) to score on the CPU"
+                f"out of GPU memory even for video {part.start} alone; free memory or run on the CPU "
+                "(CUDA_VISIBLE_DEVICES=)"
             ) from error
     else:
         yield part, made
         return
     for half in halved(part.stop - part.start):
-        yield from in_room(compute, slice(part.start + half.start, part.start + half.stop))
+        yield from videos_with_oom_retry(compute, slice(part.start + half.start, part.start + half.stop))
 
 
 def halved(count: int) -> tuple[slice, slice]:

@@ -14,13 +14,15 @@ from typing import Self
 
 from torch import Tensor
 
+from core.authors import Authors
 from core.encoders.ast_layout import transformers_ast_state
 from core.encoders.audio import AudioEncoder
 from core.encoders.clip import ClipBackbone
 from core.encoders.clip_layouts import check_towers, open_clip_state
 from core.encoders.state_files import read_state
 from core.errors import BenchError
-from core.method import Method, find_method
+from core.method import Method
+from core.registry import find_method
 
 TOWERS, AUDIO = "clip.", "clip.audio."
 """Where the released code keeps CLIP and, in AVIGATE, the audio encoder."""
@@ -37,7 +39,7 @@ class Checkpoint:
     sha256: str
     """Of the file, 64 hexadecimal digits."""
     weights: Mapping[str, Tensor]
-    """Everything under the authors' names, for `Method.load_reference`."""
+    """Everything under the authors' names, for the layout that a method declares as `authors`."""
 
     @classmethod
     def read(cls, path: Path) -> Self:
@@ -86,7 +88,7 @@ class Checkpoint:
 
     def check_audio(self, method: type[Method], encoder: str, width: int | None) -> None:
         """Raises `BenchError` where the method's weights want sound of another width than an encoder's."""
-        wanted = method.reference_audio_width(self.weights)
+        wanted = layout_of(method).audio_width(self.weights)
         if None not in (wanted, width) and wanted != width:
             raise BenchError(
                 f"{self.path} takes sound of width {wanted}, and '{encoder}' gives {width}; "
@@ -96,9 +98,16 @@ class Checkpoint:
     def load_method(self, method: Method) -> None:
         """Puts the method's own weights into it; raises `BenchError` where they do not fit."""
         try:
-            method.load_reference(self.weights)
+            layout_of(method).load(method, self.weights)
         except BenchError as error:
             raise BenchError(f"{self.path}: {error}") from error
+
+
+def layout_of(method: Method | type[Method]) -> Authors:
+    """The layout of a method's checkpoints; raises `BenchError` where it declares none."""
+    if method.authors is None:
+        raise BenchError(f"{method.name} does not say how its authors' checkpoints are laid out (authors)")
+    return method.authors
 
 
 def assignments(path: Path | None, methods: Sequence[str]) -> list[str]:
@@ -111,6 +120,6 @@ def assignments(path: Path | None, methods: Sequence[str]) -> list[str]:
         return []
     if len(methods) != 1:
         raise BenchError("a checkpoint belongs to one method; name it: --methods NAME --checkpoint FILE")
-    decided = find_method(methods[0]).reference_config(Checkpoint.read(path).weights)
+    decided = layout_of(find_method(methods[0])).config(Checkpoint.read(path).weights)
     config = [f"config.{key}={value}" for key, value in decided.items()]
     return [f"checkpoint={json.dumps(str(path.resolve()))}", "training.epochs=0", *config]

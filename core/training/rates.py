@@ -5,6 +5,7 @@ from typing import cast
 
 import torch
 
+from core.authors import Authors
 from core.axes import sided
 from core.errors import BenchError, unknown_name
 from core.method import Method
@@ -31,7 +32,8 @@ def check_factors(method: Method, spec: TrainingSpec) -> None:
 
     A method's recipe may name groups of parts that an ablation leaves out.
     """
-    groups = {method.rate_group(name) for name, _ in method.named_parameters()} - {"clip", "new"}
+    layout = method.authors or Authors()
+    groups = {layout.rate_group(name) for name, _ in method.named_parameters()} - {"clip", "new"}
     recipe = cast(Mapping[str, float], sided(method.recipe).get("training.lr_factors", {}))
     for name in sorted(spec.lr_factors.keys() - groups - recipe.keys()):
         if groups:
@@ -44,13 +46,14 @@ def check_factors(method: Method, spec: TrainingSpec) -> None:
 def build_optimizer(retriever: Retriever, spec: TrainingSpec) -> torch.optim.Optimizer:
     """The optimiser over everything that trains, in the learning-rate groups of the method."""
     method, towers = retriever.method, retriever.clip
+    layout = method.authors or Authors()
     named = [(f"method.{n}", p) for n, p in method.named_parameters()] + [
         (f"clip.{n}", p) for n, p in towers.named_parameters()
     ]
     trainable = [(name, p) for name, p in named if p.requires_grad]
 
     def group_of(name: str) -> str:
-        return "clip" if name.startswith("clip.") else method.rate_group(name.removeprefix("method."))
+        return "clip" if name.startswith("clip.") else layout.rate_group(name.removeprefix("method."))
 
     names = {group_of(name) for name, _ in trainable} - {"clip", "new"}
     check_factors(method, spec)

@@ -1,17 +1,16 @@
-"""Late fusion: a text is held against the picture and against the sound, and the two cosines are mixed."""
+"""Late fusion: a text is compared with the picture and with the sound, and the two cosines are mixed."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
+from core.authors import Authors
 from core.batch import Rows, Texts, Videos
-from core.method import Dimensions, Losses, Method, MethodConfig, NoiseSource
+from core.method import Dimensions, Losses, Method, MethodConfig, Needs, NoiseSource
 from methods.parts.audio import AudioProjection, frame_audio
 from methods.parts.config import Share
-from methods.parts.objective import symmetric_infonce
-from methods.parts.reference import load_reference_state
+from methods.parts.objective.infonce import symmetric_infonce
 from methods.parts.vectors import masked_mean, unit
 
 
@@ -30,11 +29,13 @@ class LateFusionConfig(MethodConfig):
     """Weight of the sound, w."""
 
 
-class LateFusion(Method):
+class LateFusion(Method[LateIndex]):
     """`(1 - w) cos(text, picture) + w cos(text, sound)`."""
 
     name, title, paper = "late_fusion", "Late fusion", "an example, no paper"
-    Config, uses_audio = LateFusionConfig, True
+    Config = LateFusionConfig
+    needs = Needs(sound=True)
+    authors = Authors()  # checkpoints under our own names
 
     def __init__(self, config: LateFusionConfig, dimensions: Dimensions) -> None:
         super().__init__(config, dimensions)
@@ -46,15 +47,10 @@ class LateFusion(Method):
         heard = self.hear(frame_audio(videos, "clip"), videos.has_audio, videos.frame_mask)  # (V, F, D)
         return LateIndex(*(unit(masked_mean(x, videos.frame_mask)) for x in (unit(videos.frames), heard)))
 
-    def score(self, texts: Texts, index: Rows, noise: NoiseSource | None = None) -> Tensor:
+    def score(self, texts: Texts, index: LateIndex, noise: NoiseSource | None = None) -> Tensor:
         """Cosines `(N, V)`."""
-        assert isinstance(index, LateIndex)
         return unit(texts.embeds) @ torch.lerp(index.picture, index.sound, self.share).T
 
     def loss(self, texts: Texts, videos: Videos, generator: torch.Generator) -> Losses:
         """InfoNCE of a batch; text i belongs to video i."""
         return Losses(symmetric_infonce(self.logit_scale.exp() * self.score(texts, self.index(videos))), {})
-
-    def load_reference(self, state: Mapping[str, Tensor]) -> None:
-        """Weights under our own names."""
-        load_reference_state(self, self.name, state, {"": ""}, frozenset())

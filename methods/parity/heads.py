@@ -11,16 +11,19 @@ from methods.avigate import Avigate
 from methods.clip4clip import Clip4Clip
 from methods.composed import ComposedMethod
 from methods.parity.golden import Golden
-from methods.parity.setup import build, compare_gradients, texts_of, videos_of
-from methods.parts.gated_transformer import GatedTransformer
-from methods.parts.objective import adaptive_margin
-from methods.parts.pooling import (
-    MultiGrainedPooling,
-    SequenceTransformerPooling,
-    local_similarity,
-    mean_of_directions,
-    released_mean_of_directions,
+from methods.parity.setup import (
+    build,
+    compare_gradients,
+    loss_of,
+    similarities_of,
+    texts_of,
+    videos_of,
 )
+from methods.parts.fusion.gated_transformer import GatedTransformer
+from methods.parts.interaction.multi_grained import local_similarity
+from methods.parts.objective.margin import adaptive_margin
+from methods.parts.pooling.mean import mean_of_directions, released_mean_of_directions
+from methods.parts.pooling.sequence_transformer import SequenceTransformerPooling
 from methods.parts.transformer import with_positions
 from methods.parts.vectors import frame_cosines, unit, vector_cosines
 
@@ -55,12 +58,11 @@ def check_clip4clip(golden: Golden) -> None:
     texts, frames = golden.input("in.text").requires_grad_(), golden.input("in.frames").requires_grad_()
     mask = golden.input("in.video_mask").bool()
     method = build_clip4clip(golden, frames)
-    index = method.index(videos_of(frames, mask))
-    logits = method.logit_scale.exp() * method.training_similarities(None, texts[:, 0], index).main
+    logits = method.logit_scale.exp() * similarities_of(method, texts[:, 0], videos_of(frames, mask))
     golden.compare("out.logits", logits)
     golden.compare("out.loss_t2v", -logits.log_softmax(1).diagonal().mean())
     golden.compare("out.loss_v2t", -logits.log_softmax(0).diagonal().mean())
-    loss = method.loss_under(None, texts_of(texts[:, 0]), videos_of(frames, mask)).total
+    loss = loss_of(method, texts_of(texts[:, 0]), videos_of(frames, mask))
     golden.compare("out.loss", loss)
     loss.backward()
     pooling = method.pooling
@@ -118,12 +120,12 @@ def check_avigate(golden: Golden) -> None:
         check_avigate_layers(golden, method, frames, audio, mask)
         check_avigate_similarities(golden, method, texts, frames, audio, mask)
     videos = videos_of(frames, mask, audio)
-    cosines = method.training_similarities(None, texts, method.index(videos)).main
+    cosines = similarities_of(method, texts, videos)
     visual = mean_of_directions(method.fusion.visual(frames), mask)
     margin = adaptive_margin(texts, visual, golden.number("beta"), golden.number("margin"))
     golden.compare("train/margin", margin)
     golden.compare("train/logits", method.logit_scale.exp() * (cosines + margin))
-    loss = method.loss_under(None, texts_of(texts), videos).total
+    loss = loss_of(method, texts_of(texts), videos)
     golden.compare("train/loss", loss)
     loss.backward()
     inputs = {"in.text": texts, "in.frames": frames, "in.audio_tokens": audio}
@@ -178,13 +180,12 @@ def check_avigate_similarities(
     golden: Golden, method: ComposedMethod, texts: Tensor, frames: Tensor, audio: Tensor, mask: Tensor
 ) -> None:
     """The global vector, both grains and their mean, all times the logit scale."""
-    assert isinstance(method.pooling, MultiGrainedPooling)
-    index, scale = method.index(videos_of(frames, mask, audio)), method.logit_scale.exp()
-    assert index.vector is not None
-    direction = unit(index.vector)
+    videos, scale = videos_of(frames, mask, audio), method.logit_scale.exp()
+    fused = method.index(videos).videos
+    direction = method.pooling(texts, fused).direction
     golden.compare("eval/video_global", direction)
-    cosines = frame_cosines(texts[:, None], unit(index.frames))
-    local = local_similarity(cosines, mask, scale, method.pooling.temperature)
+    cosines = frame_cosines(texts[:, None], unit(fused.frames))
+    local = local_similarity(cosines, mask, scale, method.parts.temperature)
     golden.compare("eval/local", scale * local)
     golden.compare("eval/global", scale * vector_cosines(texts[:, None], direction))
-    golden.compare("eval/logits", scale * method.training_similarities(None, texts, index).main)
+    golden.compare("eval/logits", scale * similarities_of(method, texts, videos))

@@ -11,7 +11,7 @@ from methods.parity.golden import Golden
 from methods.parity.modules import Head, compare_loss
 from methods.parts.em import EmSettings, distinct_bases, moved_bases, pair_cosines, reconstructed
 from methods.parts.interaction.concepts import ConceptWeights, decoupling
-from methods.parts.objective import symmetric_infonce
+from methods.parts.objective.infonce import symmetric_infonce
 from methods.parts.softmax_frames import softmax_pooled
 from methods.parts.vectors import unit
 

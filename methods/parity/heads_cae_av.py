@@ -5,14 +5,14 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 
+from core.authors import load_renamed
 from methods.parity.golden import Golden
 from methods.parity.setup import compare_gradients_of
-from methods.parts.caption import CaptionAdapter
-from methods.parts.case import Caption, Case, Enriched, Stream
-from methods.parts.caste import Caste
+from methods.parts.enrichment.caption import CaptionAdapter
+from methods.parts.enrichment.case import Caption, Case, Enriched, Stream
+from methods.parts.enrichment.caste import Caste
+from methods.parts.enrichment.tokens import energies, hard_choice
 from methods.parts.post_norm import PostNormAttention
-from methods.parts.reference import load_reference_state
-from methods.parts.tokens import energies, hard_choice
 
 CASTE_NAMES: Mapping[str, str] = {
     "": "",
@@ -53,7 +53,7 @@ MAPPER_NAMES: Mapping[str, str] = {"mhatt.": "attention.", "norm1.": "norm."}
 
 def loaded(golden: Golden, prefix: str, module: nn.Module, names: Mapping[str, str]) -> None:
     """Puts the file's weights under `prefix` into a module, in evaluation mode."""
-    load_reference_state(module, "cae_av", golden.inputs(prefix), names, frozenset())
+    load_renamed(module, "cae_av", golden.inputs(prefix), names, frozenset())
     module.eval()
 
 

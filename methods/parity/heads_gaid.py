@@ -8,10 +8,19 @@ from methods.composed import ComposedMethod
 from methods.gaid import Gaid
 from methods.parity.golden import Golden
 from methods.parity.heads_xpool import NoNoise
-from methods.parity.setup import build, compare_gradients, grouped, texts_of, videos_of
-from methods.parts.fusion import GateFusion
-from methods.parts.objective import pair_weights, weighted_infonce
-from methods.parts.perturbation import DeterministicText, support_text
+from methods.parity.setup import (
+    build,
+    compare_gradients,
+    gate_of,
+    grouped,
+    loss_under,
+    released_scores,
+    texts_of,
+    videos_of,
+)
+from methods.parts.objective.infonce import pair_weights, weighted_infonce
+from methods.parts.perturbation.base import support_text
+from methods.parts.perturbation.dasp import DeterministicText
 
 
 def check_gaid(golden: Golden) -> None:
@@ -33,7 +42,7 @@ def check_gaid(golden: Golden) -> None:
     with torch.no_grad():
         check_gaid_parts(golden, method, texts, frames, audio, noise)
         check_gaid_protocols(golden, method)
-    losses = method.loss_under(noise, texts_of(texts), videos_of(frames, audio=audio))
+    losses = loss_under(method, noise, texts_of(texts), videos_of(frames, audio=audio))
     golden.compare("out/loss_pert", losses.terms["main"])
     golden.compare("out/loss_total", losses.total)
     golden.compare("out/loss_total_manual", losses.total)
@@ -43,12 +52,6 @@ def check_gaid(golden: Golden) -> None:
     compare_gradients(golden, "grad/", method, inputs, required)
 
 
-def gate_of(method: ComposedMethod) -> GateFusion:
-    """The gate, which GAID always has."""
-    assert isinstance(method.fusion, GateFusion)
-    return method.fusion
-
-
 def check_gaid_parts(
     golden: Golden, method: ComposedMethod, texts: Tensor, frames: Tensor, audio: Tensor, noise: Tensor
 ) -> None:
@@ -56,22 +59,20 @@ def check_gaid_parts(
     videos, part = videos_of(frames, audio=audio), method.perturbation
     assert isinstance(part, DeterministicText)
     golden.compare("out/audio_pooled", gate_of(method).aligned(videos))
-    gates = method.gates(texts_of(texts), videos)
-    assert gates is not None
-    golden.compare("out/gate", gates)
+    golden.compare("out/gate", gate_of(method).gates(texts, videos))
     index = method.index(videos)
     fused = method.gated_by(texts, index)
-    golden.compare("out/fused", fused.frames)
-    pooled = method.pooling(texts, fused.prepared())
+    golden.compare("out/fused", fused.videos.frames)
+    pooled = method.pooling(texts, fused.videos)
     golden.compare("out/pooled", pooled.vector.transpose(0, 1))
-    pairs, queries = fused.prepared().paired(), texts[:, None]
-    log_radius = part.log_radii(texts, pairs.frames, pairs.mask)
+    pairs, queries = fused.videos.paired(), texts[:, None]
+    log_radius = part.log_radii(part.cosines(texts, pairs.frames, pairs.mask))
     radius = log_radius.exp()
     golden.compare("out/log_std", log_radius[:, 0])
     golden.compare("out/text_train", part.train_queries(queries, radius, noise)[:, 0])
     golden.compare("out/text_infer", part.scoring_query(queries, radius)[:, 0])
     golden.compare("out/text_support", support_text(queries, radius, pooled.vector.mean(0)[:, None])[:, 0])
-    similarities = method.training_similarities(noise, texts, index)
+    similarities = method.training_similarities(noise, texts_of(texts), index)
     assert similarities.support is not None
     golden.compare("out/sims_train", similarities.main)
     golden.compare("out/sims_support", similarities.support)
@@ -87,19 +88,17 @@ def check_gaid_protocols(golden: Golden, method: ComposedMethod) -> None:
     videos = videos_of(golden.input("eval/in_frames"), audio=golden.input("eval/in_audio"))
     index, gate, noise = method.index(videos), gate_of(method), NoNoise()
     assert index.audio is not None
-    values = gate.gate_values(texts.embeds, index.frames, index.audio, index.mask)
+    values = gate.gate_values(texts.embeds, index.videos.frames, index.audio, index.videos.mask)
     golden.compare("eval/leakfree_gate", values[..., 0])
     golden.compare("eval/leakfree_sims", method.score(texts, index, noise))
 
-    released = method.released_score(texts, index, pairing, noise)
+    released = released_scores(method, texts, videos, pairing, noise)
     golden.compare("eval/released_sims", released)
     golden.compare("eval/released_sims_grouped", grouped(released, pairing))
 
     first = torch.stack([(pairing == video).nonzero()[0, 0] for video in range(len(videos))])
     own = texts.embeds[first]
-    gates = method.gates(texts_of(own), videos)
-    assert gates is not None
-    golden.compare("eval/paired_gate", gates)
+    golden.compare("eval/paired_gate", gate.gates(own, videos))
     golden.compare("eval/pairedgate_querypool_sims", method.score_gated_by(own, texts, index, noise))
     rolled = texts.embeds[golden.input("eval/rolled_caption_index")]
     golden.compare("eval/rolled_caption_sims", method.score_gated_by(rolled, texts, index, noise))

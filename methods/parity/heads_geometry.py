@@ -6,13 +6,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from core.authors import load_renamed
 from core.batch import first_captions
 from core.evaluation.ranking import text_to_video, video_to_text
 from methods.parity.golden import Golden, float_tensor
 from methods.parity.setup import compare_gradients_of, metric_values
 from methods.parts.interaction.volume import exact_volumes, spans, triangle_areas, volumes
 from methods.parts.modality_heads import ModalityHeads, pooled_states
-from methods.parts.reference import load_reference_state
 from methods.parts.terms.principal import leading_loss, principal, separation_loss
 from methods.parts.terms.smoothed import smoothed_infonce
 
@@ -42,7 +42,7 @@ class ContrastiveHeads(nn.Module):
         self.names = {f"contra_head_{m}.linear.": f"heads.maps.{m}." for m in sizes}
         self.names["contra_temp"] = "temperature"
         own = {key: w for key, w in weights.items() if not key.startswith("itm_head.")}
-        load_reference_state(self, golden.kind, own, self.names, frozenset())
+        load_renamed(self, golden.kind, own, self.names, frozenset())
         self.matching = golden.inputs("w/itm_head.")
 
     def features(self, golden: Golden, states: Mapping[str, Tensor]) -> dict[str, Tensor]:

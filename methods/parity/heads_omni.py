@@ -6,11 +6,13 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
+from core.authors import load_renamed
 from core.errors import BenchError
 from methods.parity.golden import Golden
 from methods.parity.modules import SCALE_NAMES
 from methods.parity.setup import compare_gradients_of
-from methods.parts.gated_transformer import GatedFusionBlock, ResamplerBlock
+from methods.parts.fusion.gated_transformer import GatedFusionBlock, ResamplerBlock
+from methods.parts.interaction.multi_grained import local_similarity
 from methods.parts.interaction.token_wise import (
     Tokens,
     WeightNet,
@@ -19,9 +21,9 @@ from methods.parts.interaction.token_wise import (
     token_wise_scores,
 )
 from methods.parts.modality_heads import ModalityHeads, mean_class_token, pooled_states
-from methods.parts.objective import adaptive_margin, symmetric_infonce
-from methods.parts.pooling import local_similarity, mean_of_directions
-from methods.parts.reference import load_reference_state
+from methods.parts.objective.infonce import symmetric_infonce
+from methods.parts.objective.margin import adaptive_margin
+from methods.parts.pooling.mean import mean_of_directions
 from methods.parts.terms.alignment import alignment_loss
 from methods.parts.terms.smoothed import smoothed_infonce
 from methods.parts.transformer import with_positions
@@ -54,7 +56,7 @@ class VastHead(nn.Module):
         self.temperature = nn.Parameter(torch.ones(()))
         self.names = {f"contra_head_{m}.linear.": f"heads.maps.{m}." for m in single}
         self.names |= {f"contra_head_{m}.": f"joint.{m}." for m in joint} | {"contra_temp": "temperature"}
-        load_reference_state(self, golden.kind, weights, self.names, frozenset())
+        load_renamed(self, golden.kind, weights, self.names, frozenset())
 
     def forward(self, modalities: str, states: Mapping[str, Tensor]) -> Tensor:
         """Unit vector `(B, D)` of one modality or of several, picture first."""
@@ -104,7 +106,7 @@ class ValorHead(nn.Module):
         self.names = {f"contra_head_{m}.linear.": f"heads.maps.{m}." for m in linear}
         self.names |= {key: f"weights.{side}." for side, key in sides.items()}
         self.names |= {"va_fusion.": "fused.", "clip_model.logit_scale": "logit_scale"}
-        load_reference_state(self, golden.kind, weights, self.names, frozenset())
+        load_renamed(self, golden.kind, weights, self.names, frozenset())
 
     def fine(self, mask: Tensor, states: Mapping[str, Tensor], task: str, late: bool) -> Tensor:
         """Token-wise scores `(N, V)`; `late` adds the scores of picture and sound with even weights."""
@@ -197,7 +199,7 @@ class SaveHead(nn.Module):
         self.resampler = nn.ModuleList(ResamplerBlock(width, heads) for _ in range(resampler_layers))
         self.sound = nn.ModuleList(GatedFusionBlock(width, heads) for _ in range(layers))
         self.speech = nn.ModuleList(GatedFusionBlock(width, heads) for _ in range(layers))
-        load_reference_state(self, golden.kind, weights, self.names, frozenset({"asr_query_tokens"}))
+        load_renamed(self, golden.kind, weights, self.names, frozenset({"asr_query_tokens"}))
 
     def resampled(self, audio: Tensor) -> Tensor:
         """The sound `(V, T, D)` as query tokens `(V, Q, D)`."""

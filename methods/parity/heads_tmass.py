@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor
 
+from core.authors import renamed
 from core.errors import BenchError
 from core.evaluation.rescoring import dual_softmax
 from core.method import Dimensions
@@ -11,18 +12,20 @@ from methods.composed import ComposedMethod
 from methods.parity.golden import Golden, float_tensor
 from methods.parity.heads_xpool import pooled_vectors
 from methods.parity.setup import (
+    ball_of,
     build,
     compare_gradients,
     compare_metrics,
     grouped,
+    loss_under,
+    released_scores,
     texts_of,
     ungrouped,
     videos_of,
 )
-from methods.parts.index import VideoIndex
-from methods.parts.objective import symmetric_infonce
-from methods.parts.perturbation import Perturbation, stochastic_text
-from methods.parts.reference import renamed
+from methods.parts.composition import VideoIndex
+from methods.parts.objective.infonce import symmetric_infonce
+from methods.parts.perturbation.stp import stochastic_text
 from methods.parts.vectors import unit
 from methods.tmass import DEAD_SCALAR, TMass
 
@@ -52,12 +55,6 @@ def prior_of(golden: Golden) -> dict[str, object]:
     return {"prior": "normal", "prior_std": std} if prior == "normal" else {"prior": "uniform"}
 
 
-def radius_part(method: ComposedMethod) -> Perturbation:
-    """The perturbation, which T-MASS always has."""
-    assert method.perturbation is not None
-    return method.perturbation
-
-
 def check_tmass_components(golden: Golden) -> None:
     """Pooled vectors, log-radius of matched pairs, and the stochastic text under each recorded prior."""
     texts, frames = golden.input("in.text"), golden.input("in.frames")
@@ -65,8 +62,8 @@ def check_tmass_components(golden: Golden) -> None:
     method = build(golden, TMass, frames, golden.inputs("weights."), config)
     golden.compare("out.pooled", pooled_vectors(method, texts, frames))
     texts, frames = golden.input("in.pair_text"), golden.input("in.pair_frames")
-    pairs = method.index(videos_of(frames)).prepared().paired()
-    log_radius = radius_part(method).log_radii(texts, pairs.frames, pairs.mask)
+    pairs, part = method.index(videos_of(frames)).videos.paired(), ball_of(method)
+    log_radius = part.log_radii(part.cosines(texts, pairs.frames, pairs.mask))
     golden.compare("out.log_var", log_radius[:, 0])
     for name, noise in golden.inputs("noise.").items():
         golden.compare(f"out.stochastic_{name}", stochastic_text(texts, log_radius[:, 0].exp(), noise))
@@ -78,7 +75,7 @@ def check_tmass_init(golden: Golden) -> None:
     config = TMass.Config.model_validate({"heads": golden.integer("num_mha_heads")})
     method = TMass(config, Dimensions(*radius.shape))
     golden.skip("init.clip.logit_scale", "CLIP's own value")
-    authors = {ours: key for key, ours in TMass.reference_names().items()}
+    authors = {ours: key for key, ours in TMass.authors.names.items()}
     for name in method.state_dict().keys() - {"logit_scale"}:
         golden.compare(f"init.{renamed(name, authors)}", method.state_dict()[name])
 
@@ -93,7 +90,11 @@ def check_tmass_training(golden: Golden) -> None:
         **prior_of(golden),
     }
     method = build(golden, TMass, golden.input("step0.in.frames"), state, config).train()
-    new = [parameter for name, parameter in method.named_parameters() if method.rate_group(name) != "clip"]
+    new = [
+        parameter
+        for name, parameter in method.named_parameters()
+        if method.authors.rate_group(name) != "clip"
+    ]
     beta1, beta2 = (float(beta) for beta in golden.setting("betas").split(","))
     groups = [{"params": [method.logit_scale]}, {"params": new}]
     decay, eps = golden.number("weight_decay"), golden.number("adam_eps")
@@ -124,11 +125,11 @@ def check_step(
     texts = golden.input(prefix + "in.text").requires_grad_()
     frames = golden.input(prefix + "in.frames").requires_grad_()
     noise = golden.input(prefix + "noise")[:, None]
-    similarities = method.training_similarities(noise, texts, method.index(videos_of(frames)))
+    similarities = method.training_similarities(noise, texts_of(texts), method.index(videos_of(frames)))
     golden.compare(prefix + "sims_main", similarities.main)
     assert similarities.support is not None
     golden.compare(prefix + "sims_support", similarities.support)
-    losses = method.loss_under(noise, texts_of(texts), videos_of(frames))
+    losses = loss_under(method, noise, texts_of(texts), videos_of(frames))
     golden.compare(prefix + "loss_main", losses.terms["main"])
     support = symmetric_infonce(method.logit_scale.exp() * similarities.support)  # recorded at weight 0 too
     golden.compare(prefix + "loss_support", support)
@@ -161,7 +162,7 @@ def compare_weights(
         if not any(name.startswith(key) for name in recorded):
             raise BenchError(f"{golden.path.name}: lacks the weight '{prefix}{key}'")
     for key in recorded:
-        own = dead if key == DEAD_SCALAR else parameters.get(renamed(key, method.reference_names()) or "")
+        own = dead if key == DEAD_SCALAR else parameters.get(renamed(key, method.authors.names) or "")
         if own is None:
             raise BenchError(f"{golden.path.name}: '{prefix}{key}' is a weight of nothing here")
         golden.compare(prefix + key, own)
@@ -187,7 +188,7 @@ def check_tmass_evaluation(golden: Golden) -> None:
     recorded = golden.input("derived.sims_query_conditioned")
     compare_metrics(golden, "derived.metrics_query_conditioned", recorded, pairing)
 
-    released = grouped(method.released_score(texts, index, pairing, source), pairing)
+    released = grouped(released_scores(method, texts, videos_of(frames), pairing, source), pairing)
     golden.compare("out.sims_before_dsl", released)
     if golden.setting("DSL") == "True":
         released = dual_softmax(released)
@@ -200,11 +201,11 @@ def compare_selection(
     golden: Golden, method: ComposedMethod, texts: Tensor, index: VideoIndex, noise: Tensor
 ) -> None:
     """Cosine of every trial with the query's own pooling `(V, K, N)`, the chosen trial, and its direction."""
-    videos, part = index.prepared(), radius_part(method)
-    pooled, scale = method.pooling(texts, videos), method.logit_scale.exp()
-    radius = part.radii(texts, videos.frames, videos.mask)
+    videos, part = index.videos, ball_of(method)
+    pooled = method.pooling(texts, videos)
+    radius = part.radii_of(texts[:, None], videos.frames, videos.mask)
     queries = [stochastic_text(texts[:, None], radius, trial.transpose(0, 1)) for trial in noise.unbind(1)]
-    cosines = torch.stack([method.pooling.compare(query, pooled, scale).T for query in queries], dim=1)
+    cosines = torch.stack([method.compared(query, texts_of(texts), pooled).T for query in queries], dim=1)
     golden.compare("out.select_cos", cosines)
     recorded = golden.input("out.select_idx")
     tied = cosines.gather(1, recorded[:, None])[:, 0] >= cosines.amax(1) - TIE

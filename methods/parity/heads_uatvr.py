@@ -15,7 +15,7 @@ from methods.parts.interaction.token_wise import (
     token_wise,
     token_wise_scores,
 )
-from methods.parts.objective import symmetric_infonce
+from methods.parts.objective.infonce import symmetric_infonce
 from methods.parts.temporal import contextual_tokens, with_extra
 from methods.parts.terms.probabilistic import (
     MeanNet,

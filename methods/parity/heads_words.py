@@ -20,7 +20,7 @@ from methods.parts.interaction.token_wise import (
     token_wise_scores,
 )
 from methods.parts.interaction.words import GrainedTexts, GrainedVideos, MultiGrainedWords
-from methods.parts.pooling import mean_of_directions
+from methods.parts.pooling.mean import mean_of_directions
 from methods.parts.terms.decorrelation import (
     Correlation,
     correlation_penalty,

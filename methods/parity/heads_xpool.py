@@ -10,11 +10,15 @@ from methods.parity.setup import (
     compare_gradients,
     compare_metrics,
     grouped,
+    loss_of,
+    released_scores,
+    similarities_of,
     texts_of,
     ungrouped,
     videos_of,
 )
-from methods.parts.conditioned import TextConditionedPooling, attention_pooled, top_k_pooled
+from methods.parts.pooling.baselines import attention_pooled, top_k_pooled
+from methods.parts.pooling.text_conditioned import TextConditionedPooling
 from methods.parts.vectors import masked_mean
 from methods.xpool import XPool
 
@@ -43,7 +47,7 @@ def build_xpool(golden: Golden, frames: Tensor, logit_scale: Tensor) -> Composed
 
 def pooled_vectors(method: ComposedMethod, texts: Tensor, frames: Tensor) -> Tensor:
     """Pooled vectors as the authors order them, `(V, N, D)`."""
-    pooled: Tensor = method.pooling(texts, method.index(videos_of(frames)).prepared()).vector
+    pooled: Tensor = method.pooling(texts, method.index(videos_of(frames)).videos).vector
     return pooled.transpose(0, 1)
 
 
@@ -52,9 +56,8 @@ def check_xpool_pooling(golden: Golden) -> None:
     texts, frames = golden.input("in.text").requires_grad_(), golden.input("in.frames").requires_grad_()
     method = build_xpool(golden, frames, golden.input("in.logit_scale"))
     golden.compare("out.pooled", pooled_vectors(method, texts, frames))
-    index = method.index(videos_of(frames))
-    golden.compare("out.sims", method.training_similarities(None, texts, index).main)
-    loss = method.loss_under(None, texts_of(texts), videos_of(frames)).total
+    golden.compare("out.sims", similarities_of(method, texts, videos_of(frames)))
+    loss = loss_of(method, texts_of(texts), videos_of(frames))
     golden.compare("out.loss", loss)
     loss.backward()
     weights = tuple(name.removeprefix("weights.") for name in golden.names() if name.startswith("weights."))
@@ -91,15 +94,11 @@ def check_xpool_evaluation(golden: Golden) -> None:
     pairing = golden.input("in.video_of_text")
     method = build_xpool(golden, frames, torch.tensor(golden.number("logit_scale")))
     golden.compare("out.pooled", pooled_vectors(method, texts, frames))
-    # No perturbation, so the released evaluation never asks the noise source.
-    scores = method.released_score(texts_of(texts), method.index(videos_of(frames)), pairing, NoNoise())
+    scores = released_scores(method, texts_of(texts), videos_of(frames), pairing, NoNoise())
     golden.compare("out.sims", grouped(scores, pairing))
     compare_metrics(golden, "metrics", ungrouped(golden.input("out.sims"), pairing), pairing)
     batches = torch.arange(len(texts)).split(golden.integer("eval_batch_size"))
-    losses = [
-        method.loss_under(None, texts_of(texts[rows]), videos_of(frames[pairing[rows]])).total
-        for rows in batches
-    ]
+    losses = [loss_of(method, texts_of(texts[rows]), videos_of(frames[pairing[rows]])) for rows in batches]
     golden.compare("out.val_loss_mean_over_batches", torch.stack(losses).mean())
 
 

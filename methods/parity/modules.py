@@ -6,10 +6,10 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
+from core.authors import load_renamed
 from methods.parity.golden import Golden
 from methods.parity.setup import compare_gradients_of
-from methods.parts.objective import symmetric_infonce
-from methods.parts.reference import load_reference_state
+from methods.parts.objective.infonce import symmetric_infonce
 from methods.parts.temporal import TemporalTransformer
 from methods.parts.transformer import TransformerBlock
 
@@ -36,7 +36,7 @@ class Head(nn.Module):
 
     def load(self, golden: Golden, weights: Mapping[str, Tensor], dead: frozenset[str] = frozenset()) -> None:
         """Loads all recorded weights; raises `BenchError` for unknown, missing and misshapen keys."""
-        load_reference_state(self, golden.kind, weights, self.own_names, dead)
+        load_renamed(self, golden.kind, weights, self.own_names, dead)
         self.eval()
 
 

@@ -1,19 +1,22 @@
 """What the checks of the methods share: a method from recorded weights, gradients, metrics."""
 
 from collections.abc import Mapping
+from unittest.mock import patch
 
 import torch
 from torch import Tensor, nn
 
+from core.authors import renamed
 from core.batch import Texts, Videos
 from core.errors import BenchError
 from core.evaluation.metrics import defined, metrics_from_ranks
 from core.evaluation.ranking import text_to_video, video_to_text
-from core.method import Dimensions
+from core.method import Dimensions, Losses, NoiseSource
 from methods.composed import ComposedMethod
 from methods.parity.golden import Golden
-from methods.parts.reference import renamed
-from methods.released import captions_by_slot
+from methods.parts.fusion.gate import GateFusion
+from methods.parts.perturbation.base import Ball
+from methods.released.captions import captions_by_slot
 
 
 def build(
@@ -33,7 +36,7 @@ def build(
     except ValueError as error:
         raise BenchError(f"{golden.path.name}: {' '.join(str(error).split())}") from error
     built = method(settings, Dimensions(frames.shape[-1], frames.shape[-2], audio_width))
-    built.load_reference(state)
+    built.authors.load(built, state)
     return built.eval()
 
 
@@ -48,6 +51,46 @@ def videos_of(frames: Tensor, mask: Tensor | None = None, audio: Tensor | None =
     return Videos(frames, mask, torch.arange(len(frames)), audio)
 
 
+def loss_under(method: ComposedMethod, noise: Tensor, texts: Texts, videos: Videos) -> Losses:
+    """The loss of a batch whose noise `(B, 1, D)` was recorded, instead of drawn."""
+    with patch.object(method.perturbation, "draw", lambda embeds, generator: noise):
+        return method.loss(texts, videos, torch.Generator())
+
+
+def loss_of(method: ComposedMethod, texts: Texts, videos: Videos) -> Tensor:
+    """The loss of a batch of a method that draws no noise."""
+    return method.loss(texts, videos, torch.Generator()).total
+
+
+def similarities_of(method: ComposedMethod, texts: Tensor, videos: Videos) -> Tensor:
+    """Training cosines `(B, B)` of texts `(B, D)`, of a method that draws no noise."""
+    return method.training_similarities(texts[:, None], texts_of(texts), method.index(videos)).main
+
+
+def gate_of(method: ComposedMethod) -> GateFusion:
+    """The gate of GAID."""
+    if not isinstance(method.fusion, GateFusion):
+        raise TypeError(f"{type(method.fusion).__name__} is no gate")
+    return method.fusion
+
+
+def ball_of(method: ComposedMethod) -> Ball:
+    """The perturbation of T-MASS and GAID."""
+    if not isinstance(method.perturbation, Ball):
+        raise TypeError(f"{type(method.perturbation).__name__} has no radius")
+    return method.perturbation
+
+
+def released_scores(
+    method: ComposedMethod, texts: Texts, videos: Videos, pairing: Tensor, noise: NoiseSource
+) -> Tensor:
+    """What the authors' evaluation gives, by the modules; leak-free scores where it is clean."""
+    index = method.index(videos)
+    if method.released is None:
+        return method.score(texts, index, noise)
+    return method.released.score(texts, index, pairing, noise)
+
+
 def compare_gradients(
     golden: Golden,
     prefix: str,
@@ -58,7 +101,7 @@ def compare_gradients(
     owner: str = "",
 ) -> None:
     """`compare_gradients_of` for a method, whose class knows the authors' names."""
-    names = method.reference_names()
+    names = method.authors.names
     compare_gradients_of(golden, prefix, method, names, inputs, required, owner=owner)
 
 

@@ -1,4 +1,4 @@
-"""What methods are composed of: fusion, pooling, perturbation, objective.
+"""What methods are composed of: a package per part, a file per kind, modules and algebra together.
 
 One convention runs through all parts, so that paired training, training on all pairs and scoring are
 the same functions: what belongs to a video is `(V, ...)` where all texts share it and `(N, V, ...)`

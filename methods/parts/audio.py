@@ -11,9 +11,7 @@ from torch import Tensor, nn
 
 from core.batch import Videos
 from core.errors import BenchError
-from methods.parts.config import Alignment as Alignment
-from methods.parts.config import NullAudio as NullAudio
-from methods.parts.config import Projection as Projection
+from methods.parts.config import Alignment, NullAudio, Projection
 
 
 def bin_weights(states: Tensor, bins: Tensor, length: int, width: int, dtype: torch.dtype) -> Tensor:

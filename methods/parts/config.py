@@ -10,13 +10,13 @@ from pydantic import Field
 from core.axes import ANY, Axis, Only, Protocol, Released, ScoringNoise, SmallWorld
 from core.config import MethodConfig
 from core.scoring.names import NoiseMode
+from methods.parts.kinds import ENRICHMENTS, FUSIONS, INTERACTIONS, PERTURBATIONS, POOLINGS
 
-EnrichmentKind = Literal["none", "caste", "case", "caste-case"]
-FusionKind = Literal["none", "sample", "frame", "token", "gated-transformer"]
-PoolingKind = Literal[
-    "mean", "sequence-transformer", "text-conditioned", "multi-grained", "top-k", "attention"
-]
-PerturbationKind = Literal["none", "stp", "dasp"]
+EnrichmentKind = Annotated[str, ENRICHMENTS]
+FusionKind = Annotated[str, FUSIONS]
+PoolingKind = Annotated[str, POOLINGS]
+InteractionKind = Annotated[str, INTERACTIONS]
+PerturbationKind = Annotated[str, PERTURBATIONS]
 
 Alignment = Literal["clip", "released"]
 Branches = Literal["both", "spatial", "temporal"]
@@ -65,12 +65,17 @@ class EnrichmentConfig(MethodConfig):
 
 
 class ComposedConfig(EnrichmentConfig):
-    """Enrichment x fusion x pooling x perturbation x objective; fields of parts not chosen have no effect."""
+    """Enrichment x fusion x pooling x interaction x perturbation x objective.
+
+    Fields of parts not chosen have no effect.
+    """
 
     fusion: Annotated[FusionKind, Axis(column="fusion", absent="none")] = "none"
     """How sound enters: not, by GAID's gate per clip, frame or element, or by AVIGATE's gated transformer."""
     pooling: Annotated[PoolingKind, Axis(column="pooling")] = "mean"
     """How frames become what a text is compared with; `top-k` and `attention` are X-Pool's baselines."""
+    interaction: Annotated[InteractionKind, Axis()] = "cosine"
+    """How a text and a pooled video become a similarity; `multi-grained` also looks at single frames."""
     perturbation: Annotated[PerturbationKind, Axis(column="perturbation", absent="none")] = "none"
     """How a text is perturbed: not, T-MASS's random points (`stp`), GAID's blend (`dasp`)."""
 
@@ -121,7 +126,7 @@ class ComposedConfig(EnrichmentConfig):
     loss_weights: LossWeights = "uniform"
     """Weights of the pairs in InfoNCE: none (paper), or by positive cosines (released GAID)."""
 
-    temperature: Annotated[Positive, Only(pooling="multi-grained")] = 1.0
+    temperature: Annotated[Positive, Only(interaction="multi-grained")] = 1.0
     """tau of the multi-grained log-sum-exp."""
     margin_beta: NonNegative = 0.0
     """beta of AVIGATE's adaptive margin; 0 switches the margin off."""

@@ -8,7 +8,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from core.method import ClipTextWeights
+from core.authors import ClipTextWeights
+from core.errors import BenchError
+from methods.parts.config import ComposedConfig
 
 LAYER_NORM_EPS = 1e-12
 """`LayerNorm` epsilon of both released heads."""
@@ -22,6 +24,22 @@ def quick_gelu(x: Tensor) -> Tensor:
 def default_heads(width: int) -> int:
     """Heads of 64 channels each, as in CLIP's text tower."""
     return max(1, width // 64)
+
+
+def transformer_heads(config: ComposedConfig, width: int) -> int:
+    """Heads of a transformer over frames; raises `BenchError` where they do not divide the width."""
+    heads = config.transformer_heads or default_heads(width)
+    if width % heads:
+        raise BenchError(
+            f"transformer_heads={heads} does not divide the joint width {width}; choose a divisor"
+        )
+    return heads
+
+
+def check_positions(config: ComposedConfig, frames: int) -> None:
+    """Raises `BenchError` where a clip has more frames than the position table has rows."""
+    if frames > config.positions:
+        raise BenchError(f"frames={frames} is more than positions={config.positions}; raise config.positions")
 
 
 def key_bias(mask: Tensor | None, dtype: torch.dtype) -> Tensor | None:

@@ -81,7 +81,7 @@ def modules_cost(sizes: Sizes) -> Cost:
 
 
 def exact_cost(sizes: Sizes) -> Cost:
-    """Text-conditioned pooling and perturbation by algebra on B vectors per video, `methods.parts.exact`.
+    """Text-conditioned pooling and perturbation by algebra on B vectors per video, the parts' algebra.
 
     Products with frames make logits and cosines, or with picture and sound where a gate mixes them, which
     adds 2 x 2 per frame for lengths and deviations. Two LayerNorms take `B^2` and `(B + 1)^2`, a mix of C = B
@@ -104,12 +104,14 @@ def query_cost(method: ComposedMethod, implementation: Implementation) -> Cost |
     parts, dimensions = method.parts, method.dimensions
     gated = method.fusion.text_dependent
     sizes = Sizes(dimensions.width, dimensions.frames, parts.heads, parts.trials, gated, parts.perturbation)
-    if parts.pooling == "text-conditioned":
+    if parts.pooling == "text-conditioned" and parts.interaction == "cosine":
         return exact_cost(sizes) if implementation == "exact" else modules_cost(sizes)
     if gated or parts.perturbation != "none":
         return None
-    vectors = {"mean": 1, "sequence-transformer": 1, "multi-grained": 1 + dimensions.frames}
-    return Cost(pair=vectors[parts.pooling] * dimensions.width) if parts.pooling in vectors else None
+    if parts.pooling not in ("mean", "sequence-transformer"):
+        return None
+    vectors = {"cosine": 1, "multi-grained": 1 + dimensions.frames}
+    return Cost(pair=vectors[parts.interaction] * dimensions.width) if parts.interaction in vectors else None
 
 
 def query_gflop(method: Method, implementation: Implementation, texts: int, videos: int) -> float | None:

@@ -9,7 +9,7 @@ from core.method import Method
 from core.peak_memory import peak_growth
 from core.running.timings import Clock, Implementation, Latency, Measurement
 from core.scoring.arithmetic import profiled_gflop
-from core.scoring.scoring import Engine, ScoringIndex, build_index, score_matrix
+from core.scoring.scoring import Engine, ScoringIndex, build_index, obstacle_to_algebra, score_matrix
 from core.timing import Seconds, affordable_sample, median_seconds, percentile, timed
 from methods.timing.counts import query_gflop
 from methods.timing.works import Work
@@ -35,7 +35,7 @@ class EngineSide:
         self.work, self.method, self.texts, self.videos = work, method, texts, videos
         self.device = texts.embeds.device
         self.noise = work.noise_source()
-        self.obstacle = method.exact_obstacle if implementation == "exact" else ""
+        self.obstacle = obstacle_to_algebra(method) if implementation == "exact" else ""
         """Why it is not to be had; empty where it is."""
         self.index = self.built(videos[:WARM_UP])
         """Of the last `build`, at first of a few videos as a warm-up."""

@@ -10,16 +10,15 @@ from core.method import Method
 from core.running.timings import Measurement
 from core.scoring.scoring import exact_arithmetic
 from core.timing import NO_TIME, Seconds, Stopwatch, median_seconds
-from methods.as_released.procedure import GROWTH, as_released
-from methods.composed import ComposedMethod
-from methods.parts.index import as_index
+from methods.parts.composition import Composition
+from methods.released.procedure import GROWTH, as_released
 from methods.timing.engines import BATCH, as_clock
 from methods.timing.works import Setting, Work, random_texts, random_videos
 
 
 def released_obstacle(work: Work, method: Method) -> str:
     """Why there is no released procedure to time for a work, "" where there is one."""
-    if not isinstance(method, ComposedMethod) or not method.pooling.text_conditioned:
+    if not isinstance(method, Composition) or not method.pooling.text_conditioned:
         return "its authors' scoring has no loop over pairs"
     if work.perturbation == "stp-per-text":
         return "its authors draw for every pair: see stp-fresh"
@@ -58,13 +57,13 @@ class ReleasedSide:
     def query(self) -> None:
         """Runs the procedure once and keeps its laps."""
         watch = Stopwatch(self.texts.device)
-        assert isinstance(self.method, ComposedMethod)
+        assert isinstance(self.method, Composition)
 
         def draw(video: int, trial: int) -> Tensor:
             return torch.rand_like(self.texts)
 
         with exact_arithmetic(self.method):
-            as_released(self.method, self.texts, as_index(self.index), range(self.size), draw, watch)
+            as_released(self.method, self.texts, self.index, range(self.size), draw, watch)
         self.laps.append(watch.laps)
 
     def measurement(self, texts: int, videos: int) -> Measurement:

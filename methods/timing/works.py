@@ -9,7 +9,8 @@ import torch
 from core.axes import has_part
 from core.batch import Texts, Videos
 from core.errors import unknown_name
-from core.method import Dimensions, Method, find_method
+from core.method import Dimensions, Method
+from core.registry import find_method
 from core.scoring.noise import KeyedNoise, NoiseMode
 
 TimedPerturbation = Literal["none", "stp-fresh", "stp-per-text", "dasp"]

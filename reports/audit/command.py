@@ -10,8 +10,8 @@ from core.audit.checks import CHECKS
 from core.audit.subject import Subject
 from core.audit.verdict import Verdict
 from core.errors import BenchError, unknown_name
-from core.method import find_method, registered_methods
 from core.progress import Progress
+from core.registry import find_method, registered_methods
 from core.runs import RunDirectory
 from core.scoring.scoring import Condition
 from reports.audit.run import audit_run

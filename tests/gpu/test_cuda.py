@@ -9,8 +9,8 @@ import torch
 
 from benchmarks.process_gradients import Case, gradient_of, relative_difference
 from core.batch import Rows, Texts
-from core.method import registered_methods
 from core.progress import Silent
+from core.registry import registered_methods
 from core.retriever import SplitData
 from core.running.cells import Materials
 from core.scoring.noise import KeyedNoise

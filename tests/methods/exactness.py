@@ -79,7 +79,7 @@ def scored(
 ) -> Tensor:
     """Scores `(N, V)` in the method's own precision."""
     index = build_index(method, videos, engine=engine, chunk=3)
-    assert (index.basis is not None) == (engine == "exact")
+    assert (not index.obstacle) == (engine == "exact")
     out = torch.full((len(texts), len(videos)), torch.inf, dtype=method.logit_scale.dtype)
     for tile in score_tiles(
         method,

@@ -174,7 +174,7 @@ class Naive:
         """The pooled vector of one pair."""
         w, kept = self.weights, u[real]
         match self.config.pooling:
-            case "mean" | "multi-grained":
+            case "mean":
                 return rows(direction, kept).mean(0)
             case "sequence-transformer":
                 x = u + w["pooling.frame_positions.weight"][: len(u)]
@@ -204,7 +204,7 @@ class Naive:
 
     def similarity(self, query: Tensor, pooled: Tensor, u: Tensor, real: Tensor) -> Tensor:
         """Similarity of one query with one pooled video, divided by the logit scale."""
-        if self.config.pooling != "multi-grained":
+        if self.config.interaction != "multi-grained":
             return cosine(query, pooled)
         sharp = self.config.temperature * self.scale
         local = torch.stack([(sharp * cosine(query, frame)).exp() for frame in u[real]]).sum().log() / sharp

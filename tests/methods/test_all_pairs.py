@@ -7,6 +7,7 @@ import torch
 from naive_scores import cosine
 from small_worlds import (
     FUSIONS,
+    INTERACTIONS,
     PERTURBATIONS,
     POOLINGS,
     TIGHT,
@@ -22,12 +23,15 @@ from small_worlds import (
 )
 from torch.testing import assert_close
 
-COMPOSITIONS = list(product(FUSIONS, POOLINGS, PERTURBATIONS))
+PARTS = ("fusion", "pooling", "interaction", "perturbation")
+COMPOSITIONS = list(product(FUSIONS, POOLINGS, INTERACTIONS, PERTURBATIONS))
 
 
-@pytest.mark.parametrize(("fusion", "pooling", "perturbation"), COMPOSITIONS)
-def test_scores_are_those_of_each_pair_alone(fusion: str, pooling: str, perturbation: str) -> None:
-    method = random_method(fusion=fusion, pooling=pooling, perturbation=perturbation)
+@pytest.mark.parametrize(PARTS, COMPOSITIONS)
+def test_scores_are_those_of_each_pair_alone(
+    fusion: str, pooling: str, interaction: str, perturbation: str
+) -> None:
+    method = random_method(fusion=fusion, pooling=pooling, interaction=interaction, perturbation=perturbation)
     naive, texts, videos, noise = naive_of(method), random_texts(3), random_videos(4), random_noise(3, 4)
     scores = method.score(texts, method.index(videos), noise)
     sounds = [naive_sound(naive, videos, v) for v in range(4)]
@@ -38,12 +42,15 @@ def test_scores_are_those_of_each_pair_alone(fusion: str, pooling: str, perturba
         assert_close(scores[n, v], expected, **TIGHT)
 
 
-@pytest.mark.parametrize(("fusion", "pooling", "perturbation"), COMPOSITIONS)
-def test_training_on_all_pairs_is_scoring(fusion: str, pooling: str, perturbation: str) -> None:
+@pytest.mark.parametrize(PARTS, COMPOSITIONS)
+def test_training_on_all_pairs_is_scoring(
+    fusion: str, pooling: str, interaction: str, perturbation: str
+) -> None:
     # One trial and one draw per text make STP's scoring its training; alpha = 1 and noise 1 make DASP's.
     config = {
         "fusion": fusion,
         "pooling": pooling,
+        "interaction": interaction,
         "perturbation": perturbation,
         "pairs": "all-pairs",
         "trials": 1,
@@ -54,7 +61,7 @@ def test_training_on_all_pairs_is_scoring(fusion: str, pooling: str, perturbatio
     if perturbation == "dasp":
         noise.fill_(1.0)
         method.perturbation.alpha.data.fill_(1.0)
-    trained = method.training_similarities(noise, texts.embeds, index).main
+    trained = method.training_similarities(noise, texts, index).main
     assert_close(trained, method.score(texts, index, TableNoise(noise[:, None])), **TIGHT)
 
 
@@ -64,7 +71,7 @@ def test_training_on_all_pairs_is_scoring(fusion: str, pooling: str, perturbatio
 @pytest.mark.parametrize("pairs", ["paired", "all-pairs"])
 def test_training_similarities_follow_the_definition(fusion: str, pooling: str, pairs: str) -> None:
     method = random_method(fusion=fusion, pooling=pooling, perturbation="stp", pairs=pairs)
-    naive, texts, videos = naive_of(method), random_texts(4).embeds, random_videos(4)
+    naive, texts, videos = naive_of(method), random_texts(4), random_videos(4)
     noise = torch.rand(4, 1, WIDTH, dtype=torch.float64)
     ours = method.training_similarities(noise, texts, method.index(videos))
     frames, real = videos.frames, videos.frame_mask
@@ -73,22 +80,24 @@ def test_training_similarities_follow_the_definition(fusion: str, pooling: str, 
     def fused(
         i: int, j: int
     ) -> torch.Tensor:  # video j beside text i; paired training gates it by its own text
-        return naive.fused(texts[j if pairs == "paired" else i], frames[j], sounds[j], real[j])
+        return naive.fused(texts.embeds[j if pairs == "paired" else i], frames[j], sounds[j], real[j])
 
     for i, j in product(range(4), range(4)):
-        pooled = naive.pooled(texts[i], fused(i, j), real[j])
+        pooled = naive.pooled(texts.embeds[i], fused(i, j), real[j])
         seen = i if pairs == "paired" else j
-        radius = naive.radius(texts[i], fused(i, seen), real[seen])
-        assert_close(ours.main[i, j], cosine(texts[i] + noise[i, 0] * radius, pooled), **TIGHT)
-        anchor = torch.stack([naive.pooled(texts[k], fused(k, i), real[i]) for k in range(4)]).mean(0)
-        step = (anchor - texts[i]) / (anchor - texts[i]).norm()
-        support = texts[i] + step * naive.radius(texts[i], fused(i, i), real[i])
+        radius = naive.radius(texts.embeds[i], fused(i, seen), real[seen])
+        assert_close(ours.main[i, j], cosine(texts.embeds[i] + noise[i, 0] * radius, pooled), **TIGHT)
+        anchor = torch.stack([naive.pooled(texts.embeds[k], fused(k, i), real[i]) for k in range(4)]).mean(0)
+        step = (anchor - texts.embeds[i]) / (anchor - texts.embeds[i]).norm()
+        support = texts.embeds[i] + step * naive.radius(texts.embeds[i], fused(i, i), real[i])
         assert_close(ours.support[i, j], cosine(support, pooled), **TIGHT)
 
 
-@pytest.mark.parametrize(("fusion", "pooling", "perturbation"), COMPOSITIONS[::4])
-def test_scores_do_not_depend_on_tiles_or_their_order(fusion: str, pooling: str, perturbation: str) -> None:
-    method = random_method(fusion=fusion, pooling=pooling, perturbation=perturbation)
+@pytest.mark.parametrize(PARTS, COMPOSITIONS[::4])
+def test_scores_do_not_depend_on_tiles_or_their_order(
+    fusion: str, pooling: str, interaction: str, perturbation: str
+) -> None:
+    method = random_method(fusion=fusion, pooling=pooling, interaction=interaction, perturbation=perturbation)
     texts, index, noise = random_texts(5), method.index(random_videos(6)), random_noise(5, 6)
     whole = method.score(texts, index, noise)
     rows, columns = torch.tensor([3, 0, 4]), torch.tensor([5, 1])
@@ -98,9 +107,9 @@ def test_scores_do_not_depend_on_tiles_or_their_order(fusion: str, pooling: str,
 
 
 def test_an_index_does_not_depend_on_the_other_videos() -> None:
-    method, videos = random_method(fusion="gated-transformer", pooling="multi-grained"), random_videos(5)
+    method, videos = random_method(fusion="gated-transformer"), random_videos(5)
     alone = method.index(videos[3:4])
-    assert_close(method.index(videos).frames[3:4], alone.frames, **TIGHT)
+    assert_close(method.index(videos).videos.frames[3:4], alone.videos.frames, **TIGHT)
 
 
 def test_noise_is_drawn_once_per_tile() -> None:

@@ -2,16 +2,25 @@
 
 import pytest
 import torch
-from small_worlds import FRAMES, TIGHT, TableNoise, random_method, random_noise, random_texts, random_videos
+from small_worlds import (
+    FRAMES,
+    TIGHT,
+    TableNoise,
+    random_method,
+    random_noise,
+    random_texts,
+    random_videos,
+    released_scores,
+)
 from torch import Tensor
 from torch.testing import assert_close
 
 from core.batch import Videos
 from core.timing import Stopwatch
-from methods.as_released.grouping import grouped
-from methods.as_released.procedure import GROWTH, as_released
 from methods.composed import ComposedMethod
 from methods.gaid import Gaid
+from methods.released.grouping import grouped
+from methods.released.procedure import GROWTH, as_released
 from methods.tmass import TMass
 from methods.xpool import XPool
 
@@ -48,8 +57,8 @@ def test_the_loops_give_the_released_scores(
 ) -> None:
     built, noise = random_method(method=method, **config), random_noise(len(owners), 3)
     scores, _ = restated(built, owners, noise)
-    index = built.index(whole_videos(3))
-    expected = built.released_score(random_texts(len(owners)), index, torch.tensor(owners), noise)
+    texts, pairing = random_texts(len(owners)), torch.tensor(owners)
+    expected = released_scores(built, texts, whole_videos(3), pairing, noise)
     assert_close(scores, expected, **TIGHT)
 
 

@@ -9,7 +9,8 @@ from small_worlds import FUSIONS, POOLINGS, TIGHT, random_method, random_noise, 
 from torch.testing import assert_close
 
 from core.errors import BenchError
-from methods.parts.pooling import local_similarity, mean_of_directions, released_mean_of_directions
+from methods.parts.interaction.multi_grained import local_similarity
+from methods.parts.pooling.mean import mean_of_directions, released_mean_of_directions
 from methods.parts.vectors import frame_cosines, unit
 
 
@@ -67,7 +68,7 @@ def test_a_video_without_real_frames_stays_finite(pooling: str) -> None:
     mask[2] = False
     scores = method.score(texts, method.index(replace(videos, frame_mask=mask)), random_noise(3, 4))
     assert scores.isfinite().all()
-    if pooling in ("mean", "sequence-transformer", "multi-grained"):
+    if pooling in ("mean", "sequence-transformer"):
         assert (scores[:, 2] == 0).all()
 
 

@@ -8,7 +8,7 @@ from core.running.axes import axis_names
 from core.running.cells import small_method
 from core.spec import resolve
 from methods.cae_av import HOSTS, CaeAv
-from methods.parts.enrichment import EnrichmentConfig
+from methods.parts.config import EnrichmentConfig
 
 
 @pytest.mark.parametrize("host", sorted(HOSTS))
@@ -42,12 +42,12 @@ def test_a_complete_spec_builds_the_same_method_again(host: str) -> None:
 @pytest.mark.parametrize("host", sorted(HOSTS))
 def test_it_scores_by_own_captions_exactly_if_its_host_does(host: str) -> None:
     method = small_method(resolve("cae_av", "avworld-tiny", {"config.host": host}))
-    assert method.own_caption_scoring == HOSTS[host].own_caption_scoring
+    assert (method.released is not None) == HOSTS[host].own_captions
 
 
 def test_it_asks_for_sound_patches_and_captions_and_its_hosts_do_not() -> None:
     needs = {
-        name: (method.uses_audio, method.uses_patches, method.uses_video_captions)
+        name: (method.needs.sound, method.needs.patches, method.needs.video_captions)
         for name in ("cae_av", *HOSTS)
         for method in [small_method(resolve(name, "avworld-tiny", {}))]
     }

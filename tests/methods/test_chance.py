@@ -6,7 +6,8 @@ from scipy.stats import binom
 from torch import Tensor
 
 from core.batch import Texts, Videos, stable_keys
-from core.method import Dimensions, Method, registered_methods
+from core.method import Dimensions, Method
+from core.registry import registered_methods
 from core.scoring.noise import KeyedNoise
 
 COUNT, FRAMES, WIDTH, STATES, PATCHES, WORDS = 200, 12, 64, 24, 4, 3
@@ -62,6 +63,6 @@ def test_leak_free_scores_of_noise_are_at_chance(name: str, seed: int) -> None:
 def test_released_scores_of_noise_are_far_above_chance(name: str) -> None:
     texts, videos = noise_world(0)
     method = untrained(name)
-    scores = method.released_score(texts, method.index(videos), torch.arange(COUNT), KeyedNoise(0, "fresh"))
+    scores = method.released.score(texts, method.index(videos), torch.arange(COUNT), KeyedNoise(0, "fresh"))
     high = binom.interval(0.999, COUNT, 1 / COUNT)[1]
     assert hits(scores, 1) > 3 * high

@@ -15,6 +15,7 @@ from small_worlds import (
     random_noise,
     random_texts,
     random_videos,
+    released_scores,
 )
 from torch import Tensor
 from torch.testing import assert_close
@@ -24,8 +25,8 @@ from core.errors import BenchError
 from core.method import Dimensions
 from methods.cae_av import HOSTS, CaeAv
 from methods.composed import ComposedMethod
-from methods.parts.caste import shifted
-from methods.parts.tokens import hard_choice, noisy_probabilities, soft_choice
+from methods.parts.enrichment.caste import shifted
+from methods.parts.enrichment.tokens import hard_choice, noisy_probabilities, soft_choice
 
 KINDS = ("caste", "case", "caste-case")
 
@@ -50,13 +51,13 @@ def test_an_untrained_plug_in_is_its_host_bit_for_bit(host: str, kind: str) -> N
     weights = alone.state_dict()
     assert all(torch.equal(plugged.state_dict()[name], weights[name]) for name in weights)
     indices = plugged.index(videos), alone.index(videos)
-    assert torch.equal(indices[0].frames, indices[1].frames)
+    assert torch.equal(indices[0].videos.frames, indices[1].videos.frames)
     assert torch.equal(plugged.score(texts, indices[0], noise), alone.score(texts, indices[1], noise))
     pairing = torch.arange(4)
-    released = [m.released_score(texts, m.index(videos), pairing, noise) for m in (plugged, alone)]
+    released = [released_scores(m, texts, videos, pairing, noise) for m in (plugged, alone)]
     assert torch.equal(*released)
-    gates = plugged.gates(texts, videos), alone.gates(texts, videos)
-    assert gates[0] is gates[1] is None or torch.equal(*gates)
+    gates = [method.gate.weights(texts, videos) for method in (plugged, alone) if method.gate]
+    assert not gates or torch.equal(*gates)
     for method in (plugged, alone):
         method.loss(texts, videos, torch.Generator().manual_seed(0)).total.backward()
     gradients = {name: parameter.grad for name, parameter in plugged.named_parameters()}
@@ -149,8 +150,8 @@ def test_caste_reads_no_caption() -> None:
     videos = random_videos(4)
     other = replace(videos, captions=videos.captions + 1)
     assert torch.equal(enriched(other, enrichment="caste"), enriched(videos, enrichment="caste"))
-    assert not random_method(enrichment="caste").uses_video_captions
-    assert random_method(enrichment="case").uses_video_captions
+    assert not random_method(enrichment="caste").needs.video_captions
+    assert random_method(enrichment="case").needs.video_captions
 
 
 @pytest.mark.parametrize("branches", ["spatial", "temporal"])

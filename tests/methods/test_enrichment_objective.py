@@ -7,7 +7,7 @@ import torch
 from small_worlds import TIGHT, random_method, random_texts, random_videos
 from torch.testing import assert_close
 
-from methods.parts.enrichment_objective import caption_alignment, choice_entropy, inconsistency
+from methods.parts.enrichment.objective import caption_alignment, choice_entropy, inconsistency
 
 TERMS = ("caption", "consistency", "entropy")
 

@@ -105,12 +105,12 @@ def test_scores_depend_neither_on_tiles_nor_on_their_order(name: str, mode: str)
 @pytest.mark.parametrize(
     ("config", "obstacle"),
     [
-        ({"fusion": "token", "pooling": "text-conditioned"}, "token-level gate"),
+        ({"fusion": "token", "pooling": "text-conditioned"}, "token fusion"),
         ({"pooling": "top-k"}, "top-k pooling"),
-        ({"pooling": "multi-grained"}, "multi-grained pooling"),
+        ({"interaction": "multi-grained"}, "multi-grained interaction"),
         (
             {"fusion": "frame", "pooling": "sequence-transformer"},
-            "transformer over frames that the text gates",
+            "sequence-transformer pooling of frames that the text fuses",
         ),
     ],
 )
@@ -147,7 +147,7 @@ PAIRINGS = {
 def test_released_scores_are_those_of_the_modules(
     config: dict[str, str], pairing: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(ComposedMethod, "own_caption_scoring", True)
+    monkeypatch.setattr(ComposedMethod, "own_captions", True)
     own = torch.tensor(PAIRINGS[pairing])
     method, (texts, videos) = random_composition(**config), random_corpus(texts=len(own))
     for mode in ("fresh", "per-text"):
@@ -159,7 +159,7 @@ def test_released_scores_are_those_of_the_modules(
 
 
 def test_every_pair_has_one_score_in_the_released_condition(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ComposedMethod, "own_caption_scoring", True)
+    monkeypatch.setattr(ComposedMethod, "own_captions", True)
     method, (texts, videos) = random_composition(pooling="text-conditioned"), random_corpus(texts=7)
     scores = scored(method, texts, videos, "exact", condition="released", pairing=torch.arange(7))
     assert scores.isfinite().all()
@@ -167,9 +167,10 @@ def test_every_pair_has_one_score_in_the_released_condition(monkeypatch: pytest.
 
 def test_tampered_algebra_is_caught_when_the_index_is_built(monkeypatch: pytest.MonkeyPatch) -> None:
     method, (_, videos) = random_composition(pooling="text-conditioned"), random_corpus()
-    monkeypatch.setattr("methods.parts.exact.attention.inverse_deviation", lambda *_: 1.0)
+    monkeypatch.setattr("methods.parts.pooling.text_conditioned.inverse_deviation", lambda *_: 1.0)
     with pytest.raises(
-        BenchError, match=r"exact engine and the modules differ by .* evaluation\.engine=modules"
+        BenchError,
+        match=r"no longer matches the modules: .* methods/parts, or set evaluation\.engine",
     ):
         build_index(method, videos)
 

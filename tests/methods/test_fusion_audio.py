@@ -21,7 +21,7 @@ from core.errors import BenchError
 from core.method import Dimensions
 from methods.gaid import Gaid
 from methods.parts.audio import bin_weights, frame_audio, pooled_states
-from methods.parts.fusion import GateFusion
+from methods.parts.fusion.gate import GateFusion
 
 GATES = ("sample", "frame", "token")
 
@@ -55,12 +55,12 @@ def test_released_alignment_reads_everything_whatever_the_clip() -> None:
 
 
 def test_what_lies_behind_the_clip_does_not_sound_under_clip_alignment() -> None:
-    for fusion, pooling in (("frame", "mean"), ("gated-transformer", "multi-grained")):
-        method, videos = random_method(fusion=fusion, pooling=pooling), random_videos(6)
+    for fusion, interaction in (("frame", "cosine"), ("gated-transformer", "multi-grained")):
+        method, videos = random_method(fusion=fusion, interaction=interaction), random_videos(6)
         outside = torch.arange(STATES) >= videos.audio_valid[:, None]
         other = Videos(**{**vars(videos), "audio": videos.audio.masked_fill(outside[..., None], 1e3)})
         texts = random_texts(6)
-        assert_close(method.gates(texts, other), method.gates(texts, videos), **TIGHT)
+        assert_close(method.gate.weights(texts, other), method.gate.weights(texts, videos), **TIGHT)
 
 
 def test_linear_projection_may_come_before_or_after_averaging() -> None:
@@ -109,7 +109,7 @@ def test_a_fusion_without_sound_is_refused() -> None:
 @pytest.mark.parametrize("fusion", GATES)
 def test_gates_are_those_of_each_matched_pair(fusion: str) -> None:
     method, texts, videos = random_method(fusion=fusion), random_texts(4), random_videos(4)
-    naive, gates = naive_of(method), method.gates(texts, videos)
+    naive, gates = naive_of(method), method.gate.weights(texts, videos)
     assert gates.shape == (4, FRAMES)
     for b in range(4):
         sound = naive.sound(
@@ -121,15 +121,15 @@ def test_gates_are_those_of_each_matched_pair(fusion: str) -> None:
 
 def test_avigates_gates_are_one_per_clip_and_layer() -> None:
     method = random_method(fusion="gated-transformer", transformer_layers=3)
-    gates = method.gates(random_texts(4), random_videos(4))
+    gates = method.gate.weights(random_texts(4), random_videos(4))
     assert gates.shape == (4, 3)
     assert (gates.abs() < 1).all()
 
 
 def test_no_fusion_has_no_gate_and_hears_nothing() -> None:
     method = random_method(fusion="none")
-    assert method.gates(random_texts(2), random_videos(2)) is None
-    assert not method.uses_audio
+    assert method.gate is None
+    assert not method.needs.sound
 
 
 @pytest.mark.parametrize("inputs", [("frame",), ("audio",), ("frame", "audio"), ("audio", "text"), ("text",)])
@@ -137,11 +137,11 @@ def test_no_fusion_has_no_gate_and_hears_nothing() -> None:
 def test_a_gate_sees_only_its_inputs(fusion: str, inputs: tuple[str, ...]) -> None:
     method = random_method(fusion=fusion, gate_inputs=inputs)
     videos, texts = random_videos(4), random_texts(4)
-    gates = method.gates(texts, videos)
+    gates = method.gate.weights(texts, videos)
     changed = {
-        "frame": method.gates(texts, Videos(**{**vars(videos), "frames": videos.frames.flip(0)})),
-        "audio": method.gates(texts, Videos(**{**vars(videos), "audio": videos.audio * 2 + 1})),
-        "text": method.gates(random_texts(4, seed=8), videos),
+        "frame": method.gate.weights(texts, Videos(**{**vars(videos), "frames": videos.frames.flip(0)})),
+        "audio": method.gate.weights(texts, Videos(**{**vars(videos), "audio": videos.audio * 2 + 1})),
+        "text": method.gate.weights(random_texts(4, seed=8), videos),
     }
     for name, other in changed.items():
         assert torch.equal(other, gates) == (name not in inputs)
@@ -150,11 +150,11 @@ def test_a_gate_sees_only_its_inputs(fusion: str, inputs: tuple[str, ...]) -> No
 def test_a_gate_without_text_leaves_videos_fused_in_the_index() -> None:
     method = random_method(fusion="frame", gate_inputs=("frame", "audio"))
     assert method.index(random_videos(3)).audio is None
-    assert method.floats_per_pair < random_method(fusion="frame").floats_per_pair
+    assert method.needs.floats_per_pair < random_method(fusion="frame").needs.floats_per_pair
 
 
 def test_averaged_audio_tokens_equal_all_tokens_when_there_are_as_many() -> None:
     config = {"fusion": "gated-transformer", "audio_alignment": "released"}
     every, averaged = random_method(**config), random_method(**config, audio_tokens=STATES)
     videos = random_videos(3)
-    assert_close(averaged.index(videos).frames, every.index(videos).frames, **TIGHT)
+    assert_close(averaged.index(videos).videos.frames, every.index(videos).videos.frames, **TIGHT)

@@ -5,7 +5,8 @@ from pydantic import ValidationError
 
 from core.axes import sided
 from core.errors import BenchError
-from core.method import Dimensions, registered_methods
+from core.method import Dimensions
+from core.registry import registered_methods
 from methods.avigate import Avigate
 from methods.clip4clip import Clip4Clip
 from methods.composed import ComposedMethod
@@ -37,7 +38,7 @@ DEFAULTS: list[tuple[tuple[type[ComposedMethod], ...], str, object]] = [
     ((Clip4Clip, XPool, TMass), "fusion", "none"),
     ((Gaid,), "fusion", "frame"),
     ((Avigate,), "fusion", "gated-transformer"),
-    ((Avigate,), "pooling", "multi-grained"),
+    ((Avigate,), "interaction", "multi-grained"),
     ((TMass,), "perturbation", "stp"),
     ((Gaid,), "perturbation", "dasp"),
     ((Clip4Clip, XPool, Avigate), "perturbation", "none"),
@@ -89,7 +90,7 @@ def test_defaults(methods: tuple[type[ComposedMethod], ...], field: str, value: 
 def test_what_the_authors_set_per_data_set(
     method: type[ComposedMethod], dataset: str, key: str, value: object
 ) -> None:
-    assert sided(method.dataset_defaults[dataset])[key] == value
+    assert sided(method.recipe)[f"{key}@{dataset}"] == value
 
 
 @pytest.mark.parametrize(("methods", "key", "value"), RECIPES)

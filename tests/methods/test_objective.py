@@ -9,7 +9,8 @@ from torch.testing import assert_close
 
 from methods.avigate import Avigate
 from methods.gaid import Gaid
-from methods.parts.objective import adaptive_margin, pair_weights, symmetric_infonce, weighted_infonce
+from methods.parts.objective.infonce import pair_weights, symmetric_infonce, weighted_infonce
+from methods.parts.objective.margin import adaptive_margin
 from methods.tmass import TMass
 
 
@@ -60,7 +61,7 @@ def test_the_margin_is_clamped_and_spares_the_positives() -> None:
 
 def test_avigates_margin_is_added_to_the_scaled_logits() -> None:
     method, texts, videos = random_method(method=Avigate), random_texts(4), random_videos(4)
-    cosines = method.training_similarities(None, texts.embeds, method.index(videos)).main
+    cosines = method.training_similarities(texts.embeds[:, None], texts, method.index(videos)).main
     visual = torch.stack(
         [
             (frames / frames.norm(dim=-1, keepdim=True))[real].mean(0)

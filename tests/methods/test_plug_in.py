@@ -12,8 +12,8 @@ from typer.testing import Result
 
 import methods
 from core.errors import BenchError
-from core.method import registered_methods
 from core.progress import Silent
+from core.registry import find_method, registered_methods, scan
 from core.running.cells import digest, prepare_materials, run_cell
 from core.runs import open_run
 from core.spec import resolve
@@ -26,7 +26,7 @@ BUILD = "import sys; from setuptools.build_meta import build_wheel; print(build_
 
 def forget() -> None:
     """The registry looks again, and the module is loaded again."""
-    registered_methods.cache_clear()
+    scan.cache_clear()
     for name in ("late_fusion", "methods.late_fusion"):
         sys.modules.pop(name, None)
 
@@ -110,25 +110,50 @@ def test_the_tests_of_every_method_test_it_too(site: Path) -> None:
     assert "12 passed" in found.stdout
 
 
-@pytest.mark.parametrize(
-    ("source", "words"),
-    [
-        ("import nothing_of_that_name", "late-fusion cannot be loaded .*nothing_of_that_name"),
-        ("LateFusion = 3", "late-fusion is late_fusion:LateFusion, no method"),
-    ],
-)
-def test_a_package_that_offers_no_method_is_named(
-    source: str, words: str, project: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.syspath_prepend(installed(tmp_path, source, project))
-    with pytest.raises(BenchError, match=words):
-        registered_methods()
+def edited(*changes: tuple[str, str]) -> str:
+    """The example with some of its text replaced."""
+    source = EXAMPLE.read_text()
+    for old, new in changes:
+        assert old in source
+        source = source.replace(old, new)
+    return source
 
 
-def test_two_methods_of_one_name_are_refused(
-    project: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+TITLE = 'name, title, paper = "late_fusion", "Late fusion", "an example, no paper"'
+NEEDS = "needs = Needs(sound=True)"
+NOISE = ", noise: NoiseSource | None = None)"
+BROKEN = {
+    "import nothing_of_that_name": "cannot be imported .*nothing_of_that_name', line 1 of late_fusion.py",
+    "LateFusion = 3": "late_fusion:LateFusion is no core.method.Method",
+    edited((TITLE, 'name, paper = "late_fusion", "none"')): "LateFusion has no title; give it a text",
+    edited((TITLE, 'name, title, paper = "late_fusion", "Late", ""')): "LateFusion has no paper",
+    edited(("share: Share = 0.3", "share: Share")): "late_fusion: Config has no complete defaults .*share",
+    edited(("    Config = LateFusionConfig\n", "")): "late_fusion has no Config",
+    edited((NEEDS, "uses_audio = True")): "'uses_audio' would never be called; use needs",
+    edited((NEEDS, "needs = True")): "late_fusion: needs is no Needs",
+    edited(
+        (NEEDS, NEEDS + "; released_score = None")
+    ): "'released_score' would never be called; use released",
+    edited((NEEDS, NEEDS + "; exact_score = None")): "'exact_score' would never be called; use exact",
+    edited((NEEDS, NEEDS + "; released = 'yes'")): "released is no Released",
+    edited((NEEDS, NEEDS + "; recipe = 3")): "recipe is no mapping",
+    edited((NEEDS, NEEDS + "; recipe = {'training.lr_mew': 1}")): "training.lr_mew.*training.lr_new",
+    edited((NEEDS, NEEDS + "; recipe = {'trials@msrvtt': 1}")): "unknown key in the recipe.*'trials'",
+    edited((NOISE, ")")): r"score is called as score\(texts, index, noise\) and cannot be",
+    edited(("def score(", "def scored(")): "late_fusion does not define score",
+    edited(('"late_fusion"', '"xpool"')): "'xpool' is also the name of methods.xpool's method",
+}
+
+
+@pytest.mark.parametrize("source", BROKEN)
+def test_a_broken_plug_in_is_one_line_and_stops_nothing_else(
+    source: str, project: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, invoke: Callable[..., Result]
 ) -> None:
-    source = EXAMPLE.read_text().replace('"late_fusion"', '"xpool"')
     monkeypatch.syspath_prepend(installed(tmp_path, source, project))
-    with pytest.raises(BenchError, match="two methods are called 'xpool'"):
-        registered_methods()
+    assert "xpool" in registered_methods() and "late_fusion" not in registered_methods()
+    with pytest.raises(BenchError, match=f"late-fusion: .*{BROKEN[source]}") as refused:
+        find_method("late_fusion")
+    assert "\n" not in str(refused.value)
+    listed = invoke("methods")
+    assert listed.exit_code == 0
+    assert "late_fusion" in listed.stdout and "fix it or uninstall it" in " ".join(listed.stdout.split())

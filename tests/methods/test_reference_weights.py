@@ -14,13 +14,14 @@ from small_worlds import (
 from torch import Tensor
 from torch.testing import assert_close
 
+from core.authors import ClipTextWeights, renamed
 from core.errors import BenchError
-from core.method import ClipTextWeights, Dimensions, registered_methods
+from core.method import Dimensions
+from core.registry import registered_methods
 from methods.avigate import Avigate
 from methods.clip4clip import Clip4Clip
 from methods.composed import ComposedMethod
 from methods.gaid import Gaid
-from methods.parts.reference import renamed
 from methods.parts.transformer import TransformerBlock
 from methods.tmass import DEAD_SCALAR, TMass
 
@@ -29,7 +30,7 @@ NAMES = sorted(name for name, cls in registered_methods().items() if issubclass(
 
 def authors_state(method: ComposedMethod) -> dict[str, Tensor]:
     """The method's weights under the authors' names."""
-    back = {ours: authors for authors, ours in method.reference_names().items()}
+    back = {ours: authors for authors, ours in method.authors.names.items()}
     return {renamed(name, back): tensor.clone() for name, tensor in method.state_dict().items()}
 
 
@@ -42,7 +43,7 @@ def test_weights_survive_the_authors_names(name: str) -> None:
     with torch.no_grad():
         for parameter in one.parameters():
             parameter.normal_()
-    other.load_reference(authors_state(one))
+    other.authors.load(other, authors_state(one))
     for key, tensor in one.state_dict().items():
         assert torch.equal(other.state_dict()[key], tensor), key
 
@@ -51,7 +52,7 @@ def test_weights_survive_the_authors_names(name: str) -> None:
 def test_tower_and_dead_keys_are_passed_over(method: type[ComposedMethod]) -> None:
     built = random_method(method=method, audio_projection="none") if method is TMass else gaid()
     state = authors_state(built)
-    built.load_reference({**state, "clip.visual.proj": torch.zeros(3), DEAD_SCALAR: torch.zeros(1)})
+    built.authors.load(built, {**state, "clip.visual.proj": torch.zeros(3), DEAD_SCALAR: torch.zeros(1)})
 
 
 def gaid() -> ComposedMethod:
@@ -63,15 +64,15 @@ def test_unknown_missing_and_misshapen_keys_are_named_and_nothing_is_loaded() ->
     state = {key: tensor + 1 for key, tensor in authors_state(built).items()}
     before = {key: tensor.clone() for key, tensor in built.state_dict().items()}
     with pytest.raises(BenchError, match=r"gaid: unknown keys .*surplus\.weight"):
-        built.load_reference({**state, "surplus.weight": torch.zeros(1)})
+        built.authors.load(built, {**state, "surplus.weight": torch.zeros(1)})
     with pytest.raises(BenchError, match=r"gaid: missing keys .*gate_fc\.bias"):
-        built.load_reference({key: t for key, t in state.items() if key != "gate_fc.bias"})
+        built.authors.load(built, {key: t for key, t in state.items() if key != "gate_fc.bias"})
     with pytest.raises(
         BenchError, match=r"gaid: misshapen keys .*gate_fc\.weight is \(1, 5\), not \(1, 24\)"
     ):
-        built.load_reference({**state, "gate_fc.weight": torch.zeros(1, 5)})
+        built.authors.load(built, {**state, "gate_fc.weight": torch.zeros(1, 5)})
     with pytest.raises(BenchError, match=r"gaid: missing keys .*clip\.logit_scale"):
-        built.load_reference({key: t for key, t in state.items() if key != "clip.logit_scale"})
+        built.authors.load(built, {key: t for key, t in state.items() if key != "clip.logit_scale"})
     assert all(torch.equal(built.state_dict()[key], tensor) for key, tensor in before.items())
 
 
@@ -80,7 +81,7 @@ def test_avigates_projection_is_a_transposed_matrix() -> None:
     state = authors_state(built)
     matrix = torch.randn(6, WIDTH)
     state.pop("audio_projection.weight")
-    built.load_reference({**state, "audio_projection": matrix})
+    built.authors.load(built, {**state, "audio_projection": matrix})
     assert_close(built.fusion.projection.linear(torch.eye(6)), matrix)
 
 
@@ -89,11 +90,11 @@ def test_gaids_projection_of_wav2vec2_is_loaded_and_a_silent_clip_is_its_bias() 
     """As the released code has it: a linear map of every state, zeros for a silent clip among them."""
     linear = torch.nn.Linear(AUDIO_WIDTH, WIDTH).double()
     state = {f"linear.{name}": tensor for name, tensor in linear.state_dict().items()}
-    config = {**Gaid.reference_config(state), "audio_alignment": "released"}
+    config = {**Gaid.authors.config(state), "audio_alignment": "released"}
     built = Gaid(Gaid.Config(**config), Dimensions(WIDTH, FRAMES, AUDIO_WIDTH)).double()
-    assert Gaid.reference_audio_width(state) == AUDIO_WIDTH
+    assert Gaid.authors.audio_width(state) == AUDIO_WIDTH
     own = {key: t for key, t in authors_state(built).items() if not key.startswith("linear.")}
-    built.load_reference({**own, **state})
+    built.authors.load(built, {**own, **state})
     videos = random_videos(5)
     assert videos.has_audio is not None
     assert not videos.has_audio.all()
@@ -139,12 +140,12 @@ def test_transformers_copy_clips_first_text_layers() -> None:
     clip = clip_weights(6, WIDTH, 2, 40)
     config = {"transformer_layers": 2, "resampler_layers": 1, "transformer_heads": 2}
     sequence = Clip4Clip(Clip4Clip.Config(**config, pooling="sequence-transformer"), Dimensions(WIDTH, 5))
-    sequence.initialise_from_clip(clip)
+    sequence.authors.initialise(sequence, clip)
     assert sequence.initialised_from_clip == ("pooling.frame_positions", "pooling.transformer")
     assert torch.equal(sequence.pooling.frame_positions.weight[:40], clip.positions)
     avigate = Avigate(Avigate.Config(**config), Dimensions(WIDTH, 5, WIDTH))
     fresh = {name: p.clone() for name, p in avigate.named_parameters() if "cross" in name or "gate" in name}
-    avigate.initialise_from_clip(clip)
+    avigate.authors.initialise(avigate, clip)
     assert len(avigate.initialised_from_clip) == 3
     for transformer in (sequence.pooling.transformer, avigate.fusion.transformer, avigate.fusion.resampler):
         for block, layer in zip(transformer, clip.blocks, strict=False):
@@ -160,15 +161,14 @@ def test_where_clip_does_not_fit_the_blocks_keep_their_fresh_weights(clip: ClipT
     config = {"transformer_layers": 2, "transformer_heads": 2, "pooling": "sequence-transformer"}
     method = Clip4Clip(Clip4Clip.Config(**config), Dimensions(WIDTH, 5))
     before = {name: p.clone() for name, p in method.pooling.transformer.named_parameters()}
-    method.initialise_from_clip(clip)
+    method.authors.initialise(method, clip)
     assert "pooling.transformer" not in method.initialised_from_clip
     assert all(torch.equal(p, before[name]) for name, p in method.pooling.transformer.named_parameters())
 
 
 def test_rate_groups() -> None:
     groups = {
-        name: random_method(method=Avigate).rate_group(name)
-        for name, _ in random_method(method=Avigate).named_parameters()
+        name: Avigate.authors.rate_group(name) for name, _ in random_method(method=Avigate).named_parameters()
     }
     assert groups["logit_scale"] == "clip"
     assert groups.pop("fusion.query_tokens") == "query_tokens"
@@ -183,4 +183,4 @@ def test_half_precision_features_are_scored_in_the_methods_precision() -> None:
     exact = random_method(method=Avigate)
     assert scores.dtype == torch.float32
     assert_close(scores.double(), exact.score(texts, exact.index(videos), None), rtol=0, atol=5e-3)
-    assert method.index(sound).frames.dtype == torch.float32
+    assert method.index(sound).videos.frames.dtype == torch.float32

@@ -10,7 +10,7 @@ from core.audit.sound import audio
 from core.audit.subject import Subject
 from core.audit.ties import ties
 from core.audit.transduction import test_set_statistics as set_statistics
-from core.method import registered_methods
+from core.registry import registered_methods
 
 LEAKING = ("gaid", "tmass")
 

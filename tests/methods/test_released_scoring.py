@@ -13,16 +13,17 @@ from small_worlds import (
     random_noise,
     random_texts,
     random_videos,
+    released_scores,
 )
 from torch import Tensor
 from torch.testing import assert_close
 
 from core.batch import Videos
-from core.method import registered_methods
-from methods import released
+from core.registry import registered_methods
 from methods.gaid import Gaid
-from methods.parts.conditioned import TextConditionedPooling
-from methods.released import captions_by_slot
+from methods.parts.pooling.text_conditioned import TextConditionedPooling
+from methods.released import own_captions
+from methods.released.captions import captions_by_slot
 from methods.tmass import TMass
 
 PAIRING = torch.tensor([1, 0, 2, 1, 0, 3, 1])  # captions per video: 2, 3, 1, 1
@@ -66,23 +67,23 @@ def naive_released(naive: Naive, texts: Tensor, videos: Videos, pairing: Tensor,
 def test_released_scores_follow_the_description(method: type, config: dict[str, str]) -> None:
     built = random_method(method=method, **config)
     texts, videos, noise = random_texts(7), random_videos(4), random_noise(7, 4)
-    scores = built.released_score(texts, built.index(videos), PAIRING, noise)
+    scores = released_scores(built, texts, videos, PAIRING, noise)
     expected = naive_released(naive_of(built), texts.embeds, videos, PAIRING, noise.table)
     assert_close(scores, expected, equal_nan=True, **TIGHT)
 
 
 def test_released_scores_do_not_depend_on_tiles(monkeypatch: pytest.MonkeyPatch) -> None:
     built = random_method(method=Gaid, perturbation="stp")
-    texts, index, noise = random_texts(7), built.index(random_videos(4)), random_noise(7, 4)
-    whole = built.released_score(texts, index, PAIRING, noise)
-    monkeypatch.setattr(released, "TILE_BYTES", 1)
-    assert_close(built.released_score(texts, index, PAIRING, noise), whole, equal_nan=True, **TIGHT)
+    texts, videos, noise = random_texts(7), random_videos(4), random_noise(7, 4)
+    whole = released_scores(built, texts, videos, PAIRING, noise)
+    monkeypatch.setattr(own_captions, "TILE_BYTES", 1)
+    assert_close(released_scores(built, texts, videos, PAIRING, noise), whole, equal_nan=True, **TIGHT)
 
 
 def test_a_video_without_captions_has_no_released_score() -> None:
     built = random_method(method=TMass)
     pairing = torch.tensor([0, 2, 2])
-    scores = built.released_score(random_texts(3), built.index(random_videos(4)), pairing, random_noise(3, 4))
+    scores = released_scores(built, random_texts(3), random_videos(4), pairing, random_noise(3, 4))
     assert scores[:, [1, 3]].isnan().all()
     assert scores[:2, [0, 2]].isfinite().all()
 
@@ -90,9 +91,9 @@ def test_a_video_without_captions_has_no_released_score() -> None:
 def test_overwriting_what_queries_pool_changes_nothing_released(monkeypatch: pytest.MonkeyPatch) -> None:
     # The proof of the leak: only features pooled by a video's own caption enter GAID's released matrix.
     built = random_method(method=Gaid)
-    texts, index, noise = random_texts(4), built.index(random_videos(4)), random_noise(4, 4)
+    texts, videos, noise = random_texts(4), random_videos(4), random_noise(4, 4)
     pairing = torch.arange(4)
-    before = built.released_score(texts, index, pairing, noise)
+    before = released_scores(built, texts, videos, pairing, noise)
     original = TextConditionedPooling.forward
 
     def spoiled(self, texts, videos):  # type: ignore[no-untyped-def]
@@ -103,18 +104,18 @@ def test_overwriting_what_queries_pool_changes_nothing_released(monkeypatch: pyt
 
     monkeypatch.setattr(TextConditionedPooling, "forward", spoiled)
     with torch.no_grad():
-        assert_close(built.released_score(texts, index, pairing, noise), before, **TIGHT)
+        assert_close(released_scores(built, texts, videos, pairing, noise), before, **TIGHT)
 
 
 @pytest.mark.parametrize("name", sorted(registered_methods()))
 def test_the_pairing_moves_released_scores_of_tmass_and_gaid_only(name: str) -> None:
     built = random_method(method=registered_methods()[name])
-    texts, index, noise = random_texts(4), built.index(random_videos(4)), random_noise(4, 4)
+    texts, videos, noise = random_texts(4), random_videos(4), random_noise(4, 4)
     straight, rolled = torch.arange(4), torch.arange(4).roll(1)
-    one = built.released_score(texts, index, straight, noise)
-    other = built.released_score(texts, index, rolled, noise)
+    one = released_scores(built, texts, videos, straight, noise)
+    other = released_scores(built, texts, videos, rolled, noise)
     moved = float((one - other).abs().max().detach())
-    clean = built.score(texts, index, noise)
+    clean = built.score(texts, built.index(videos), noise)
     if name in ("tmass", "gaid"):
         assert moved > 1e-3
     else:

@@ -7,7 +7,7 @@ from core.errors import BenchError
 from core.progress import Silent
 from core.running.timings import Clock, Measurement, Study
 from core.timing import Seconds
-from methods.as_released.procedure import GROWTH
+from methods.released.procedure import GROWTH
 from methods.timing.counts import query_gflop
 from methods.timing.engines import EngineSide
 from methods.timing.plan import Plan, device_of
@@ -50,7 +50,7 @@ def test_every_work_is_measured_by_every_implementation_or_an_obstacle_is_named(
 
 def test_a_composition_without_algebra_names_its_obstacle() -> None:
     study = study_of(Work("avigate", "none"))
-    assert row_of(study, "none", "exact").obstacle == "multi-grained pooling"
+    assert row_of(study, "none", "exact").obstacle == "multi-grained interaction"
     assert "no loop" in row_of(study, "none", "as released").obstacle
 
 

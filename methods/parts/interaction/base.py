@@ -5,13 +5,14 @@
 """
 
 from abc import ABC, abstractmethod
-from typing import Any, Self
+from typing import Self
 
 from torch import Tensor, nn
 
 from core.batch import Texts
 from core.method import Dimensions
 from core.scoring.basis import Mixes
+from methods.parts.config import ComposedConfig
 from methods.parts.pooled import Pooled
 
 
@@ -23,8 +24,11 @@ class Interaction(nn.Module, ABC):
     obstacle: str = ""
     """Why it has no algebra, e.g. "wti interaction"; empty where `compare` computes what `forward` does."""
 
+    is_cosine: bool = False
+    """Whether it is the cosine with the pooled vector, which perturbed texts have algebra for."""
+
     @classmethod
-    def build(cls, config: Any, dimensions: Dimensions) -> Self:
+    def build(cls, config: ComposedConfig, dimensions: Dimensions) -> Self:
         """The interaction of a configuration."""
         return cls()
 
@@ -40,9 +44,9 @@ class Interaction(nn.Module, ABC):
         came, with their words.
         """
 
-    def compare(self, query: Tensor, mixes: Mixes, coefficients: Tensor) -> Tensor | None:
-        """`forward` `(V, N)` by algebra, for unit vectors `query` `(N, D)`; None where there is no algebra.
+    def compare(self, query: Tensor, mixes: Mixes, coefficients: Tensor) -> Tensor:
+        """`forward` `(V, N)` by algebra, for unit vectors `query` `(N, D)`; only without an `obstacle`.
 
         The pooled videos are mixes with coefficients `(V, C, N)`.
         """
-        return None
+        raise NotImplementedError(self.obstacle)

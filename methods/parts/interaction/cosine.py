@@ -14,6 +14,8 @@ from methods.parts.vectors import vector_cosines
 class Cosine(Interaction):
     """`t . v / (|t| |v|)`."""
 
+    is_cosine = True
+
     def forward(self, query: Tensor, texts: Texts, videos: Pooled, scale: Tensor) -> Tensor:
         """Cosines `(N, V)`, 0 with a zero vector."""
         return vector_cosines(query, videos.direction)

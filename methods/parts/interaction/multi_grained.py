@@ -3,13 +3,14 @@
 Jeong et al., CVPR 2025 (arXiv 2504.02397), section 3.4.
 """
 
-from typing import Any, Self
+from typing import Self
 
 import torch
 from torch import Tensor
 
 from core.batch import Texts
 from core.method import Dimensions
+from methods.parts.config import ComposedConfig
 from methods.parts.interaction.base import Interaction
 from methods.parts.kinds import INTERACTIONS
 from methods.parts.pooled import Pooled
@@ -39,7 +40,7 @@ class MultiGrained(Interaction):
         self.temperature = temperature
 
     @classmethod
-    def build(cls, config: Any, dimensions: Dimensions) -> Self:
+    def build(cls, config: ComposedConfig, dimensions: Dimensions) -> Self:
         """With the configuration's tau."""
         return cls(config.temperature)
 

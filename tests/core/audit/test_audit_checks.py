@@ -11,7 +11,7 @@ from torch import Tensor
 from core.audit.checks import CHECKS
 from core.audit.subject import Subject
 from core.batch import Rows, Texts, Videos
-from core.method import Losses, Method, MethodConfig, NoiseSource
+from core.method import Losses, Method, MethodConfig, Needs, NoiseSource
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class Honest(Method):
 
     name, title, paper = "honest", "Honest", "none"
     Config = MethodConfig
-    uses_audio = True  # type: ignore[assignment]
+    needs = Needs(sound=True)
 
     def index(self, videos: Videos) -> ToyIndex:
         assert videos.audio is not None
@@ -38,9 +38,6 @@ class Honest(Method):
         return torch.nn.functional.normalize(texts.embeds, dim=-1) @ mean.T
 
     def loss(self, texts: Texts, videos: Videos, generator: torch.Generator) -> Losses:
-        raise NotImplementedError
-
-    def load_reference(self, state: Mapping[str, Tensor]) -> None:
         raise NotImplementedError
 
 
@@ -97,7 +94,7 @@ class Deaf(Honest):
 
 
 class ListensInSecret(Honest):
-    uses_audio = False  # type: ignore[assignment]
+    needs = Needs()
 
 
 class ThrowsDice(Honest):

@@ -55,7 +55,8 @@ def test_a_checkpoint_is_selected_without_a_look_at_the_released_condition(
     def forbidden(*_: object) -> Tensor:
         raise AssertionError("the pairing was shown to the selection")
 
-    monkeypatch.setattr(retriever.method, "released_score", forbidden)
+    monkeypatch.setattr(retriever.method.released, "score", forbidden)
+    monkeypatch.setattr(retriever.method.released, "score_by_algebra", forbidden)
     assert 0 <= recall_at_1(retriever, data["val"], spec) <= 100
 
 

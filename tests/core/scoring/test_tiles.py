@@ -8,8 +8,12 @@ import torch
 from torch import Tensor
 
 from core.batch import Rows
+from core.capabilities import NoiseSource
 from core.errors import BenchError
-from core.scoring.tiles import blocks, deep_shape, in_room, scored_in_room, wide_shape
+from core.scoring.noise import KeyedNoise
+from core.scoring.tiles import blocks, deep_shape, videos_with_oom_retry, wide_shape, with_oom_retry
+
+NOISE = KeyedNoise(0, "per-text")
 
 
 @dataclass(frozen=True)
@@ -17,10 +21,10 @@ class Numbers(Rows):
     values: Tensor
 
 
-def products_in(room: int, tried: list[int]) -> Callable[[Rows, Rows], Tensor]:
+def products_in(room: int, tried: list[int]) -> Callable[[Rows, Rows, NoiseSource], Tensor]:
     """Products of numbers on a device with room for so many of them at a time."""
 
-    def score(texts: Rows, videos: Rows) -> Tensor:
+    def score(texts: Rows, videos: Rows, noise: NoiseSource) -> Tensor:
         tried.append(len(texts) * len(videos))
         if tried[-1] > room:
             raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
@@ -34,15 +38,15 @@ def products_in(room: int, tried: list[int]) -> Callable[[Rows, Rows], Tensor]:
 @pytest.mark.parametrize("room", [1, 2, 7, 30, 1000])
 def test_out_of_memory_makes_tiles_smaller_and_changes_no_score(room: int) -> None:
     texts, videos, tried = Numbers(torch.arange(1.0, 8)), Numbers(torch.arange(1.0, 14)), list[int]()
-    scores = scored_in_room(products_in(room, tried), texts, videos)
+    scores = with_oom_retry(products_in(room, tried), texts, videos, NOISE)
     assert torch.equal(scores, torch.outer(texts.values, videos.values))
     assert (max(tried) > room) == (room < 7 * 13)
 
 
 def test_no_room_for_a_single_pair_is_one_clear_error() -> None:
     texts, videos = Numbers(torch.ones(4)), Numbers(torch.ones(4))
-    with pytest.raises(BenchError, match="no memory for the score of one text and one video"):
-        scored_in_room(products_in(0, []), texts, videos)
+    with pytest.raises(BenchError, match="out of GPU memory even for a single text-video pair"):
+        with_oom_retry(products_in(0, []), texts, videos, NOISE)
 
 
 @pytest.mark.parametrize("shape", [wide_shape, deep_shape])
@@ -68,8 +72,8 @@ def test_videos_that_have_no_room_together_come_in_halves(room: int) -> None:
             raise torch.OutOfMemoryError("CUDA out of memory")
         return list(range(100))[part]
 
-    pieces = list(in_room(compute, slice(10, 27)))
+    pieces = list(videos_with_oom_retry(compute, slice(10, 27)))
     assert [i for _, piece in pieces for i in piece] == list(range(10, 27))
     assert all(list(range(100))[part] == piece for part, piece in pieces)
-    with pytest.raises(BenchError, match="no memory for video 10 alone"):
-        list(in_room(lambda part: compute(slice(0, 1000)), slice(10, 27)))
+    with pytest.raises(BenchError, match="out of GPU memory even for video 10 alone"):
+        list(videos_with_oom_retry(lambda part: compute(slice(0, 1000)), slice(10, 27)))

@@ -14,16 +14,16 @@ from torch import Tensor
 from transformers import ASTConfig, ASTModel
 from typer.testing import Result
 
+from core.authors import renamed
 from core.encoders.ast_layout import transformers_ast_state
 from core.encoders.audio import AudioEncoder
 from core.encoders.clip import ClipBackbone
 from core.errors import BenchError
-from core.method import find_method, registered_methods
 from core.progress import Silent
+from core.registry import find_method, registered_methods
 from core.running.cells import Materials, prepare_materials
 from core.spec import RunSpec, resolve
 from core.training.checkpoints import Checkpoint
-from methods.parts.reference import renamed
 
 AVWORLD_TINY = "avworld-tiny"
 AS_RELEASED = {"avigate": "linear", "gaid": "none"}
@@ -41,7 +41,7 @@ def authors_state(make_retriever: Callable[..., Any]) -> Callable[[str], dict[st
         with torch.no_grad():
             for parameter in retriever.parameters():
                 parameter.add_(0.01 * torch.randn_like(parameter))
-        names = {ours: authors for authors, ours in retriever.method.reference_names().items()}
+        names = {ours: authors for authors, ours in retriever.method.authors.names.items()}
         towers = {f"clip.{n}": t for n, t in retriever.clip.state_dict().items() if n != "logit_scale"}
         return {**towers, **{renamed(n, names): t for n, t in retriever.method.state_dict().items()}}
 

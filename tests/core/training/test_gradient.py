@@ -16,8 +16,8 @@ from benchmarks.process_gradients import (
     relative_difference,
 )
 from core.errors import BenchError
-from core.method import registered_methods
 from core.progress import Silent
+from core.registry import registered_methods
 from core.running.cells import Materials
 from core.training.training import Trainer
 from tests.core.training.small_training import SMALL, first_pairs, no_validation

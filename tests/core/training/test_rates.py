@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 
 from core.errors import BenchError
-from core.method import registered_methods
+from core.registry import registered_methods
 from core.training.rates import build_optimizer
 
 

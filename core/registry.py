@@ -1,0 +1,192 @@
+"""The registry of methods: the modules of the folder `methods/`, then installed entry points.
+
+All that is wrong with a method is found when it is registered, and told in one line with its name. A broken
+plug-in stops only what uses it.
+"""
+
+import importlib
+import inspect
+import pkgutil
+from collections.abc import Callable, Iterator, Mapping
+from functools import cache, partial
+from importlib.metadata import EntryPoint, entry_points
+from typing import Any, NamedTuple
+
+from core.authors import Authors
+from core.axes import declared
+from core.capabilities import Candidates, Exact, Gate, Released
+from core.config import METHOD_GROUP
+from core.errors import BenchError, unknown_name
+from core.method import Method, MethodConfig, Needs
+from core.spec import NESTED, RunSpec
+
+CALLS: Mapping[str, tuple[str, ...]] = {
+    "__init__": ("config", "dimensions"),
+    "loss": ("texts", "videos", "generator"),
+    "index": ("videos",),
+    "score": ("texts", "index", "noise"),
+}
+"""What the engine passes to a method, in this order."""
+CAPABILITIES: Mapping[str, type] = {
+    "needs": Needs,
+    "exact": Exact,
+    "released": Released,
+    "gate": Gate,
+    "authors": Authors,
+    "candidates": Candidates,
+}
+"""Optional names of the contract and what they may be."""
+NEVER_CALLED: Mapping[str, str] = {
+    "uses_audio": "needs = Needs(sound=True)",
+    "uses_patches": "needs = Needs(patches=True)",
+    "uses_video_captions": "needs = Needs(video_captions=True)",
+    "floats_per_pair": "needs = Needs(floats_per_pair=...)",
+    "dataset_defaults": 'recipe = {"KEY@DATASET": ...}',
+    "own_caption_scoring": "released, a core.capabilities.Released",
+    "released_": "released, a core.capabilities.Released",
+    "exact_": "exact, a core.capabilities.Exact",
+    "gate_axis": "gate, a core.capabilities.Gate",
+    "gates": "gate, a core.capabilities.Gate",
+    "load_reference": "authors, a core.authors.Authors",
+    "reference_": "authors, a core.authors.Authors",
+    "initialise_from_clip": "authors, a core.authors.Authors",
+    "rate_group": "authors, a core.authors.Authors",
+}
+"""Names, or beginnings of names that end in `_`, that look like the contract's and are never called."""
+
+
+class Registered(NamedTuple):
+    """What was found."""
+
+    methods: Mapping[str, type[Method]]
+    """By name."""
+    broken: Mapping[str, str]
+    """What is wrong with what cannot be used, by the name of its module or entry point."""
+
+
+@cache
+def scan() -> Registered:
+    """Everything that is registered."""
+    methods: dict[str, type[Method]] = {}
+    broken: dict[str, str] = {}
+    for source, name, load in sources():
+        try:
+            for cls in load():
+                check_contract(cls)
+                if cls.name in methods:
+                    raise BenchError(
+                        f"'{cls.name}' is also the name of {methods[cls.name].__module__}'s method"
+                    )
+                methods[cls.name] = cls
+        except BenchError as error:
+            broken[name] = f"{source}: {error}; fix it or uninstall it"
+        except Exception as error:  # whatever an import raises belongs to the plug-in
+            reason = " ".join(f"{type(error).__name__}: {error}".split())
+            broken[name] = f"{source}: cannot be imported ({reason}{place(error)}); fix it or uninstall it"
+    return Registered(methods, broken)
+
+
+def sources() -> Iterator[tuple[str, str, Callable[[], list[type[Method]]]]]:
+    """Where methods come from: how a message calls it, a name, and what loads its methods."""
+    package = importlib.import_module("methods")
+    for module in pkgutil.iter_modules(package.__path__):
+        if not module.ispkg:
+            yield f"methods/{module.name}.py", module.name, partial(of_module, module.name)
+    for point in entry_points(group=METHOD_GROUP):
+        owner = point.dist.name if point.dist else point.value
+        yield f"the method '{point.name}' of {owner}", point.name, partial(of_package, point)
+
+
+def of_module(name: str) -> list[type[Method]]:
+    """The methods that a module of `methods/` defines: classes with a name of their own."""
+    module = importlib.import_module(f"methods.{name}")
+    own = [value for value in vars(module).values() if getattr(value, "__module__", "") == module.__name__]
+    return [cls for cls in own if isinstance(cls, type) and issubclass(cls, Method) and "name" in vars(cls)]
+
+
+def of_package(point: EntryPoint) -> list[type[Method]]:
+    """The method that an installed package offers; raises `BenchError` where it is none."""
+    found = point.load()
+    if not (isinstance(found, type) and issubclass(found, Method)):
+        raise BenchError(f"{point.value} is no core.method.Method")
+    return [found]
+
+
+def place(error: BaseException) -> str:
+    """The last line of a traceback, `, line 3 of late.py`; empty without one."""
+    trace = inspect.getinnerframes(error.__traceback__)[-1:] if error.__traceback__ else []
+    return "".join(f", line {frame.lineno} of {frame.filename.rpartition('/')[2]}" for frame in trace)
+
+
+def check_contract(cls: type[Method]) -> None:
+    """Raises `BenchError` where a class breaks the contract, or defines what would never be called."""
+    for name in ("name", "title", "paper"):
+        value = getattr(cls, name, None)
+        if not isinstance(value, str) or not value.strip():
+            raise BenchError(f"{cls.__name__} has no {name}; give it a text")
+    config = getattr(cls, "Config", None)
+    if not (isinstance(config, type) and issubclass(config, MethodConfig)):
+        raise BenchError(f"{cls.name} has no Config; make it a subclass of core.method.MethodConfig")
+    try:
+        config()
+    except Exception as error:  # pydantic's, or a validator's own
+        raise BenchError(
+            f"{cls.name}: Config has no complete defaults ({' '.join(str(error).split())})"
+        ) from error
+    check_recipe(cls)
+    if missing := sorted(getattr(cls, "__abstractmethods__", ())):
+        raise BenchError(f"{cls.name} does not define {', '.join(missing)}")
+    for name, arguments in CALLS.items():
+        check_call(cls, name, arguments)
+    for name, kind in CAPABILITIES.items():
+        value = inspect.getattr_static(cls, name)
+        if value is not None and not isinstance(value, kind | property):
+            raise BenchError(f"{cls.name}: {name} is no {kind.__name__} ({value!r})")
+    own = [
+        name for base in cls.__mro__ if issubclass(base, Method) and base is not Method for name in vars(base)
+    ]
+    for name in own:
+        for stem, instead in NEVER_CALLED.items():
+            if name == stem or (stem.endswith("_") and name.startswith(stem)):
+                raise BenchError(f"{cls.name}: '{name}' would never be called; use {instead}")
+
+
+def check_recipe(cls: type[Method]) -> None:
+    """Raises `BenchError` for a key of the recipe that no spec takes; options of a data set are left to it."""
+    if not isinstance(cls.recipe, Mapping):
+        raise BenchError(f"{cls.name}: recipe is no mapping of dotted keys")
+    known = declared({"": RunSpec, **NESTED, "config": cls.Config}).keys() - {"method", "dataset"}
+    for key in (str(key).partition("@")[0] for key in cls.recipe):
+        if key not in known and not key.startswith("data."):
+            raise unknown_name(f"key in the recipe of {cls.name}", key, known)
+
+
+def check_call(cls: type[Method], name: str, arguments: tuple[str, ...]) -> None:
+    """Raises `BenchError` where a method of a class cannot be called as the engine does."""
+    function: Any = getattr(cls, name)
+    try:
+        inspect.signature(function).bind(None, *arguments)
+    except TypeError as error:
+        raise BenchError(
+            f"{cls.name}: {name} is called as {name}({', '.join(arguments)}) and cannot be ({error})"
+        ) from error
+
+
+def registered_methods() -> Mapping[str, type[Method]]:
+    """Every method that can be used, by name."""
+    return scan().methods
+
+
+def broken_methods() -> Mapping[str, str]:
+    """What is wrong with each method that cannot be used, in one line."""
+    return scan().broken
+
+
+def find_method(name: str) -> type[Method]:
+    """The method of that name; raises `BenchError` with what is wrong with it, or the nearest right name."""
+    methods, broken = scan()
+    if name in methods:
+        return methods[name]
+    if name in broken:
+        raise BenchError(broken[name])
+    raise unknown_name("method", name, methods)

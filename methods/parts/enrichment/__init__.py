@@ -1,0 +1,1 @@
+"""Enrichment: what rewrites frames from patches, sound and captions before the fusion."""

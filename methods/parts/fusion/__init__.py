@@ -1,0 +1,1 @@
+"""Fusion: what makes fused frames out of frames, sound and, for some, a text. One file per kind."""

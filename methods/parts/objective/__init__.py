@@ -1,0 +1,1 @@
+"""Objective: the terms of the training loss. One file per term."""

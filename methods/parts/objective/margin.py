@@ -1,0 +1,17 @@
+"""AVIGATE's adaptive margin, added to the logits of negatives."""
+
+import torch
+from torch import Tensor
+
+from methods.parts.vectors import unit
+
+
+@torch.no_grad()
+def adaptive_margin(texts: Tensor, videos: Tensor, beta: float, delta: float) -> Tensor:
+    """AVIGATE's margin `(B, B)` of a negative: `min(beta (1 - mean intra-modal cosine), delta)`, diagonal 0.
+
+    Texts and visual-only videos `(B, D)`, no gradient; Jeong et al., CVPR 2025 (arXiv 2504.02397).
+    """
+    texts, videos = unit(texts), unit(videos)
+    margin = (beta * (1 - (texts @ texts.T + videos @ videos.T) / 2)).clamp(max=delta)
+    return margin.fill_diagonal_(0)

@@ -1,0 +1,1 @@
+"""Perturbation: a caption as a ball around its embedding. One file per kind."""

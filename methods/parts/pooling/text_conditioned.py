@@ -1,0 +1,272 @@
+"""Pooling that looks at the text: X-Pool's cross-attention. T-MASS and GAID use the same module.
+
+Gorti et al., "X-Pool: Cross-Modal Language-Video Attention for Text-Video Retrieval", CVPR 2022
+(arXiv 2203.15086), section 4.2:
+
+    q = W_Q LN1(t), k = W_K LN1(f), v = W_V LN1(f)      equations 6 and 7: `queries`, `prepare`
+    o = LN2(W_O softmax(q k / sqrt(d)) v)               equations 8 and 9: `attention_weights`, `forward`
+    z = LN3(o + dropout(W o))                           equations 10 and 11: `forward`
+
+The algebra (own derivation): attention is linear in its values, each LayerNorm in all but a length. For one
+pair, attention puts out `sum_b w_b y_b` over basis vectors `y_b` of the video. `LN2` divides `sum_b w_b C
+y_b` (`C` centres) by its standard deviation, the residual layer is linear again, and so is `LN3` but for its
+own deviation. So z is a mix of one vector per `y_b` and two constants, with two lengths that cost a small
+matrix each (`attended_mixture`, `attended_coefficients`). Over frames that a gate mixes, `y_b` are what
+attention puts out for centred picture and sound alone, and `LN1` is one more length (`MixedAttention`).
+"""
+
+from dataclasses import dataclass
+from typing import Any, Self
+
+import torch
+from torch import Tensor, nn
+
+from core.batch import Rows
+from core.errors import BenchError
+from core.method import Dimensions
+from core.scoring.basis import Mixes, centred, deviation_factor, mix_squares, shared_products
+from methods.parts.config import ComposedConfig
+from methods.parts.fusion.gate import GatedFrames, MixedFrames
+from methods.parts.kinds import POOLINGS
+from methods.parts.pooled import Pooled
+from methods.parts.pooling.base import Mixing, Mixture, Pooling, Prepared
+
+
+def frame_products(queries: Tensor, frames: Tensor) -> Tensor:
+    """Inner products per head: `(N, H, d)` with `([N,] V, F, H, d)` -> `(N, V, H, F)`."""
+    return torch.einsum("nhd,nvfhd->nvhf" if frames.dim() == 5 else "nhd,vfhd->nvhf", queries, frames)
+
+
+def weighted_frames(weights: Tensor, frames: Tensor) -> Tensor:
+    """Weighted sums over frames per head: `(N, V, H, F)` with `([N,] V, F, H, d)` -> `(N, V, H, d)`."""
+    return torch.einsum("nvhf,nvfhd->nvhd" if frames.dim() == 5 else "nvhf,vfhd->nvhd", weights, frames)
+
+
+def attention_weights(logits: Tensor, mask: Tensor, dim: int) -> Tensor:
+    """Softmax of logits over the real frames, which are `mask` bool, broadcast, along `dim`.
+
+    Training and both engines share it. The released code has no mask; where all frames are real nothing
+    changes. A video without real frames is attended evenly and stays finite.
+    """
+    attendable = mask | ~mask.any(dim, keepdim=True)
+    return torch.where(attendable, logits, -torch.inf).softmax(dim)
+
+
+class CrossAttention(nn.Module):
+    """The four maps of text-to-frame attention, identity at the start."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.q_proj = nn.Linear(width, width)
+        self.k_proj = nn.Linear(width, width)
+        self.v_proj = nn.Linear(width, width)
+        self.out_proj = nn.Linear(width, width)
+
+
+@dataclass(frozen=True)
+class AttendedPrepared(Prepared):
+    """Fused frames with what the text will attend."""
+
+    keys: Tensor
+    """`([N,] V, F, D)`."""
+    values: Tensor
+    """`([N,] V, F, D)`."""
+
+
+@POOLINGS.kind("text-conditioned")
+class TextConditionedPooling(Pooling[AttendedPrepared]):
+    """The text attends the frames.
+
+    One LayerNorm serves text and frames. All linear maps start as the identity with zero biases.
+    Padding frames are not attended; the released code knows no padding.
+    """
+
+    text_conditioned = True
+
+    def __init__(self, width: int, heads: int, dropout: float) -> None:
+        super().__init__()
+        if width % heads:
+            raise BenchError(f"heads={heads} does not divide the joint width {width}; choose a divisor")
+        self.heads = heads
+        self.temperature = (width / heads) ** 0.5
+        self.cross_attn = CrossAttention(width)
+        self.linear_proj = nn.Linear(width, width)
+        self.layer_norm1 = nn.LayerNorm(width)
+        self.layer_norm2 = nn.LayerNorm(width)
+        self.layer_norm3 = nn.LayerNorm(width)
+        self.dropout: nn.Module = nn.Dropout(dropout)
+        for part in self.modules():
+            if isinstance(part, nn.Linear):
+                nn.init.eye_(part.weight)
+                nn.init.zeros_(part.bias)
+
+    @classmethod
+    def build(cls, config: ComposedConfig, dimensions: Dimensions) -> Self:
+        """Raises `BenchError` where the heads do not divide the width."""
+        return cls(dimensions.width, config.heads, config.dropout)
+
+    def queries(self, texts: Tensor) -> Tensor:
+        """Queries of texts `(N, D)` per head, `(N, H, d)`."""
+        query: Tensor = self.cross_attn.q_proj(self.layer_norm1(texts)).unflatten(-1, (self.heads, -1))
+        return query
+
+    def prepare(self, frames: Tensor, mask: Tensor) -> AttendedPrepared:
+        """Frames with attention keys and values."""
+        normed = self.layer_norm1(frames)
+        keys, values = self.cross_attn.k_proj(normed), self.cross_attn.v_proj(normed)
+        return AttendedPrepared(frames, mask, keys, values)
+
+    def forward(self, texts: Tensor, videos: AttendedPrepared) -> Pooled:
+        """Pooled vectors `(N, V, D)`."""
+        keys, values = (x.unflatten(-1, (self.heads, -1)) for x in (videos.keys, videos.values))
+        logits = frame_products(self.queries(texts), keys) / self.temperature
+        attended = weighted_frames(attention_weights(logits, videos.mask[..., None, :], dim=-1), values)
+        out = self.layer_norm2(self.cross_attn.out_proj(attended.flatten(-2)))
+        vector = self.layer_norm3(out + self.dropout(self.linear_proj(out)))
+        return Pooled(vector, videos.frames, videos.mask)
+
+    def mixing(self, *, waits: bool) -> Mixing[Any, Any, Any, Any]:
+        """Mixes of what attention puts out per frame, or per picture and sound of a frame."""
+        return MixedAttention(self) if waits else StillAttention(self)
+
+
+@dataclass(frozen=True)
+class AttendedMixture(Mixture):
+    """What follows attention, two LayerNorms around a residual layer, for B attended vectors per video."""
+
+    mask: Tensor
+    """`(V, F)` bool, True for real frames."""
+    second: Tensor
+    """`(V, B, B)` factor of `LN2`'s variance."""
+    third: Tensor
+    """`(V, B + 1, B + 1)` factor of `LN3`'s variance; the last vector is the constant behind `LN2`."""
+
+
+@dataclass(frozen=True)
+class KeyedMixture(AttendedMixture):
+    """The same, with what the text attends."""
+
+    keys: Tensor
+    """`(V, F, D)`."""
+
+
+def attended_mixture(pooling: TextConditionedPooling, mask: Tensor, attended: Tensor) -> AttendedMixture:
+    """The basis of what follows attention, for attended vectors `(V, B, D)`.
+
+    The pooled vectors are mixes of B vectors, the constant and the bias of `LN3`.
+    """
+    second, third, residual = pooling.layer_norm2, pooling.layer_norm3, pooling.linear_proj
+    deviating = centred(attended)
+    scaled = second.weight * deviating
+    # o + W o of `o = scaled / deviation + second.bias`: linear in scaled, and a constant
+    constant = second.bias + residual(second.bias)
+    through = centred(
+        torch.cat([scaled + scaled @ residual.weight.T, constant.expand(len(attended), 1, -1)], dim=1)
+    )  # (V, B + 1, D)
+    bias = third.bias.expand(len(attended), 1, -1)
+    pooled = Mixes.of(torch.cat([third.weight * through, bias], dim=1))
+    return AttendedMixture(pooled, mask, deviation_factor(deviating), deviation_factor(through))
+
+
+def attended_coefficients(
+    pooling: TextConditionedPooling, mixture: AttendedMixture, weights: Tensor
+) -> Tensor:
+    """Coefficients `(V, B + 2, N)` of the pooled vectors, from those of attention `(V, B, N)`."""
+    videos, count, texts = weights.shape
+    out = weights.new_empty(videos, count + 2, texts)
+    # LN2 divides the B attended vectors by the deviation of their mix; the two constants keep 1
+    torch.mul(weights, inverse_deviation(mixture.second, weights, pooling.layer_norm2), out=out[:, :count])
+    out[:, count:] = 1
+    # LN3 divides all but its own bias
+    mixed = out[:, : count + 1]
+    mixed *= inverse_deviation(mixture.third, mixed, pooling.layer_norm3)
+    return out
+
+
+def inverse_deviation(factor: Tensor, coefficients: Tensor, norm: nn.LayerNorm) -> Tensor:
+    """What a LayerNorm multiplies the centred mixes with, `(V, 1, N)`; coefficients `(V, C, N)`."""
+    return mix_squares(factor, coefficients).add_(norm.eps).rsqrt_()[:, None]
+
+
+def projected_heads(pooling: TextConditionedPooling, values: Tensor) -> Tensor:
+    """Each head of values `(V, F, D)` after the output projection, bias left out: `(V, H F, D)`."""
+    width = values.shape[-1] // pooling.heads
+    maps = pooling.cross_attn.out_proj.weight.split(width, dim=1)  # (D, d) each
+    return torch.cat([part @ m.T for part, m in zip(values.split(width, dim=-1), maps, strict=True)], dim=1)
+
+
+class StillAttention(Mixing[AttendedPrepared, Rows, Any, KeyedMixture]):
+    """Attention over frames that no text changes; dropout must be off."""
+
+    def __init__(self, pooling: TextConditionedPooling) -> None:
+        self.pooling = pooling
+
+    def mixture(self, videos: AttendedPrepared, frames: Rows) -> KeyedMixture:
+        """What attention puts out for each frame and head alone, `(V, H F, D)`.
+
+        The weights of a head add up to 1, so each head brings its share of the bias.
+        """
+        pooling = self.pooling
+        attended = projected_heads(pooling, videos.values) + pooling.cross_attn.out_proj.bias / pooling.heads
+        head = attended_mixture(pooling, videos.mask, attended)
+        return KeyedMixture(head.mixes, head.mask, head.second, head.third, videos.keys)
+
+    def asked(self, texts: Tensor) -> Tensor:
+        """Scaled queries per head, `(N, H, d)`."""
+        scaled: Tensor = self.pooling.queries(texts) / self.pooling.temperature
+        return scaled
+
+    def mix(self, mixture: KeyedMixture, frames: Any, asked: Tensor) -> Tensor:
+        """Attention head after head, and what follows it."""
+        real = mixture.mask[..., None]
+        weights = [
+            attention_weights(shared_products(key, asked[:, head]), real, dim=1)  # (V, F, N)
+            for head, key in enumerate(mixture.keys.split(asked.shape[2], dim=2))
+        ]
+        joined = weights[0] if len(weights) == 1 else torch.cat(weights, dim=1)  # (V, H F, N)
+        return attended_coefficients(self.pooling, mixture, joined)
+
+
+class MixedAttention(Mixing[Prepared, GatedFrames, MixedFrames, AttendedMixture]):
+    """Attention over frames that a gate mixes of picture and sound for every text."""
+
+    def __init__(self, pooling: TextConditionedPooling) -> None:
+        self.pooling = pooling
+
+    def mixture(self, videos: Prepared, frames: GatedFrames) -> AttendedMixture:
+        """What attention puts out for centred picture and sound alone, per head, and its constant.
+
+        `(V, 2 F H + 1, D)`: frames of the first head first, the constant last.
+        """
+        attention, norm = self.pooling.cross_attn, self.pooling.layer_norm1
+        values = (norm.weight * frames.vectors) @ attention.v_proj.weight.T
+        constant = attention.out_proj(attention.v_proj(norm.bias)).expand(len(values), 1, -1)
+        attended = torch.cat([projected_heads(self.pooling, values), constant], dim=1)
+        return attended_mixture(self.pooling, frames.mask, attended)
+
+    def asked(self, texts: Tensor) -> Tensor:
+        """Scaled queries as vectors `(N, H, D)` whose products with centred frames are the logits.
+
+        The key map acts on the text: one vector per text and head instead of two per frame. What it adds to
+        all frames alike is left out.
+        """
+        pooling = self.pooling
+        maps = pooling.cross_attn.k_proj.weight.unflatten(0, (pooling.heads, -1))  # (H, d, D)
+        queries = pooling.queries(texts) / pooling.temperature
+        asked: Tensor = torch.einsum("nhd,hde->nhe", queries, maps) * pooling.layer_norm1.weight
+        return asked
+
+    def mix(self, mixture: AttendedMixture, frames: MixedFrames, asked: Tensor) -> Tensor:
+        """Attention head after head, times the shares; the constant has weight 1."""
+        videos, count, _, texts = frames.shares.shape
+        # LN1 divides a fused frame by its deviation
+        scale = frames.squares(frames.of.deviations).add_(self.pooling.layer_norm1.eps).rsqrt_()
+        normed = frames.shares * scale[:, :, None]  # (V, F, 2, N)
+        weights = normed.new_empty(videos, 2 * count * asked.shape[1] + 1, texts)
+        real = mixture.mask[..., None]
+        for head, part in enumerate(weights[:, :-1].split(2 * count, dim=1)):
+            logits = frames.products(asked[:, head]).unflatten(1, (-1, 2)).mul_(normed).sum(2)  # (V, F, N)
+            attention = attention_weights(logits, real, dim=1)
+            torch.mul(normed, attention[:, :, None], out=part.unflatten(1, (-1, 2)))
+        weights[:, -1] = 1
+        return attended_coefficients(self.pooling, mixture, weights)
