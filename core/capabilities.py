@@ -45,7 +45,7 @@ class Exact(ABC, Generic[Index, Queries, Basis]):
     """
 
     obstacle: str = ""
-    """Why there is no algebra under this configuration, e.g. "token-level gate"; empty where there is."""
+    """Why there is no algebra under this configuration, e.g. "token fusion"; empty where there is."""
     where: str = ""
     """The file that holds the algebra, named where it no longer agrees with the modules."""
 

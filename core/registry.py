@@ -152,7 +152,7 @@ def check_contract(cls: type[Method]) -> None:
 
 
 def check_recipe(cls: type[Method]) -> None:
-    """Raises `BenchError` for a key of the recipe that no spec takes; options of a data set are left to it."""
+    """Raises `BenchError` for a key of the recipe that no spec takes; data options are not checked here."""
     if not isinstance(cls.recipe, Mapping):
         raise BenchError(f"{cls.name}: recipe is no mapping of dotted keys")
     known = declared({"": RunSpec, **NESTED, "config": cls.Config}).keys() - {"method", "dataset"}

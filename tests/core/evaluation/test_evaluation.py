@@ -250,7 +250,7 @@ def test_a_result_says_what_scored_and_how_precisely(evaluated: Path) -> None:
     ("overrides", "engine"),
     [
         ({"evaluation__engine": "modules"}, "modules (as asked)"),
-        ({"config__fusion": "token"}, "modules (token-level gate)"),
+        ({"config__fusion": "token"}, "modules (token fusion)"),
     ],
 )
 def test_scores_by_the_modules_say_why(
