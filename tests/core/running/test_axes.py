@@ -13,7 +13,7 @@ import methods
 from core.axes import ANY, Axis, Only, Ours, Released, SmallWorld, declared, fields_in, sided
 from core.errors import BenchError
 from core.keys import keys_of
-from core.registry import registered_methods
+from core.registry import registered_methods, scan
 from core.running.axes import all_axes, axis_names, idle_keys
 from core.running.matrix import from_command_line
 from core.running.plan import recipe_differences
@@ -43,11 +43,11 @@ class Derived(Base):
 def plug_in(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Path]:
     """The documented example as a further method."""
     monkeypatch.setattr(methods, "__path__", [*methods.__path__, str(tmp_path)])
-    registered_methods.cache_clear()
+    scan.cache_clear()
     shutil.copy(EXAMPLE, tmp_path)
     yield tmp_path / "late_fusion.py"
     monkeypatch.undo()
-    registered_methods.cache_clear()
+    scan.cache_clear()
     sys.modules.pop("methods.late_fusion", None)
 
 
