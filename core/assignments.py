@@ -5,21 +5,29 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from core.errors import BenchError
+from core.plain import brief, check_plain
 
 
 def parse_value(text: str) -> Any:
-    """A value as JSON where it parses as such, else as text."""
+    """A value as JSON where it parses as such, else as text.
+
+    Raises `BenchError` for numbers that are infinite or too large, and for what is nested too deeply.
+    """
     try:
-        return json.loads(text)
+        content = json.loads(text)
+        check_plain(content)
     except json.JSONDecodeError:
         return text
+    except (ValueError, RecursionError) as error:
+        raise BenchError(f"--set: {error} (given {brief(text)})") from error
+    return content
 
 
 def split_assignment(text: str) -> tuple[str, str]:
     """The key and the text behind it; raises `BenchError` unless there are both."""
     key, equals, value = text.partition("=")
     if not equals or not key:
-        raise BenchError(f"--set {text!r} is not of the form key=value, e.g. --set training.epochs=2")
+        raise BenchError(f"--set {brief(text)} is not of the form key=value, e.g. --set training.epochs=2")
     return key, value
 
 
@@ -72,5 +80,5 @@ def sweeps(assignments: Sequence[str]) -> dict[str, tuple[Any, ...]]:
             raise BenchError(f"--set {key} is given twice; to sweep it, write --set {key}=VALUE,VALUE")
         found[key] = parse_values(value)
         if len(found[key]) > 1 and "" in found[key]:
-            raise BenchError(f"--set {text!r} has an empty value between its commas")
+            raise BenchError(f"--set {brief(text)} has an empty value between its commas")
     return found

@@ -9,4 +9,4 @@ METHOD_GROUP = "av_retrieval_bench.methods"
 class MethodConfig(BaseModel):
     """Base of every method's `Config`: immutable, unknown keys refused (see `core.axes`)."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, allow_inf_nan=False)

@@ -12,7 +12,7 @@ MissingPolicy = Literal["fail", "count-as-miss", "drop"]
 class DataOptions(BaseModel):
     """Options of every data set; a data set with more of them has a subclass."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, allow_inf_nan=False)
 
     missing: MissingPolicy = "fail"
     """What becomes of videos without a file that decodes (see `core.datasets.missing`)."""

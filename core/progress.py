@@ -5,6 +5,8 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from typing import Literal, Protocol
 
+from core.visible import visible
+
 Tone = Literal["", "good", "bad"]
 """Colour of a line's first word, where there are colours."""
 Advance = Callable[[int, str], None]
@@ -64,7 +66,7 @@ class Lines(Silent):
 
     def say(self, line: str, tone: Tone = "") -> None:
         """Prints the line."""
-        print(line, flush=True)
+        print(visible(line), flush=True)
 
 
 def bytes_in_words(size: float) -> str:

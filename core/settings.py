@@ -71,5 +71,5 @@ def _read(file: Path) -> tomlkit.TOMLDocument:
         return tomlkit.document()
     try:
         return tomlkit.parse(file.read_text(encoding="utf-8-sig"))
-    except (OSError, UnicodeDecodeError, TOMLKitError) as error:
+    except (OSError, ValueError, TypeError, LookupError, RecursionError, TOMLKitError) as error:
         raise BenchError(f"{file}: {' '.join(str(error).split())}; mend or delete it") from error

@@ -25,6 +25,7 @@ from core.axes import (
 )
 from core.encoders.published import audio_encoder_names, backbone_names
 from core.errors import BenchError, unknown_name
+from core.plain import brief
 from core.scoring.names import Condition, Engine, Precision
 
 SCHEMA = 3
@@ -291,5 +292,5 @@ def explain(error: ValidationError) -> str:
     key = ".".join(str(part) for part in first["loc"])
     reason = first["msg"].removeprefix("Value error, ")
     if first["type"] in ("tuple_type", "list_type") and isinstance(first["input"], str):
-        reason = f'must be a list, e.g. ["{first["input"]}"]'
-    return f"{key}: {reason}".removeprefix(": ") + f" (given {first['input']!r})"
+        reason = f'must be a list, e.g. [{brief(first["input"])}]'
+    return f"{key}: {reason}".removeprefix(": ") + f" (given {brief(first['input'])})"

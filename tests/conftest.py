@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from rich.console import Console
 from typer.testing import CliRunner, Result
 
 CACHE = Path(__file__).parents[1] / ".cache" / "tests"
@@ -24,6 +23,7 @@ if sys.dont_write_bytecode:  # children would compile all that they import, whic
 
 import harness  # noqa: E402
 from core.cli import shell  # noqa: E402
+from core.cli.screen import Screen  # noqa: E402
 from core.encoders.clip import ClipBackbone  # noqa: E402
 from core.progress import Silent  # noqa: E402
 from core.retriever import Retriever  # noqa: E402
@@ -56,7 +56,7 @@ def make_retriever(materials: Materials) -> Callable[..., tuple[Retriever, RunSp
 def invoke(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Result]:
     """A command in this process; none of them runs a cell, so none needs the server of processes."""
     monkeypatch.setattr("core.workers.start_server", lambda: None)
-    monkeypatch.setattr(shell, "console", Console(width=shell.PIPE_WIDTH))
+    monkeypatch.setattr(shell, "console", Screen())
 
     def command(*arguments: object, **environment: str) -> Result:
         result = CliRunner().invoke(harness.app, [str(a) for a in arguments], env=environment)

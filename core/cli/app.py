@@ -12,6 +12,7 @@ from core.cli.methods import methods_
 from core.cli.parity import parity
 from core.cli.report import compare, export_app, report
 from core.cli.run import run
+from core.cli.screen import open_closed_streams
 from core.cli.shell import complain
 from core.cli.time import time_
 from core.cli.version import version
@@ -37,6 +38,7 @@ app.command()(doctor)
 
 def main() -> None:
     """Runs the command that the words after `bench` name, and exits with its code."""
+    open_closed_streams()
     try:
         code = app(standalone_mode=False)
     except typer.TyperException as error:  # an option or value that typer refuses; no message after its help

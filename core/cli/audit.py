@@ -3,10 +3,10 @@
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from core.cli import shell
 from core.cli.bars import Bars
+from core.cli.screen import Screen
 from core.cli.shell import friendly, values
 
 
@@ -30,7 +30,7 @@ def audit(
     from core.cli.verdicts import show_verdicts
     from reports.audit import command
 
-    screen = Console(stderr=True) if json else shell.console  # JSON has standard output to itself
+    screen = Screen(stderr=True) if json else shell.console  # JSON has standard output to itself
     verdicts = command.audited(
         subjects or (),
         command.conditions_of(values(condition)),
@@ -40,7 +40,7 @@ def audit(
         progress=Bars(screen),
     )
     if json:
-        print(command.as_json(verdicts))
+        shell.console.json(command.as_json(verdicts))
     else:
         show_verdicts(verdicts, shell.console)
     if any(verdict.verdict == "fail" for verdict in verdicts):

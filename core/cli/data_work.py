@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from pydantic import ValidationError
-from rich.console import Console
 
 from core.assignments import parse_assignment
 from core.cli.bars import Bars
 from core.cli.data_tables import check_json, show_check
+from core.cli.screen import Screen
 from core.data_options import DataOptions
 from core.datasets import REAL, find_dataset
 from core.datasets.check import check_dataset
@@ -24,7 +24,7 @@ Place = tuple[Path | None, Path | None, Path | None, Path | None]
 """What the options `--root`, `--videos`, `--captions` and `--audio` say."""
 
 
-def add_dataset(name: str, place: Place, console: Console) -> None:
+def add_dataset(name: str, place: Place, console: Screen) -> None:
     """Writes into `bench.toml` where a data set lies, once its annotation files have been read.
 
     Raises `BenchError`, and writes nothing, where they cannot be.
@@ -45,7 +45,7 @@ def check_files(
     name: str,
     place: Place,
     assignments: Sequence[str],
-    console: Console,
+    console: Screen,
     *,
     quick: bool,
     workers: int | None,
@@ -65,7 +65,7 @@ def check_files(
         progress=Silent() if as_json else Bars(console),
     )
     if as_json:
-        print(check_json(check))
+        console.json(check_json(check))
     else:
         show_check(check, console)
     return check.is_whole

@@ -23,7 +23,7 @@ def doctor(
 
     findings = doctors.examine()
     if json:
-        print(doctors.as_json(findings))
+        shell.console.json(doctors.as_json(findings))
     else:
         show_findings(findings, shell.console)
     if not doctors.is_whole(findings):

@@ -3,37 +3,23 @@
 import errno
 import functools
 import os
+import re
+import signal
 import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import typer
-from rich.console import Console
 from rich.markup import escape
 
+from core.cli.screen import Screen, silence
 from core.errors import BenchError
+from core.progress import bytes_in_words
 from core.versions import broken_library, check_trio
+from core.visible import visible_line
 
-PIPE_WIDTH = 180
-"""Columns where the output is no terminal, so that tables in files and logs are not squeezed."""
-
-
-class Screen(Console):
-    """The console; a reader that closes the pipe (`bench report | head -1`) ends the output, not the work."""
-
-    def on_broken_pipe(self) -> None:
-        """Goes on without output."""
-        self.quiet = True
-        silence()
-
-
-def silence() -> None:
-    """Sends what is still written to standard output nowhere."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-
-
-console = Screen(width=None if sys.stdout.isatty() else PIPE_WIDTH)
+console = Screen()
 
 Runs = Annotated[Path, typer.Option("--runs", help="Folder of the run directories.")]
 Names = Annotated[str | None, typer.Option(help="Comma-separated values.")]
@@ -58,10 +44,11 @@ def friendly(function: Callable[..., Any]) -> Callable[..., Any]:
             silence()
             raise typer.Exit(0) from None
         except KeyboardInterrupt:
+            signal.signal(signal.SIGINT, signal.SIG_IGN)  # what is left is to end, which takes no second one
             console.print("interrupted; the same command continues where it stopped")
             raise typer.Exit(130) from None
         except Exception as error:
-            reason = full_disk(error) or broken_library(error)
+            reason = refused_by_system(error) or out_of_memory(error) or broken_library(error)
             if reason is None:
                 raise
             line = reason
@@ -71,19 +58,36 @@ def friendly(function: Callable[..., Any]) -> Callable[..., Any]:
     return command
 
 
-def full_disk(error: Exception) -> str | None:
-    """The line for a disk that takes no more or a folder that cannot be written; None for another error."""
+def refused_by_system(error: Exception) -> str | None:
+    """The line for a disk that takes no more, or a path that the system refuses; None for another error."""
     if not isinstance(error, OSError):
         return None
-    if error.errno not in (errno.ENOSPC, errno.EACCES, errno.EROFS, errno.EDQUOT):
-        return None
     where = error.filename or "the disk"
-    return f"{where}: {error.strerror}; free space or choose another folder (--runs, BENCH_CACHE)"
+    if error.errno in (errno.ENOSPC, errno.EACCES, errno.EROFS, errno.EDQUOT):
+        return f"{where}: {error.strerror}; free space or choose another folder (--runs, BENCH_CACHE)"
+    if error.errno in (errno.ENAMETOOLONG, errno.ELOOP, errno.ENOTDIR, errno.EISDIR, errno.EIO):
+        return f"{where}: {error.strerror}; give another path"
+    return None
+
+
+def out_of_memory(error: Exception) -> str | None:
+    """The line for an allocation that fails; None for another error."""
+    asked = re.search(r"DefaultCPUAllocator.*?allocate (\d+) bytes", str(error), re.DOTALL)
+    if not asked and not isinstance(error, (MemoryError, *torch_memory_errors())):
+        return None
+    wanted = f" ({bytes_in_words(int(asked[1]))} were asked for)" if asked else ""
+    return f"out of memory{wanted}; choose smaller sizes or another machine"
+
+
+def torch_memory_errors() -> tuple[type[Exception], ...]:
+    """What torch raises where a GPU's memory is full; nothing where nobody has imported it yet."""
+    torch = sys.modules.get("torch")
+    return () if torch is None else (torch.OutOfMemoryError,)
 
 
 def complain(line: str) -> None:
     """Prints the one line that a mistake gets."""
-    Console(stderr=True).print(f"[red]bench:[/] {escape(line)}", soft_wrap=True)
+    Screen(stderr=True).print(f"[red]bench:[/] {escape(visible_line(line))}", soft_wrap=True)
 
 
 def values(text: str | None) -> tuple[str, ...]:

@@ -4,11 +4,11 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from core.cli import shell
 from core.cli.bars import Bars
 from core.cli.render import print_table
+from core.cli.screen import Screen
 from core.cli.shell import friendly, integers, values
 
 
@@ -56,13 +56,13 @@ def time_(
         device=device_of(device),
     )
     make_folder(out)  # rather than find after minutes that it cannot be
-    screen = Console(stderr=True) if json else shell.console  # JSON has standard output to itself
+    screen = Screen(stderr=True) if json else shell.console  # JSON has standard output to itself
     for note in notes:
         screen.print(f"note: {note}", markup=False)
     study = run_study(plan, Bars(screen))
     tables, paths = write_timing(study, out)
     if json:
-        print(study.model_dump_json(indent=1))
+        shell.console.json(study.model_dump_json(indent=1))
         return
     for table in tables:
         print_table(table, shell.console)

@@ -8,8 +8,12 @@ import yaml
 from pydantic import BaseModel, ValidationError, model_validator
 
 from core.errors import BenchError, unknown_name
+from core.plain import check_plain
 from core.running.axes import all_axes
 from core.spec import Frozen, explain
+
+FILE_LIMIT = 1_000_000
+"""Bytes of an experiment file."""
 
 
 class Source(Frozen):
@@ -120,13 +124,29 @@ def load_experiment(name: str) -> Experiment:
     path = shipped.get(name) or Path(name)
     if not path.is_file():
         raise unknown_name("experiment", name, shipped)
+    content = read_yaml(path)
     try:
-        content = yaml.load(path.read_text(encoding="utf-8"), Loader=OneValuePerKey)
         return Experiment.model_validate(content)
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise BenchError(f"{path.name} is not YAML: {' '.join(str(error).split())}") from error
     except ValidationError as error:
         raise BenchError(f"{path.name}: {explain_key(error)}") from error
+
+
+def read_yaml(path: Path) -> Any:
+    """The plain values of a YAML file; raises `BenchError` for one that is damaged or holds others."""
+    try:
+        if path.stat().st_size > FILE_LIMIT:
+            raise BenchError(f"{path.name}: more than {FILE_LIMIT:,} bytes; is this the right file?")
+        content = yaml.load(path.read_text(encoding="utf-8"), Loader=OneValuePerKey)
+    except RecursionError as error:
+        raise BenchError(f"{path.name} is not YAML: too deeply nested") from error
+    except (yaml.YAMLError, OSError, ValueError, TypeError, AttributeError, LookupError) as error:
+        # Beside its own errors PyYAML raises whatever `int`, `date` or `dict` say of a wrong value.
+        raise BenchError(f"{path.name} is not YAML: {' '.join(str(error).split())}") from error
+    try:
+        check_plain(content)
+    except ValueError as error:
+        raise BenchError(f"{path.name}: {error}") from error
+    return content
 
 
 class OneValuePerKey(yaml.SafeLoader):
@@ -136,6 +156,10 @@ class OneValuePerKey(yaml.SafeLoader):
         """As the base; raises `ConstructorError` at the second of two equal keys."""
         seen = set()
         for key, _ in node.value:
+            if not isinstance(key, yaml.ScalarNode):
+                raise yaml.constructor.ConstructorError(
+                    problem="a key is a list or a mapping", problem_mark=key.start_mark
+                )
             if key.value in seen:
                 raise yaml.constructor.ConstructorError(
                     problem=f"'{key.value}' stands twice", problem_mark=key.start_mark
