@@ -117,7 +117,7 @@ def test_keys_values_and_names_are_shown_escaped_in_errors(
         ("run", "--methods", "gaid", "--checkpoint", EVIL),
         ("audit", EVIL),
         ("compare", EVIL, EVIL),
-        ("export", "trec", EVIL),
+        ("export", "trec", EVIL, "--out", tmp_path),
         ("parity", EVIL),
         ("data", "check", EVIL),
         ("time", "--methods", EVIL),

@@ -9,6 +9,7 @@ import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from errno import EINVAL
 from pathlib import Path
 from time import thread_time
 from typing import Any, Literal
@@ -27,6 +28,18 @@ PREROLL = 1.0  # seconds read before a window, so that audio decoders have settl
 DEFAULT_FPS = 25.0  # for a single frame without any stated rate
 PATIENCE = 300.0
 """Seconds of this thread's processor time that one pass over a file may take."""
+FORMATS = (
+    "mov,matroska,avi,asf,flv,mpeg,mpegts,mpegvideo,ogg,rm,mxf,gxf,nut,ivf,dv,wtv,nsv,swf,yuv4mpegpipe,m4v,"
+    "h263,h264,hevc,vvc,av1,obu,vc1,dirac,dnxhd,mjpeg,mjpeg_2000,gif,apng,jpegxl_anim,webp,"
+    "wav,w64,aiff,au,caf,flac,mp2,mp3,aac,ac3,eac3,dts,amr,ape,wv,tta,tak,truehd,mlp,voc,oma,qoa,"
+    "bmp_pipe,dpx_pipe,exr_pipe,gif_pipe,hdr_pipe,j2k_pipe,jpeg_pipe,jpegls_pipe,jpegxl_pipe,pam_pipe,"
+    "pbm_pipe,pcx_pipe,pgm_pipe,png_pipe,ppm_pipe,psd_pipe,qoi_pipe,sgi_pipe,sunrast_pipe,tiff_pipe,"
+    "webp_pipe,xbm_pipe,xpm_pipe,xwd_pipe"
+)
+"""FFmpeg's formats that are read. None of them names other files, as playlists (hls, dash, concat, sdp,
+image2, imf, ...) and recordings in several files (mlv, vobsub) do, nor devices."""
+OPTIONS = {"protocol_whitelist": "file", "format_whitelist": FORMATS, "enable_drefs": "0"}
+"""What FFmpeg may open: one file. QuickTime's references to other files are off, as they are by default."""
 LARGEST = 64 * 2**20
 """Pixels of a frame beyond which its codec refuses it (8K has half as many)."""
 
@@ -67,11 +80,10 @@ def opened(path: Path, start: float) -> Iterator[InputContainer]:
         if not path.is_file():  # a pipe or a device would block
             raise MediaError(path, "no such file")
         # An absolute path is never taken for a protocol, whatever its name begins with.
-        container = av.open(
-            str(path.resolve()), options={"protocol_whitelist": "file"}, metadata_errors="ignore"
-        )
+        container = av.open(str(path.resolve()), options=OPTIONS, metadata_errors="ignore")
     except (FFmpegError, OSError) as error:
-        raise MediaError(path, f"not a readable media file ({error.strerror})") from error
+        reason = "a playlist or a format that is not read" if error.errno == EINVAL else error.strerror
+        raise MediaError(path, f"not a readable media file ({reason})") from error
     with container:
         if start > PREROLL:
             target = round((start - PREROLL) * av.time_base) + (container.start_time or 0)

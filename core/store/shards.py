@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 from core.dataset import Video
 from core.media.media import Clip, Frames, MediaError, Sound, decode_clip
 from core.paths import written_whole
+from core.store.decoding import bounded
 from core.store.storage import SAMPLE_SCALE, StoreSettings, shard_files
 from core.workers import Begin
 
@@ -81,7 +82,8 @@ def write_shard(
             if video.id in shard.lost:
                 raise MediaError(video.path, shard.lost[video.id])
             begin(video.id)
-            clips.append(decode(video, settings))
+            with bounded(video):
+                clips.append(decode(video, settings))
         except MediaError as error:
             if keep_undecodable:
                 clips.append(_blank(settings, error.reason))
