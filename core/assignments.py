@@ -14,10 +14,21 @@ def parse_value(text: str) -> Any:
     Raises `BenchError` for numbers that are infinite or too large, and for what is nested too deeply.
     """
     try:
+        return read_json(text)
+    except json.JSONDecodeError:
+        return text
+
+
+def read_json(text: str) -> Any:
+    """JSON whose values an option can have; raises `JSONDecodeError` for what is no JSON.
+
+    Raises `BenchError` for numbers that are infinite or too large, and for what is nested too deeply.
+    """
+    try:
         content = json.loads(text)
         check_plain(content)
     except json.JSONDecodeError:
-        return text
+        raise
     except (ValueError, RecursionError) as error:
         raise BenchError(f"--set: {error} (given {brief(text)})") from error
     return content
@@ -62,7 +73,7 @@ def parse_values(text: str) -> tuple[Any, ...]:
     ((0.25, 0.5), ('a,b',), (['frame', 'audio'],))
     """
     try:
-        return (json.loads(text),)
+        return (read_json(text),)
     except json.JSONDecodeError:
         pass
     return tuple(parse_value(item.strip()) for item in top_level_items(text))
