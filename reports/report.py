@@ -56,9 +56,10 @@ def readable(root: Path) -> tuple[list[Run], list[str]]:
     """
     runs, notes = read_runs(root)
     if not runs:
-        why = f"; the first that was left out: {notes[0]}" if notes else ""
+        if notes:
+            raise BenchError(f"no run can be read; the first of {len(notes)} left out: {notes[0]}")
         raise BenchError(
-            f"no finished run under {root}; run `bench run` first or name another folder with --runs{why}"
+            f"no finished run under {root}; run `bench run` first or name another folder with --runs"
         )
     return runs, notes
 
