@@ -1,4 +1,4 @@
-"""`make setup`: which Python the environment has, when it is made again, and that the lock is what it holds."""
+"""`make setup`: which Python the environment has, when it is made again, and what is installed into it."""
 
 import shutil
 import stat
