@@ -8,9 +8,11 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Annotated, Any, Literal, TypeVar
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
+from numpy.typing import NDArray
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from core.runs import RunDirectory
@@ -179,9 +181,8 @@ def read_table(directory: RunDirectory, name: str, schema: pa.Schema, columns: l
     """
     chosen = pa.schema([schema.field(column) for column in columns])
     try:
-        found = pq.read_table(
-            directory.path / name, columns=columns, use_threads=False, page_checksum_verification=True
-        )
+        with pq.ParquetFile(directory.path / name, page_checksum_verification=True) as file:
+            found = file.read(columns=columns, use_threads=False)
         missing = [column for column in columns if column not in found.column_names]
         if missing:
             raise directory.damaged(name, f"no column {missing[0]!r}")
@@ -194,3 +195,16 @@ def read_table(directory: RunDirectory, name: str, schema: pa.Schema, columns: l
         elif table[column].null_count:
             raise directory.damaged(name, f"column {column!r} has empty cells")
     return table
+
+
+def numbers(column: pa.ChunkedArray | pa.Array) -> NDArray[Any]:
+    """A column of numbers without empty cells, `(n,)`; not by `to_numpy`, which imports pandas."""
+    array = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
+    return np.from_dlpack(array).copy() if len(array) else np.zeros(0, array.type.to_pandas_dtype())
+
+
+def words(column: pa.ChunkedArray) -> NDArray[np.object_]:
+    """A column of strings, `(n,)`."""
+    found = np.empty(len(column), dtype=object)
+    found[:] = column.to_pylist()
+    return found

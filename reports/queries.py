@@ -16,7 +16,7 @@ from core.evaluation.measures import HUB_SIZE, Measure, Ranks, ranks_of
 from core.evaluation.metrics import TiePolicy
 from core.evaluation.ranking import Counts, QueryRecords
 from core.evaluation.top import times_listed
-from core.run_files import PROTOCOL_COLUMNS, QUERY_TABLE, TOP_TABLE, ResultEntry, read_table
+from core.run_files import PROTOCOL_COLUMNS, QUERY_TABLE, TOP_TABLE, ResultEntry, numbers, read_table, words
 from core.runs import RunDirectory
 
 COUNTS = ("greater", "ties", "above", "equal", "equal_before", "undefined")
@@ -104,7 +104,7 @@ def read_answers(directory: RunDirectory, entries: tuple[ResultEntry, ...]) -> M
                 "queries.parquet", f"{len(here)} rows of '{asked}', {entry.protocol.queries} in metrics.json"
             )
         listed = lists.get(asked, top.slice(0, 0))["video"].combine_chunks().dictionary_encode().indices
-        found[asked] = answers_of(asked, entry, here, torch.from_numpy(listed.to_numpy().astype(np.int64)))
+        found[asked] = answers_of(asked, entry, here, torch.from_numpy(numbers(listed)).long())
         problem = contradiction(found[asked])
         if problem:
             raise directory.damaged("queries.parquet", f"{problem} in '{asked}'")
@@ -118,7 +118,7 @@ def by_protocol(table: pa.Table) -> dict[Protocol, pa.Table]:
     codes = np.zeros(len(table), dtype=np.int64)
     for name in PROTOCOL_COLUMNS:
         column = table[name].combine_chunks().dictionary_encode()
-        codes = codes * max(1, len(column.dictionary)) + column.indices.to_numpy()
+        codes = codes * max(1, len(column.dictionary)) + numbers(column.indices)
     found = {}
     for code in dict.fromkeys(codes.tolist()):
         rows = table.take(pa.array(np.flatnonzero(codes == code)))
@@ -128,22 +128,17 @@ def by_protocol(table: pa.Table) -> dict[Protocol, pa.Table]:
 
 def answers_of(asked: Protocol, entry: ResultEntry, rows: pa.Table, listed: Tensor) -> Answers:
     """The record of some rows; `listed` `(n,)` numbers the candidates of all lists."""
-    names = {
-        name: np.asarray(rows[name].to_numpy(), dtype=object)
-        for name in ("text", "video", "group", "stratum", "best_wrong_video")
-    }
-    numbers = {
-        name: torch.from_numpy(rows[name].to_numpy().copy()) for name in ("query", "own_score", *COUNTS)
-    }
+    names = {name: words(rows[name]) for name in ("text", "video", "group", "stratum", "best_wrong_video")}
+    counted = {name: torch.from_numpy(numbers(rows[name])) for name in ("query", "own_score", *COUNTS)}
     video = numbered(names["video"])
     nothing = torch.zeros_like(video)
     records = QueryRecords(
         direction=entry.direction,
-        query=numbers["query"],
+        query=counted["query"],
         video=video,
-        own_score=numbers["own_score"],
+        own_score=counted["own_score"],
         counts=Counts(
-            **{name: numbers[name] for name in COUNTS},
+            **{name: counted[name] for name in COUNTS},
             best_wrong=nothing,
             best_wrong_score=nothing.double(),
         ),
@@ -153,7 +148,7 @@ def answers_of(asked: Protocol, entry: ResultEntry, rows: pa.Table, listed: Tens
     return Answers(
         asked,
         entry,
-        numbers["query"].numpy(),
+        counted["query"].numpy(),
         names["text"],
         names["video"],
         names["group"],

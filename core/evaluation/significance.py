@@ -5,10 +5,10 @@ and queries of one cluster (captions of a video, clips that share their pixels) 
 """
 
 from collections.abc import Iterator
+from statistics import NormalDist
 
 import numpy as np
 import torch
-from scipy import stats
 from torch import Tensor
 
 from core.evaluation.statistics import BLOCK, cluster_sums
@@ -87,7 +87,11 @@ def adjusted(p_values: Tensor) -> Tensor:
     """
     if len(p_values) == 0:
         return p_values
-    return torch.from_numpy(np.asarray(stats.false_discovery_control(p_values.numpy(), method="bh")))
+    count = len(p_values)
+    order = p_values.argsort(descending=True)
+    # the smallest over equal or larger p of p * T / (rank of p)
+    scaled = p_values[order] * count / torch.arange(count, 0, -1)
+    return torch.empty_like(p_values).index_copy_(0, order, scaled.cummin(0).values.clamp(max=1))
 
 
 def standard_error(values: Tensor, clusters: Tensor) -> float:
@@ -111,8 +115,9 @@ def smallest_detectable(error: float, *, level: float = LEVEL, power: float = PO
     per-query differences where queries are paired, the root of the sum of squares where they are not. An
     error of zero, where no query differs, says nothing about what could have been seen.
     """
-    z = stats.norm.ppf(1 - level / 2) + stats.norm.ppf(power)
-    return float(z) * error if error > 0 else torch.nan
+    normal = NormalDist()
+    z = normal.inv_cdf(1 - level / 2) + normal.inv_cdf(power)
+    return z * error if error > 0 else torch.nan
 
 
 def binomial_error(points: float, queries: int) -> float:
