@@ -48,6 +48,16 @@ def parse_assignment(text: str) -> tuple[str, Any]:
     return key, parse_value(value)
 
 
+def assignment(key: str, value: Any) -> str:
+    """What `--set` reads back as this one value of a key.
+
+    >>> assignment("a", "b,c"), assignment("a", "last"), assignment("a", [1, 2])
+    ('a="b,c"', 'a=last', 'a=[1, 2]')
+    """
+    plain = isinstance(value, str) and parse_values(value) == (value,)
+    return f"{key}={value if plain else json.dumps(value)}"
+
+
 def top_level_items(text: str) -> Iterator[str]:
     """The parts of a text between commas, except commas within quotes, brackets or braces.
 

@@ -217,21 +217,6 @@ def dotted(spec: RunSpec) -> dict[str, Any]:
     return values
 
 
-def protocol_fields(spec: RunSpec) -> dict[str, Any]:
-    """What fields declare to be part of the protocol, by the name they give it.
-
-    What only other methods have is `not applicable`.
-    """
-    from core.registry import registered_methods
-
-    values, found = dotted(spec), {}
-    for method in registered_methods().values():
-        for key, field in declared({"": RunSpec, **NESTED, "config": method.Config}).items():
-            if mark := field.mark(Protocol):
-                found[mark.name] = values.get(key, "not applicable")
-    return found
-
-
 def layers(method: str, dataset: str, recipe: str = "ours") -> Iterator[Mapping[str, Any]]:
     """The defaults of a method on a data set, weakest first, as dotted keys."""
     from core.datasets import find_dataset

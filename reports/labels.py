@@ -15,6 +15,9 @@ from core.spec import RunSpec, dotted, resolve
 MARKS = "†‡§¶"
 """For settings that always come together; further groups of them are spelled out in every label."""
 
+RECIPE = RunSpec.model_fields["recipe"].default
+"""The recipe of a run that names none."""
+
 Settings = Mapping[str, str]
 """Dotted key, `config.` left out -> value, as they stand in a label."""
 
@@ -72,7 +75,7 @@ def titled(spec: RunSpec, words: Sequence[str]) -> str:
 
 def settings(spec: RunSpec) -> Settings:
     """What differs from the method's defaults on this data set, seeds left out."""
-    default = defaults(spec.method, spec.dataset)
+    default = defaults(spec.method, spec.dataset, spec.recipe)
     return {
         short(key): text_of(value)
         for key, value in dotted(spec).items()
@@ -86,9 +89,12 @@ def in_words(found: Settings) -> str:
 
 
 @cache
-def defaults(method: str, dataset: str) -> Mapping[str, Any]:
-    """What a method does on a data set unless told otherwise, as dotted keys."""
-    return dotted(resolve(method, dataset, {}))
+def defaults(method: str, dataset: str, recipe: str) -> Mapping[str, Any]:
+    """What a method does on a data set under a recipe unless told otherwise, as dotted keys.
+
+    The recipe itself is ours: another one is a setting.
+    """
+    return dotted(resolve(method, dataset, {"recipe": recipe})) | {"recipe": RECIPE}
 
 
 def short(key: str) -> str:

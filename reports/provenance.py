@@ -1,10 +1,10 @@
 """Where every run comes from, and the command that makes it again."""
 
-import json
 import shlex
 from collections.abc import Sequence
 from typing import Any
 
+from core.assignments import assignment
 from core.spec import RunSpec, dotted
 from reports.collect import Run
 from reports.labels import defaults, label
@@ -67,9 +67,9 @@ def reproducing_command(spec: RunSpec) -> str:
     >>> reproducing_command(resolve("gaid", "avworld", {"seeds.data": 2}))
     'bench run --methods gaid --datasets avworld --set seeds.data=2'
     """
-    default = defaults(spec.method, spec.dataset)
+    default = defaults(spec.method, spec.dataset, spec.recipe)
     changed = {key: value for key, value in dotted(spec).items() if default.get(key) != value}
     words = ["bench", "run", "--methods", spec.method, "--datasets", spec.dataset]
     for key, value in changed.items():
-        words += ["--set", f"{key}={value if isinstance(value, str) else json.dumps(value)}"]
+        words += ["--set", assignment(key, value)]
     return shlex.join(words)

@@ -63,8 +63,8 @@ def run(
 
     flags = given_axes(context)
     policy = [f"data.missing={missing}"] if missing else []
-    changes = [*checkpoints.assignments(checkpoint, named(flags, "methods")), *(set_ or ()), *policy]
-    cells = matrix.from_command_line(experiment, flags, changes)
+    implied = checkpoints.assignments(checkpoint, named(flags, "methods"))
+    cells = matrix.from_command_line(experiment, flags, [*(set_ or ()), *policy], implied)
     together.start(1 if dry_run else devices)
     shell.console.quiet = together.follows()
     for note in cells.notes:

@@ -19,9 +19,10 @@ from core.evaluation.ranking import QueryRecords
 from core.evaluation.statistics import bootstrap_interval
 from core.evaluation.top import TopLists, times_listed
 from core.paths import written_whole
+from core.protocol import differs_from_authors, protocol_fields
 from core.runs import write_json
 from core.scoring.similarities import Similarities
-from core.spec import SCHEMA, RunSpec, protocol_fields
+from core.spec import SCHEMA, RunSpec
 
 COUNTS = ("greater", "ties", "above", "equal", "equal_before", "undefined")
 """What is stored of `Counts`: every rank under every tie policy follows from them."""
@@ -91,6 +92,8 @@ def entry(spec: RunSpec, split: Split, result: Result, data: Mapping[str, Any]) 
             "rescoring": result.rescoring,
             "rescoring_uses": result.label,
             **protocol_fields(spec),
+            "recipe": spec.recipe,
+            "differs_from_authors": differs_from_authors(spec),
             "queries": len(records),
             "gallery": records.candidates,
             "tie_tolerance": result.tolerance,

@@ -162,14 +162,20 @@ def without(values: Keys, keys: Iterable[str]) -> dict[str, Any]:
     return {key: value for key, value in values.items() if key not in keys}
 
 
-def from_command_line(name: str, flags: Mapping[str, Sequence[Any]], assignments: Sequence[str]) -> Matrix:
+def from_command_line(
+    name: str,
+    flags: Mapping[str, Sequence[Any]],
+    assignments: Sequence[str],
+    implied: Sequence[str] = (),
+) -> Matrix:
     """The cells of an experiment with the command line's axes and `--set key=value` over it.
 
-    A flag replaces the axis of the same name in every block. Raises `BenchError` for unknown names; where
+    A flag replaces the axis of the same name in every block; an assignment wins over one that another option
+    has `implied`. Raises `BenchError` for unknown names; where
     the file alone is at fault the line begins with its name.
     """
     given = {axis: checked(axis, values) for axis, values in flags.items() if values}
-    changes = sweeps(assignments)
+    changes = {**sweeps(implied), **sweeps(assignments)}
     check_once(given, changes)
     blocks = [with_flags(block, given) for block in load_experiment(name).blocks]
     try:

@@ -11,6 +11,9 @@ from core.running.axes import axes_of, idle_keys, reads
 from core.runs import find_runs
 from core.spec import SCHEMA, RunSpec, dotted, fields_of, resolve
 
+RECIPE = RunSpec.model_fields["recipe"].default
+"""The recipe of a cell that names none."""
+
 
 @dataclass(frozen=True)
 class Timing:
@@ -87,7 +90,7 @@ def settings(spec: RunSpec) -> str:
     >>> settings(resolve("gaid", "avworld", {"config.alpha": 0.25, "training.epochs": 12}))
     'alpha=0.25 training.epochs=12'
     """
-    default = dotted(resolve(spec.method, spec.dataset, {"recipe": spec.recipe})) | {"recipe": "ours"}
+    default = dotted(resolve(spec.method, spec.dataset, {"recipe": spec.recipe})) | {"recipe": RECIPE}
     shown = {axis.key for axis in axes_of(spec.method, spec.dataset).values() if column_of(axis)}
     return " ".join(
         f"{key.removeprefix('config.')}={value}"

@@ -6,7 +6,6 @@ fingerprints of what they encode.
 """
 
 import hashlib
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +13,7 @@ from typing import Self
 
 from torch import Tensor
 
+from core.assignments import assignment
 from core.authors import Authors
 from core.encoders.ast_layout import transformers_ast_state
 from core.encoders.audio import AudioEncoder
@@ -121,5 +121,5 @@ def assignments(path: Path | None, methods: Sequence[str]) -> list[str]:
     if len(methods) != 1:
         raise BenchError("a checkpoint belongs to one method; name it: --methods NAME --checkpoint FILE")
     decided = layout_of(find_method(methods[0])).config(Checkpoint.read(path).weights)
-    config = [f"config.{key}={value}" for key, value in decided.items()]
-    return [f"checkpoint={json.dumps(str(path.resolve()))}", "training.epochs=0", *config]
+    config = [assignment(f"config.{key}", value) for key, value in decided.items()]
+    return [assignment("checkpoint", str(path.resolve())), "training.epochs=0", *config]

@@ -123,12 +123,17 @@ def test_metrics_follow_from_the_ranks(policy: str, tmp_path: Path) -> None:
 def test_every_result_carries_its_protocol(tmp_path: Path) -> None:
     results = results_of(scores(), condition="released", rescoring="dsl", label="DSL (transductive)")
     entries, _ = written(tmp_path, results)
+    differing = entries[0]["protocol"]["differs_from_authors"]
+    assert differing["config.loss_weights"] == "positive-cosine-released"
+    assert differing["training.selection"] == "test-best"
     common = {
+        "differs_from_authors": differing,
         "split": "test",
         "condition": "released",
         "rescoring": "dsl",
         "rescoring_uses": "DSL (transductive)",
         "selection": "last",
+        "recipe": "ours",
         "training_pairs": "paired",
         "audio_alignment": "clip",
         "tie_tolerance": TOLERANCE,

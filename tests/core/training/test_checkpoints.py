@@ -224,7 +224,7 @@ def planned(
 ) -> list[RunSpec]:
     """The cells of a checkpoint with these weights, as they are and with two epochs."""
     seen: list[RunSpec] = []
-    monkeypatch.setattr("core.running.plan.show", lambda cells, *_: seen.extend(cells))
+    monkeypatch.setattr("core.cli.plan.show", lambda cells, *_: seen.extend(cells))
     torch.save(state, folder / "model.pth")
     options = ["--methods", method, "--datasets", AVWORLD_TINY, "--dry-run", "--checkpoint"]
     for further in ([], ["--set", "training.epochs=2"]):

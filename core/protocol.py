@@ -1,0 +1,39 @@
+"""What a spec adds to a result's protocol: declared fields, and where it leaves the authors' code."""
+
+from typing import Any
+
+from core.axes import Protocol, declared
+from core.registry import registered_methods
+from core.spec import NESTED, RunSpec, dotted, fields_of, resolve
+
+OWN = ("recipe", "checkpoint", "seeds")
+"""Keys, or parts of them, that say which run it is and not how the authors would have made it."""
+
+
+def protocol_fields(spec: RunSpec) -> dict[str, Any]:
+    """What fields declare to be part of the protocol, by the name they give it.
+
+    What only other methods have is `not applicable`.
+    """
+    values, found = dotted(spec), {}
+    for method in registered_methods().values():
+        for key, field in declared({"": RunSpec, **NESTED, "config": method.Config}).items():
+            if mark := field.mark(Protocol):
+                found[mark.name] = values.get(key, "not applicable")
+    return found
+
+
+def differs_from_authors(spec: RunSpec) -> dict[str, Any]:
+    """The keys in which a run differs from its method's released code, with the authors' values.
+
+    Keys of parts that the run does not have are left out.
+    """
+    values, fields = dotted(spec), fields_of(spec.method, spec.dataset)
+    authors = dotted(resolve(spec.method, spec.dataset, {"recipe": "authors"}))
+    return {
+        key: value
+        for key, value in authors.items()
+        if values.get(key, value) != value
+        and key.partition(".")[0] not in OWN
+        and not (key in fields and fields[key].idle(values, lambda need: True))
+    }
