@@ -8,18 +8,18 @@ from core.errors import BenchError
 from core.plain import brief, check_plain
 
 
-def parse_value(text: str) -> Any:
-    """A value as JSON where it parses as such, else as text.
+def parse_value(text: str, option: str = "--set") -> Any:
+    """A value of an option as JSON where it parses as such, else as text.
 
     Raises `BenchError` for numbers that are infinite or too large, and for what is nested too deeply.
     """
     try:
-        return read_json(text)
+        return read_json(text, option)
     except json.JSONDecodeError:
         return text
 
 
-def read_json(text: str) -> Any:
+def read_json(text: str, option: str) -> Any:
     """JSON whose values an option can have; raises `JSONDecodeError` for what is no JSON.
 
     Raises `BenchError` for numbers that are infinite or too large, and for what is nested too deeply.
@@ -30,7 +30,7 @@ def read_json(text: str) -> Any:
     except json.JSONDecodeError:
         raise
     except (ValueError, RecursionError) as error:
-        raise BenchError(f"--set: {error} (given {brief(text)})") from error
+        raise BenchError(f"{option}: {error} (given {brief(text)})") from error
     return content
 
 
@@ -45,7 +45,7 @@ def split_assignment(text: str) -> tuple[str, str]:
 def parse_assignment(text: str) -> tuple[str, Any]:
     """The dotted key and the one value of a `--set` option; commas belong to the value."""
     key, value = split_assignment(text)
-    return key, parse_value(value)
+    return key, parse_value(value, f"--set {key}")
 
 
 def assignment(key: str, value: Any) -> str:
@@ -76,17 +76,17 @@ def top_level_items(text: str) -> Iterator[str]:
     yield text[start:]
 
 
-def parse_values(text: str) -> tuple[Any, ...]:
+def parse_values(text: str, option: str = "--set") -> tuple[Any, ...]:
     """One value, or several with commas between them. A value with a comma of its own is quoted or a list.
 
     >>> parse_values("0.25,0.5"), parse_values('"a,b"'), parse_values('["frame","audio"]')
     ((0.25, 0.5), ('a,b',), (['frame', 'audio'],))
     """
     try:
-        return (read_json(text),)
+        return (read_json(text, option),)
     except json.JSONDecodeError:
         pass
-    return tuple(parse_value(item.strip()) for item in top_level_items(text))
+    return tuple(parse_value(item.strip(), option) for item in top_level_items(text))
 
 
 def sweeps(assignments: Sequence[str]) -> dict[str, tuple[Any, ...]]:
@@ -99,7 +99,7 @@ def sweeps(assignments: Sequence[str]) -> dict[str, tuple[Any, ...]]:
         key, value = split_assignment(text)
         if key in found:
             raise BenchError(f"--set {key} is given twice; to sweep it, write --set {key}=VALUE,VALUE")
-        found[key] = parse_values(value)
+        found[key] = parse_values(value, f"--set {key}")
         if len(found[key]) > 1 and "" in found[key]:
             raise BenchError(f"--set {brief(text)} has an empty value between its commas")
     return found

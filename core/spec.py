@@ -277,5 +277,5 @@ def explain(error: ValidationError) -> str:
     key = ".".join(str(part) for part in first["loc"])
     reason = first["msg"].removeprefix("Value error, ")
     if first["type"] in ("tuple_type", "list_type") and isinstance(first["input"], str):
-        reason = f"must be a list, e.g. [{brief(first['input'])}]"
+        reason = f"must be a list, e.g. {json.dumps([first['input'][:40]])}"
     return f"{key}: {reason}".removeprefix(": ") + f" (given {brief(first['input'])})"

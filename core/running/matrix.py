@@ -191,7 +191,8 @@ def from_command_line(
 
 def checked(axis: str, values: Sequence[Any]) -> tuple[Any, ...]:
     """The values of a flag; raises `BenchError` for one that its axis does not have."""
-    read = tuple(parse_value(value) if isinstance(value, str) else value for value in values)
+    option = "--" + axis.replace("_", "-")
+    read = tuple(parse_value(value, option) if isinstance(value, str) else value for value in values)
     if axis in Block.model_fields:
         return tuple(map(str, values))
     axes = all_axes()
