@@ -15,6 +15,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
+from core.checksums import first_damaged
 from core.runs import RunDirectory
 from core.scoring.scoring import Condition
 
@@ -109,6 +110,8 @@ class Manifest(RunRecord):
     commit: Commit | None = None
     hardware: Mapping[str, Any] | None = None
     packages: Mapping[str, str] | None = None
+    files: Mapping[str, tuple[int, int]] = {}
+    """Size in bytes and CRC-32 of the run's other files; empty in runs of before they were kept."""
     python: str | None = None
 
 
@@ -136,6 +139,18 @@ QUERY_TABLE = pa.schema(
 )
 """queries.parquet, as far as readers need it; the counts are those of `core.evaluation.ranking.Counts`."""
 
+CHECKPOINT = "checkpoint.safetensors"
+"""The trained weights, which no report reads."""
+DIGESTED = (
+    "metrics.json",
+    "queries.parquet",
+    "top.parquet",
+    "gates.safetensors",
+    "epochs.jsonl",
+    CHECKPOINT,
+)
+"""The files of a run whose digests its manifest keeps."""
+
 TOP_TABLE = pa.schema(
     [
         *PROTOCOL_FIELDS,
@@ -158,6 +173,16 @@ def read_record(directory: RunDirectory, name: str, model: type[Record]) -> Reco
         first = error.errors(include_url=False, include_input=False)[0]
         key = ".".join(map(str, first["loc"])) or "the object"
         raise directory.damaged(name, f"{key}: {first['msg']}") from error
+
+
+def verify(directory: RunDirectory, files: Mapping[str, tuple[int, int]]) -> None:
+    """Compares a run's files with the digests of its manifest; each file is read once while it is unchanged.
+
+    Raises `BenchError` naming the first that is missing, truncated or has other contents.
+    """
+    found = first_damaged(directory.path, files)
+    if found is not None:
+        raise directory.damaged(*found)
 
 
 def read_lines(directory: RunDirectory, name: str, model: type[Record]) -> list[Record]:

@@ -124,7 +124,7 @@ def find_runs(root: Path) -> list[RunDirectory]:
 
 
 def manifest(
-    started: datetime, fingerprints: Mapping[str, str], **figures: float | str | Mapping[str, str]
+    started: datetime, fingerprints: Mapping[str, str], **figures: float | str | Mapping[str, Any]
 ) -> Mapping[str, Any]:
     """Where a result comes from: commit, command, packages, hardware, data, weights and cost.
 

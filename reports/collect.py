@@ -8,7 +8,7 @@ from pydantic import ValidationError
 
 from core.errors import BenchError
 from core.registry import find_method
-from core.run_files import EpochLook, Manifest, MetricsFile, read_lines, read_record
+from core.run_files import CHECKPOINT, EpochLook, Manifest, MetricsFile, read_lines, read_record, verify
 from core.runs import RunDirectory, find_runs
 from core.spec import SCHEMA, RunSpec, explain
 from reports.gates import Gates, read_gates
@@ -126,6 +126,7 @@ def read_run(directory: RunDirectory) -> Run:
     except ValidationError as error:
         raise directory.damaged("spec.json", f"config.{explain(error)}") from error
     manifest = read_record(directory, "manifest.json", Manifest)
+    verify(directory, {name: digest for name, digest in manifest.files.items() if name != CHECKPOINT})
     metrics = read_record(directory, "metrics.json", MetricsFile)
     return Run(
         directory,

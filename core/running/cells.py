@@ -9,6 +9,7 @@ from pathlib import Path
 import torch
 from safetensors.torch import save_file
 
+from core.checksums import digests
 from core.data_options import MissingPolicy
 from core.dataset import Dataset
 from core.datasets import load_dataset
@@ -23,6 +24,7 @@ from core.paths import cache_root, written_whole
 from core.progress import Progress
 from core.registry import find_method
 from core.retriever import Retriever, SplitData
+from core.run_files import DIGESTED
 from core.runs import RunDirectory, manifest, write_json
 from core.spec import RunSpec
 from core.store.features import Features, encode_store
@@ -214,6 +216,7 @@ def run_cell(spec: RunSpec, directory: RunDirectory, progress: Progress) -> None
             selection_looks=len(trained.looks),
             processes=world.size,
             micro_batch=trained.micro_batch,
+            files=digests(directory.path, DIGESTED),
         ),
     )
     (directory.path / "resume.pt").unlink(missing_ok=True)

@@ -8,6 +8,7 @@ takes its name when all are there.
 import math
 import os
 import shutil
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -24,11 +25,11 @@ from torch import Tensor
 from core.batch import Videos, stable_keys
 from core.encoders.audio import AudioEncoder
 from core.encoders.clip import ClipBackbone
-from core.errors import BenchError
 from core.paths import require_space, written_whole
 from core.progress import Progress, bytes_in_words
 from core.store.caption_features import CaptionStates
 from core.store.feature_encoders import FeatureEncoder, Patches, Pictures, ReleasedSounds, Sounds
+from core.store.feature_sums import damaged_shards, read_sums, shard_sums, write_sums
 from core.store.storage import Store
 from core.store.video_captions import VideoCaption
 from core.workers import in_workers
@@ -108,8 +109,8 @@ def encode_store(
     `patches` asks for patch tokens; `captions` are video-side captions by the video's name, `audio_states`
     files of states that stand in for the sound and for running `audio`. On a CPU `workers` processes of one
     thread each share the work; on CUDA this process does it. Clips with identical frames get bit-identical
-    features. Raises `BenchError` where the store is damaged, the disk is too full, or states are not those of
-    `audio`.
+    features. Cached shards that have changed since they were written are named and encoded again.
+    Raises `BenchError` where the store is damaged, the disk is too full, or states are not those of `audio`.
     """
     cache_folder.mkdir(parents=True, exist_ok=True)
     cached, place = partial(_cached, folder=cache_folder, workers=workers, progress=progress), str(device)
@@ -150,18 +151,51 @@ def _cached(encode: FeatureEncoder, folder: Path, workers: int, progress: Progre
     key = sha256(f"{VERSION} {encode.store.fingerprint} {encode.weights}".encode()).hexdigest()[:24]
     file = folder / f"{encode.what}-{key}.npy"
     shape = (len(encode.store), *encode.shape)
+    threads = 1 if "cuda" in encode.device else workers
     with FileLock(folder / f"{encode.what}-{key}.lock"):  # another command may want the same features
+        if file.exists():
+            _set_damaged_aside(encode, shape, file, progress)
         if not file.exists():
-            _encode_all(encode, shape, file, 1 if "cuda" in encode.device else workers, progress)
-    try:
-        features: NDArray[Any] = np.load(file, mmap_mode="c")
-    except (OSError, ValueError) as error:
-        raise BenchError(f"{file} is damaged; delete it and run again, it will be written anew") from error
-    if (features.shape, features.dtype) != (shape, np.dtype(encode.dtype)):
-        raise BenchError(
-            f"{file} is damaged: it holds {features.dtype} {features.shape}; delete it and run again"
-        )
+            _encode_all(encode, shape, file, threads, progress)
+    features: NDArray[Any] = np.load(file, mmap_mode="c")
     return features
+
+
+def _set_damaged_aside(
+    encode: FeatureEncoder, shape: tuple[int, ...], file: Path, progress: Progress
+) -> None:
+    """Says which shards of a file have changed since they were written, and has them encoded again."""
+    rows = [encode.store.rows(shard) for shard in encode.store.shards]
+    if not _has_shape(encode, shape, file):
+        progress.say(f"{file} is damaged; it is written anew")
+        file.unlink()
+        return
+    sums = read_sums(file, len(rows))
+    if sums is None:
+        progress.say(f"{file} has no checksums; they are taken from it as it is")
+        write_sums(file, shard_sums(file, rows))
+        return
+    damaged = damaged_shards(file, sums, rows)
+    if not damaged:
+        return
+    names = ", ".join(map(str, damaged[:10])) + (", ..." if len(damaged) > 10 else "")
+    progress.say(
+        f"{file} is damaged in {len(damaged)} of {len(rows)} shards ({names}); they are written anew"
+    )
+    done = file.with_suffix(".done")
+    shutil.rmtree(done, ignore_errors=True)
+    done.mkdir()
+    for shard in set(range(len(rows))) - set(damaged):
+        (done / str(shard)).write_text(str(sums.shards[shard]))
+    os.replace(file, file.with_suffix(".growing"))
+
+
+def _has_shape(encode: FeatureEncoder, shape: tuple[int, ...], file: Path) -> bool:
+    try:
+        features = np.load(file, mmap_mode="r")
+    except (OSError, ValueError):
+        return False
+    return (features.shape, features.dtype) == (shape, np.dtype(encode.dtype))
 
 
 def _encode_all(
@@ -175,7 +209,7 @@ def _encode_all(
         with written_whole(growing) as temporary:
             np.lib.format.open_memmap(temporary, "w+", encode.dtype, shape)
     done.mkdir(exist_ok=True)
-    missing = [shard for shard in store.shards if not (done / str(shard)).exists()]
+    missing = [shard for shard in store.shards if not _is_marked(done / str(shard))]
     clips = sum(len(store.rows(shard)) for shard in missing)
     needed = size * clips / len(store)
     progress.say(f"encoding {encode.what} of {clips:,} clips once: {bytes_in_words(needed)} in {file.parent}")
@@ -183,7 +217,9 @@ def _encode_all(
     with progress.task(f"encoding {encode.what}", clips) as advance:
         for shard, _ in in_workers(partial(_write_part, encode, growing, done), missing, workers):
             advance(len(store.rows(shard)), "")
+    values = [int((done / str(shard)).read_text()) for shard in store.shards]
     os.replace(growing, file)
+    write_sums(file, values)
     shutil.rmtree(done)
 
 
@@ -196,4 +232,10 @@ def _write_part(encode: FeatureEncoder, growing: Path, done: Path, shard: int) -
         file.write(features.data)
         file.flush()
         os.fsync(file.fileno())
-    (done / str(shard)).touch()
+    with written_whole(done / str(shard)) as temporary:
+        temporary.write_text(str(zlib.crc32(features.data)))
+
+
+def _is_marked(mark: Path) -> bool:
+    """Whether a shard is done and its checksum known."""
+    return mark.is_file() and mark.read_text().isdigit()

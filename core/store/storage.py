@@ -6,7 +6,6 @@ last. `core.store.store` makes it; nothing here writes.
 """
 
 import json
-import zlib
 from dataclasses import dataclass, field
 from functools import cached_property
 from hashlib import sha256
@@ -19,6 +18,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from core.checksums import checksum
 from core.errors import BenchError
 from core.media.media import Sampling
 
@@ -74,15 +74,6 @@ class Manifest(BaseModel):
 def shard_files(number: int) -> tuple[str, str]:
     """Names of a shard's pixel file and sound file."""
     return f"pixels-{number:05d}.npy", f"sound-{number:05d}.npy"
-
-
-def checksum(path: Path) -> int:
-    """CRC-32 of a file."""
-    value = 0
-    with path.open("rb") as file:
-        while block := file.read(1 << 20):
-            value = zlib.crc32(block, value)
-    return value
 
 
 @dataclass(frozen=True)

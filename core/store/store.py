@@ -19,6 +19,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from filelock import FileLock
 
+from core.checksums import checksum
 from core.dataset import Video
 from core.errors import BenchError
 from core.media.media import MediaError
@@ -33,7 +34,6 @@ from core.store.storage import (
     Manifest,
     Store,
     StoreSettings,
-    checksum,
     shard_files,
 )
 from core.workers import Lost, watched

@@ -1,5 +1,6 @@
 """Cached features are what the encoders give, made once, and the same for the same pixels."""
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -214,12 +215,82 @@ def test_a_killed_encoding_goes_on_where_it_stopped(store, clip, audio, tmp_path
     assert not list((tmp_path / "cache").glob("*.done"))
 
 
-def test_a_truncated_cache_is_refused_with_the_mend(store, clip, tmp_path):
+class Heard(Silent):
+    """Keeps what is said."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+
+    def say(self, line: str, tone: str = "") -> None:
+        self.lines.append(line)
+
+
+def encode_again(store, clip, folder: Path) -> tuple[Features, str]:
+    heard = Heard()
+    found = encode_store(store, clip, None, folder, workers=1, progress=heard, device="cpu")
+    return found, "; ".join(heard.lines)
+
+
+def damaged(folder: Path, change) -> Path:
+    file = next(folder.glob("pictures-*.npy"))
+    content = bytearray(file.read_bytes())
+    change(content)
+    file.write_bytes(content)
+    return file
+
+
+def zero_the_last_shard(content: bytearray) -> None:
+    content[-100:] = bytes(100)
+
+
+def cut(content: bytearray) -> None:
+    del content[-100:]
+
+
+def other_header(content: bytearray) -> None:
+    content[:6] = b"NUMPY?"
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (zero_the_last_shard, r"damaged in 1 of 3 shards \(2\)"),
+        (cut, "is damaged; it is written anew"),
+        (other_header, "is damaged; it is written anew"),
+    ],
+)
+def test_damaged_features_are_named_and_written_anew(store, clip, tmp_path, change, words):
+    whole = np.array(encode(store, clip, None, tmp_path / "cache").frames)
+    file = damaged(tmp_path / "cache", change)
+    found, said = encode_again(store, clip, tmp_path / "cache")
+    assert re.search(words, said)
+    assert file.name in said
+    np.testing.assert_array_equal(found.frames, whole)
+    assert encode_again(store, clip, tmp_path / "cache")[1] == ""
+
+
+def test_only_damaged_shards_are_encoded_again(store, clip, tmp_path, monkeypatch):
     encode(store, clip, None, tmp_path / "cache")
-    file = next((tmp_path / "cache").glob("pictures-*.npy"))
-    file.write_bytes(file.read_bytes()[:-100])
-    with pytest.raises(BenchError, match=rf"{file.name} is damaged; delete it"):
-        encode(store, clip, None, tmp_path / "cache")
+    damaged(tmp_path / "cache", zero_the_last_shard)
+    write, again = core.store.features._write_part, []
+    monkeypatch.setattr(core.store.features, "_write_part", lambda *a: (again.append(a[-1]), write(*a)))
+    encode(store, clip, None, tmp_path / "cache")
+    assert again == [2]
+
+
+def test_an_unchanged_cache_is_not_read_again(store, clip, tmp_path, monkeypatch):
+    encode(store, clip, None, tmp_path / "cache")
+    monkeypatch.setattr("core.store.feature_sums.checksum", None)
+    encode(store, clip, None, tmp_path / "cache")
+
+
+def test_features_of_before_the_checksums_get_them_and_say_so(store, clip, tmp_path):
+    encode(store, clip, None, tmp_path / "cache")
+    for file in (tmp_path / "cache").glob("*.sums"):
+        file.unlink()
+    assert "has no checksums" in encode_again(store, clip, tmp_path / "cache")[1]
+    damaged(tmp_path / "cache", zero_the_last_shard)
+    assert "damaged in 1 of 3 shards" in encode_again(store, clip, tmp_path / "cache")[1]
 
 
 def test_a_damaged_store_is_not_encoded(store, clip, tmp_path):
