@@ -28,7 +28,7 @@ from torch.nn.functional import cross_entropy, normalize
 from core.batch import stable_keys
 from core.cli.shell import console
 from core.dataset import Dataset
-from core.encoders.clip import ClipBackbone
+from core.encoders.clip import ClipBackbone, OpenTowers
 from core.method import Dimensions
 from core.progress import Silent
 from core.registry import find_method
@@ -57,7 +57,7 @@ def random_backbone() -> ClipBackbone:
     """Both towers of ViT-B/32 with random weights."""
     torch.manual_seed(0)
     model = open_clip.create_model(BACKBONE, pretrained=None)
-    return ClipBackbone(BACKBONE, model, open_clip.get_tokenizer(BACKBONE))
+    return ClipBackbone(BACKBONE, OpenTowers(model, open_clip.get_tokenizer(BACKBONE)))
 
 
 def materials(spec: RunSpec, clip: ClipBackbone, folder: Path) -> tuple[Dataset, Store, Features]:

@@ -2,11 +2,8 @@
 
 from pydantic import BaseModel, ConfigDict
 
-METHOD_GROUP = "av_retrieval_bench.methods"
-"""Entry point group under which packages offer methods."""
-
 
 class MethodConfig(BaseModel):
-    """Base of every method's `Config`: immutable, unknown keys refused (see `core.axes`)."""
+    """Base of every method's `Config`: frozen; no unknown key, no infinite number (see `core.axes`)."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, allow_inf_nan=False)

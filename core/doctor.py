@@ -17,14 +17,13 @@ from typing import Literal
 import av
 import torch
 
-from core.datasets import ENTRIES, load_dataset
+from core.datasets import load_dataset, registered_datasets
 from core.datasets.locations import SECTION as DATA_SECTION
 from core.datasets.locations import find_location
 from core.datasets.missing import absence
-from core.encoders import audio, clip
-from core.encoders.published import PUBLISHED, is_offline, locate, missing
+from core.encoders.entry import registered_encoders
 from core.encoders.published import SECTION as WEIGHTS_SECTION
-from core.encoders.weights import shipped_folder
+from core.encoders.published import Published, is_offline, locate, missing, published_encoders
 from core.errors import BenchError
 from core.lock import LOCK, differences
 from core.paths import cache_root
@@ -143,7 +142,7 @@ def nvidia_driver() -> str | None:
 
 def datasets() -> Iterator[Finding]:
     """Each data set: not configured, whole, or what is wrong with it."""
-    for name, entry in ENTRIES.items():
+    for name, entry in registered_datasets().items():
         mend = f"bench data add {name} --root DIR"
         try:
             ready = entry.ready()
@@ -174,14 +173,14 @@ def health(name: str) -> Finding:
 
 def encoders() -> Iterator[Finding]:
     """The shipped weights, and where the published ones lie."""
-    shipped = sorted({*clip.SHIPPED_NAMES.values(), *audio.SHIPPED_NAMES.values()})
+    own = [entry for entry in registered_encoders().values() if not isinstance(entry, Published)]
     try:
-        yield Finding("avworld weights", "ok", ", ".join(shipped_folder(name).name for name in shipped))
+        yield Finding("shipped weights", "ok", ", ".join(sorted({entry.place().name for entry in own})))
     except BenchError as error:
-        yield Finding("avworld weights", "missing", str(error))
-    configured = any(entry.layout and entry.ready() for entry in ENTRIES.values())
+        yield Finding("shipped weights", "missing", str(error))
+    configured = any(entry.layout and entry.ready() for entry in registered_datasets().values())
     defaults = {RunSpec.model_fields[field].default for field in ("backbone", "audio_encoder")}
-    for name, entry in PUBLISHED.items():
+    for name, entry in published_encoders().items():
         place = locate(entry)
         if place is not None:
             yield Finding(name, "ok", str(place))

@@ -1,23 +1,49 @@
-"""The one exception type for everything a user can mend."""
+"""The one exception type for everything a user can fix."""
 
 from collections.abc import Iterable
 from difflib import get_close_matches
 
+LISTED = 12
+"""Known names that fit into one line."""
+NEAREST = 3
+"""Near names that are offered."""
+
 
 class BenchError(Exception):
-    """A mistake a user can mend: one line that names the file or value and the mend.
+    """A mistake a user can fix: one line that names the file or value and the remedy.
 
     The command line prints the line and exits with code 2; any other exception is a defect.
     """
 
 
-def unknown_name(kind: str, name: str, known: Iterable[str]) -> BenchError:
-    """The error for a name that is not one of `known`, with the nearest right one.
+def unknown_name(kind: str, name: str, known: Iterable[str], where: str = "") -> BenchError:
+    """The error for a name that is not one of `known`, with the nearest right ones.
+
+    All known names are listed where they are few; else `where` is the command that lists them.
 
     >>> str(unknown_name("method", "gaidd", ["gaid", "tmass"]))
     "unknown method 'gaidd'; did you mean 'gaid'? Known: gaid, tmass"
+    >>> str(unknown_name("key", "epoch", [*(f"k{i}" for i in range(80)), "epochs"], "bench methods --keys"))
+    "unknown key 'epoch'; did you mean 'epochs'? See: bench methods --keys"
     """
-    names = sorted(known)
-    near = get_close_matches(name, names, n=1, cutoff=0.5)
-    hint = f"did you mean '{near[0]}'? " if near else ""
-    return BenchError(f"unknown {kind} '{name}'; {hint}Known: {', '.join(names)}")
+    names = sorted(set(known))
+    near = nearest(name, names)
+    hint = f"did you mean {' or '.join(map(repr, near))}? " if near else ""
+    few = len(names) <= LISTED
+    rest = f"Known: {', '.join(names)}" if few else f"See: {where}" if where else f"{len(names)} are known"
+    return BenchError(f"unknown {kind} '{name}'; {hint}{rest}")
+
+
+def nearest(name: str, names: Iterable[str]) -> list[str]:
+    """The known names that a mistyped one may stand for, the best first; case does not matter.
+
+    A name that `name` is a part of counts as near, as does one whose last part, behind dots, is near.
+    """
+    wanted = name.casefold()
+    by_form: dict[str, str] = {}
+    for known in names:
+        for form in (known, known.rpartition(".")[2]):
+            by_form.setdefault(form.casefold(), known)
+    close = get_close_matches(wanted, by_form, n=1, cutoff=0.5)
+    inside = [form for form in by_form if len(wanted) > 2 and wanted in form]
+    return list(dict.fromkeys(by_form[form] for form in (*close, *inside)))[:NEAREST]

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Union, get_args, get_origin
 from pydantic import BaseModel
 
 from core.axes import Declared, Only, Released, declared, sided
-from core.datasets import ENTRIES
+from core.datasets import registered_datasets
 from core.method import Method
 from core.registry import find_method, registered_methods
 from core.spec import NESTED, RunSpec
@@ -54,13 +54,13 @@ def keys_of(method: str) -> list[Key]:
 def data_keys(cls: type[Method]) -> list[Key]:
     """The keys of the data sets, each once; what only some data sets have names them."""
     options: dict[str, dict[str, Declared]] = {}
-    for entry in ENTRIES.values():
+    for entry in registered_datasets().values():
         for key, field in declared({"data": entry.options}).items():
             options.setdefault(key, {})[entry.name] = field
     found: list[Key] = []
     for own_fields in options.values():
         own = listed(next(iter(own_fields.values())), cls)
-        everywhere = len(own_fields) == len(ENTRIES)
+        everywhere = len(own_fields) == len(registered_datasets())
         found.append(own if everywhere else replace(own, only=f"data set {' or '.join(own_fields)}"))
     return found
 

@@ -4,20 +4,17 @@ All that is wrong with a method is found when it is registered, and told in one 
 plug-in stops only what uses it.
 """
 
-import importlib
 import inspect
-import pkgutil
-from collections.abc import Callable, Iterator, Mapping
-from functools import cache, partial
-from importlib.metadata import EntryPoint, entry_points
-from typing import Any, NamedTuple
+from collections.abc import Mapping
+from functools import cache
+from typing import Any
 
 from core.authors import Authors
 from core.axes import declared
 from core.capabilities import Candidates, Exact, Gate, Released
-from core.config import METHOD_GROUP
 from core.errors import BenchError, unknown_name
 from core.method import Method, MethodConfig, Needs
+from core.plugins import METHODS, Registered, register
 from core.spec import NESTED, RunSpec
 
 CALLS: Mapping[str, tuple[str, ...]] = {
@@ -55,67 +52,23 @@ NEVER_CALLED: Mapping[str, str] = {
 """Names, or beginnings of names that end in `_`, that look like the contract's and are never called."""
 
 
-class Registered(NamedTuple):
-    """What was found."""
-
-    methods: Mapping[str, type[Method]]
-    """By name."""
-    broken: Mapping[str, str]
-    """What is wrong with what cannot be used, by the name of its module or entry point."""
-
-
 @cache
-def scan() -> Registered:
-    """Everything that is registered."""
-    methods: dict[str, type[Method]] = {}
-    broken: dict[str, str] = {}
-    for source, name, load in sources():
-        try:
-            for cls in load():
-                check_contract(cls)
-                if cls.name in methods:
-                    raise BenchError(
-                        f"'{cls.name}' is also the name of {methods[cls.name].__module__}'s method"
-                    )
-                methods[cls.name] = cls
-        except BenchError as error:
-            broken[name] = f"{source}: {error}; fix it or uninstall it"
-        except Exception as error:  # whatever an import raises belongs to the plug-in
-            reason = " ".join(f"{type(error).__name__}: {error}".split())
-            broken[name] = f"{source}: cannot be imported ({reason}{place(error)}); fix it or uninstall it"
-    return Registered(methods, broken)
+def scan() -> Registered[type[Method]]:
+    """Everything that is registered, and what is broken by the name of its module or entry point."""
+    return register(METHODS, methods_of)
 
 
-def sources() -> Iterator[tuple[str, str, Callable[[], list[type[Method]]]]]:
-    """Where methods come from: how a message calls it, a name, and what loads its methods."""
-    package = importlib.import_module("methods")
-    for module in pkgutil.iter_modules(package.__path__):
-        if not module.ispkg:
-            yield f"methods/{module.name}.py", module.name, partial(of_module, module.name)
-    for point in entry_points(group=METHOD_GROUP):
-        owner = point.dist.name if point.dist else point.value
-        yield f"the method '{point.name}' of {owner}", point.name, partial(of_package, point)
+def methods_of(candidate: object, offered: bool) -> Mapping[str, type[Method]]:
+    """What an object registers: itself, where it is a method that an entry point offers or that names itself.
 
-
-def of_module(name: str) -> list[type[Method]]:
-    """The methods that a module of `methods/` defines: classes with a name of their own."""
-    module = importlib.import_module(f"methods.{name}")
-    own = [value for value in vars(module).values() if getattr(value, "__module__", "") == module.__name__]
-    return [cls for cls in own if isinstance(cls, type) and issubclass(cls, Method) and "name" in vars(cls)]
-
-
-def of_package(point: EntryPoint) -> list[type[Method]]:
-    """The method that an installed package offers; raises `BenchError` where it is none."""
-    found = point.load()
-    if not (isinstance(found, type) and issubclass(found, Method)):
-        raise BenchError(f"{point.value} is no core.method.Method")
-    return [found]
-
-
-def place(error: BaseException) -> str:
-    """The last line of a traceback, `, line 3 of late.py`; empty without one."""
-    trace = inspect.getinnerframes(error.__traceback__)[-1:] if error.__traceback__ else []
-    return "".join(f", line {frame.lineno} of {frame.filename.rpartition('/')[2]}" for frame in trace)
+    Raises `BenchError` for one that breaks the contract.
+    """
+    if not (isinstance(candidate, type) and issubclass(candidate, Method)):
+        return {}
+    if not offered and "name" not in vars(candidate):
+        return {}
+    check_contract(candidate)
+    return {candidate.name: candidate}
 
 
 def check_contract(cls: type[Method]) -> None:
@@ -174,7 +127,7 @@ def check_call(cls: type[Method], name: str, arguments: tuple[str, ...]) -> None
 
 def registered_methods() -> Mapping[str, type[Method]]:
     """Every method that can be used, by name."""
-    return scan().methods
+    return scan()
 
 
 def broken_methods() -> Mapping[str, str]:
@@ -184,9 +137,4 @@ def broken_methods() -> Mapping[str, str]:
 
 def find_method(name: str) -> type[Method]:
     """The method of that name; raises `BenchError` with what is wrong with it, or the nearest right name."""
-    methods, broken = scan()
-    if name in methods:
-        return methods[name]
-    if name in broken:
-        raise BenchError(broken[name])
-    raise unknown_name("method", name, methods)
+    return scan().find(name)

@@ -251,7 +251,8 @@ def resolve(method: str, dataset: str, overrides: Mapping[str, Any]) -> RunSpec:
         # A whole part comes first, so that a key of it can still be set apart.
         for key, value in sorted(layer.items(), key=lambda item: item[0] not in NESTED):
             if key not in known:
-                raise unknown_name(f"key of {method} on {dataset}", key, known)
+                where = f"bench methods --keys {method}"
+                raise unknown_name(f"key of {method} on {dataset}", key, known, where)
             part, _, name = key.rpartition(".")
             nested[part] |= {name: value}
             if key == "seeds":

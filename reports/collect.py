@@ -13,7 +13,7 @@ from core.runs import RunDirectory, find_runs
 from core.spec import SCHEMA, RunSpec, explain
 from reports.gates import Gates, read_gates
 from reports.labels import label
-from reports.queries import Answers, Protocol, read_answers
+from reports.queries import Answers, Protocol, not_scored, read_answers
 
 
 @dataclass(frozen=True)
@@ -40,9 +40,7 @@ class Run:
     def answered(self, protocol: Protocol) -> Answers:
         """What it answered under a protocol; raises `BenchError` naming those that it has."""
         if protocol not in self.answers:
-            raise BenchError(
-                f"{self.name} was not scored under '{protocol}'; it has: {', '.join(map(str, self.answers))}"
-            )
+            raise not_scored(self.name, protocol, self.answers)
         return self.answers[protocol]
 
 

@@ -20,6 +20,7 @@ from core.evaluation.significance import (
     standard_error,
 )
 from core.evaluation.statistics import bootstrap_difference
+from core.plugins import in_their_case
 from reports.results import Cell, Results
 from reports.shown import FEWEST
 from reports.table import DASH, Mark, Table, number, places, signed
@@ -77,8 +78,10 @@ def differences_table(results: Results, against: str | None = None) -> Table | N
     compared; raises `BenchError` where no configuration is labelled `against`.
     """
     labels = {row.run.label for row in results.rows}
-    if against is not None and against not in labels:
-        raise unknown_name("configuration", against, labels)
+    if against is not None:
+        against = in_their_case(against, tuple(labels))
+        if against not in labels:
+            raise unknown_name("configuration", against, labels)
     lines: list[list[str]] = []
     p_values: list[Tensor] = []
     marks: dict[tuple[int, int], Mark] = {}

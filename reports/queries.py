@@ -1,6 +1,6 @@
 """What the queries of a run came to: one typed record per protocol and direction, read once."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from core.errors import BenchError
+from core.errors import BenchError, unknown_name
 from core.evaluation.measures import HUB_SIZE, Measure, Ranks, ranks_of
 from core.evaluation.metrics import TiePolicy
 from core.evaluation.ranking import Counts, QueryRecords
@@ -32,6 +32,19 @@ class Protocol(NamedTuple):
 
     def __str__(self) -> str:
         return " ".join(self)
+
+
+def not_scored(run: str, asked: Sequence[str], present: Iterable[Sequence[str]]) -> BenchError:
+    """The error for a protocol, or the first fields of one, under which a run was not scored.
+
+    It names the field that no result has, with the values that there are, and not every combination.
+    """
+    words = f"{run} was not scored under '{' '.join(asked)}'"
+    results = [result[: len(asked)] for result in present]
+    for field, value, values in zip(Protocol._fields, asked, zip(*results, strict=True), strict=False):
+        if value not in values:
+            return BenchError(f"{words}: {unknown_name(field, value, values)}")
+    return BenchError(f"{words}, though it has each of these words: see metrics.json in its folder")
 
 
 @dataclass(frozen=True)

@@ -8,10 +8,9 @@ named by that video.
 from collections.abc import Mapping
 from urllib.parse import quote
 
-from core.errors import BenchError
 from reports.collect import Run
 from reports.lists import Listed, read_lists
-from reports.queries import Answers
+from reports.queries import Answers, not_scored
 
 
 def trec_files(run: Run, split: str, condition: str, rescoring: str) -> Mapping[str, str]:
@@ -23,10 +22,7 @@ def trec_files(run: Run, split: str, condition: str, rescoring: str) -> Mapping[
     protocol = (split, condition, rescoring)
     found = {asked: answers for asked, answers in run.answers.items() if asked[:3] == protocol}
     if not found:
-        raise BenchError(
-            f"{run.name} was not scored under '{' '.join(protocol)}'; it has: "
-            f"{', '.join(dict.fromkeys(' '.join(asked[:3]) for asked in run.answers))}"
-        )
+        raise not_scored(run.name, protocol, run.answers)
     contents = {}
     for asked, answers in found.items():
         contents[f"{asked.direction}.run"] = run_lines(read_lists(run.directory, asked), run.name)

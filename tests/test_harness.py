@@ -65,6 +65,20 @@ def test_a_dry_run_prints_the_cells_and_runs_nothing(invoke: Callable[..., Resul
         (("methods", "--keys", "gaidd"), ["unknown method 'gaidd'", "'gaid'"]),
         (("methods", "gaid"), ["bench methods --keys gaid"]),
         ((*DRY, "--seeds", "one"), ["--seeds", "'one'"]),
+        ((*DRY, "--seeds", "4-0"), ["--seeds", "4-0"]),
+        ((*DRY, "--seeds", "0-1000000000"), ["--seeds", "range"]),
+        (("run", "--methods", "gaid", "tmass"), ["'tmass' is a method", "separate several with a comma"]),
+        (("run", "--methods", "gaid", "tmass", "xpool"), ["tmass xpool", "commas"]),
+        (("run", "--methods", ""), ["--methods is empty"]),
+        (("run", "--datasets", " , "), ["--datasets is empty"]),
+        (("run", "--audio-encoder", "whisper"), ["unknown audio encoder 'whisper'", "'whisper-base'"]),
+        ((*DRY, "--audio-encoder", "ast:avigat"), ["ast:avigat", "'avigate'"]),
+        ((*DRY, "--set", "backbone=ViT-B-31"), ["unknown backbone 'ViT-B-31'", "'ViT-B-32'"]),
+        ((*DRY, "--set", "audio_encoder=wisper-base"), ["unknown audio encoder", "'whisper-base'"]),
+        ((*DRY, "--set", "config.alpha=NaN"), ["config.alpha", "finite"]),
+        (("time", "--methods", "gaidd"), ["unknown method 'gaidd'", "'gaid'"]),
+        (("audit", "gaidd"), ["unknown method 'gaidd'", "'gaid'"]),
+        (("data", "check", "avwrld"), ["unknown dataset 'avwrld'", "'avworld'"]),
         ((*DRY, "--seeds", "0,--5"), ["--seeds", "'--5'"]),
         ((*DRY, "--seeds", "-1"), ["seeds", "-1"]),
         (("parity", "/nowhere/at/all"), ["/nowhere/at/all"]),
@@ -123,6 +137,100 @@ def test_a_defect_is_not_dressed_up_as_a_mistake(
     monkeypatch.setattr("core.running.pipeline.prepare_materials", raising(ZeroDivisionError()))
     with pytest.raises(ZeroDivisionError):
         invoke(*DRY[:-1], "--runs", tmp_path)
+
+
+def test_an_unknown_key_is_answered_with_near_ones_and_not_with_all(invoke: Callable[..., Result]) -> None:
+    line = invoke(*DRY, "--set", "epochs=1").stderr
+    assert "did you mean 'training.epochs'?" in line
+    assert "bench methods --keys gaid" in line
+    assert len(line) < 160
+
+
+def test_names_are_found_whatever_their_case_and_seeds_may_be_a_range(invoke: Callable[..., Result]) -> None:
+    flags = (
+        "--methods",
+        "GAID,Clip4Clip",
+        "--datasets",
+        "AVworld-Tiny",
+        "--audio-encoder",
+        "AVWORLD-Whisper",
+    )
+    result = invoke("run", *flags, "--audio-encoder", "AVWORLD-Whisper", "--seeds", "0-2,7", "--dry-run")
+    assert result.exit_code == 0, result.stderr
+    assert result.stdout.count("to do") == 8
+    assert "avworld-whisper" in result.stdout
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("--help",),
+        ("rnu",),
+        ("run", "--help"),
+        ("run", "avworld-fusio"),
+        ("run", "--methods", "gaidd"),
+        ("run", "--datasets", "avwrld"),
+        ("run", "--audio-encoder", "whisper"),
+        ("run", "--methods", "gaid", "tmass"),
+        ("run", "--seeds", "one"),
+        ("audit", "gaidd"),
+        ("time", "--methods", "gaidd"),
+        ("data", "prepare", "avwrld"),
+        ("data", "add", "avwrld"),
+    ],
+    ids=" ".join,
+)
+def test_help_and_mistakes_are_answered_without_importing_torch(arguments: tuple[str, ...]) -> None:
+    code = (
+        "import sys\nimport harness\nsys.argv = ['bench', *sys.argv[1:]]\n"
+        "try:\n    harness.main()\nexcept SystemExit:\n    pass\n"
+        "print('torch' in sys.modules, 'pandas' in sys.modules, file=sys.stderr)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, *arguments], capture_output=True, text=True, check=True
+    )
+    assert done.stderr.splitlines()[-1] == "False False", done.stderr
+
+
+def test_answers_for_programs_are_json_alone_on_standard_output(
+    invoke: Callable[..., Result], tmp_path: Path
+) -> None:
+    methods = json.loads(invoke("methods", "--json").stdout)
+    gaid = next(entry for entry in methods if entry["name"] == "gaid")
+    assert gaid["parts"]["fusion"] == "frame"
+    assert "fusion" in gaid["axes"]
+    data = json.loads(invoke("data", "list", "--json").stdout)
+    assert {"avworld", "avworld-tiny", "msrvtt"} <= {entry["name"] for entry in data}
+    assert {entry["generated"] for entry in data} == {True, False}
+    flags = ("--methods", "gaid,clip4clip", "--datasets", "avworld-tiny", "--fusion", "frame")
+    plan = json.loads(invoke("run", *flags, "--dry-run", "--json", "--runs", tmp_path / "runs").stdout)
+    assert [cell["state"] for cell in plan["cells"]] == ["to do", "to do"]
+    assert plan["cells"][0]["spec"]["method"] == "gaid"
+    assert "clip4clip has no fusion" in plan["notes"][0]
+    shutil.copy(Path(__file__).parent / "golden" / "xpool_head1.safetensors", tmp_path)
+    (row,) = json.loads(invoke("parity", tmp_path, "--json").stdout)
+    assert (row["file"], row["verdict"]) == ("xpool_head1.safetensors", "agrees")
+
+
+def test_a_dry_run_names_the_command_that_brings_missing_data(
+    invoke: Callable[..., Result], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("core.settings.platformdirs.user_config_dir", lambda _: str(tmp_path / "config"))
+    monkeypatch.delenv("BENCH_DATA", raising=False)
+    result = invoke("run", "--methods", "clip4clip", "--datasets", "msrvtt", "--dry-run")
+    assert result.exit_code == 0
+    assert "bench data add msrvtt --root DIR" in result.stdout
+
+
+def test_an_infinite_option_is_refused(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["bench", "time", "--seconds", "inf"])
+    with pytest.raises(SystemExit) as ended:
+        harness.main()
+    assert ended.value.code == 2
+    assert "inf is not a finite number" in capsys.readouterr().err
 
 
 def test_parity_of_an_empty_folder_says_what_to_name(invoke: Callable[..., Result], tmp_path: Path) -> None:
@@ -232,6 +340,7 @@ def test_the_surface_of_the_command_line_is_frozen() -> None:
             "--cluster",
             "--devices",
             "--dry-run",
+            "--json",
             "--missing",
             "--offline",
             "--runs",
@@ -244,7 +353,7 @@ def test_the_surface_of_the_command_line_is_frozen() -> None:
         "report": ["--against", "--figures", "--html", "--out", "--runs", "--timing"],
         "compare": ["--condition", "--direction", "--rescoring", "--show", "--split", "first", "second"],
         "export trec": ["--condition", "--out", "--rescoring", "--split", "run"],
-        "parity": ["folder"],
+        "parity": ["--json", "folder"],
         "audit": ["--all", "--condition", "--json", "--seeds", "--size", "subjects"],
         "time": [
             "--device",
@@ -261,7 +370,7 @@ def test_the_surface_of_the_command_line_is_frozen() -> None:
             "--videos",
         ],
         "methods": ["--json", "--keys", "method"],
-        "data list": [],
+        "data list": ["--json"],
         "doctor": ["--json", "--offline"],
         "data prepare": ["--methods", "--missing", "--offline", "--workers", "name"],
         "data add": ["--audio", "--captions", "--root", "--videos", "name"],

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from core.cli import shell
+from core.cli import names, shell
 from core.cli.bars import Bars
 from core.cli.screen import Screen
 from core.cli.shell import friendly, values
@@ -27,13 +27,14 @@ def audit(
 
     Example: bench audit tmass gaid --condition released
     """
+    named = names.subjects_named(subjects or ())
     from core.cli.verdicts import show_verdicts
     from reports.audit import command
 
     screen = Screen(stderr=True) if json else shell.console  # JSON has standard output to itself
     verdicts = command.audited(
-        subjects or (),
-        command.conditions_of(values(condition)),
+        named,
+        command.conditions_of(values(condition, "--condition")),
         every_method=all_,
         size=size,
         seeds=seeds,

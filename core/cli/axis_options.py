@@ -1,53 +1,32 @@
 """An option of `bench run` per declared axis, its values in the help; torch is not imported for it."""
 
 import inspect
-import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from functools import cache
-from importlib.metadata import entry_points
-from importlib.util import find_spec
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from typer.core import TyperCommand
 
-import methods
 from core.axes import Declared, declared
-from core.cli.shell import values
-from core.config import METHOD_GROUP
-from core.errors import BenchError
+from core.cli.shell import integers, values
+from core.plugins import METHODS, sources_of
 from core.spec import NESTED, RunSpec, Seeds
 from methods.parts.config import ComposedConfig
 
 GIVEN = "axes"
 """Where the values of the options are kept among what a command's context carries."""
 PANEL = "Axes: comma-separated values, every combination is a run"
-LONGEST_RANGE = 1000
-"""Numbers that a range may stand for; more is a slip of the keyboard."""
 
 
 def axes() -> dict[str, list[Declared]]:
     """Every axis by name, as the fields stand; methods are imported only where one declares an axis."""
-    if any("Axis(" in file.read_text(encoding="utf-8") for file in method_files()):
+    if any("Axis(" in file.read_text(encoding="utf-8") for file in sources_of(METHODS)):
         from core.running.axes import all_axes
 
         return all_axes()
     fields = declared({"": RunSpec, **NESTED, "config": ComposedConfig}).values()
     return {field.axis_name: [field] for field in fields if field.axis}
-
-
-def method_files() -> Iterator[Path]:
-    """The sources of the methods: the folder's, and those that installed packages name."""
-    for folder in methods.__path__:
-        yield from Path(folder).glob("*.py")
-    for point in entry_points(group=METHOD_GROUP):
-        try:
-            found = find_spec(point.module)
-        except (ImportError, ValueError):
-            continue  # the registry says what is wrong with it
-        if found and found.origin and Path(found.origin).is_file():
-            yield Path(found.origin)
 
 
 @cache
@@ -99,7 +78,7 @@ class AxesCommand(TyperCommand):
 def given_axes(context: typer.Context) -> dict[str, tuple[Any, ...]]:
     """The values of the axes that the command line names, by the axis's name.
 
-    Raises `BenchError` for an option without a value, or a range that is none.
+    Raises `BenchError` for an option without a value, or what is no whole number where one is wanted.
     """
     known = axes()
     return {name: items(name, known[name], text) for name, text in context.meta.get(GIVEN, {}).items()}
@@ -108,25 +87,9 @@ def given_axes(context: typer.Context) -> dict[str, tuple[Any, ...]]:
 def items(name: str, fields: Iterable[Declared], text: str) -> tuple[Any, ...]:
     """The values of an axis; of whole numbers, `0-4` are all from 0 to 4."""
     flag = "--" + name.replace("_", "-")
-    found = values(text)
-    if not found:
-        raise BenchError(f"{flag} is empty; name at least one value, or leave the option out")
     if not any(field.info.annotation in (int, Seeds) for field in fields):
-        return found
-    return tuple(number for item in found for number in numbers(flag, item))
-
-
-def numbers(flag: str, item: str) -> Iterable[Any]:
-    """The numbers of a range, or the item as it is."""
-    span = re.fullmatch(r"(\d+)-(\d+)", item)
-    if not span:
-        return (item,)
-    first, last = map(int, span.groups())
-    if not first <= last < first + LONGEST_RANGE:
-        raise BenchError(
-            f"{flag} {item} is no range of 1 to {LONGEST_RANGE:,} numbers; write e.g. {flag} 0-4"
-        )
-    return range(first, last + 1)
+        return values(text, flag)
+    return integers(text, flag)
 
 
 def named(flags: Mapping[str, tuple[Any, ...]], axis: str) -> tuple[str, ...]:

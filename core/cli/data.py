@@ -5,9 +5,9 @@ from typing import Annotated
 
 import typer
 
-from core.cli import shell
+from core.cli import names, shell
 from core.cli.bars import Bars
-from core.cli.shell import Missing, Names, Offline, forbid_downloads, friendly, values
+from core.cli.shell import AsJson, Missing, Names, Offline, forbid_downloads, friendly, values
 
 data_app = typer.Typer(
     no_args_is_help=True, help="Data sets: what there is, and making it ready.\n\nExample: bench data list"
@@ -23,15 +23,21 @@ Audio = Annotated[
 
 @data_app.command(name="list")
 @friendly
-def data_list() -> None:
+def data_list(json: AsJson = False) -> None:
     """List the data sets: what they are, where their owners offer them, where the files go, what is ready.
 
     Example: bench data list
     """
-    from core.cli.data_tables import show_list
-    from core.datasets import ENTRIES
+    from core.cli.data_tables import record_of, show_list
+    from core.datasets import registered_datasets
 
-    show_list(list(ENTRIES.values()), shell.console)
+    datasets = registered_datasets()
+    entries = [datasets[name] for name in sorted(datasets)]
+    if json:
+        shell.answer([*map(record_of, entries), *shell.broken_records(datasets.broken)])
+        return
+    show_list(entries, shell.console)
+    shell.broken(datasets.broken)
 
 
 @data_app.command()
@@ -47,6 +53,7 @@ def add(
 
     Example: bench data add msrvtt --root /data/msrvtt
     """
+    name = names.dataset_named(name)
     from core.cli.data_work import add_dataset
 
     add_dataset(name, (root, videos, captions, audio), shell.console)
@@ -71,6 +78,7 @@ def check(
 
     Example: bench data check folder --videos clips --captions captions.csv
     """
+    name = names.dataset_named(name)
     from core.cli.data_work import check_files
 
     place = (root, videos, captions, audio)
@@ -92,6 +100,7 @@ def prepare(
     Example: bench data prepare msrvtt --methods gaid,tmass
     """
     forbid_downloads(offline)
+    name, chosen = names.dataset_named(name), names.methods_named(values(methods, "--methods"))
     from core.running import pipeline
 
-    pipeline.prepare_dataset(name, values(methods), workers, Bars(shell.console), missing or "fail")
+    pipeline.prepare_dataset(name, chosen, workers, Bars(shell.console), missing or "fail")

@@ -62,3 +62,9 @@ def state_of(entry: DatasetEntry) -> str:
     if entry.layout:
         return f"bench data add {entry.name} --root DIR"
     return f"made on first use, or by: bench data prepare {entry.name}"
+
+
+def record_of(entry: DatasetEntry) -> dict[str, object]:
+    """A data set as `bench data list --json` has it."""
+    texts = {key: getattr(entry, key) for key in ("name", "about", "clips", "size", "source", "layout")}
+    return {**texts, "ready": entry.ready(), "generated": not entry.layout}

@@ -10,7 +10,7 @@ from core.cli.bars import Bars
 from core.cli.data_tables import check_json, show_check
 from core.cli.screen import Screen
 from core.data_options import DataOptions
-from core.datasets import REAL, find_dataset
+from core.datasets import find_dataset, real_datasets
 from core.datasets.check import check_dataset
 from core.datasets.locations import chosen_location, save_location
 from core.datasets.real import RealDataset, survey
@@ -74,9 +74,10 @@ def check_files(
 def find_real(name: str) -> RealDataset:
     """The data set of that name that a user has on disk; raises `BenchError` for another one."""
     entry = find_dataset(name)
-    if name not in REAL:
+    found = real_datasets().get(entry.name)
+    if found is None:
         raise BenchError(f"{entry.name} is generated, so it has no place and no files to check")
-    return REAL[name]
+    return found
 
 
 def chosen_options(data: RealDataset, assignments: Sequence[str]) -> DataOptions:

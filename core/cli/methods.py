@@ -8,8 +8,8 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from core.cli import shell
-from core.cli.shell import friendly
+from core.cli import names, shell
+from core.cli.shell import AsJson, friendly
 from core.errors import BenchError
 
 
@@ -22,12 +22,14 @@ def methods_(
         bool,
         typer.Option("--keys", help="List every key of --set: values, default, released value, meaning."),
     ] = False,
-    json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
+    json: AsJson = False,
 ) -> None:
     """List the methods with their parts, axes and papers, or every key that `--set` takes.
 
     Example: bench methods --keys gaid
     """
+    if method:
+        method = names.methods_named([method])[0]
     if keys:
         from core.keys import all_keys, keys_of
 
@@ -42,17 +44,16 @@ def methods_(
         raise BenchError(f"what about {method}? bench methods --keys {method} lists its keys")
     from core.registry import broken_methods
 
-    rows = overview()
+    rows, broken = overview(), broken_methods()
     if json:
-        print(as_json.dumps(rows, indent=1))
+        shell.answer([*rows, *shell.broken_records(broken)])
         return
     table = Table("name", "title", "parts", "axes", "paper")
     for row in rows:
         parts, axes = " · ".join(row["parts"].values()), " ".join(row["axes"])
         table.add_row(row["name"], row["title"], parts, axes, row["paper"])
     shell.console.print(table)
-    for name, problem in sorted(broken_methods().items()):
-        shell.console.print(f"[red]broken[/]: {escape(name)}: {escape(problem)}")
+    shell.broken(broken)
 
 
 def overview() -> list[dict[str, Any]]:

@@ -1,5 +1,7 @@
 """`bench parity`: the methods beside recordings of the authors' own modules."""
 
+from dataclasses import asdict
+from math import isfinite
 from pathlib import Path
 from typing import Annotated
 
@@ -8,11 +10,14 @@ from rich.markup import escape
 from rich.table import Table
 
 from core.cli import shell
-from core.cli.shell import friendly
+from core.cli.shell import AsJson, friendly
 
 
 @friendly
-def parity(folder: Annotated[Path, typer.Argument(help="Folder of golden .safetensors files.")]) -> None:
+def parity(
+    folder: Annotated[Path, typer.Argument(help="Folder of golden .safetensors files.")],
+    json: AsJson = False,
+) -> None:
     """Hold the methods against recorded tensors of their authors; exit code 1 if one is off or unknown.
 
     Example: bench parity tests/golden
@@ -20,12 +25,16 @@ def parity(folder: Annotated[Path, typer.Argument(help="Folder of golden .safete
     from methods.parity import run_parity
 
     rows = run_parity(folder)
+    failed = sum(row.fails for row in rows)
+    if json:
+        records = [asdict(row) for row in rows]  # JSON has no number for an error that could not be measured
+        shell.answer([{**row, "error": row["error"] if isfinite(row["error"]) else None} for row in records])
+        raise typer.Exit(1 if failed else 0)
     table = Table("file", "kind", "largest error", "tensor", "verdict", "remark")
     for row in rows:
         verdict = f"[red]{row.verdict}[/]" if row.fails else f"[green]{row.verdict}[/]"
         table.add_row(row.file, row.kind, f"{row.error:.1e}", row.tensor, verdict, escape(row.message))
     shell.console.print(table)
-    failed = sum(row.fails for row in rows)
     shell.console.print(f"{len(rows) - failed} of {len(rows)} files agree; {failed} fail")
     if failed:
         raise typer.Exit(1)

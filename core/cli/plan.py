@@ -7,6 +7,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from core.cli.data_tables import state_of
+from core.datasets import find_dataset
 from core.running.plan import (
     Timing,
     columns,
@@ -39,6 +41,24 @@ def show(specs: Sequence[RunSpec], root: Path, workers: int | None, console: Con
         if known and len(known) < len(left):
             line += f", and {len(left) - len(known)} of unknown length"
     console.print(line)
+    absent = [spec.dataset for spec, state in zip(specs, states, strict=True) if state == "no data"]
+    for name in dict.fromkeys(absent):
+        remedy = state_of(find_dataset(name))
+        console.print(f"{name} has no data on this machine yet: {remedy}", markup=False, highlight=False)
+
+
+def records_of(specs: Sequence[RunSpec], root: Path) -> list[dict[str, object]]:
+    """The cells as `bench run --dry-run --json` has them."""
+    past = read_past(root)
+    states = [past.state(spec) for spec in specs]
+    return [
+        {
+            "spec": spec.model_dump(mode="json"),
+            "state": state,
+            "seconds": None if state == "done" else estimate(spec, past.timings),
+        }
+        for spec, state in zip(specs, states, strict=True)
+    ]
 
 
 def recipe_tables(specs: Sequence[RunSpec]) -> list[Table]:

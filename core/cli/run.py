@@ -1,23 +1,25 @@
 """`bench run`: a matrix of cells, trained and scored."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from core.cli import shell
+from core.cli import names, shell
 from core.cli.axis_options import given_axes, named
 from core.cli.bars import Bars
 from core.cli.render import print_table
-from core.cli.shell import Missing, Offline, Runs, forbid_downloads, friendly
+from core.cli.screen import Screen
+from core.cli.shell import AsJson, Missing, Offline, Runs, forbid_downloads, friendly
 
 
 @friendly
 def run(
     context: typer.Context,
     experiment: Annotated[
-        str, typer.Argument(help="An experiment in benchmarks/ or a YAML file.")
-    ] = "default",
+        list[str] | None,
+        typer.Argument(help="An experiment in benchmarks/ or a YAML file.", metavar="[EXPERIMENT]"),
+    ] = None,
     set_: Annotated[
         list[str] | None,
         typer.Option(
@@ -48,45 +50,64 @@ def run(
         bool, typer.Option("--dry-run", help="Print the cells, what is done and an estimate; run nothing.")
     ] = False,
     runs: Runs = Path("runs"),
+    json: AsJson = False,
 ) -> None:
-    """Train and score a matrix of cells; finished cells are read, unfinished ones continue.
+    """Train and evaluate a grid of runs. Completed runs are reused; interrupted ones resume.
 
     Example: bench run --methods gaid,tmass --datasets avworld --perturbation dasp,stp --seeds 0,1
     """
     forbid_downloads(offline)
-    from core import workers as processes
-
-    processes.start_server()  # imports in the background what this process imports next
+    name = names.experiment_named(experiment or ())
+    flags = names.registered(given_axes(context))
+    # All that can be refused without torch has been; its import takes seconds.
     from core.cli import plan
     from core.running import matrix, pipeline, together
     from core.training import checkpoints
 
-    flags = given_axes(context)
     policy = [f"data.missing={missing}"] if missing else []
     implied = checkpoints.assignments(checkpoint, named(flags, "methods"))
-    cells = matrix.from_command_line(experiment, flags, [*(set_ or ()), *policy], implied)
+    cells = matrix.from_command_line(name, flags, [*(set_ or ()), *policy], implied)
+    names.require_encoders((cell.backbone, cell.audio_encoder) for cell in cells.cells)
     together.start(1 if dry_run else devices)
-    shell.console.quiet = together.follows()
+    screen = Screen(stderr=True) if json else shell.console  # JSON has standard output to itself
+    screen.quiet = together.follows()
     for note in cells.notes:
-        shell.console.print(f"note: {note}", markup=False)
+        screen.print(f"note: {note}", markup=False)
+    if dry_run and json:
+        shell.answer({"cells": plan.records_of(cells.cells, runs), "notes": cells.notes})
+        return
     if dry_run:
         plan.show(cells.cells, runs, workers, shell.console)
         return
     from reports.report import conclude
 
-    outcomes = pipeline.execute(cells.cells, runs, workers, cluster, Bars(shell.console))
+    outcomes = pipeline.execute(cells.cells, runs, workers, cluster, Bars(screen))
     done = [outcome.cell.directory for outcome in outcomes if outcome.state == "done"]
-    if done and not together.follows():
+    failed = [outcome for outcome in outcomes if outcome.state != "done"]
+    if json and not together.follows():
+        shell.answer({"cells": [record_of(outcome) for outcome in outcomes], "notes": cells.notes})
+    elif done and not together.follows():
         conclusion = conclude(done, runs)
         shell.left_out(conclusion.left_out)
         for table in conclusion.tables:
             print_table(table, shell.console)
-    failed = [outcome for outcome in outcomes if outcome.state != "done"]
     if failed:
-        shell.console.print(
+        screen.print(
             f"[red]{len(failed)} of {len(outcomes)} cells failed[/]; the same command tries them again"
         )
-    if done and not together.follows():
+    if done and not json and not together.follows():
         shell.console.print(f"report: {conclusion.report}", markup=False, highlight=False, soft_wrap=True)
     if failed:
         raise typer.Exit(2 if all(outcome.mendable for outcome in failed) else 1)
+
+
+def record_of(outcome: Any) -> dict[str, object]:
+    """How a cell ended, as `bench run --json` has it; metrics are in the folder that it names."""
+    folder, spec = outcome.cell.directory.path, outcome.cell.spec
+    return {
+        "folder": str(folder) if folder.is_dir() else None,
+        "method": spec.method,
+        "dataset": spec.dataset,
+        "state": outcome.state,
+        "message": outcome.message,
+    }

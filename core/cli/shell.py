@@ -2,11 +2,13 @@
 
 import errno
 import functools
+import json
+import math
 import os
 import re
 import signal
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -20,6 +22,8 @@ from core.versions import broken_library, check_trio
 from core.visible import visible_line
 
 console = Screen()
+LONGEST_RANGE = 1000
+"""Numbers that a range in an option may stand for: more is a slip of the keyboard."""
 
 Runs = Annotated[Path, typer.Option("--runs", help="Folder of the run directories.")]
 Names = Annotated[str | None, typer.Option(help="Comma-separated values.")]
@@ -90,20 +94,64 @@ def complain(line: str) -> None:
     Screen(stderr=True).print(f"[red]bench:[/] {escape(visible_line(line))}", soft_wrap=True)
 
 
-def values(text: str | None) -> tuple[str, ...]:
-    """The items of a comma-separated option."""
-    return tuple(item.strip() for item in text.split(",") if item.strip()) if text else ()
+AsJson = Annotated[bool, typer.Option("--json", help="Print the answer as JSON.")]
+
+
+def answer(content: Any) -> None:
+    """Prints an answer for programs: JSON, alone on standard output."""
+    print(json.dumps(content, indent=1, ensure_ascii=False))
+
+
+def values(text: str | None, option: str) -> tuple[str, ...]:
+    """The items of a comma-separated option, none where it is not given.
+
+    Raises `BenchError` where it is given and empty.
+    """
+    if text is None:
+        return ()
+    items = tuple(item.strip() for item in text.split(",") if item.strip())
+    if not items:
+        raise BenchError(f"{option} is empty; name at least one value, or leave the option out")
+    return items
 
 
 def integers(text: str | None, option: str) -> tuple[int, ...]:
-    """The items of a comma-separated option as integers; raises `BenchError` for one that is none."""
-    numbers = []
-    for item in values(text):
+    """The items of a comma-separated option as integers; `0-4` are all from 0 to 4.
+
+    Raises `BenchError` for one that is neither.
+    """
+    numbers: list[int] = []
+    for item in values(text, option):
         try:
-            numbers.append(int(item))
+            numbers += span(item, option) or (int(item),)
         except ValueError as error:
-            raise BenchError(f"{option} takes whole numbers, not '{item}', e.g. {option} 12,24") from error
+            raise BenchError(
+                f"{option} takes whole numbers, not '{item}', e.g. {option} 12,24 or {option} 0-4"
+            ) from error
     return tuple(numbers)
+
+
+def span(item: str, option: str) -> range | None:
+    """The numbers of a range like `0-4`, both ends included; None for what is written otherwise.
+
+    Raises `BenchError` for one that runs backwards or is too long.
+    """
+    ends = re.fullmatch(r"(\d+)-(\d+)", item)
+    if ends is None:
+        return None
+    first, last = map(int, ends.groups())
+    if not first <= last < first + LONGEST_RANGE:
+        raise BenchError(
+            f"{option} {item} is no range of 1 to {LONGEST_RANGE:,} numbers; write e.g. {option} 0-4"
+        )
+    return range(first, last + 1)
+
+
+def finite(number: float) -> float:
+    """A number of an option as it is; refuses an infinite one and one that is none."""
+    if not math.isfinite(number):
+        raise typer.BadParameter(f"{number} is not a finite number")
+    return number
 
 
 def forbid_downloads(offline: bool) -> None:
@@ -125,3 +173,14 @@ def left_out(notes: Iterable[str]) -> None:
     """Says what a report leaves out, and why."""
     for note in notes:
         console.print(f"left out: {note}", markup=False, style="yellow")
+
+
+def broken(reasons: Mapping[str, str]) -> None:
+    """Says what of a list cannot be used, a line each."""
+    for name in sorted(reasons):
+        console.print(f"broken: {reasons[name]}", markup=False, highlight=False, style="red")
+
+
+def broken_records(reasons: Mapping[str, str]) -> list[dict[str, str]]:
+    """The same for programs."""
+    return [{"name": name, "broken": reasons[name]} for name in sorted(reasons)]

@@ -5,11 +5,11 @@ from typing import Annotated
 
 import typer
 
-from core.cli import shell
+from core.cli import names, shell
 from core.cli.bars import Bars
 from core.cli.render import print_table
 from core.cli.screen import Screen
-from core.cli.shell import friendly, integers, values
+from core.cli.shell import finite, friendly, integers, values
 
 
 @friendly
@@ -24,7 +24,10 @@ def time_(
     threads: Annotated[int, typer.Option(min=1, help="Of torch, on a CPU.")] = 1,
     repeats: Annotated[int, typer.Option(min=1, help="Measurements that a median is taken of.")] = 3,
     seconds: Annotated[
-        float, typer.Option(min=0, help="A measurement that takes longer scores a sample of the texts.")
+        float,
+        typer.Option(
+            min=0, callback=finite, help="A measurement that takes longer scores a sample of the texts."
+        ),
     ] = 2.0,
     released_videos: Annotated[
         int, typer.Option(min=1, help="Videos that the released procedure runs on; the rest is extrapolated.")
@@ -37,13 +40,14 @@ def time_(
 
     Example: bench time --methods gaid --videos 1000,5000,50000 --texts 1000
     """
+    chosen = names.methods_named(values(methods, "--methods"))
     from methods.timing.plan import Plan, device_of
     from methods.timing.study import run_study
     from methods.timing.works import Setting, works_of
     from reports.timing import write_timing
     from reports.write import make_folder
 
-    works, notes = works_of(values(methods), values(perturbation))
+    works, notes = works_of(chosen, values(perturbation, "--perturbation"))
     plan = Plan(
         works,
         integers(videos, "--videos"),

@@ -1,33 +1,40 @@
 """The data sets: a name in, a `Dataset` out."""
 
 from collections.abc import Mapping
+from functools import cache
 from typing import Any
 
 from core.dataset import Dataset, DatasetEntry
-from core.datasets.avworld.reader import world_entries
-from core.datasets.didemo import DIDEMO
-from core.datasets.folder import FOLDER
-from core.datasets.lsmdc import LSMDC
-from core.datasets.msrvtt import MSRVTT
 from core.datasets.real import RealDataset
-from core.datasets.vatex import VATEX
-from core.errors import unknown_name
+from core.plugins import DATASETS, Registered, register
 from core.progress import Progress
 
-REAL: Mapping[str, RealDataset] = {data.name: data for data in (MSRVTT, DIDEMO, LSMDC, VATEX, FOLDER)}
-"""The data sets that a user has on disk, by name."""
 
-ENTRIES: Mapping[str, DatasetEntry] = {
-    entry.name: entry for entry in (*world_entries(), *(data.entry() for data in REAL.values()))
-}
-"""Every data set by name."""
+def datasets_of(candidate: object, offered: bool) -> Mapping[str, DatasetEntry]:
+    """What an object registers: itself, where it is the entry of a data set."""
+    entry = candidate.entry if isinstance(candidate, RealDataset) else candidate
+    return {entry.name: entry} if isinstance(entry, DatasetEntry) else {}
+
+
+@cache
+def registered_datasets() -> Registered[DatasetEntry]:
+    """Every data set by name: the modules of this folder, then installed entry points."""
+    return register(DATASETS, datasets_of)
+
+
+@cache
+def real_datasets() -> Mapping[str, RealDataset]:
+    """Those that a user has on disk, by name."""
+
+    def real(candidate: object, offered: bool) -> Mapping[str, RealDataset]:
+        return {candidate.name: candidate} if isinstance(candidate, RealDataset) else {}
+
+    return register(DATASETS, real)
 
 
 def find_dataset(name: str) -> DatasetEntry:
-    """The data set of that name; raises `BenchError` with the nearest right name."""
-    if name not in ENTRIES:
-        raise unknown_name("dataset", name, ENTRIES)
-    return ENTRIES[name]
+    """The data set of that name; raises `BenchError` with the nearest right names."""
+    return registered_datasets().find(name)
 
 
 def load_dataset(

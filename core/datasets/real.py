@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from hashlib import sha256
 from itertools import combinations
 from typing import Any
@@ -33,6 +33,7 @@ class RealDataset:
     read: Callable[[Tree, Any], Listing]
     """Reads the annotation files under a folder; takes an instance of `options`."""
 
+    @cached_property
     def entry(self) -> DatasetEntry:
         """What the registry knows of it."""
         return DatasetEntry(

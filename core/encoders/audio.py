@@ -1,11 +1,13 @@
 """Audio encoders through transformers: waveforms in, states over time out (see `core.encoders.roads`)."""
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from hashlib import sha256
 from pathlib import Path
 from pickle import UnpicklingError
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
@@ -14,10 +16,12 @@ from safetensors import SafetensorError
 from torch import Tensor, nn
 
 from core.encoders.audio_states import SHORTEST, Waveforms
-from core.encoders.published import AUDIO, SHIPPED_AUDIO, model_type, obtain
+from core.encoders.entry import place_of, split_variant
+from core.encoders.facts import remembered
+from core.encoders.published import model_type
 from core.encoders.roads import AstRoad, AvigateRoad, Road, Wav2Vec2Road, WhisperRoad
 from core.encoders.state_files import check_folder
-from core.encoders.weights import fingerprint, shipped_folder
+from core.encoders.weights import fingerprint
 from core.errors import BenchError, unknown_name
 from core.progress import Progress
 
@@ -26,7 +30,6 @@ if TYPE_CHECKING:
 
 UNTRAINED = "-untrained"
 """Suffix of the control that has the same configuration and fresh weights."""
-SHIPPED_NAMES = SHIPPED_AUDIO
 ROADS: Mapping[str, Mapping[str, Road]] = {
     "whisper": {"": WhisperRoad(), "padded-waveform": WhisperRoad(pad_waveform=True)},
     "wav2vec2": {"": Wav2Vec2Road()},
@@ -44,82 +47,147 @@ UNUSED = {"masked_spec_embed"}
 
 
 @dataclass(frozen=True)
+class OpenAudio:
+    """An audio encoder in memory."""
+
+    encoder: "transformers.PreTrainedModel"
+    """The transformer."""
+    extractor: Any
+    """Waveform to input features, transformers' own."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # wav2vec2 holds a weight-normalised convolution, which torch pickles only as a state_dict.
+        encoder = self.encoder
+        return _rebuilt, (type(encoder), encoder.config, encoder.state_dict(), self.extractor)
+
+
+@dataclass(frozen=True)
+class StoredAudio:
+    """An audio encoder on the disk, opened when it is first used."""
+
+    folder: Path
+    """In the layout of transformers."""
+    kind: str
+    """Its `model_type`."""
+    fresh: bool
+    """Whether it keeps its configuration and gets fresh weights."""
+    variant: str
+
+    def facts(self) -> Mapping[str, Any]:
+        """`facts_of` the encoder; opens it where its files have not been asked before."""
+        what = f"audio {self.fresh} {self.variant}"
+        return remembered(self.folder, what, lambda: facts_of(self.encoder, self.variant))
+
+    @cached_property
+    def opened(self) -> OpenAudio:
+        """In memory; raises `BenchError` where it is damaged."""
+        model, extractor = _pretrained(self.folder, self.kind)
+        if self.fresh:
+            with torch.random.fork_rng(devices=[]):
+                torch.manual_seed(0)
+                model = type(model)(model.config)
+        if self.variant == RANDOM:
+            redraw_linear_maps(model)
+        return OpenAudio(model.eval().requires_grad_(False), extractor)
+
+    @property
+    def encoder(self) -> "transformers.PreTrainedModel":
+        """The transformer."""
+        return self.opened.encoder
+
+    @property
+    def extractor(self) -> Any:
+        """Waveform to input features."""
+        return self.opened.extractor
+
+
+def facts_of(encoder: "transformers.PreTrainedModel", variant: str) -> dict[str, Any]:
+    """Configuration of an encoder, and 64 hexadecimal digits over its weights and the variant."""
+    weights = fingerprint(encoder.state_dict())
+    config = json.loads(encoder.config.to_json_string(use_diff=False))
+    # Whisper's `hidden_size` is another name of its `d_model`.
+    others = {name: config[own] for name, own in encoder.config.attribute_map.items() if own in config}
+    return {
+        "config": {**config, **others},
+        "fingerprint": sha256(f"{weights} {variant}".encode()).hexdigest() if variant else weights,
+    }
+
+
+@dataclass(frozen=True)
 class AudioEncoder:
     """A frozen audio encoder with its feature extractor."""
 
     name: str
     """Name on the command line, or the model folder, with the variant."""
-    encoder: "transformers.PreTrainedModel"
-    """The transformer."""
-    extractor: Any
-    """Waveform to input features, transformers' own."""
+    model: OpenAudio | StoredAudio
+    """Where it is."""
     variant: str = ""
     """Which of the roads of its kind (see `ROADS`)."""
 
+    @property
+    def encoder(self) -> "transformers.PreTrainedModel":
+        """The transformer."""
+        return self.model.encoder
+
+    @property
+    def extractor(self) -> Any:
+        """Waveform to input features, transformers' own."""
+        return self.model.extractor
+
+    @cached_property
+    def facts(self) -> Mapping[str, Any]:
+        """`facts_of` the encoder as it is when first asked for; remembered while nobody has opened it."""
+        if isinstance(self.model, StoredAudio) and "opened" not in vars(self.model):
+            return self.model.facts()
+        return facts_of(self.encoder, self.variant)
+
+    @cached_property
+    def config(self) -> Any:
+        """The configuration, by transformers' names."""
+        return SimpleNamespace(**self.facts["config"])
+
     @classmethod
     def load(cls, name: str, progress: Progress | None = None) -> Self:
-        """A shipped or published encoder by name or a model folder of transformers, `:VARIANT` behind it.
+        """A registered encoder by name or a model folder of transformers, `:VARIANT` behind it.
 
         Raises `BenchError` where there are no such weights or the model is of no known kind.
         """
         base, variant = split_variant(name)
-        published = {entry.name: entry for entry in AUDIO}
-        folder = Path(base).expanduser()
-        if base in SHIPPED_NAMES:
-            folder = shipped_folder(SHIPPED_NAMES[base])
-        elif base in published:
-            folder = obtain(published[base], progress)
-        elif not (folder / "config.json").is_file():
-            raise unknown_name("audio encoder", base, (*SHIPPED_NAMES, *published))
+        folder = place_of("audio encoder", base, progress)
+        if not (folder / "config.json").is_file():
+            raise BenchError(f"{folder} holds no config.json, so it is no audio encoder of transformers")
         kind = model_type(folder)
         if kind not in ROADS:
             raise BenchError(f"{folder}: an audio encoder of type '{kind}'; known are {', '.join(ROADS)}")
         if variant not in ROADS[kind]:
             raise unknown_name(f"variant of {base}", variant, [known for known in ROADS[kind] if known])
-        model, extractor = _pretrained(folder, kind)
-        if base.endswith(UNTRAINED):
-            with torch.random.fork_rng(devices=[]):
-                torch.manual_seed(0)
-                model = type(model)(model.config)
-        if variant == RANDOM:
-            redraw_linear_maps(model)
-        return cls(name, model.eval().requires_grad_(False), extractor, variant)
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        # wav2vec2 holds a weight-normalised convolution, which torch pickles only as a state_dict.
-        return _rebuilt, (
-            self.name,
-            type(self.encoder),
-            self.encoder.config,
-            self.encoder.state_dict(),
-            self.extractor,
-            self.variant,
-        )
+        model = StoredAudio(folder, kind, base.endswith(UNTRAINED), variant)
+        model.facts()  # refuses damaged files now
+        return cls(name, model, variant)
 
     @property
     def road(self) -> Road:
         """From waveforms to states."""
-        return ROADS[self.encoder.config.model_type][self.variant]
+        return ROADS[self.config.model_type][self.variant]
 
     @property
     def width(self) -> int:
         """Da, width of a state."""
-        return int(self.encoder.config.hidden_size)
+        return int(self.config.hidden_size)
 
     @property
     def positions(self) -> int:
         """L, states per clip."""
-        return self.road.positions(self.encoder.config)
+        return self.road.positions(self.config)
 
-    @cached_property
+    @property
     def fingerprint(self) -> str:
         """64 hexadecimal digits over the weights and the variant, as they are when first asked for."""
-        weights = fingerprint(self.encoder.state_dict())
-        return sha256(f"{weights} {self.variant}".encode()).hexdigest() if self.variant else weights
+        return str(self.facts["fingerprint"])
 
     def valid_states(self, duration: float) -> int:
         """How many of the L states lie inside a clip of `duration` seconds."""
-        return self.road.valid(self.encoder.config, duration)
+        return self.road.valid(self.config, duration)
 
     def run(self, samples: Waveforms) -> Tensor:
         """States `(B, L, Da)` of waveforms `(n,)` at 16 kHz, n > 0; with gradients where weights train."""
@@ -138,16 +206,6 @@ class AudioEncoder:
         if heard:
             states[torch.tensor(heard, device=device)] = self.run([samples[row] for row in heard])
         return states, torch.tensor([self.valid_states(duration) for duration in durations])
-
-
-def split_variant(name: str) -> tuple[str, str]:
-    """The encoder and the variant of `NAME:VARIANT`; a path may hold colons of its own.
-
-    >>> split_variant("ast:avigate"), split_variant("whisper-base"), split_variant("C:/models/mine")
-    (('ast', 'avigate'), ('whisper-base', ''), ('C:/models/mine', ''))
-    """
-    base, colon, variant = name.rpartition(":")
-    return (base, variant) if colon and not set(variant) & set("/\\") else (name, "")
 
 
 def redraw_linear_maps(model: nn.Module) -> None:
@@ -197,13 +255,11 @@ def _pretrained(folder: Path, kind: str) -> tuple[Any, Any]:
 
 
 def _rebuilt(
-    name: str,
     kind: "Callable[[Any], transformers.PreTrainedModel]",
     config: Any,
     state: Mapping[str, Tensor],
     extractor: Any,
-    variant: str,
-) -> AudioEncoder:
+) -> OpenAudio:
     encoder = kind(config)
     encoder.load_state_dict(state)
-    return AudioEncoder(name, encoder.requires_grad_(False).train(False), extractor, variant)
+    return OpenAudio(encoder.requires_grad_(False).train(False), extractor)

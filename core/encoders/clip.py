@@ -1,32 +1,42 @@
 """CLIP towers through open_clip: pixels and captions in, unnormalised embeddings out."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Self, cast
+from typing import TYPE_CHECKING, Any, Self, cast
 
 import torch
 from torch import Tensor
 
 from core.authors import ClipTextWeights
 from core.encoders.crops import centre_crop
-from core.encoders.published import CLIP, SHIPPED_CLIP, obtain
+from core.encoders.entry import place_of
+from core.encoders.facts import remembered
 from core.encoders.towers import Tokenizer, open_towers
-from core.encoders.weights import fingerprint, shipped_folder
-from core.errors import BenchError, unknown_name
+from core.encoders.weights import fingerprint
+from core.errors import BenchError
 from core.progress import Progress
 
 if TYPE_CHECKING:
     import open_clip
 
-SHIPPED_NAMES = SHIPPED_CLIP
-
-
 TEXT_BLOCKS = 6
 """Blocks of like length that a batch of captions is split into."""
 SMALLEST_BLOCK = 16
 """Captions below which a block is not worth a pass of its own."""
+
+
+def facts_of(model: "open_clip.CLIP") -> dict[str, Any]:
+    """Shapes and fingerprint of towers."""
+    size, grid = model.visual.image_size, model.visual.grid_size
+    return {
+        "width": int(model.text_projection.shape[1]),
+        "context": int(model.context_length),
+        "image_size": int(size[0] if isinstance(size, tuple) else size),
+        "patches": int(grid[0] * grid[1]),
+        "fingerprint": fingerprint(model.state_dict()),
+    }
 
 
 def preprocess(pixels: Tensor, size: int, mean: Tensor, std: Tensor) -> Tensor:
@@ -41,58 +51,100 @@ def preprocess(pixels: Tensor, size: int, mean: Tensor, std: Tensor) -> Tensor:
 
 
 @dataclass(frozen=True)
+class OpenTowers:
+    """Towers in memory."""
+
+    model: "open_clip.CLIP"
+    tokenizer: Tokenizer
+
+
+@dataclass(frozen=True)
+class StoredTowers:
+    """Towers on the disk, opened when they are first used."""
+
+    place: Path
+    """A model folder or a file of weights."""
+
+    def facts(self) -> Mapping[str, Any]:
+        """`facts_of` the towers; opens them where their files have not been asked before."""
+        return remembered(self.place, "towers", lambda: facts_of(self.model))
+
+    @cached_property
+    def opened(self) -> OpenTowers:
+        """In memory; raises `BenchError` where they are damaged."""
+        return OpenTowers(*open_towers(self.place))
+
+    @property
+    def model(self) -> "open_clip.CLIP":
+        """Both towers."""
+        return self.opened.model
+
+    @property
+    def tokenizer(self) -> Tokenizer:
+        """Captions to token rows."""
+        return self.opened.tokenizer
+
+
+@dataclass(frozen=True)
 class ClipBackbone:
     """A CLIP model with its tokenizer."""
 
     name: str
     """Name on the command line, or the model folder."""
-    model: "open_clip.CLIP"
-    """Both towers; its parameters are the ones that train."""
-    tokenizer: Tokenizer
-    """Captions to token rows."""
+    towers: OpenTowers | StoredTowers
+    """Where the model is."""
+
+    @property
+    def model(self) -> "open_clip.CLIP":
+        """Both towers; its parameters are the ones that train."""
+        return self.towers.model
+
+    @property
+    def tokenizer(self) -> Tokenizer:
+        """Captions to token rows."""
+        return self.towers.tokenizer
+
+    @cached_property
+    def facts(self) -> Mapping[str, Any]:
+        """`facts_of` the towers as they are when first asked for; remembered while nobody has opened them."""
+        if isinstance(self.towers, StoredTowers) and "opened" not in vars(self.towers):
+            return self.towers.facts()
+        return facts_of(self.model)
 
     @classmethod
     def load(cls, name: str, progress: Progress | None = None) -> Self:
-        """A shipped or published backbone by name (see `core.encoders.published`), a model folder or a file.
+        """A registered backbone by name (see `core.encoders.entry`), a model folder or a file.
 
         Raises `BenchError` where there are no such weights.
         """
-        published = {entry.name: entry for entry in CLIP}
-        place = Path(name).expanduser()
-        if name in SHIPPED_NAMES:
-            place = shipped_folder(SHIPPED_NAMES[name])
-        elif name in published:
-            place = obtain(published[name], progress)
-        elif not place.exists():
-            raise unknown_name("backbone", name, (*SHIPPED_NAMES, *published))
-        return cls(name, *open_towers(place))
+        towers = StoredTowers(place_of("backbone", name, progress))
+        towers.facts()  # refuses damaged files now
+        return cls(name, towers)
 
     @property
     def width(self) -> int:
         """D, width of the joint embedding."""
-        return int(self.model.text_projection.shape[1])
+        return int(self.facts["width"])
 
     @property
     def context(self) -> int:
         """Longest token row."""
-        return int(self.model.context_length)
+        return int(self.facts["context"])
 
     @property
     def image_size(self) -> int:
         """Height and width in pixels that the image tower takes."""
-        size = self.model.visual.image_size
-        return int(size[0] if isinstance(size, tuple) else size)
+        return int(self.facts["image_size"])
 
     @property
     def patches(self) -> int:
         """P, patch tokens of a frame."""
-        rows, columns = self.model.visual.grid_size
-        return int(rows * columns)
+        return int(self.facts["patches"])
 
-    @cached_property
+    @property
     def fingerprint(self) -> str:
         """64 hexadecimal digits over the weights as they are when first asked for."""
-        return fingerprint(self.model.state_dict())
+        return str(self.facts["fingerprint"])
 
     def tokenise(self, texts: Sequence[str], length: int | None = None) -> Tensor:
         """Token rows `(N, length)` int64, padded with 0; longer captions are cut, the end mark stays.

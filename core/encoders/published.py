@@ -8,10 +8,11 @@ is offline. Where two repositories are named they hold the same weights.
 
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from core.encoders.entry import EncoderEntry, encoders, registered_encoders
 from core.errors import BenchError
 from core.progress import Lines, Progress
 from core.settings import read_settings
@@ -33,11 +34,9 @@ LAYOUTS = {
 
 
 @dataclass(frozen=True)
-class Published:
-    """Weights under a name of this project."""
+class Published(EncoderEntry):
+    """Weights that their authors have published, under a name of this project."""
 
-    name: str
-    """Name on the command line."""
     repositories: tuple[str, ...]
     """Repositories on the Hugging Face hub that hold the same weights; the first one is downloaded."""
     files: tuple[str, ...] = ()
@@ -45,42 +44,51 @@ class Published:
     config: str = "config.json"
     """The layout of the first repository (see `LAYOUTS`)."""
 
+    def place(self, progress: Progress | None = None) -> Path:
+        """Where this machine has them, downloaded where it has not and may; raises as `obtain` does."""
+        return obtain(self, progress)
 
-def _clip(name: str, patch: int) -> Published:
-    repositories = (f"timm/vit_base_patch{patch}_clip_224.openai", f"openai/clip-vit-base-patch{patch}")
-    return Published(name, repositories, (f"{name}.pt",), "open_clip_config.json")
 
-
-CLIP = (_clip("ViT-B-32", 32), _clip("ViT-B-16", 16))
-"""CLIP towers that OpenAI trained (Radford et al. 2021), with quick GELU."""
-AUDIO = (
-    Published("whisper-base", ("openai/whisper-base",)),
-    Published("whisper-small", ("openai/whisper-small",)),
-    Published("wav2vec2-base", ("facebook/wav2vec2-base-960h",)),
-    Published("wav2vec2-large", ("facebook/wav2vec2-large-960h",)),
-    Published("ast", ("MIT/ast-finetuned-audioset-10-10-0.4593",)),
+# CLIP towers that OpenAI trained (Radford et al. 2021), with quick GELU.
+VIT_B_32 = Published(
+    name="ViT-B-32",
+    kind="backbone",
+    repositories=("timm/vit_base_patch32_clip_224.openai", "openai/clip-vit-base-patch32"),
+    files=("ViT-B-32.pt",),
+    config="open_clip_config.json",
 )
-"""Audio encoders of Radford et al. 2022, Baevski et al. 2020 and Gong et al. 2021."""
-SHIPPED_CLIP = {"avworld": "clip"}
-"""Towers whose weights come with the project, and their folders."""
-SHIPPED_AUDIO = {
-    "avworld-whisper": "whisper",
-    "avworld-whisper-untrained": "whisper",
-    "avworld-wav2vec2": "wav2vec2",
-}
-"""Audio encoders whose weights come with the project, and their folders."""
-PUBLISHED = {entry.name: entry for entry in (*CLIP, *AUDIO)}
-"""Every published encoder by name."""
+VIT_B_16 = Published(
+    name="ViT-B-16",
+    kind="backbone",
+    repositories=("timm/vit_base_patch16_clip_224.openai", "openai/clip-vit-base-patch16"),
+    files=("ViT-B-16.pt",),
+    config="open_clip_config.json",
+)
+# Audio encoders of Radford et al. 2022, Baevski et al. 2020 and Gong et al. 2021.
+WHISPER_BASE = Published(name="whisper-base", kind="audio encoder", repositories=("openai/whisper-base",))
+WHISPER_SMALL = Published(name="whisper-small", kind="audio encoder", repositories=("openai/whisper-small",))
+WAV2VEC2_BASE = Published(
+    name="wav2vec2-base", kind="audio encoder", repositories=("facebook/wav2vec2-base-960h",)
+)
+WAV2VEC2_LARGE = Published(
+    name="wav2vec2-large", kind="audio encoder", repositories=("facebook/wav2vec2-large-960h",)
+)
+AST = Published(name="ast", kind="audio encoder", repositories=("MIT/ast-finetuned-audioset-10-10-0.4593",))
+
+
+def published_encoders() -> Mapping[str, Published]:
+    """Every published encoder by name, those of installed packages included."""
+    return {name: entry for name, entry in registered_encoders().items() if isinstance(entry, Published)}
 
 
 def backbone_names() -> tuple[str, ...]:
     """The CLIP towers that have a name."""
-    return (*SHIPPED_CLIP, *(entry.name for entry in CLIP))
+    return tuple(sorted(encoders("backbone")))
 
 
 def audio_encoder_names() -> tuple[str, ...]:
     """The audio encoders that have a name, without their variants."""
-    return (*SHIPPED_AUDIO, *(entry.name for entry in AUDIO))
+    return tuple(sorted(encoders("audio encoder")))
 
 
 def is_model_folder(folder: Path) -> bool:

@@ -9,9 +9,10 @@ import av
 import pytest
 
 from core import doctor
-from core.datasets import ENTRIES
-from core.encoders import published, weights
-from core.encoders.published import PUBLISHED
+from core.datasets import registered_datasets
+from core.datasets.avworld import shipped
+from core.encoders import published
+from core.encoders.published import published_encoders
 from tests.core.media_files import grey_ramp, write_media
 
 
@@ -60,11 +61,17 @@ def own_data(home: Path, invoke: Callable[..., Any]) -> Path:
 def test_a_machine_without_data_and_published_weights_lacks_nothing(examine):
     code, found = examine()
     assert code == 0
-    assert {*ENTRIES, *PUBLISHED, "Python", "libraries", "FFmpeg of PyAV", "GPU", "cache"} <= {
-        subject if not subject.startswith("GPU") else "GPU" for subject in found
-    }
+    assert {
+        *registered_datasets(),
+        *published_encoders(),
+        "Python",
+        "libraries",
+        "FFmpeg of PyAV",
+        "GPU",
+        "cache",
+    } <= {subject if not subject.startswith("GPU") else "GPU" for subject in found}
     assert found["msrvtt"]["mend"] == "bench data add msrvtt --root DIR"
-    assert all(found[name]["state"] == "note" for name in PUBLISHED)
+    assert all(found[name]["state"] == "note" for name in published_encoders())
 
 
 def test_weights_are_named_with_their_place(examine, home):
@@ -88,7 +95,10 @@ def test_a_configured_data_set_is_counted_and_its_missing_videos_found(examine, 
 def test_offline_a_configured_data_set_needs_the_default_encoders(examine, own_data):
     code, found = examine("--offline")
     assert code == 1
-    assert {name for name in PUBLISHED if found[name]["state"] == "missing"} == {"ViT-B-32", "whisper-base"}
+    assert {name for name in published_encoders() if found[name]["state"] == "missing"} == {
+        "ViT-B-32",
+        "whisper-base",
+    }
     assert published.VARIABLE in found["ViT-B-32"]["mend"]
 
 
@@ -101,7 +111,7 @@ def test_a_data_set_whose_folder_is_gone_is_missing(examine, own_data):
 @pytest.mark.parametrize(
     ("subject", "damage"),
     [
-        ("avworld weights", lambda patch, home: patch.setattr(weights, "SHIPPED", home / "nowhere")),
+        ("shipped weights", lambda patch, home: patch.setattr(shipped, "SHIPPED", home / "nowhere")),
         ("FFmpeg of PyAV", lambda patch, home: patch.setattr(av, "codecs_available", {"aac"})),
         ("libraries", lambda patch, home: patch.setattr(doctor, "package_version", lambda _: "absent")),
         ("cache", lambda patch, home: patch.setenv("BENCH_CACHE", str(home / "bench.toml"))),
@@ -140,4 +150,4 @@ def test_an_installation_without_a_lock_says_so(examine, home, monkeypatch):
 
 def test_the_table_names_every_finding(invoke):
     output = invoke("doctor").output
-    assert all(name in output for name in (*ENTRIES, *PUBLISHED))
+    assert all(name in output for name in (*registered_datasets(), *published_encoders()))

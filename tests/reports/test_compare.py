@@ -111,3 +111,12 @@ def test_a_changed_rank_is_counted_apart_from_a_changed_r_at_1(tmp_path: Path) -
         "rank changed: 1",
     ]
     assert better.rows == worse.rows == []
+
+
+def test_a_protocol_that_no_result_has_is_answered_with_the_nearest_word(tmp_path: Path) -> None:
+    first, second = two_runs(tmp_path)
+    line = refused(first.path, second.path, Protocol("tset"))
+    assert "unknown split 'tset'; did you mean 'test'?" in line
+    line = refused(first.path, second.path, Protocol("test", "leakfree"))
+    assert "unknown condition 'leakfree'; did you mean 'leak-free'?" in line
+    assert len(line) < 200

@@ -13,10 +13,10 @@ import torch
 from torch import Tensor, nn
 
 from core.datasets.avworld import pretrain_audio, pretrain_clip
+from core.datasets.avworld.shipped import SHIPPED, write_world_version
 from core.datasets.avworld.stills import FACTS, Material, load_material, still_facts
 from core.encoders.audio import AudioEncoder
 from core.encoders.clip import ClipBackbone
-from core.encoders.weights import SHIPPED, write_world_version
 from core.errors import BenchError, unknown_name
 from core.progress import Lines, Progress
 

@@ -30,7 +30,7 @@ from core.datasets.avworld.grammar import (
 from core.datasets.avworld.script import Mention
 from core.datasets.avworld.stills import FACTS, Material, still_facts
 from core.datasets.avworld.world import PIXELS
-from core.encoders.clip import ClipBackbone
+from core.encoders.clip import ClipBackbone, OpenTowers
 from core.progress import Progress
 
 WIDTH = 128
@@ -145,7 +145,7 @@ def pretrain(material: Material, folder: Path, progress: Progress) -> ClipBackbo
     write_configuration(folder)
     source = f"local-dir:{folder}"
     model = open_clip.create_model(source, load_weights=False)
-    backbone = ClipBackbone(str(folder), model, open_clip.get_tokenizer(source))
+    backbone = ClipBackbone(str(folder), OpenTowers(model, open_clip.get_tokenizer(source)))
     heads = nn.ModuleDict({name: nn.Linear(WIDTH, len(values)) for name, values in FACTS.items()})
     heads["sound"] = nn.Linear(WIDTH, len(SOUNDS))
     parameters = [*model.parameters(), *heads.parameters()]

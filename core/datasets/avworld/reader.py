@@ -1,6 +1,5 @@
 """Reads a generated world: scripts and media files in, a `Dataset` out."""
 
-from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
@@ -48,23 +47,22 @@ budget with which five methods train within two minutes on two cores; the same f
 """
 
 
-def world_entries() -> Iterator[DatasetEntry]:
-    """The registry's entry of each named world."""
-    for name, config in WORLDS.items():
-        counts = {split: sum(config.clips(split).values()) for split in CAPTIONS_PER_CLIP}
-        total = sum(counts.values())
-        yield DatasetEntry(
-            name=name,
-            about="generated scenes with sound, captions and the truth about when sound matters",
-            clips=" · ".join(f"{split} {count:,}" for split, count in counts.items()),
-            size=f"{total * (CLIP_BYTES + STORE_BYTES) / 1e6:,.0f} MB",
-            recipe=RECIPE,
-            small=True,
-            fingerprint=partial(_fingerprint, name),
-            ready=partial(is_ready, name),
-            load=partial(_load, name),
-            has_truth=True,
-        )
+def world_entry(*, name: str) -> DatasetEntry:
+    """The registry's entry of a named world."""
+    config = WORLDS[name]
+    counts = {split: sum(config.clips(split).values()) for split in CAPTIONS_PER_CLIP}
+    return DatasetEntry(
+        name=name,
+        about="generated scenes with sound, captions and the truth about when sound matters",
+        clips=" · ".join(f"{split} {count:,}" for split, count in counts.items()),
+        size=f"{sum(counts.values()) * (CLIP_BYTES + STORE_BYTES) / 1e6:,.0f} MB",
+        recipe=RECIPE,
+        small=True,
+        fingerprint=partial(_fingerprint, name),
+        ready=partial(is_ready, name),
+        load=partial(_load, name),
+        has_truth=True,
+    )
 
 
 def _fingerprint(name: str, options: DataOptions) -> str:
@@ -133,3 +131,7 @@ def _split(folder: Path, clips: list[Clip]) -> Split:
         video_of_caption=tuple(video for _, video in captions),
         truth=tuple(Truth(clip.stratum, clip.relevant) for clip in clips),
     )
+
+
+AVWORLD = world_entry(name="avworld")
+AVWORLD_TINY = world_entry(name="avworld-tiny")

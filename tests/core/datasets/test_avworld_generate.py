@@ -15,7 +15,7 @@ import av
 import pytest
 
 from core.dataset import Dataset
-from core.datasets import ENTRIES, load_dataset
+from core.datasets import load_dataset, registered_datasets
 from core.datasets.avworld.draw import draw_split
 from core.datasets.avworld.generate import generate, is_whole
 from core.datasets.avworld.reader import is_ready, load_world
@@ -74,7 +74,7 @@ def contents(folder: Path) -> dict[str, bytes]:
 
 
 def test_the_worlds_are_known_by_name_and_a_misspelt_one_is_answered_with_the_nearest() -> None:
-    assert {"avworld", "avworld-tiny"} <= set(ENTRIES)
+    assert {"avworld", "avworld-tiny"} <= set(registered_datasets())
     with pytest.raises(BenchError, match="unknown dataset 'avwrld'; did you mean 'avworld'"):
         load_dataset("avwrld", Silent(), workers=1)
 

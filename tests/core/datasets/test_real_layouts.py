@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from core.dataset import Dataset, Split
-from core.datasets import REAL, find_dataset, load_dataset
+from core.datasets import find_dataset, load_dataset, real_datasets
 from core.datasets.locations import Location, save_location
 from core.errors import BenchError
 from core.progress import Silent
@@ -167,7 +167,7 @@ def test_a_data_set_knows_its_files_and_changes_its_fingerprints_with_them(name:
     root = LAYOUTS[name](tmp_path / "data")
     one = load(name, root)
     assert load(name, root) == one
-    assert one.fingerprint == find_dataset(name).fingerprint(REAL[name].options())
+    assert one.fingerprint == find_dataset(name).fingerprint(real_datasets()[name].options())
     assert set(one.files) <= {path.name for path in root.rglob("*")}
     next(path for path in root.rglob("*") if path.suffix in (".mp4", ".avi", ".mov")).write_bytes(b"x")
     assert load(name, root).media_fingerprint != one.media_fingerprint

@@ -7,11 +7,14 @@ import open_clip
 import pytest
 import torch
 from PIL import Image
+from safetensors.torch import load_file, save_file
 
+from core.datasets.avworld import shipped
 from core.datasets.avworld.grammar import vocabulary
 from core.datasets.avworld.world import VERSION
-from core.encoders import weights
-from core.encoders.clip import ClipBackbone, preprocess
+from core.encoders.clip import ClipBackbone, OpenTowers, preprocess
+from core.encoders.towers import open_towers
+from core.encoders.weights import fingerprint
 from core.errors import BenchError
 
 CAPTIONS = [
@@ -94,7 +97,8 @@ def test_image_tokens_are_the_embedding_and_open_clips_own_patches(clip):
 def test_a_tower_without_a_class_token_gives_no_patches(clip):
     tower = open_clip.create_model("ViT-B-32", pretrained=None, load_weights=False).visual
     tower.pool_type = "avg"
-    other = ClipBackbone("averaging", type("Towers", (), {"visual": tower})(), clip.tokenizer)
+    towers = OpenTowers(type("Towers", (), {"visual": tower})(), clip.tokenizer)
+    other = ClipBackbone("averaging", towers)
     with pytest.raises(BenchError, match="backbone 'averaging' has no class token"):
         other.encode_image_tokens(torch.zeros(1, 224, 224, 3, dtype=torch.uint8))
 
@@ -148,19 +152,50 @@ def test_text_weights_are_the_blocks_in_order(clip):
 def test_the_fingerprint_changes_with_one_weight(clip):
     state = clip.model.state_dict()
     changed = {**state, "text_projection": state["text_projection"] + 1e-3}
-    assert clip.fingerprint == weights.fingerprint(state)
-    assert clip.fingerprint != weights.fingerprint(changed)
+    assert clip.fingerprint == fingerprint(state)
+    assert clip.fingerprint != fingerprint(changed)
+
+
+def test_what_is_known_of_weights_is_read_without_opening_them_until_their_files_change(
+    clip, tmp_path, monkeypatch
+):
+    monkeypatch.setenv("BENCH_CACHE", str(tmp_path / "cache"))
+    folder = shutil.copytree(shipped.shipped_folder("clip"), tmp_path / "mine")
+    opened = []
+
+    def noting(place):
+        opened.append(place)
+        return open_towers(place)
+
+    monkeypatch.setattr("core.encoders.clip.open_towers", noting)
+    for _ in range(2):
+        again = ClipBackbone.load(str(folder))
+        assert (again.fingerprint, again.width, again.image_size) == (clip.fingerprint, clip.width, 64)
+    assert opened == [folder]
+    (file,) = folder.glob("*.safetensors")
+    state = load_file(file)
+    save_file({**state, "logit_scale": state["logit_scale"] + 1}, file)
+    assert ClipBackbone.load(str(folder)).fingerprint != clip.fingerprint
+    assert opened == [folder, folder]
+
+
+def test_the_fingerprint_of_towers_that_were_changed_in_memory_is_theirs():
+    changed = ClipBackbone.load("avworld")
+    with torch.no_grad():
+        changed.model.logit_scale += 1
+    assert changed.fingerprint == fingerprint(changed.model.state_dict())
+    assert changed.fingerprint != ClipBackbone.load("avworld").fingerprint
 
 
 def test_a_model_folder_loads_like_a_shipped_one(clip, tmp_path):
-    shutil.copytree(weights.shipped_folder("clip"), tmp_path / "mine")
+    shutil.copytree(shipped.shipped_folder("clip"), tmp_path / "mine")
     assert ClipBackbone.load(str(tmp_path / "mine")).fingerprint == clip.fingerprint
 
 
 def test_weights_of_another_world_name_the_command_that_renews_them(tmp_path, monkeypatch):
-    shutil.copytree(weights.shipped_folder("clip"), tmp_path / "clip")
+    shutil.copytree(shipped.shipped_folder("clip"), tmp_path / "clip")
     (tmp_path / "clip" / "world.json").write_text(json.dumps({"version": VERSION + 1}))
-    monkeypatch.setattr(weights, "SHIPPED", tmp_path)
+    monkeypatch.setattr(shipped, "SHIPPED", tmp_path)
     with pytest.raises(
         BenchError, match=rf"version {VERSION + 1} of avworld, not {VERSION}; renew it with `python -m"
     ):
@@ -168,5 +203,5 @@ def test_weights_of_another_world_name_the_command_that_renews_them(tmp_path, mo
 
 
 def test_shipped_weights_are_small():
-    sizes = [file.stat().st_size for file in weights.SHIPPED.rglob("*") if file.is_file()]
+    sizes = [file.stat().st_size for file in shipped.SHIPPED.rglob("*") if file.is_file()]
     assert 0 < sum(sizes) <= 12e6

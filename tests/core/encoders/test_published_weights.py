@@ -9,10 +9,10 @@ import torch
 
 from core.cli.shell import forbid_downloads
 from core.encoders import published
-from core.encoders.published import PUBLISHED, is_offline, locate, obtain
+from core.encoders.published import is_offline, locate, obtain, published_encoders
 from core.errors import BenchError
 
-TIMM, OPENAI = PUBLISHED["ViT-B-32"].repositories
+TIMM, OPENAI = published_encoders()["ViT-B-32"].repositories
 
 
 @pytest.fixture(autouse=True)
@@ -48,12 +48,12 @@ def cached(hub: Path, repository: str, *layout: str) -> Path:
 def test_a_folder_of_the_users_own_is_found_by_each_of_its_names(home, monkeypatch, place):
     folder = model_folder(home / "own" / place)
     monkeypatch.setenv(published.VARIABLE, f"{home / 'elsewhere'}{os.pathsep}{home / 'own'}")
-    assert obtain(PUBLISHED["ViT-B-32"]) == folder
+    assert obtain(published_encoders()["ViT-B-32"]) == folder
 
 
 def test_the_folder_that_bench_toml_names_is_looked_into_behind_the_variables(home, monkeypatch):
     (home / "bench.toml").write_text(f"[weights]\nfolder = '{home / 'said'}'\n")
-    entry, said = PUBLISHED["ast"], model_folder(home / "said" / "ast")
+    entry, said = published_encoders()["ast"], model_folder(home / "said" / "ast")
     assert obtain(entry) == said
     monkeypatch.setenv(published.VARIABLE, str(home / "own"))
     assert obtain(entry) == said
@@ -62,7 +62,7 @@ def test_the_folder_that_bench_toml_names_is_looked_into_behind_the_variables(ho
 
 
 def test_a_file_of_openais_is_found_in_every_cache(home, monkeypatch):
-    entry = PUBLISHED["ViT-B-32"]
+    entry = published_encoders()["ViT-B-32"]
     monkeypatch.setenv(published.VARIABLE, str(home / "own"))
     for folder in ("torch/checkpoints", "clip", "own"):  # the later, the earlier it is looked for
         (home / folder).mkdir(parents=True)
@@ -71,7 +71,7 @@ def test_a_file_of_openais_is_found_in_every_cache(home, monkeypatch):
 
 
 def test_the_cache_of_the_hub_is_found_and_the_users_own_folder_comes_first(home, monkeypatch):
-    entry = PUBLISHED["ViT-B-32"]
+    entry = published_encoders()["ViT-B-32"]
     snapshot = cached(home / "hub", OPENAI)
     assert obtain(entry) == snapshot
     better = cached(home / "hub", TIMM, "open_clip_config.json", "open_clip_model.safetensors")
@@ -85,12 +85,12 @@ def test_the_cache_of_the_hub_is_found_and_the_users_own_folder_comes_first(home
 def test_a_configuration_without_weights_is_no_model(home):
     snapshot = cached(home / "hub", "openai/whisper-base")
     (snapshot / "model.safetensors").unlink()
-    assert locate(PUBLISHED["whisper-base"]) is None
+    assert locate(published_encoders()["whisper-base"]) is None
 
 
 def test_timms_half_of_a_repository_is_no_clip(home):
     (cached(home / "hub", TIMM) / "config.json").write_text('{"architecture": "vit_base_patch32_clip_224"}')
-    assert locate(PUBLISHED["ViT-B-32"]) is None
+    assert locate(published_encoders()["ViT-B-32"]) is None
 
 
 @pytest.mark.parametrize("variable", published.OFFLINE)
@@ -99,7 +99,7 @@ def test_offline_nothing_is_downloaded_and_one_line_says_what_is_missing(home, m
     monkeypatch.setenv(published.VARIABLE, str(home / "own"))
     assert is_offline()
     with pytest.raises(BenchError) as error:
-        obtain(PUBLISHED["ViT-B-32"])
+        obtain(published_encoders()["ViT-B-32"])
     line = str(error.value)
     for part in (TIMM, OPENAI, "ViT-B-32.pt", str(home / "own"), "Hugging Face cache", str(home / "clip")):
         assert part in line
@@ -117,7 +117,7 @@ def test_a_download_is_announced_in_one_line_and_takes_only_what_is_needed(home,
         return str(model_folder(home / "snapshot", weights=weights))
 
     monkeypatch.setattr(huggingface_hub, "snapshot_download", download)
-    assert obtain(PUBLISHED["wav2vec2-large"]) == home / "snapshot"
+    assert obtain(published_encoders()["wav2vec2-large"]) == home / "snapshot"
     configuration = ["config.json", "preprocessor_config.json"]
     assert asked == [
         ("facebook/wav2vec2-large-960h", [*configuration, "model.safetensors"]),
@@ -134,7 +134,7 @@ def test_without_a_network_the_line_says_so(monkeypatch):
 
     monkeypatch.setattr(huggingface_hub, "snapshot_download", download)
     with pytest.raises(BenchError, match="no weights of 'ast' .* failed: no connection$") as error:
-        obtain(PUBLISHED["ast"])
+        obtain(published_encoders()["ast"])
     assert "\n" not in str(error.value)
 
 

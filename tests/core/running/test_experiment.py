@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from core.datasets import ENTRIES
+from core.datasets import registered_datasets
 from core.errors import BenchError
 from core.running.experiment import Experiment, PublishedRows, experiment_files, load_experiment
 from core.running.matrix import from_command_line
@@ -32,7 +32,7 @@ def data_of(name: str) -> set[str]:
 
 def cells_of(name: str) -> list[RunSpec]:
     """The cells of a shipped experiment; skips where one of its data sets is not registered."""
-    if unknown := sorted(data_of(name) - set(ENTRIES)):
+    if unknown := sorted(data_of(name) - set(registered_datasets())):
         pytest.skip(f"no data set is called {', '.join(unknown)} here")
     return from_command_line(name, {}, ()).cells
 

@@ -145,7 +145,7 @@ def test_cells_of_several_blocks_are_run_once(tmp_path: Any) -> None:
             "gaid without sound: audio_encoder has no effect",
         ),
         ({"exclude": ({"frames": 99},)}, "exclude {'frames': 99} matches no cell"),
-        ({"exclude": ({"frame": 99},)}, "unknown key of a cell of gaid 'frame'; did you mean 'frames'?"),
+        ({"exclude": ({"frame": 99},)}, "unknown key of a cell of gaid 'frame'; did you mean 'frames'"),
     ],
 )
 def test_an_impossible_combination_in_an_experiment_file_is_one_line(

@@ -16,7 +16,7 @@ from typer.testing import Result
 
 from core.authors import renamed
 from core.encoders.ast_layout import transformers_ast_state
-from core.encoders.audio import AudioEncoder
+from core.encoders.audio import AudioEncoder, OpenAudio
 from core.encoders.clip import ClipBackbone
 from core.errors import BenchError
 from core.progress import Silent
@@ -192,7 +192,7 @@ def test_a_checkpoints_own_audio_encoder_is_used_or_refused(tmp_path: Path) -> N
     state = {f"clip.audio.v.{name}": tensor for name, tensor in timms_transformer().state_dict().items()}
     torch.save(state, tmp_path / "model.pth")
     checkpoint = Checkpoint.read(tmp_path / "model.pth")
-    ast = AudioEncoder("an AST", ASTModel(ast_config()), None)
+    ast = AudioEncoder("an AST", OpenAudio(ASTModel(ast_config()), None))
     checkpoint.load_audio(ast)
     assert torch.equal(ast.encoder.layernorm.weight, state["clip.audio.v.norm.weight"])
     with pytest.raises(BenchError, match=r"its own audio encoder, an AST, and 'avworld-whisper' is none"):

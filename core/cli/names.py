@@ -1,0 +1,115 @@
+"""Names on the command line, checked against the sources before anything heavy is imported."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from core.errors import BenchError, unknown_name
+from core.plugins import DATASETS, METHODS, Kind, in_their_case, names_of
+
+EXPERIMENTS = Path(__file__).parents[2] / "benchmarks"
+
+
+def known(kind: Kind, names: Sequence[str]) -> tuple[str, ...]:
+    """The names as they are registered, whatever the case in which they are given.
+
+    Raises `BenchError` for one that no source gives; where a source does not tell, the registry does later.
+    """
+    registered = names_of(kind)
+    if registered is None:
+        return tuple(names)
+    found = tuple(in_their_case(name, tuple(registered)) for name in names)
+    for name in found:
+        if name not in registered:
+            raise unknown_name(kind.noun, name, registered, kind.where)
+    return found
+
+
+def methods_named(names: Sequence[str]) -> tuple[str, ...]:
+    """The methods of those names; raises as `known`."""
+    return known(METHODS, names)
+
+
+def registered(flags: Mapping[str, tuple[Any, ...]]) -> dict[str, tuple[Any, ...]]:
+    """The values of the axes' options, those that are names as they are registered; raises as `known`."""
+    checks = {
+        "methods": methods_named,
+        "datasets": datasets_named,
+        "audio_encoder": audio_encoders_named,
+        "backbone": backbones_named,
+    }
+    return {axis: checks[axis](given) if axis in checks else given for axis, given in flags.items()}
+
+
+def backbones_named(names: Sequence[str]) -> tuple[str, ...]:
+    """The CLIP towers of those names, paths included; raises `BenchError` for another."""
+    from core.encoders.entry import known_encoder
+
+    return tuple(known_encoder("backbone", name) for name in names)
+
+
+def dataset_named(name: str) -> str:
+    """The data set of that name; raises as `known`."""
+    return datasets_named([name])[0]
+
+
+def subjects_named(names: Sequence[str]) -> tuple[str, ...]:
+    """Methods by name, and folders of runs as they are; raises as `known`."""
+    return tuple(name if "/" in name or Path(name).is_dir() else methods_named([name])[0] for name in names)
+
+
+def datasets_named(names: Sequence[str]) -> tuple[str, ...]:
+    """The data sets of those names; raises as `known`."""
+    return known(DATASETS, names)
+
+
+def audio_encoders_named(names: Sequence[str]) -> tuple[str, ...]:
+    """The audio encoders of those names, variants and paths included; raises `BenchError` for another."""
+    if not names:
+        return ()
+    from core.encoders.entry import known_encoder, split_variant
+
+    found = []
+    for name in names:
+        base, variant = split_variant(name)
+        own = known_encoder("audio encoder", base)
+        found.append(f"{own}:{variant}" if variant else own)
+    return tuple(found)
+
+
+def experiment_named(words: Sequence[str]) -> str:
+    """The experiment that the words after `run` name: one of benchmarks/, or the path of a file.
+
+    Raises `BenchError` for an unknown one, and for several words, which are a list without commas.
+    """
+    shipped = [path.stem for path in EXPERIMENTS.glob("*.yaml")]
+    if len(words) > 1:
+        raise BenchError(
+            f"one experiment at a time, not {' '.join(words)}; separate the values of an option with commas, "
+            f"e.g. --methods gaid,{words[0]}"
+        )
+    if not words:
+        return "default"
+    name = in_their_case(words[0], tuple(shipped))
+    if name in shipped or Path(name).is_file():
+        return name
+    registered = names_of(METHODS) or set()
+    if in_their_case(name, tuple(registered)) in registered:
+        raise BenchError(
+            f"'{name}' is a method, not an experiment; write --methods {name}, separate several with a comma"
+        )
+    raise unknown_name("experiment", name, shipped, "ls benchmarks/*.yaml")
+
+
+def require_encoders(pairs: Iterable[tuple[str, str]]) -> None:
+    """Raises `BenchError` for an unknown backbone or audio encoder; nothing of them is loaded."""
+    from core.encoders.audio import ROADS
+    from core.encoders.entry import known_encoder, split_variant
+
+    variants = {variant for roads in ROADS.values() for variant in roads}
+    for backbone, audio_encoder in dict.fromkeys(pairs):
+        known_encoder("backbone", backbone)
+        audio_encoders_named([audio_encoder])
+        base, variant = split_variant(audio_encoder)
+        if variant not in variants:
+            raise unknown_name(f"variant of {base}", variant, variants - {""})
