@@ -106,7 +106,7 @@ def register(kind: Kind, accept: Callable[[object, bool], Mapping[str, Entry]]) 
         try:
             for own, entry in load(accept):
                 if found.setdefault(own, entry) is not entry:
-                    raise BenchError(f"'{own}' is also the name of {_origin(found[own])}")
+                    raise BenchError(f"'{own}' is also the name of {_origin(found[own])} {kind.noun}")
         except BenchError as error:
             found.broken[name] = f"{source}: {error}; fix it or uninstall it"
         except (Exception, SystemExit) as error:  # whatever an import raises belongs to the plug-in
@@ -149,8 +149,8 @@ def _of_point(
 
 
 def _origin(entry: object) -> str:
-    """Where something comes from, as far as it tells."""
-    return f"{entry.__module__}'s" if isinstance(entry, type) else f"another {type(entry).__name__}"
+    """Whose something is, as far as it tells."""
+    return f"{entry.__module__}'s" if isinstance(entry, type) else "another"
 
 
 def _place(error: BaseException) -> str:
