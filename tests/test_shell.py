@@ -225,7 +225,7 @@ def test_the_same_command_reads_what_is_finished(
     before = {path: path.stat().st_mtime_ns for path in done.glob("*/m*.json")}
     result = invoke(*RUN, "--runs", done)
     assert result.exit_code == 0
-    assert result.stdout.count("(before)") == 2
+    assert result.stdout.count("(already finished)") == 2
     first = story.left_alone.out
     assert first[first.index("Text-to-video") :] in result.stdout
     assert {path: path.stat().st_mtime_ns for path in done.glob("*/m*.json")} == before

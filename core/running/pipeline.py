@@ -95,7 +95,7 @@ def execute(
             continue
         cell = Cell(spec, open_run(root, spec, digest))
         if cell.directory.is_done():
-            screen.say(f"done {cell.directory.path.name}  (before)", "good")
+            screen.say(f"done {cell.directory.path.name}  (already finished)", "good")
             outcomes.append(Outcome(cell, "done"))
         else:
             waiting.append(cell)

@@ -72,7 +72,7 @@ def run_one(spec: RunSpec, root: Path, workers: int, world: World, progress: Pro
     directory = open_run(root, spec, digest(spec, prepare_materials(spec, Silent(), workers=1)))
     cell = Cell(spec, directory)
     if directory.is_done():
-        progress.say(f"done {directory.path.name}  (before)", "good")
+        progress.say(f"done {directory.path.name}  (already finished)", "good")
         return Outcome(cell, "done")
     world.wait()  # nobody may find the cell running, or finished, while another still looks
     if not world.leads:

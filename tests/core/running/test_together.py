@@ -89,7 +89,7 @@ def test_two_processes_train_and_one_of_them_scores(together: Together, tmp_path
     for name, tensor in theirs.items():
         # A weight whose gradient is rounding noise is moved by Adam all the same, by a full step.
         torch.testing.assert_close(ours[name], tensor, rtol=0, atol=5e-3)
-    assert "(before)" in bench_together(folder.parent)
+    assert "(already finished)" in bench_together(folder.parent)
 
 
 @pytest.mark.slow
@@ -104,7 +104,7 @@ def test_killed_after_a_checkpoint_they_continue_bit_for_bit(together: Together,
     with FileLock(folder / "lock", timeout=PATIENCE):  # the process that holds the cell ends, too
         assert json.loads((folder / "status.json").read_text())["state"] == "running"
         assert 1 <= torch.load(folder / "resume.pt")["progression"]["epoch"] < EPOCHS
-    assert "(before)" not in bench_together(tmp_path)
+    assert "(already finished)" not in bench_together(tmp_path)
     for name in ("checkpoint.safetensors", "log.jsonl", "metrics.json"):
         assert (folder / name).read_bytes() == (together.folder / name).read_bytes(), name
 
