@@ -22,10 +22,10 @@ from core.registry import registered_methods
 from core.retriever import Retriever, SplitData
 from core.running.cells import build_method, prepare_materials
 from core.spec import resolve
+from core.supervisor import CONTEXT
 from core.training.gradient import BatchGradient
 from core.training.loading import Batch, Loader
 from core.training.world import ALONE, World, joined
-from core.workers import CONTEXT
 
 DATASET = "avworld-tiny"
 PAIRS = 9

@@ -15,6 +15,7 @@ from dataclasses import asdict, dataclass
 from typing import Literal
 
 import av
+import psutil
 import torch
 
 from core.datasets import load_dataset, registered_datasets
@@ -26,7 +27,7 @@ from core.encoders.published import SECTION as WEIGHTS_SECTION
 from core.encoders.published import Published, is_offline, locate, missing, published_encoders
 from core.errors import BenchError
 from core.lock import LOCK, differences
-from core.paths import cache_root
+from core.paths import cache_root, require_writable
 from core.progress import Silent, bytes_in_words
 from core.settings import read_settings
 from core.spec import RunSpec
@@ -104,12 +105,9 @@ def compared_with_lock() -> Finding:
 
 def hardware() -> Iterator[Finding]:
     """Cores, memory, driver and GPUs."""
-    page, names = os.sysconf("SC_PAGE_SIZE"), os.sysconf_names
-    memory = page * os.sysconf("SC_PHYS_PAGES")
-    found = f"{os.cpu_count()} cores, {bytes_in_words(memory)} of memory"
-    if "SC_AVPHYS_PAGES" in names:
-        found += f", {bytes_in_words(page * os.sysconf('SC_AVPHYS_PAGES'))} free"
-    yield Finding("processor", "ok", found)
+    memory = psutil.virtual_memory()
+    total, available = bytes_in_words(memory.total), bytes_in_words(memory.available)
+    yield Finding("processor", "ok", f"{os.cpu_count()} cores, {total} of memory, {available} available")
     driver = nvidia_driver()
     if not torch.cuda.is_available():
         cuda = f"torch was built for CUDA {torch.version.cuda}" if torch.version.cuda else "torch has no CUDA"
@@ -195,6 +193,7 @@ def disk() -> Iterator[Finding]:
     """The cache, and the space on its disk."""
     try:
         root = cache_root()
+        require_writable(root)
     except BenchError as error:
         yield Finding("cache", "missing", str(error))
         return

@@ -72,6 +72,8 @@ class Registered(dict[str, Entry], Generic[Entry]):
         self.kind = kind
         self.broken: dict[str, str] = {}
         """Name of what cannot be used -> why, in one line."""
+        self.modules: dict[str, str] = {}
+        """Name of an entry -> the module that registers it."""
 
     def find(self, name: str) -> Entry:
         """The entry of that name, whatever its case.
@@ -102,11 +104,12 @@ def register(kind: Kind, accept: Callable[[object, bool], Mapping[str, Entry]]) 
     point offers it; it may raise `BenchError`. Of two of one name the first counts, the second is broken.
     """
     found: Registered[Entry] = Registered(kind)
-    for name, source, load in (*_modules(kind), *_installed(kind)):
+    for name, source, module, load in (*_modules(kind), *_installed(kind)):
         try:
             for own, entry in load(accept):
                 if found.setdefault(own, entry) is not entry:
                     raise BenchError(f"'{own}' is also the name of {_origin(found[own])} {kind.noun}")
+                found.modules.setdefault(own, module)
         except BenchError as error:
             found.broken[name] = f"{source}: {error}; fix it or uninstall it"
         except (Exception, SystemExit) as error:  # whatever an import raises belongs to the plug-in
@@ -119,12 +122,13 @@ Load = Callable[[Callable[[object, bool], Mapping[str, Any]]], list[tuple[str, A
 """Imports a source and gives what it registers by name."""
 
 
-def _modules(kind: Kind) -> Iterator[tuple[str, str, Load]]:
-    """Per module that may register something: its name, how a message calls it, what loads it."""
+def _modules(kind: Kind) -> Iterator[tuple[str, str, str, Load]]:
+    """Per module that may register something: name, how a message calls it, full name, what loads it."""
     for name, path in _sources(kind):
         if not kind.helpers or _names_in(path) != set():
             place = f"{kind.folder.replace('.', '/')}/{name}.py"
-            yield name, place, partial(_of_module, f"{kind.folder}.{name}")
+            module = f"{kind.folder}.{name}"
+            yield name, place, module, partial(_of_module, module)
 
 
 def _of_module(name: str, accept: Callable[[object, bool], Mapping[str, Any]]) -> list[tuple[str, Any]]:
@@ -132,11 +136,12 @@ def _of_module(name: str, accept: Callable[[object, bool], Mapping[str, Any]]) -
     return [pair for value in values for pair in accept(value, False).items()]
 
 
-def _installed(kind: Kind) -> Iterator[tuple[str, str, Load]]:
+def _installed(kind: Kind) -> Iterator[tuple[str, str, str, Load]]:
     """The same per entry point."""
     for point in points(kind.group):
         owner = point.dist.name if point.dist else point.value
-        yield point.name, f"the {kind.noun} '{point.name}' of {owner}", partial(_of_point, kind, point)
+        source = f"the {kind.noun} '{point.name}' of {owner}"
+        yield point.name, source, point.module, partial(_of_point, kind, point)
 
 
 def _of_point(

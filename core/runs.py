@@ -38,8 +38,9 @@ PACKAGES = (
 
 def write_json(path: Path, content: Any) -> None:
     """Writes JSON under a temporary name and renames it."""
-    with written_whole(path) as temporary:
-        temporary.write_text(json.dumps(content, indent=1, allow_nan=True), encoding="utf-8")
+    text = json.dumps(content, indent=1, allow_nan=True)
+    with written_whole(path, len(text)) as temporary:
+        temporary.write_text(text, encoding="utf-8")
 
 
 @dataclass(frozen=True)
@@ -92,7 +93,9 @@ class RunDirectory:
 
     @contextmanager
     def locked(self) -> Iterator[None]:
-        """Holds the cell; raises `BenchError` while another process runs it."""
+        """Holds the cell; raises `BenchError` while another process runs it, or where the folder is gone."""
+        if not (self.path / "spec.json").is_file():  # the lock would create the folder anew
+            raise BenchError(f"{self.path} was deleted; the same command runs the cell again")
         try:
             with FileLock(self.path / "lock", timeout=0):
                 yield
@@ -102,12 +105,18 @@ class RunDirectory:
             ) from error
 
 
+def folder_of(root: Path, spec: RunSpec, digest: str) -> RunDirectory:
+    """The folder of a cell under `root`, whether it is there or not."""
+    return RunDirectory(root / f"{spec.method}-{spec.dataset}-{digest}")
+
+
 def open_run(root: Path, spec: RunSpec, digest: str) -> RunDirectory:
     """The folder of a cell under `root`, created with its spec.json where it is new.
 
     Raises `BenchError` where `root` cannot be written.
     """
-    path = root / f"{spec.method}-{spec.dataset}-{digest}"
+    directory = folder_of(root, spec, digest)
+    path = directory.path
     try:
         path.mkdir(parents=True, exist_ok=True)
         write_json(path / "spec.json", spec.model_dump(mode="json"))
@@ -115,7 +124,7 @@ def open_run(root: Path, spec: RunSpec, digest: str) -> RunDirectory:
         raise BenchError(
             f"cannot write to {path} ({error.strerror}); choose another folder with --runs"
         ) from error
-    return RunDirectory(path)
+    return directory
 
 
 def find_runs(root: Path) -> list[RunDirectory]:

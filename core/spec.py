@@ -116,6 +116,9 @@ class TrainingSpec(Frozen):
     """Which checkpoint is scored; `test-best` is the authors' choice and biased."""
     validate_every: int = Field(default=1, ge=1)
     """Epochs between validations."""
+    threads: int = Field(default=1, ge=1)
+    """Of torch on the processor, in training and in scoring: sums in another order have other last bits.
+    Cells that run side by side share the cores, so more pay off for a cell that runs alone."""
 
 
 class EvaluationSpec(Frozen):
@@ -181,7 +184,7 @@ class RunSpec(Frozen):
         return json.dumps(self.model_dump(mode="json"), sort_keys=True)
 
     def digest(self, *fingerprints: str) -> str:
-        """First eight hex digits over the spec, the schema and the fingerprints of data and weights."""
+        """First eight hex digits over the spec, the schema and the fingerprints of data, weights and code."""
         text = "\n".join((str(SCHEMA), self.canonical(), *fingerprints))
         return sha256(text.encode()).hexdigest()[:8]
 

@@ -15,6 +15,9 @@ from reports.gates import Gates, read_gates
 from reports.labels import label
 from reports.queries import Answers, Protocol, not_scored, read_answers
 
+SHORT = 7
+"""Characters by which a row names its code."""
+
 
 @dataclass(frozen=True)
 class Run:
@@ -78,6 +81,20 @@ def cell_of(run: Run) -> tuple[str, str]:
     return run.spec.canonical(), str(sorted(run.manifest.fingerprints.items()))
 
 
+def code_of(run: Run) -> str:
+    """The first digits of the digest of the code that made a run; `unknown` for runs of earlier versions."""
+    return str(run.manifest.fingerprints.get("code", "unknown"))[:SHORT]
+
+
+def code_marks(runs: Sequence[Run]) -> list[str]:
+    """What is added to the label of each run: its code, where another run differs from it in that alone."""
+    codes: dict[tuple[str, str], set[str]] = {}
+    for run in runs:
+        codes.setdefault((run.spec.dataset, label(run.spec)), set()).add(code_of(run))
+    several = [len(codes[run.spec.dataset, label(run.spec)]) > 1 for run in runs]
+    return [f" (code {code_of(run)})" if mark else "" for run, mark in zip(runs, several, strict=True)]
+
+
 def started(run: Run) -> str:
     """When a run began, ISO 8601."""
     return run.manifest.started
@@ -86,16 +103,17 @@ def started(run: Run) -> str:
 def same_data(runs: Sequence[Run]) -> tuple[list[Run], list[str]]:
     """The runs that may stand in one table, and a line for each that may not.
 
-    The newest run says which version of its data set counts, and the newest of a label which weights and
-    features: figures on other data are no further seeds.
+    The newest run says which version of its data set counts, and the newest of a label and its code which
+    weights and features: figures on other data are no further seeds.
     """
     data: dict[str, str] = {}
-    everything: dict[tuple[str, str], Mapping[str, str]] = {}
+    everything: dict[tuple[str, str, str], Mapping[str, str]] = {}
     kept, notes = set(), []
     for run in sorted(runs, key=started, reverse=True):
         found = run.manifest.fingerprints
         current = data.setdefault(run.spec.dataset, found["dataset"]) == found["dataset"]
-        if current and everything.setdefault((run.spec.dataset, label(run.spec)), found) == found:
+        row = (run.spec.dataset, label(run.spec), code_of(run))
+        if current and everything.setdefault(row, found) == found:
             kept.add(run.directory)
         else:
             notes.append(f"{run.name}: made on other data or weights than newer runs; run it again")

@@ -11,7 +11,7 @@ from torch import Tensor
 from core.evaluation.measures import PRIMARY, Measure
 from core.evaluation.metrics import TiePolicy
 from core.spec import RunSpec
-from reports.collect import Run
+from reports.collect import Run, code_marks
 from reports.labels import Labels
 from reports.queries import Answers, Protocol
 
@@ -111,7 +111,8 @@ class Results:
     def of(cls, runs: Sequence[Run], ceilings: Ceilings | None = None) -> Self:
         """The results of some finished runs, each named by what tells it from the others."""
         labels = Labels.among([run.spec for run in runs])
-        named = [replace(run, label=labels.of(run.spec)) for run in runs]
+        marks = zip(runs, code_marks(runs), strict=True)
+        named = [replace(run, label=labels.of(run.spec) + mark) for run, mark in marks]
         ordered = sorted(named, key=lambda run: (run.spec.dataset, natural(run.label), seeds_of(run.spec)))
         return cls(ordered, rows_of(ordered), ceilings or {}, labels.notes)
 

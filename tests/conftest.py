@@ -55,7 +55,7 @@ def make_retriever(materials: Materials) -> Callable[..., tuple[Retriever, RunSp
 @pytest.fixture
 def invoke(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Result]:
     """A command in this process; none of them runs a cell, so none needs the server of processes."""
-    monkeypatch.setattr("core.workers.start_server", lambda: None)
+    monkeypatch.setattr("core.supervisor.start_server", lambda: None)
     monkeypatch.setattr(shell, "console", Screen())
 
     def command(*arguments: object, **environment: str) -> Result:

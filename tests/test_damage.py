@@ -52,7 +52,7 @@ def test_a_full_disk_is_told_before_anything_is_generated(
     usage = type(shutil.disk_usage("/"))(10**9, 10**9, 0)
     monkeypatch.setattr("core.paths.shutil.disk_usage", lambda _: usage)
     result = invoke("data", "prepare", "avworld-tiny", BENCH_CACHE=str(tmp_path))
-    assert_one_line(result, "GB free", "BENCH_CACHE")
+    assert_one_line(result, "MB are free", "are missing", "BENCH_CACHE")
     assert not list(tmp_path.rglob("*.mp4"))
 
 

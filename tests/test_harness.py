@@ -341,6 +341,7 @@ def test_the_surface_of_the_command_line_is_frozen() -> None:
             "--devices",
             "--dry-run",
             "--json",
+            "--keep-old",
             "--missing",
             "--offline",
             "--runs",

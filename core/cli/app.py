@@ -1,5 +1,6 @@
 """The commands of `bench`, put together."""
 
+import signal
 import sys
 
 import typer
@@ -45,4 +46,5 @@ def main() -> None:
         code = error.exit_code
         if message := error.format_message():
             complain(message)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # all is said; Ctrl-C would only disturb the end
     sys.exit(code)

@@ -46,6 +46,10 @@ def run(
     ] = None,
     missing: Missing = None,
     offline: Offline = False,
+    keep_old: Annotated[
+        bool,
+        typer.Option("--keep-old", help="Read finished cells of other code instead of running them."),
+    ] = False,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Print the cells, what is done and an estimate; run nothing.")
     ] = False,
@@ -81,7 +85,7 @@ def run(
         return
     from reports.report import conclude
 
-    outcomes = pipeline.execute(cells.cells, runs, workers, cluster, Bars(screen))
+    outcomes = pipeline.execute(cells.cells, runs, workers, cluster, Bars(screen), keep_old)
     done = [outcome.cell.directory for outcome in outcomes if outcome.state == "done"]
     failed = [outcome for outcome in outcomes if outcome.state != "done"]
     if json and not together.follows():

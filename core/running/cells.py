@@ -25,12 +25,15 @@ from core.progress import Progress
 from core.registry import find_method
 from core.retriever import Retriever, SplitData
 from core.run_files import DIGESTED
+from core.running.code import code_fingerprint
+from core.running.space import bytes_of, require_run_space
 from core.runs import RunDirectory, manifest, write_json
 from core.spec import RunSpec
 from core.store.features import Features, encode_store
 from core.store.store import Store, StoreSettings, prepare_store
 from core.store.store import digest as videos_digest
 from core.store.video_captions import VideoCaption, read_video_captions
+from core.threads import torch_threads
 from core.training.checkpoints import Checkpoint
 from core.training.training import Session, Trainer
 from core.training.world import current_world
@@ -44,6 +47,8 @@ class Materials:
     store: Store
     clip: ClipBackbone
     features: Features
+    code: str
+    """Fingerprint of the code that trains and scores (see `core.running.code`)."""
     checkpoint: Checkpoint | None = None
     """The authors' weights that the run starts from; the towers hold theirs already."""
 
@@ -54,6 +59,7 @@ class Materials:
             "store": self.store.fingerprint,
             "features": self.features.fingerprint,
             "clip": self.clip.fingerprint,
+            "code": self.code,
             **({"checkpoint": self.checkpoint.sha256} if self.checkpoint else {}),
         }
 
@@ -119,7 +125,8 @@ def prepare_materials(spec: RunSpec, progress: Progress, workers: int) -> Materi
         captions=video_captions(spec, dataset) if method.needs.video_captions else None,
         audio_states=dataset.audio_states,
     )
-    return Materials(dataset, store, clip, features, checkpoint)
+    code = code_fingerprint(spec)
+    return Materials(dataset, store, clip, features, code, checkpoint)
 
 
 def store_folder(place: str) -> Path:
@@ -161,6 +168,11 @@ def run_cell(spec: RunSpec, directory: RunDirectory, progress: Progress) -> None
 
     Where several processes train it together, the one that leads scores and writes; it alone needs the lock.
     """
+    with torch_threads(spec.training.threads):
+        _run_cell(spec, directory, progress)
+
+
+def _run_cell(spec: RunSpec, directory: RunDirectory, progress: Progress) -> None:
     started, session, world = datetime.now(UTC), Session(), current_world()
     if world.leads:
         directory.set_status("running")
@@ -182,14 +194,15 @@ def run_cell(spec: RunSpec, directory: RunDirectory, progress: Progress) -> None
         if name not in data:
             raise BenchError(f"{spec.dataset} has no split '{name}'; it has {', '.join(data)}")
     check_budget(data, spec)
+    if world.leads:
+        require_run_space(directory.path, retriever, data, spec)
     trainer = Trainer(retriever, spec.training, spec.seeds, directory.path, world, session)
     trained = trainer.fit(data["train"], lambda: recall_at_1(retriever, data[selecting], spec), progress)
     if not world.leads:
         return
-    with written_whole(directory.path / "checkpoint.safetensors") as temporary:
-        save_file(
-            {name: tensor.contiguous() for name, tensor in retriever.trained_state().items()}, temporary
-        )
+    state = {name: tensor.contiguous() for name, tensor in retriever.trained_state().items()}
+    with written_whole(directory.path / "checkpoint.safetensors", bytes_of(state)) as temporary:
+        save_file(state, temporary)
     untrained = build_method(spec, materials, spec.seeds.initialisation + 1)
     protocol = {**materials.dataset.protocol, "captions cut": cut_captions(data)}
     cost = evaluate(retriever, untrained, data, spec, directory, progress, protocol)

@@ -14,8 +14,6 @@ from types import ModuleType
 from typing import Any
 from uuid import uuid4
 
-import torch
-
 from core.errors import BenchError
 from core.paths import cache_root
 from core.progress import Progress, Silent
@@ -54,7 +52,7 @@ def run_on_cluster(
             while waiting or running:
                 while waiting and len(running) < (workers or len(cells)):
                     cell = waiting.pop(0)
-                    running[task.remote(cell.spec, cell.directory.path.absolute())] = cell
+                    running[task.remote(cell.spec, cell.directory.path.absolute(), cell.code)] = cell
                 for ended in ray.wait(list(running), timeout=1.0)[0]:
                     outcomes.append(outcome_on(ray, running.pop(ended), ended))
                     progress.say(describe(outcomes[-1]), outcomes[-1].tone)
@@ -140,13 +138,12 @@ def unseen(marks: Sequence[Path]) -> list[Path]:
     return [mark for mark in marks if not mark.exists()]
 
 
-def run_on_node(spec: RunSpec, path: Path) -> tuple[str, str]:
+def run_on_node(spec: RunSpec, path: Path, code: str) -> tuple[str, str]:
     """Runs a cell on this node; returns why it could not be entered, if so, and the node's name."""
     import ray
 
-    torch.set_num_threads(1)  # as many as the cell has cores
     node = node_name(socket.gethostname(), ray.get_runtime_context().get_node_id())
-    return run_and_mark(Cell(spec, RunDirectory(path)), Silent()), node
+    return run_and_mark(Cell(spec, RunDirectory(path), code), Silent()), node
 
 
 def outcome_on(ray: ModuleType, cell: Cell, task: Any) -> Outcome:

@@ -12,10 +12,11 @@ from core.progress import Progress, Screen, Silent
 from core.registry import registered_methods
 from core.running.cells import prepare_materials, small_method
 from core.running.cluster import run_on_cluster
+from core.running.other_code import OtherCode
 from core.running.outcomes import Cell, Outcome, describe
 from core.running.scheduler import default_slots, run_cells
 from core.running.together import run_together
-from core.runs import RunDirectory, open_run
+from core.runs import RunDirectory, folder_of, open_run
 from core.spec import RunSpec, resolve
 from core.training.world import launched_together
 from core.workers import default_workers
@@ -48,29 +49,35 @@ def announce(specs: Sequence[RunSpec], progress: Progress) -> None:
             progress.say(f"{spec.dataset}: {counts}; {lost}; sound: {sound}")
 
 
-def digests(specs: Sequence[RunSpec], workers: int, progress: Progress) -> list[str | BenchError]:
-    """Per cell the hash that names its folder, or why its data cannot be prepared.
+def fingerprints_of(
+    specs: Sequence[RunSpec], workers: int, progress: Progress
+) -> list[Mapping[str, str] | BenchError]:
+    """Per cell the fingerprints of its data, weights and code, or why its data cannot be prepared.
 
     Data, store and features are made where they are missing; cells that share them ask only once.
     """
-    fingerprints: dict[str, Mapping[str, str] | BenchError] = {}
-    found: list[str | BenchError] = []
+    found: dict[str, Mapping[str, str] | BenchError] = {}
     for spec in specs:
         key = shared_key(spec)
-        if key not in fingerprints:
+        if key not in found:
             try:
-                fingerprints[key] = prepare_materials(spec, progress, workers).fingerprints()
+                found[key] = prepare_materials(spec, progress, workers).fingerprints()
             except BenchError as error:
-                fingerprints[key] = error
-        shared = fingerprints[key]
-        found.append(shared if isinstance(shared, BenchError) else spec.digest(*shared.values()))
-    return found
+                found[key] = error
+    return [found[shared_key(spec)] for spec in specs]
 
 
 def execute(
-    specs: Sequence[RunSpec], root: Path, workers: int | None, cluster: str | None, screen: Screen
+    specs: Sequence[RunSpec],
+    root: Path,
+    workers: int | None,
+    cluster: str | None,
+    screen: Screen,
+    keep_old: bool = False,
 ) -> list[Outcome]:
     """Prepares data and features once, then runs every cell that is not finished yet.
+
+    A cell that was finished by other code is run again, or with `keep_old` comes back as that code left it.
 
     Cells run in processes of this machine, or on the Ray cluster at the address `cluster`, or one after the
     other by all the processes of which torchrun made this one. Finished cells come back as `done` without
@@ -80,25 +87,39 @@ def execute(
     if launched_together():
         if cluster:
             raise BenchError("--cluster trains each cell in one process; leave out --devices or torchrun")
+        if keep_old:
+            raise BenchError("--keep-old only reads; leave out --devices or torchrun")
         return run_together(specs, root, workers or default_workers(64), screen)
     announce(specs, screen)
-    found = digests(specs, workers or default_workers(64), screen)
+    found = fingerprints_of(specs, workers or default_workers(64), screen)
     refused = [error for error in found if isinstance(error, BenchError)]
     if len(refused) == len(specs):
         raise refused[0]
-    outcomes, waiting = [], []
-    for spec, digest in zip(specs, found, strict=True):
-        if isinstance(digest, BenchError):
+    outcomes, waiting, older = [], [], OtherCode(root)
+    for spec, prints in zip(specs, found, strict=True):
+        if isinstance(prints, BenchError):
             nowhere = RunDirectory(root / f"{spec.method}-{spec.dataset}")  # it has no hash, so no folder
-            outcomes.append(Outcome(Cell(spec, nowhere), "failed", str(digest), mendable=True))
+            outcomes.append(Outcome(Cell(spec, nowhere), "failed", str(prints), mendable=True))
             screen.say(describe(outcomes[-1]), outcomes[-1].tone)
             continue
-        cell = Cell(spec, open_run(root, spec, digest))
-        if cell.directory.is_done():
+        digest = spec.digest(*prints.values())
+        done = folder_of(root, spec, digest).is_done()
+        old = None if done else older.find(spec, prints)
+        if old and keep_old:
+            screen.say(f"done {old.path.name}  (already finished, by other code)", "good")
+            outcomes.append(Outcome(Cell(spec, old), "done"))
+            continue
+        cell = Cell(spec, open_run(root, spec, digest), prints["code"])
+        if done:
             screen.say(f"done {cell.directory.path.name}  (already finished)", "good")
             outcomes.append(Outcome(cell, "done"))
         else:
             waiting.append(cell)
+    if older.found and not keep_old:
+        screen.say(
+            f"{older.found} of {len(specs)} cells were run with other code and are run again; "
+            "--keep-old reads them as they are"
+        )
     if waiting and cluster:
         outcomes += run_on_cluster(waiting, workers, cluster, screen)
     elif waiting:

@@ -8,6 +8,7 @@ from typing import Any
 from core.axes import Declared
 from core.datasets import dataset_fingerprint
 from core.running.axes import axes_of, idle_keys, reads
+from core.running.code import code_fingerprint
 from core.runs import find_runs
 from core.spec import SCHEMA, RunSpec, dotted, fields_of, resolve
 
@@ -30,17 +31,25 @@ class Timing:
 class Past:
     """What the run folder tells about cells."""
 
-    states: dict[tuple[str, str | None], str] = field(default_factory=dict)
-    """Canonical spec and fingerprint of the data (None where the cell is not finished) -> state."""
+    finished: dict[tuple[str, str], set[str]] = field(default_factory=dict)
+    """Canonical spec and fingerprint of the data -> fingerprints of the code that has finished the cell."""
+    unfinished: dict[str, str] = field(default_factory=dict)
+    """Canonical spec -> state."""
     timings: list[Timing] = field(default_factory=list)
 
     def state(self, spec: RunSpec) -> str:
-        """The state of a cell on the present data: `to do` where it has none, `no data` where that is."""
+        """The state of a cell on the present data: `to do` where it has none, `no data` where that is.
+
+        `other code` where it is finished, and the code was edited since.
+        """
         data = dataset_fingerprint(spec.dataset, spec.data)
         if data is None:
             return "no data"
         canonical = spec.canonical()
-        return self.states.get((canonical, data)) or self.states.get((canonical, None)) or "to do"
+        codes = self.finished.get((canonical, data), set())
+        if codes and code_fingerprint(spec) in codes:
+            return "done"
+        return self.unfinished.get(canonical) or ("other code" if codes else "to do")
 
 
 def read_past(root: Path) -> Past:
@@ -52,9 +61,12 @@ def read_past(root: Path) -> Past:
             continue  # a cell of another version is none of these
         manifest: Mapping[str, Any] = directory.read_json("manifest.json") if directory.is_done() else {}
         spec = directory.read_spec()
-        fingerprint = manifest.get("fingerprints", {}).get("dataset")
-        past.states[(spec.canonical(), fingerprint)] = str(status.get("state"))
-        if manifest:
+        if not manifest:
+            past.unfinished[spec.canonical()] = str(status.get("state"))
+        else:
+            prints = manifest.get("fingerprints", {})
+            codes = past.finished.setdefault((spec.canonical(), str(prints.get("dataset"))), set())
+            codes.add(prints.get("code", ""))
             training = float(manifest["train_seconds"])
             scoring = float(manifest["index_seconds"]) + float(manifest["query_seconds"])
             # The wall time of a continued cell that an earlier version ran is that of its last session.

@@ -18,9 +18,9 @@ from core.errors import BenchError
 from core.progress import Progress, Silent
 from core.running.cells import digest, prepare_materials, run_cell
 from core.running.outcomes import Cell, Outcome, describe, outcome_of, run_and_mark
-from core.running.scheduler import raise_interrupt
 from core.runs import open_run
 from core.spec import RunSpec
+from core.supervisor import raise_interrupt
 from core.training.world import World, joined, launched_together
 
 WATCH = 0.1

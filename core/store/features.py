@@ -25,7 +25,8 @@ from torch import Tensor
 from core.batch import Videos, stable_keys
 from core.encoders.audio import AudioEncoder
 from core.encoders.clip import ClipBackbone
-from core.paths import require_space, written_whole
+from core.errors import BenchError
+from core.paths import remove_leftovers, require_space, require_writable, sync, written_whole
 from core.progress import Progress, bytes_in_words
 from core.store.caption_features import CaptionStates
 from core.store.feature_encoders import FeatureEncoder, Patches, Pictures, ReleasedSounds, Sounds
@@ -112,7 +113,6 @@ def encode_store(
     features. Cached shards that have changed since they were written are named and encoded again.
     Raises `BenchError` where the store is damaged, the disk is too full, or states are not those of `audio`.
     """
-    cache_folder.mkdir(parents=True, exist_ok=True)
     cached, place = partial(_cached, folder=cache_folder, workers=workers, progress=progress), str(device)
     pictures = cached(Pictures(store, place, clip))
     if audio is not None:
@@ -151,14 +151,27 @@ def _cached(encode: FeatureEncoder, folder: Path, workers: int, progress: Progre
     key = sha256(f"{VERSION} {encode.store.fingerprint} {encode.weights}".encode()).hexdigest()[:24]
     file = folder / f"{encode.what}-{key}.npy"
     shape = (len(encode.store), *encode.shape)
-    threads = 1 if "cuda" in encode.device else workers
-    with FileLock(folder / f"{encode.what}-{key}.lock"):  # another command may want the same features
-        if file.exists():
-            _set_damaged_aside(encode, shape, file, progress)
-        if not file.exists():
-            _encode_all(encode, shape, file, threads, progress)
+    if file.exists() and not os.access(folder, os.W_OK):
+        _require_sound(encode, shape, file)
+    else:
+        require_writable(folder)
+        with FileLock(folder / f"{encode.what}-{key}.lock"):  # another command may want the same features
+            if file.exists():
+                _set_damaged_aside(encode, shape, file, progress)
+            if not file.exists():
+                _encode_all(encode, shape, file, 1 if "cuda" in encode.device else workers, progress)
     features: NDArray[Any] = np.load(file, mmap_mode="c")
     return features
+
+
+def _require_sound(encode: FeatureEncoder, shape: tuple[int, ...], file: Path) -> None:
+    """Raises `BenchError` where a file in a cache that is read-only has changed since it was written."""
+    rows = [encode.store.rows(shard) for shard in encode.store.shards]
+    sums = read_sums(file, len(rows))
+    if not _has_shape(encode, shape, file) or (sums and damaged_shards(file, sums, rows)):
+        raise BenchError(
+            f"{file} is damaged, and its folder is read-only; repair it or set BENCH_CACHE to another folder"
+        )
 
 
 def _set_damaged_aside(
@@ -206,6 +219,7 @@ def _encode_all(
     store, size = encode.store, math.prod(shape) * np.dtype(encode.dtype).itemsize
     if not growing.exists():
         shutil.rmtree(done, ignore_errors=True)
+        remove_leftovers(growing.parent, growing.name)
         with written_whole(growing) as temporary:
             np.lib.format.open_memmap(temporary, "w+", encode.dtype, shape)
     done.mkdir(exist_ok=True)
@@ -220,6 +234,7 @@ def _encode_all(
     values = [int((done / str(shard)).read_text()) for shard in store.shards]
     os.replace(growing, file)
     write_sums(file, values)
+    sync(file.parent)
     shutil.rmtree(done)
 
 

@@ -23,7 +23,7 @@ from core.checksums import checksum
 from core.dataset import Video
 from core.errors import BenchError
 from core.media.media import MediaError
-from core.paths import require_space, written_whole
+from core.paths import require_space, require_writable, written_whole
 from core.progress import Progress, bytes_in_words, seconds_in_words
 from core.store.decoding import CLIP_SECONDS, each_clip, reason_of
 from core.store.shards import Decode, Shard, decode, shard_table, write_shard
@@ -63,18 +63,15 @@ def prepare_store(
     `keep_undecodable` a row without a real frame (see `Store.undecodable`). Raises `BenchError` where
     the folder holds a store of other settings or videos, the disk is too full, or clips do not decode.
     """
-    folder.mkdir(parents=True, exist_ok=True)
     clips = digest(videos)
-    with FileLock(folder / "lock"):  # two commands may want the same store at the same time
-        if not (folder / MANIFEST).exists():
-            _prepare(
-                videos,
-                Manifest(settings=settings, dataset=fingerprint, clips=clips, shard=SHARD_CLIPS, files={}),
-                folder,
-                workers,
-                progress,
-                keep_undecodable,
-            )
+    if not (folder / MANIFEST).exists():  # a finished store may be read-only
+        require_writable(folder)
+        with FileLock(folder / "lock"):  # two commands may want the same store at the same time
+            if not (folder / MANIFEST).exists():
+                plan = Manifest(
+                    settings=settings, dataset=fingerprint, clips=clips, shard=SHARD_CLIPS, files={}
+                )
+                _prepare(videos, plan, folder, workers, progress, keep_undecodable)
     store = Store.open(folder)
     store.require(settings, fingerprint, clips)
     if not keep_undecodable and store.undecodable.any():

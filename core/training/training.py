@@ -221,7 +221,7 @@ class Trainer:
             "scaler": self.gradient.scaler.state_dict(),
             "random": vars(RandomState.of(self.generator)),
         }
-        with written_whole(self.folder / "resume.pt") as temporary:
+        with written_whole(self.folder / "resume.pt") as temporary:  # its space was seen to before
             torch.save(state, temporary)
 
     def resume(self) -> None:

@@ -4,8 +4,7 @@ Sizes, rates, totals and case names are read from tensor names and metadata, nev
 """
 
 import re
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
@@ -14,6 +13,7 @@ from core.encoders.fbank import SAMPLE_RATE, avigate_fbank
 from core.errors import BenchError
 from core.evaluation.rescoring import qb_norm, query_bank
 from core.media.sampling import Position, one_per_second, segment_centres, segment_indices
+from core.threads import torch_threads
 from core.training.optimizers import BertAdam, MomentOptimizer, XPoolAdamW, bert_warmup_cosine, warmup_cosine
 from methods.parity.golden import Check, Golden
 from methods.parity.metrics import check_clip4clip_metrics, check_xpool_metrics
@@ -27,17 +27,6 @@ NOMINAL_RATES = {"11": 11_025, "22": 22_050, "44": 44_100}
 
 POSITIONS: dict[str, Position] = {"0": "head", "1": "tail", "2": "uniform"}
 """CLIP4Clip's `slice_framepos`."""
-
-
-@contextmanager
-def one_thread() -> Iterator[None]:
-    """Sums in the order of the recordings, which were made with one thread."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)
 
 
 def rate_in_hertz(number: str, kilo: str) -> int:
@@ -57,7 +46,7 @@ def check_fbank(golden: Golden) -> None:
         if not name.startswith("fbank_"):
             continue
         match = waves.get(name.removeprefix("fbank_"))
-        with one_thread():
+        with torch_threads(1):  # sums in the order of the recordings
             ours = avigate_fbank(
                 golden.input(match.string) if match else None,
                 rate_in_hertz(match[2], match[3]) if match else SAMPLE_RATE,

@@ -1,7 +1,6 @@
 """The study: every work against every gallery, its implementations in turn, medians."""
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 
 import torch
 
@@ -10,22 +9,12 @@ from core.progress import Progress
 from core.running.timings import Measurement, Study
 from core.runs import hardware
 from core.scoring.arithmetic import gemm_rate
+from core.threads import torch_threads
 from core.timing import alternated
 from methods.timing.engines import ENGINES, EngineSide
 from methods.timing.plan import Plan
 from methods.timing.released import ReleasedSide
 from methods.timing.works import Work, random_texts, random_videos
-
-
-@contextmanager
-def torch_threads(count: int) -> Iterator[None]:
-    """Threads of torch for the length of a block."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(count)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 def run_study(plan: Plan, progress: Progress) -> Study:

@@ -6,6 +6,7 @@ from matplotlib.figure import Figure
 
 from core.evaluation.statistics import Interval, bootstrap_interval
 from reports.accuracy import milliseconds, reliable
+from reports.collect import code_marks
 from reports.figures.style import COLOURS, MARKERS, tidy
 from reports.labels import Labels
 from reports.results import Cell, Results
@@ -51,8 +52,8 @@ def frames_figure(results: Results) -> Figure | str:
     alike = [cell.run.spec.model_copy(update={"frames": 12}) for cell in cells]
     labels = Labels.among(alike) if alike else None
     families: dict[str, dict[int, Cell]] = {}
-    for cell, spec in zip(cells, alike, strict=True):
-        name = f"{labels.of(spec) if labels else ''}, {cell.data}"
+    for cell, spec, mark in zip(cells, alike, code_marks([cell.run for cell in cells]), strict=True):
+        name = f"{labels.of(spec) if labels else ''}{mark}, {cell.data}"
         families.setdefault(name, {})[cell.run.spec.frames] = cell
     families = {name: found for name, found in families.items() if len(found) > 1}
     if not families:

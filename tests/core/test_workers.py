@@ -82,5 +82,5 @@ def test_an_error_of_the_work_itself_is_raised():
 
 
 def test_work_that_may_not_be_lost_ends_in_one_line():
-    with pytest.raises(BenchError, match=r"a worker process crashed \(Killed, perhaps out of memory\); what"):
+    with pytest.raises(BenchError, match=r"a worker process crashed \(Killed, perhaps out of memory\); fin"):
         list(in_workers(die, [1, 2], 2))

@@ -119,3 +119,33 @@ def test_a_copied_folder_is_no_further_seed(tmp_path: Path) -> None:
     runs, notes = read_runs(tmp_path)
     assert [run.directory for run in runs] == [kept]
     assert notes == [f"copy: the same cell as {kept.path.name}; delete one of the two folders"]
+
+
+def test_seeds_of_two_codes_are_two_rows_that_name_their_code(tmp_path: Path) -> None:
+    def prints(code: str) -> dict[str, str]:
+        return {"dataset": "world", "features": "f", "code": code * 64}
+
+    for seed, code in enumerate("aab"):
+        make_run(tmp_path, {"seeds.noise": seed}, [result(9.0)], fingerprints=prints(code))
+    make_run(tmp_path, {"frames": 6}, [result(9.0)], fingerprints=prints("c"))
+    runs, notes = read_runs(tmp_path)
+    assert notes == []
+    labels = [run.label for run in Results.of(runs).runs]
+    assert sorted(labels) == [
+        "GAID (code aaaaaaa)",
+        "GAID (code aaaaaaa)",
+        "GAID (code bbbbbbb)",
+        "GAID (frames=6)",
+    ]
+
+
+def test_a_run_of_an_earlier_version_has_an_unknown_code(tmp_path: Path) -> None:
+    make_run(tmp_path, {}, [result(9.0)], fingerprints={"dataset": "world", "features": "f"})
+    make_run(
+        tmp_path,
+        {"seeds.noise": 1},
+        [result(9.0)],
+        fingerprints={"dataset": "world", "features": "f", "code": "a" * 64},
+    )
+    labels = {run.label for run in Results.of(read_runs(tmp_path)[0]).runs}
+    assert labels == {"GAID (code unknown)", "GAID (code aaaaaaa)"}

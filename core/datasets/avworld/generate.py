@@ -4,12 +4,14 @@ Every file is written whole or not at all, and the record `world.json` comes las
 be interrupted at any moment and continues with the groups that lack a clip.
 """
 
-import fcntl
 import json
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
+
+from filelock import FileLock, Timeout
 
 from core.datasets.avworld.automatic import automatic_captions
 from core.datasets.avworld.draw import draw_split
@@ -19,7 +21,7 @@ from core.datasets.avworld.script import Clip
 from core.datasets.avworld.sounds import track
 from core.datasets.avworld.world import CAPTIONS_PER_CLIP, VERSION, WorldConfig
 from core.errors import BenchError
-from core.paths import require_space, written_whole
+from core.paths import remove_leftovers, require_space, written_whole
 from core.progress import Progress
 from core.store.video_captions import VideoCaption
 from core.workers import in_workers
@@ -78,8 +80,7 @@ def _complete(name: str, config: WorldConfig, folder: Path, progress: Progress, 
     captions: list[VideoCaption] = []
     for split in CAPTIONS_PER_CLIP:
         (folder / split).mkdir(exist_ok=True)
-        for leftover in (folder / split).glob(".*.part"):
-            leftover.unlink()
+        remove_leftovers(folder / split)
         groups = draw_split(config, split)
         with written_whole(folder / split / SCRIPTS) as scripts:
             scripts.write_text("".join(clip.model_dump_json() + "\n" for group in groups for clip in group))
@@ -93,6 +94,7 @@ def _complete(name: str, config: WorldConfig, folder: Path, progress: Progress, 
     with progress.task(f"{name}: generating clips", clips) as advance:
         for job, _ in in_workers(make_group, jobs, workers):
             advance(len(job.clips), "")
+    os.sync()  # the clips, all at once: waiting for each would take longer than making it
     with written_whole(folder / RECORD) as record:
         record.write_text(json.dumps(_record(config), indent=1) + "\n")
 
@@ -105,7 +107,7 @@ def make_group(job: Job) -> None:
     silent = encode_picture(frames(job.clips[0].picture))
     for clip in job.clips:
         wave = track(clip)
-        with written_whole(job.folder / f"{clip.id}.mp4") as file:
+        with written_whole(job.folder / f"{clip.id}.mp4", lasting=False) as file:
             file.write_bytes(silent if wave is None else add_sound(silent, wave))
 
 
@@ -114,17 +116,20 @@ def _record(config: WorldConfig) -> dict[str, object]:
 
 
 def _media(folder: Path) -> set[str]:
-    """The names of the clips that lie in a folder."""
-    return {file.stem for file in folder.glob("*.mp4") if file.is_file()}
+    """The names of the clips in a folder; what a power failure emptied is none."""
+    return {file.stem for file in folder.glob("*.mp4") if file.is_file() and file.stat().st_size}
 
 
 @contextmanager
 def _alone(folder: Path, name: str, progress: Progress) -> Iterator[None]:
     """Holds the folder's lock, so that of several runs one generates and the others wait."""
-    with (folder / ".lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            with progress.task(f"{name}: waiting for another process to generate it", 1):
-                fcntl.flock(lock, fcntl.LOCK_EX)
+    lock = FileLock(folder / ".lock")
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        with progress.task(f"{name}: waiting for another process to generate it", 1):
+            lock.acquire()
+    try:
         yield
+    finally:
+        lock.release()

@@ -206,7 +206,7 @@ def test_damaged_scripts_are_refused_with_the_file_to_delete(folder: Path, damag
 def test_a_full_disk_is_noticed_before_any_clip_is_made(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     usage = namedtuple("usage", "total used free")
     monkeypatch.setattr(shutil, "disk_usage", lambda folder: usage(10, 9, 1))
-    with pytest.raises(BenchError, match=r"GB free but .* GB are needed"):
+    with pytest.raises(BenchError, match=r"are needed and 0\.0 MB are free"):
         load()
     assert not list(cache.rglob("*.mp4")) and not list(cache.rglob("world.json"))
 
@@ -214,7 +214,7 @@ def test_a_full_disk_is_noticed_before_any_clip_is_made(cache: Path, monkeypatch
 def test_a_cache_that_cannot_be_written_is_one_line(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (cache / "file").touch()
     monkeypatch.setenv("BENCH_CACHE", str(cache / "file" / "below"))
-    with pytest.raises(BenchError, match="cannot write to the cache"):
+    with pytest.raises(BenchError, match="cannot create the cache"):
         load()
 
 

@@ -13,6 +13,7 @@ from core.progress import Progress
 from core.running.cells import Materials
 from core.running.outcomes import Cell, Outcome
 from core.running.pipeline import execute
+from core.runs import RunDirectory, open_run, write_json
 from core.spec import RunSpec, resolve
 
 
@@ -95,3 +96,39 @@ def test_with_a_cluster_the_cells_go_there(
     monkeypatch.setattr("core.running.pipeline.run_on_cluster", send)
     execute(cells(), tmp_path, 2, "10.0.0.9:6379", quiet())
     assert (sent, run) == ([(3, 2, "10.0.0.9:6379")], [])
+
+
+def finish(path: Path, code: str, **prints: str) -> None:
+    """Leaves in a run folder what a finished cell leaves there, made by some code."""
+    directory = RunDirectory(path)
+    write_json(path / "manifest.json", {"fingerprints": {**prints, "code": code}, "started": "2026-01-01"})
+    directory.set_status("done")
+
+
+@pytest.mark.parametrize("keep_old", [False, True])
+def test_cells_of_other_code_are_run_again_or_read_as_they_are(
+    keep_old: bool, run: list[str], materials: Materials, tmp_path: Path
+) -> None:
+    prints = {key: value for key, value in materials.fingerprints().items() if key != "code"}
+    old = open_run(tmp_path, cells()[0], "01234567")
+    finish(old.path, "0" * 64, **prints)
+    screen = quiet()
+    outcomes = execute([cells()[0], cells()[2]], tmp_path, 1, None, screen, keep_old)
+    said = screen.console.file.getvalue()
+    if keep_old:
+        assert outcomes[0].cell.directory.path.samefile(old.path)
+        assert len(run) == 1
+        assert f"done {old.path.name}  (already finished, by other code)" in said
+    else:
+        assert len(run) == 2
+        assert "1 of 2 cells were run with other code and are run again; --keep-old reads them" in said
+
+
+def test_a_cell_on_other_data_is_no_older_run_of_this_one(
+    run: list[str], materials: Materials, tmp_path: Path
+) -> None:
+    prints = {key: value for key, value in materials.fingerprints().items() if key != "code"}
+    old = open_run(tmp_path, cells()[0], "01234567")
+    finish(old.path, "0" * 64, **{**prints, "dataset": "another"})
+    execute([cells()[0]], tmp_path, 1, None, quiet(), keep_old=True)
+    assert len(run) == 1

@@ -9,6 +9,7 @@ from rich.console import Console
 
 from core.cli.plan import show
 from core.datasets import dataset_fingerprint
+from core.running.code import code_fingerprint
 from core.running.plan import Timing, duration, estimate, read_past, settings
 from core.spec import RunSpec, resolve
 
@@ -71,9 +72,13 @@ def test_a_cell_that_was_continued_counts_all_its_training(tmp_path: Path) -> No
     assert sorted((t.training, t.other) for t in read_past(tmp_path).timings) == [(90, 4), (90, 9)]
 
 
+def fingerprints() -> dict[str, str]:
+    """Those of a run of GAID on the present data by the present code."""
+    return {"dataset": str(dataset_fingerprint(WORLD, {})), "code": code_fingerprint(gaid())}
+
+
 def test_every_cell_stands_in_the_table_and_the_total_shares_the_workers(tmp_path: Path) -> None:
-    fingerprint = {"dataset": dataset_fingerprint(WORLD, {})}
-    make_run(tmp_path, {}, [result(40.0)], train_seconds=50.0, wall_seconds=60.0, fingerprints=fingerprint)
+    make_run(tmp_path, {}, [result(40.0)], train_seconds=50.0, wall_seconds=60.0, fingerprints=fingerprints())
     cells = [gaid(), *(gaid(config__alpha=alpha) for alpha in (0.1, 0.2, 0.3, 0.4))]
     text = printed([*cells, resolve("xpool", WORLD, {})], tmp_path, workers=2)
     assert (text.count(" done "), text.count(" to do "), text.count(" 60 s ")) == (1, 5, 4)
@@ -87,8 +92,17 @@ def test_a_total_is_not_shorter_than_its_longest_cell(tmp_path: Path) -> None:
 
 
 def test_nothing_is_foretold_of_finished_cells(tmp_path: Path) -> None:
-    make_run(tmp_path, {}, [result(40.0)], fingerprints={"dataset": dataset_fingerprint(WORLD, {})})
+    make_run(tmp_path, {}, [result(40.0)], fingerprints=fingerprints())
     assert printed([gaid()], tmp_path).rstrip().endswith("1 cells, 1 of them finished")
+
+
+@pytest.mark.parametrize("code", ["0" * 64, None])
+def test_a_cell_that_other_code_has_finished_is_not_done(code: str | None, tmp_path: Path) -> None:
+    others = {**fingerprints(), "code": code} if code else {"dataset": fingerprints()["dataset"]}
+    make_run(tmp_path, {}, [result(40.0)], fingerprints=others)
+    text = printed([gaid()], tmp_path)
+    assert " other code " in text
+    assert "1 cells, 0 of them finished; 1 left" in text
 
 
 def test_settings_are_what_differs_from_the_defaults_and_has_no_column() -> None:
