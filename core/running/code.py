@@ -1,10 +1,10 @@
 """The code that makes a run's figures, as one digest: a part of the run's identity.
 
 Counted are the modules of the method, of the data set, of the encoders, and of the engine from `run_cell`
-down, with every module of this project, or of a plug-in's own package, that they import, also in functions. What counts of
-a module is its syntax tree: comments, docstrings and formatting do not change the digest, and neither do the
-tables, the page and the command line, which `run_cell` does not import. Installed libraries are told by their
-versions, which the manifest holds.
+down, with every module of this project, or of a plug-in's own package, that they import, also in functions.
+What counts of a module is its syntax tree: comments, docstrings and formatting do not change the digest, and
+neither do the tables, the page and the command line, which `run_cell` does not import. Installed libraries
+are told by their versions, which the manifest holds.
 """
 
 import importlib.machinery
