@@ -10,7 +10,7 @@ from core.evaluation.rescoring import qb_norm, query_bank
 from methods.parity.golden import Golden
 from methods.parity.modules import Head, compare_loss
 from methods.parts.em import EmSettings, distinct_bases, moved_bases, pair_cosines, reconstructed
-from methods.parts.interaction.concepts import ConceptWeights, decoupling
+from methods.parts.interaction.concepts import Concepts, decoupling
 from methods.parts.objective.infonce import symmetric_infonce
 from methods.parts.softmax_frames import softmax_pooled
 from methods.parts.vectors import unit
@@ -88,7 +88,7 @@ class DicosaHead(Head):
 
     def __init__(self, golden: Golden, weights: Mapping[str, Tensor], width: int) -> None:
         super().__init__(golden, weights, width)
-        self.interaction = ConceptWeights(width, golden.integer("concepts"))
+        self.interaction = Concepts(width, golden.integer("concepts"))
         self.temperature = golden.number("temperature")
         self.load(golden, weights)
 
@@ -101,7 +101,7 @@ def check_dicosa(golden: Golden) -> None:
     tokens = head.temporal(frames, mask)
     golden.compare("out/video_tokens", tokens)
     pooled = softmax_pooled(text, tokens, mask, head.temperature)
-    scores = head.interaction(text, pooled)
+    scores = head.interaction.weighed(text[:, None], pooled)
     golden.compare("out/sims", scores)
     own = pooled.diagonal(dim1=0, dim2=1).T
     settings = (golden.integer("concepts"), golden.number("alpha"), golden.number("beta"))

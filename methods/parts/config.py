@@ -39,6 +39,45 @@ Captioned = Only(enrichment=("case", "caste-case"))
 Perturbed = Only(perturbation=ANY)
 
 
+class TokenConfig(MethodConfig):
+    """The axes of interactions that look at single words, frames or concepts."""
+
+    weight_layers: int = Field(default=2, ge=1, le=3)
+    """Linear maps of the network that weights words and frames under `wti` (`wti_arch` in the release)."""
+    word_padding: Literal["released", "masked"] = "released"
+    """X-CLIP: padded words and frames take part in every softmax and matrix (released; a checkpoint is bound
+    to the length of its rows), or are masked."""
+    cdcr: Literal["none", "drawn", "matched", "weighted"] = "none"
+    """DRL's decorrelation: off, of one drawn word and frame per pair (cdcr 1), of every token with its best
+    partner (2), of these weighted as in WTI (3)."""
+    cdcr_weight: Annotated[float, Field(ge=0)] = 1e-3
+    """Weight of the decorrelation."""
+    cdcr_diagonal: Annotated[float, Field(ge=0)] = 0.11
+    """alpha1: weight of the correlation of a channel with itself; .14 in the release's ablation script."""
+    cdcr_others: Annotated[float, Field(ge=0)] = 0.0
+    """alpha2: weight of the others; 0 as published, where nothing is decorrelated."""
+    frame_temperature: Annotated[float, Field(gt=0)] = 3.0
+    """Temperature of `softmax-frames` pooling."""
+    concepts: int = Field(default=8, ge=1)
+    """K, slices of the joint width under `concepts`."""
+    decoupling_weight: Annotated[float, Field(ge=0)] = 1.0
+    """Weight of DiCoSA's decoupling loss."""
+    decoupling_alpha: Annotated[float, Field(ge=0)] = 0.01
+    """Weight of the correlation of a concept with itself."""
+    decoupling_beta: Annotated[float, Field(ge=0)] = 0.005
+    """Weight of the correlation of a concept with the others."""
+    bases: int = Field(default=32, ge=1)
+    """K, bases of EMCL."""
+    em_stages: int = Field(default=9, ge=1)
+    """Iterations of EMCL."""
+    em_temperature: Annotated[float, Field(gt=0)] = 1.0
+    """lamd: temperature of EMCL's responsibilities."""
+    em_share: Annotated[float, Field(ge=0)] = 3.0
+    """beta: weight of what EMCL's bases rebuild."""
+    em_momentum: Annotated[float, Field(ge=0, le=1)] = 0.9
+    """What is kept of EMCL's bases after a training step."""
+
+
 class EnrichmentConfig(MethodConfig):
     """The fields of the enrichment. Objectives are CASE's."""
 
@@ -64,7 +103,7 @@ class EnrichmentConfig(MethodConfig):
     it."""
 
 
-class ComposedConfig(EnrichmentConfig):
+class ComposedConfig(TokenConfig, EnrichmentConfig):
     """Enrichment x fusion x pooling x interaction x perturbation x objective.
 
     Fields of parts not chosen have no effect.
