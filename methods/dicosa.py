@@ -2,9 +2,10 @@
 
 Jin et al., IJCAI 2023, arXiv 2305.12218, section 3:
 
-    f' = f + transformer(f + p)                       methods/parts/pooling/sequence_transformer.py: contextual
+    f' = f + transformer(f + p)                       methods/parts/pooling/contextual.py
     v  = sum_f softmax_f(t . f'_f / 3) f'_f           methods/parts/softmax_frames.py: softmax_pooled
-    s  = sum_k (W2 relu(W1 [t_k; v_k])) cos(t_k, v_k)     methods/parts/interaction/concepts.py: weighed
+    s  = sum_k (W2 relu(W1 [t_k; v_k])) cos(t_k, v_k)
+                                                      methods/parts/interaction/concepts.py: weighed
     D  = alpha sum_k (c_kk - 1)^2 + beta sum c_kj^2   methods/parts/interaction/concepts.py: decoupling
     L  = InfoNCE in both directions + D               methods/composed.py: loss
 

@@ -2,14 +2,14 @@
 
 Jin et al., NeurIPS 2022, arXiv 2211.11427, section 3:
 
-    f' = f + transformer(f + p)                       methods/parts/pooling/sequence_transformer.py: contextual
+    f' = f + transformer(f + p)                       methods/parts/pooling/contextual.py
     v  = sum_f softmax_f(t . f'_f / 3) f'_f           methods/parts/softmax_frames.py: softmax_pooled
     Y  = beta mu z^T + X, mu and z by EM              methods/parts/em.py: reconstructed
     s  = cos(Y_t, Y_v)                                methods/parts/interaction/em.py: EmCosine
     L  = InfoNCE in both directions                   methods/composed.py: loss
 
-The released evaluation runs EM over tiles of 32 texts and 32 videos, so that a score depends on what else is in
-its tile (`released`); a leak-free score runs it over the pair.
+The released evaluation runs EM over tiles of 32 texts and 32 videos, so that a score depends on what else is
+in its tile (`released`); a leak-free score runs it over the pair.
 """
 
 from collections.abc import Mapping

@@ -116,7 +116,8 @@ def check_dicosa(golden: Golden) -> None:
         tokens = head.temporal(others, shown)
         golden.compare("eval/video_tokens", tokens)
         golden.compare(
-            "eval/sims", head.interaction(texts, softmax_pooled(texts, tokens, shown, head.temperature))
+            "eval/sims",
+            head.interaction.weighed(texts[:, None], softmax_pooled(texts, tokens, shown, head.temperature)),
         )
         basis = head.interaction.basis(tokens, shown)
         golden.compare("eval/sims", head.interaction.scores(texts, basis, head.temperature))

@@ -26,6 +26,7 @@ from methods.parts.kinds import INTERACTIONS
 from methods.parts.pooled import Pooled
 from methods.parts.pooling.base import Pooling, Prepared, VectorPrepared
 from methods.parts.pooling.contextual import SoftmaxFramesPooling, SoftmaxPrepared
+from methods.parts.sentences import Sentences
 from methods.parts.softmax_frames import frame_weights
 from methods.parts.vectors import unit
 
@@ -42,14 +43,6 @@ class ConceptBasis(Rows):
     """`(V, F, K * H)`: `W1` applied to each slice of each token, without the bias."""
     gram: Tensor
     """`(V, K, F, F)` inner products of the tokens' slices."""
-
-
-@dataclass(frozen=True)
-class Sentences(Rows):
-    """Texts as the score asks for them."""
-
-    embeds: Tensor
-    """`(N, D)`."""
 
 
 @INTERACTIONS.kind("concepts")

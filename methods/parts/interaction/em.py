@@ -1,7 +1,7 @@
 """The cosine of vectors that EMCL rebuilds from a few bases (`methods.parts.em` has the equations).
 
-In training EM runs over the batch's texts and all its pooled videos, as released, and moves the first bases; a
-score runs it over the pair alone, so that it depends on nothing else.
+In training EM runs over the batch's texts and all its pooled videos, as released, and moves the first bases;
+a score runs it over the pair alone, so that it depends on nothing else.
 """
 
 from typing import Self

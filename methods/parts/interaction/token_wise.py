@@ -95,7 +95,9 @@ class Tokens(Rows):
         return floor.masked_fill(counts_as_zero, 0.0)
 
 
-def token_wise_scores(texts: Tokens, videos: Tokens, hidden: Hidden = "zero") -> Tensor:
+def token_wise_scores(
+    texts: Tokens, videos: Tokens, hidden: Hidden = "zero", hidden_frames: Hidden | None = None
+) -> Tensor:
     """`token_wise` of all pairs `(N, V)` without the hidden tokens: same real numbers, no `(N, V, L, F)`.
 
     Hidden tokens have weight 0, so they matter only as a candidate of the other side's maximum (`floor`).
@@ -104,7 +106,10 @@ def token_wise_scores(texts: Tokens, videos: Tokens, hidden: Hidden = "zero") ->
     """
     text_order, word_counts, words, word_weights = _packed(texts)
     video_order, frame_counts, frames, frame_weights = _packed(videos)
-    text_floor, video_floor = texts.floor(hidden)[text_order], videos.floor(hidden)[video_order]
+    text_floor, video_floor = (
+        texts.floor(hidden)[text_order],
+        videos.floor(hidden_frames or hidden)[video_order],
+    )
     shape = (len(text_order), len(video_order))
     best_frame = video_floor.expand(len(words), -1).clone()  # max_f C of each word, (words, V)
     by_frames = words.new_zeros(shape)

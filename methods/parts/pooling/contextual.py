@@ -98,7 +98,7 @@ class SoftmaxFramesPooling(SequenceTransformerPooling):
         sharpness = frames.new_full(frames.shape[:-2], 1 / self.temperature)
         return SoftmaxPrepared(self.tokens(frames, mask), mask, sharpness)
 
-    def forward(self, texts: Tensor, videos: Prepared) -> Pooled:  # type: ignore[override]
+    def forward(self, texts: Tensor, videos: Prepared) -> Pooled:
         """Pooled vectors `(N, V, D)`."""
         vector = softmax_pooled(texts, videos.frames, videos.mask, self.temperature)
         return Pooled(vector, videos.frames, videos.mask)
