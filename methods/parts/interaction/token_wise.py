@@ -182,7 +182,9 @@ class TokenWise(Interaction):
         words, mask = words_of(texts)
         both = (words, mask, videos.frames, videos.mask)
         if self.cdcr == "drawn":
-            draws = torch.randint(2**31, (2, len(words)), generator=generator).to(words.device)
+            draws = torch.randint(2**31, (2, len(words)), generator=generator, device=generator.device).to(
+                words.device
+            )
             correlation = drawn_correlation(*both, (draws[0], draws[1]))
         else:
             weights = self.word_weights(words, mask), self.frame_weights(videos.frames, videos.mask)
