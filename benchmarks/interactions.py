@@ -2,9 +2,10 @@
 
     python benchmarks/interactions.py [--texts 1000] [--videos 1000] [--repetitions 3]
 
-Sizes are those of a test set of 1,000 captions: D 512, F 12, L 32, with 5 to 20 real words (12 on average) and
-3 to 12 real frames. Both forms run in tiles of 250 x 250; the authors' are theirs in formula, in tiles so that
-memory is no part of the comparison. Prints seconds of both, the ratio of medians and the largest difference.
+Sizes are those of a test set of 1,000 captions: D 512, F 12, L 32, with 5 to 20 real words (12 on average)
+and 3 to 12 real frames. Both forms of WTI run in tiles of 250 x 250; the authors' is theirs in formula, in
+tiles so that memory is no part of the comparison. Prints seconds of both, the ratio of medians and the
+largest difference.
 """
 
 import argparse

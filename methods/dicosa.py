@@ -17,6 +17,7 @@ from typing import ClassVar
 
 from methods.composed import ComposedAuthors, ComposedMethod
 from methods.parts.config import ComposedConfig, InteractionKind, PoolingKind
+from methods.parts.recipes import CLIP4CLIP
 
 
 class DicosaConfig(ComposedConfig):
@@ -35,21 +36,7 @@ class Dicosa(ComposedMethod):
     title = "DiCoSA"
     paper = "Jin et al., DiCoSA, IJCAI 2023, arXiv 2305.12218"
     Config = DicosaConfig
-    recipe: ClassVar[Mapping[str, object]] = {
-        "training.optimizer": "bertadam",
-        "training.schedule": "bert-warmup-cosine",
-        "training.lr_new": 1e-4,
-        "training.lr_clip": 1e-6,
-        "training.weight_decay": 0.2,
-        "training.decay_biases": False,
-        "training.batch_size": 128,
-        "training.drop_last": True,
-        "training.epochs": 5,
-        "frame_sampling": "one-per-second",
-        "text_tokens": 32,
-        "frames@didemo": 64,
-        "text_tokens@didemo": 64,
-    }
+    recipe: ClassVar[Mapping[str, object]] = {**CLIP4CLIP, "frames@didemo": 64, "text_tokens@didemo": 64}
     authors = ComposedAuthors(
         {
             "frame_position_embeddings.": "pooling.frame_positions.",

@@ -13,10 +13,11 @@ methods/parts/interaction/token_wise.py, the decorrelation in methods/parts/obje
 """
 
 from collections.abc import Mapping
-from typing import ClassVar, Literal
+from typing import ClassVar
 
 from methods.composed import ComposedAuthors, ComposedMethod
-from methods.parts.config import ComposedConfig, InteractionKind, PoolingKind
+from methods.parts.config import Cdcr, ComposedConfig, InteractionKind, PoolingKind
+from methods.parts.recipes import CLIP4CLIP
 
 
 class DrlConfig(ComposedConfig):
@@ -26,7 +27,7 @@ class DrlConfig(ComposedConfig):
     """Contextual frames."""
     interaction: InteractionKind = "wti"
     """`wti`, `ti`, or `cosine` (DP)."""
-    cdcr: Literal["none", "drawn", "matched", "weighted"] = "weighted"
+    cdcr: Cdcr = "weighted"
     """Channel decorrelation over all tokens, weighted as in WTI (cdcr 3)."""
 
 
@@ -37,19 +38,7 @@ class Drl(ComposedMethod):
     title = "DRL (WTI)"
     paper = "Wang et al., DRL, arXiv 2203.07111"
     Config = DrlConfig
-    recipe: ClassVar[Mapping[str, object]] = {
-        "training.optimizer": "bertadam",
-        "training.schedule": "bert-warmup-cosine",
-        "training.lr_new": 1e-4,
-        "training.lr_clip": 1e-6,
-        "training.weight_decay": 0.2,
-        "training.decay_biases": False,
-        "training.batch_size": 128,
-        "training.drop_last": True,
-        "training.epochs": 5,
-        "frame_sampling": "one-per-second",
-        "text_tokens": 32,
-    }
+    recipe: ClassVar[Mapping[str, object]] = CLIP4CLIP
     authors = ComposedAuthors(
         {
             "frame_position_embeddings.": "pooling.frame_positions.",

@@ -25,6 +25,7 @@ from methods.composed import ComposedAuthors, ComposedMethod
 from methods.parts.composition import VideoIndex
 from methods.parts.config import ComposedConfig, InteractionKind, PoolingKind
 from methods.parts.interaction.em import EmCosine
+from methods.parts.recipes import CLIP4CLIP
 
 TILE = 32
 """Texts, and videos, of a tile of the release."""
@@ -67,21 +68,7 @@ class Emcl(ComposedMethod):
     title = "EMCL-Net"
     paper = "Jin et al., EMCL, NeurIPS 2022, arXiv 2211.11427"
     Config = EmclConfig
-    recipe: ClassVar[Mapping[str, object]] = {
-        "training.optimizer": "bertadam",
-        "training.schedule": "bert-warmup-cosine",
-        "training.lr_new": 1e-4,
-        "training.lr_clip": 1e-6,
-        "training.weight_decay": 0.2,
-        "training.decay_biases": False,
-        "training.batch_size": 128,
-        "training.drop_last": True,
-        "training.epochs": 5,
-        "frame_sampling": "one-per-second",
-        "text_tokens": 32,
-        "frames@didemo": 64,
-        "text_tokens@didemo": 64,
-    }
+    recipe: ClassVar[Mapping[str, object]] = {**CLIP4CLIP, "frames@didemo": 64, "text_tokens@didemo": 64}
     authors = ComposedAuthors(
         {
             "frame_position_embeddings.": "pooling.frame_positions.",

@@ -22,6 +22,7 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
+from core.axes import Axis, Only
 from core.batch import Rows, Texts, Videos
 from core.capabilities import Exact, NoiseSource
 from core.method import Dimensions, Losses, Method, Needs
@@ -43,6 +44,7 @@ from methods.parts.modalities import (
 )
 from methods.parts.objective.principal import leading_loss, principal, separation_loss
 from methods.parts.objective.smoothed import smoothed_infonce
+from methods.parts.recipes import VAST
 from methods.parts.sentences import Sentences
 from methods.parts.vectors import unit
 
@@ -57,15 +59,15 @@ MEASURES: Mapping[str, Callable[[Tensor, Tensor, Tensor | None], Tensor]] = {
 class GramConfig(ModalityConfig):
     """GRAM's defaults."""
 
-    interaction: Literal["volume", "height", "area"] = "volume"
+    interaction: Annotated[Literal["volume", "height", "area"], Axis()] = "volume"
     """What is measured; small is similar."""
     missing: Literal["identity", "null"] = "identity"
     """A clip without sound: the measure of its picture alone, or a learned vector as its sound."""
     objective: Literal["contrastive", "pmrl"] = "contrastive"
     """The release's, or PMRL's (arXiv 2507.17343), with singular vectors signed along their columns."""
-    value_temperature: Annotated[float, Field(gt=0)] = 0.05
+    value_temperature: Annotated[float, Field(gt=0), Only(objective="pmrl")] = 0.05
     """PMRL's tau1, of singular values."""
-    vector_temperature: Annotated[float, Field(gt=0)] = 0.1
+    vector_temperature: Annotated[float, Field(gt=0), Only(objective="pmrl")] = 0.1
     """PMRL's tau2, of leading vectors."""
 
 
@@ -104,17 +106,7 @@ class Gram(Method[ModalityVectors]):
     title: ClassVar[str] = "GRAM"
     paper: ClassVar[str] = "Cicchetti et al., GRAM, ICLR 2025, arXiv 2412.11959"
     Config: ClassVar[type[GramConfig]] = GramConfig
-    recipe: ClassVar[Mapping[str, object]] = {
-        "training.optimizer": "adamw",
-        "training.lr_new": 2e-5,
-        "training.lr_clip": 5e-7,
-        "training.weight_decay": 0.01,
-        "training.decay_biases": False,
-        "training.batch_size": 64,
-        "training.epochs": 4,
-        "frame_sampling": "segment-centres",
-        "frames": 8,
-    }
+    recipe: ClassVar[Mapping[str, object]] = {**VAST, "training.epochs@didemo": 40}
     authors = TemperatureAuthors(
         {
             **{f"contra_head_{m}.linear.": f"heads.maps.{m}." for m in "tva"},

@@ -18,6 +18,7 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
+from core.axes import Protocol
 from core.batch import Rows, Texts, Videos
 from core.capabilities import Exact, NoiseSource
 from core.errors import BenchError
@@ -39,7 +40,7 @@ class TefalConfig(MethodConfig):
     """Attention heads of both blocks."""
     dropout: Annotated[float, Field(ge=0, lt=1)] = 0.3
     """Dropout of both blocks' linear branch."""
-    audio_alignment: Literal["clip", "released"] = "clip"
+    audio_alignment: Annotated[Literal["clip", "released"], Protocol("audio_alignment")] = "clip"
     """Averages of the sound cover what each frame covers, or equal shares of all states."""
 
 

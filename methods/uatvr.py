@@ -20,6 +20,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from core.authors import Authors, ClipTextWeights
+from core.axes import Ours
 from core.batch import Texts, Videos
 from core.capabilities import Exact, NoiseSource, Released
 from core.errors import BenchError
@@ -42,6 +43,7 @@ from methods.parts.objective.probabilistic import (
     multi_instance_loss,
     samples,
 )
+from methods.parts.recipes import CLIP4CLIP
 from methods.parts.temporal import contextual_tokens, with_extra
 from methods.parts.transformer import (
     TransformerBlock,
@@ -131,17 +133,10 @@ class Uatvr(Method[Tokens]):
     paper = "Fang et al., UATVR, ICCV 2023, arXiv 2301.06309"
     Config = UatvrConfig
     recipe: ClassVar[Mapping[str, object]] = {
-        "training.optimizer": "bertadam",
-        "training.schedule": "bert-warmup-cosine",
+        **CLIP4CLIP,
         "training.lr_new": 5e-5,
-        "training.lr_clip": 5e-7,
-        "training.weight_decay": 0.2,
-        "training.decay_biases": False,
+        "training.lr_clip": Ours(5e-7, released=5e-8),
         "training.batch_size": 64,
-        "training.drop_last": True,
-        "training.epochs": 5,
-        "frame_sampling": "one-per-second",
-        "text_tokens": 32,
     }
     authors = UatvrAuthors(
         {

@@ -12,12 +12,13 @@ The release leaves padded words in the second maximum, as cosine 0; here they ar
 """
 
 from collections.abc import Mapping
-from typing import ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
 import torch
 from torch import Tensor, nn
 
 from core.authors import Authors
+from core.axes import Released
 from core.batch import Texts, Videos
 from core.capabilities import Exact, NoiseSource
 from core.method import Dimensions, Losses, Method, Needs
@@ -32,12 +33,13 @@ from methods.parts.interaction.token_wise import (
 )
 from methods.parts.modalities import ModalityConfig, build_heads, heard
 from methods.parts.objective.infonce import symmetric_infonce
+from methods.parts.recipes import VAST
 
 
 class ValorConfig(ModalityConfig):
     """VALOR's defaults: the fine-grained head."""
 
-    word_padding: Literal["masked", "released"] = "masked"
+    word_padding: Annotated[Literal["masked", "released"], Released("released")] = "masked"
     """Padded words are no candidates of a maximum, or count as cosine 0 (released)."""
 
 
@@ -86,17 +88,7 @@ class Valor(Method[Tokens]):
     title = "VALOR (head)"
     paper = "Chen et al., VALOR, arXiv 2304.08345"
     Config = ValorConfig
-    recipe: ClassVar[Mapping[str, object]] = {
-        "training.optimizer": "adamw",
-        "training.lr_new": 2e-5,
-        "training.lr_clip": 2e-5,
-        "training.weight_decay": 0.01,
-        "training.decay_biases": False,
-        "training.batch_size": 64,
-        "training.epochs": 5,
-        "frame_sampling": "segment-centres",
-        "frames": 8,
-    }
+    recipe: ClassVar[Mapping[str, object]] = {**VAST, "training.lr_clip": 2e-5, "training.epochs": 5}
     authors = Authors(
         {
             "clip_model.logit_scale": "logit_scale",

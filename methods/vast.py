@@ -20,6 +20,7 @@ from core.capabilities import NoiseSource
 from core.method import Dimensions, Losses, Method, Needs
 from methods.parts.modalities import ModalityConfig, TemperatureAuthors, build_heads, heard, mean_sound
 from methods.parts.objective.smoothed import smoothed_infonce
+from methods.parts.recipes import VAST
 from methods.parts.vectors import masked_mean, unit
 
 
@@ -42,17 +43,7 @@ class Vast(Method[JoinedIndex]):
     title = "VAST (head)"
     paper = "Chen et al., VAST, NeurIPS 2023, arXiv 2305.18500"
     Config = VastConfig
-    recipe: ClassVar[Mapping[str, object]] = {
-        "training.optimizer": "adamw",
-        "training.lr_new": 2e-5,
-        "training.lr_clip": 5e-7,
-        "training.weight_decay": 0.01,
-        "training.decay_biases": False,
-        "training.batch_size": 64,
-        "training.epochs": 4,
-        "frame_sampling": "segment-centres",
-        "frames": 8,
-    }
+    recipe: ClassVar[Mapping[str, object]] = VAST
     authors = TemperatureAuthors(
         {
             "contra_head_t.linear.": "heads.maps.t.",

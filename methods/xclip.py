@@ -15,6 +15,7 @@ from typing import ClassVar
 
 from methods.composed import ComposedAuthors, ComposedMethod
 from methods.parts.config import ComposedConfig, InteractionKind, PoolingKind
+from methods.parts.recipes import CLIP4CLIP
 
 
 class XclipConfig(ComposedConfig):
@@ -34,17 +35,8 @@ class Xclip(ComposedMethod):
     paper = "Ma et al., X-CLIP, ACM MM 2022, arXiv 2207.07285"
     Config = XclipConfig
     recipe: ClassVar[Mapping[str, object]] = {
-        "training.optimizer": "bertadam",
-        "training.schedule": "bert-warmup-cosine",
-        "training.lr_new": 1e-4,
-        "training.lr_clip": 1e-6,
-        "training.weight_decay": 0.2,
-        "training.decay_biases": False,
+        **CLIP4CLIP,
         "training.batch_size": 300,
-        "training.drop_last": True,
-        "training.epochs": 5,
-        "frame_sampling": "one-per-second",
-        "text_tokens": 32,
         "frames@didemo": 64,
         "text_tokens@didemo": 64,
         "training.batch_size@didemo": 64,

@@ -53,7 +53,7 @@ MAPPER_NAMES: Mapping[str, str] = {"mhatt.": "attention.", "norm1.": "norm."}
 
 def loaded(golden: Golden, prefix: str, module: nn.Module, names: Mapping[str, str]) -> None:
     """Puts the file's weights under `prefix` into a module, in evaluation mode."""
-    load_renamed(module, golden.kind, "cae_av", golden.inputs(prefix), names, frozenset())
+    load_renamed(module, "cae_av", golden.inputs(prefix), names, frozenset())
     module.eval()
 
 

@@ -12,6 +12,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from core.authors import Authors
+from core.axes import Protocol, Released
 from core.batch import Rows, Videos
 from core.errors import BenchError
 from core.method import Dimensions, MethodConfig
@@ -23,7 +24,7 @@ from methods.parts.vectors import masked_mean
 class ModalityConfig(MethodConfig):
     """The axes of methods with a head per modality."""
 
-    head_init: Literal["identity", "released"] = "identity"
+    head_init: Annotated[Literal["identity", "released"], Released("released")] = "identity"
     """Heads between equal widths start as the identity (ours: the towers share a space), or at random
     (released; the authors then load VAST's checkpoint)."""
     label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.1
@@ -31,7 +32,9 @@ class ModalityConfig(MethodConfig):
     candidates: Literal["detached", "live"] = "detached"
     """`detached` (released): texts learn from their row alone, videos from their column, because the gather
     of the release has no gradient; `live`: the ordinary loss."""
-    audio_alignment: Literal["clip", "released"] = "clip"
+    audio_alignment: Annotated[
+        Literal["clip", "released"], Released("released"), Protocol("audio_alignment")
+    ] = "clip"
     """`clip`: states inside the clip enter its mean; `released`: all states, padding included."""
     temperature_init: Annotated[float, Field(gt=0)] = 0.07
     """First value of the temperature, by which scores are divided in training."""
