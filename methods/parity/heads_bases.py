@@ -31,7 +31,8 @@ class EmclHead(Head):
 
     def tile(self, texts: Tensor, tokens: Tensor, mask: Tensor, bases: Tensor) -> Tensor:
         """Scores `(N, V)` with one EM over all of them."""
-        rebuilt, _ = reconstructed(self.stacked(texts, tokens, mask), bases, self.settings)
+        stacked = self.stacked(texts, tokens, mask)
+        rebuilt, _ = reconstructed(stacked, distinct_bases(bases), self.settings)
         return tile_cosines(rebuilt, len(texts))
 
     def tiles(self, texts: Tensor, tokens: Tensor, mask: Tensor, bases: Tensor, size: int) -> Tensor:
@@ -62,9 +63,10 @@ def check_emcl(golden: Golden) -> None:
     golden.compare("out/video_tokens", tokens)
     stacked = head.stacked(text, tokens, mask)
     golden.compare("out/em_input", stacked)
-    rebuilt, mu = reconstructed(stacked, bases, head.settings)
+    distinct = distinct_bases(bases)
+    rebuilt, mu = reconstructed(stacked, distinct, head.settings)
     golden.compare("out/em_output", rebuilt)
-    golden.compare("out/mu_after_step", moved_bases(bases, mu, golden.number("momentum")))
+    golden.compare("out/mu_after_step", moved_bases(distinct, mu, golden.number("momentum")))
     scores = tile_cosines(rebuilt, len(text))
     golden.compare("out/sims", scores)
     compare_loss(golden, head, scores, 0.0, {"in.text": text, "in.frames": frames}, ())

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from methods.parts.em import EmSettings, distinct_bases, pair_cosines, reconstructed
+from methods.parts.em import EmSettings, distinct_bases, moved_bases, pair_cosines, reconstructed
 from methods.parts.interaction.concepts import Concepts
 from methods.parts.interaction.token_wise import (
     Tokens,
@@ -171,8 +171,22 @@ def test_an_area_is_half_the_determinant_of_the_sides() -> None:
 def test_equal_bases_count_as_often_as_they_occur() -> None:
     settings = EmSettings(5, 1.0, 3.0)
     bases = torch.tensor([[1.0, -1.0, 1.0, 1.0, -1.0]], dtype=torch.float64)
+    x = noise(6, 16)
+    mu = bases.expand(6, -1)
+    for _ in range(5):  # every base by itself, as in the paper
+        z = (x.T @ mu).softmax(1)
+        z = z / (1e-6 + z.sum(0))
+        mu = x @ z
+        mu = mu / (1e-6 + mu.norm(dim=0))
+    found, moved = reconstructed(x, distinct_bases(bases), settings)
+    torch.testing.assert_close(found, 3 * mu @ z.T + x, rtol=0, atol=1e-10)
+    expected = 0.9 * bases + 0.1 * mu.mean(0)
+    torch.testing.assert_close(moved_bases(distinct_bases(bases), moved, 0.9), expected, rtol=0, atol=1e-10)
+
+
+def test_a_pair_is_rebuilt_by_itself() -> None:
+    settings, bases = EmSettings(5, 1.0, 3.0), distinct_bases(torch.tensor([[1.0, -1.0, 1.0]]).double())
     pairs = noise(3, 4, 2, 16)
-    found = pair_cosines(pairs, distinct_bases(bases), settings)
-    rebuilt = reconstructed(pairs, bases, settings)[0]
-    expected = torch.nn.functional.cosine_similarity(rebuilt[..., 0, :], rebuilt[..., 1, :], dim=-1)
-    torch.testing.assert_close(found, expected, rtol=0, atol=1e-10)
+    together = pair_cosines(pairs, bases, settings)
+    alone = [[pair_cosines(pairs[n, v], bases, settings) for v in range(4)] for n in range(3)]
+    torch.testing.assert_close(together, torch.tensor(alone).double(), rtol=0, atol=1e-10)

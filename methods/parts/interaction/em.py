@@ -53,8 +53,9 @@ class EmCosine(Interaction):
 
     def of_all(self, texts: Tensor, vectors: Tensor, *, move: bool = False) -> Tensor:
         """Cosines of texts `(N, D)` and pooled videos `(N, V, D)` with one EM over all of them."""
-        rebuilt, mu = reconstructed(torch.cat([vectors.flatten(0, 1), texts]), self.bases, self.settings)
+        bases = distinct_bases(self.bases)
+        rebuilt, mu = reconstructed(torch.cat([vectors.flatten(0, 1), texts]), bases, self.settings)
         if move:
-            self.bases.copy_(moved_bases(self.bases, mu, self.momentum))
+            self.bases.copy_(moved_bases(bases, mu, self.momentum))
         own, other = rebuilt[-len(texts) :], rebuilt[: -len(texts)].view_as(vectors)
         return (unit(other) * unit(own)[:, None]).sum(-1)
