@@ -27,6 +27,8 @@ from methods.parts.config import ComposedConfig, InteractionKind, PoolingKind
 from methods.parts.interaction.em import EmCosine
 from methods.parts.recipes import CLIP4CLIP
 
+BASES = "interaction.bases"
+"""Of EM, under our own name."""
 TILE = 32
 """Texts, and videos, of a tile of the release."""
 
@@ -38,6 +40,16 @@ class EmclConfig(ComposedConfig):
     """Frames weighted by the text."""
     interaction: InteractionKind = "em"
     """The cosine of rebuilt vectors."""
+
+
+class EmclAuthors(ComposedAuthors):
+    """EMCL-Net's checkpoints."""
+
+    def load(self, method: ComposedMethod, state: Mapping[str, Tensor]) -> None:
+        """The release does not save its bases and starts them anew: the method keeps those that it has."""
+        own = method.state_dict()
+        kept = {BASES: own[BASES]} if BASES in own else {}
+        super().load(method, {**kept, **state})
 
 
 class TileEm(Released[VideoIndex]):
@@ -69,10 +81,11 @@ class Emcl(ComposedMethod):
     paper = "Jin et al., EMCL, NeurIPS 2022, arXiv 2211.11427"
     Config = EmclConfig
     recipe: ClassVar[Mapping[str, object]] = {**CLIP4CLIP, "frames@didemo": 64, "text_tokens@didemo": 64}
-    authors = ComposedAuthors(
+    authors = EmclAuthors(
         {
             "frame_position_embeddings.": "pooling.frame_positions.",
             "transformerClip.resblocks.": "pooling.transformer.",
+            BASES: BASES,
         }
     )
 
