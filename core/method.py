@@ -31,6 +31,8 @@ class Dimensions:
     """F, frames per video."""
     audio_width: int | None = None
     """Da, width of the audio encoder's states; None where the run has no sound."""
+    words: int = 77
+    """L, positions of a caption's token row, padding included; CLIP's context unless the run reads fewer."""
 
 
 @dataclass(frozen=True)

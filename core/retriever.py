@@ -100,9 +100,21 @@ class Retriever(nn.Module):
         return self.method.logit_scale.device
 
     def text_embeds(self, tokens: Tensor) -> Tensor:
-        """Embeddings `(N, D)` of captions `(N, context)`, with gradients where the text tower trains."""
+        """Embeddings `(N, D)` of captions `(N, context)`, with gradients where the text tower trains.
+
+        Where words are asked for, with their states behind the embedding, `(N, 1 + context, D)`.
+        """
+        encode = self.backbone.encode_text_and_words if self.method.needs.words else self.backbone.encode_text
         with torch.set_grad_enabled(torch.is_grad_enabled() and self.mode != "frozen"):
-            return self.backbone.encode_text(tokens)
+            return encode(tokens)
+
+    def worded(self, embeds: Tensor, tokens: Tensor, keys: Tensor) -> Texts:
+        """The texts of captions `(N, context)` from what `text_embeds` gave; words end with the end mark."""
+        if embeds.dim() == 2:
+            return Texts(embeds, keys)
+        places = torch.arange(tokens.shape[1], device=tokens.device)
+        shown = places <= tokens.argmax(dim=-1, keepdim=True)
+        return Texts(embeds[:, 0], keys, embeds[:, 1:], shown)
 
     def frame_embeds(self, pixels: Tensor, mask: Tensor) -> Tensor:
         """Embeddings `(V, F, D)` of frames `(V, F, h, w, 3)` uint8 with their mask `(V, F)`.
@@ -123,7 +135,8 @@ class Retriever(nn.Module):
 
     def texts(self, tokens: Tensor, keys: Tensor) -> Texts:
         """Encoded captions `(N, context)`."""
-        return Texts(self.text_embeds(tokens.to(self.device)), keys.to(self.device))
+        tokens = tokens.to(self.device)
+        return self.worded(self.text_embeds(tokens), tokens, keys.to(self.device))
 
     def videos(self, rows: Tensor) -> Videos:
         """Videos by store row `(V,)`: cached features, or central crops through the tower in `finetune`."""
@@ -140,11 +153,12 @@ class Retriever(nn.Module):
     def encode_texts(self, data: SplitData) -> Texts:
         """All captions of a split, without gradients."""
         blocks = range(0, len(data.tokens), ENCODE_BATCH)
-        embeds = [
-            self.texts(data.tokens[i : i + ENCODE_BATCH], data.text_keys[i : i + ENCODE_BATCH]).embeds
-            for i in blocks
-        ]
-        return Texts(torch.cat(embeds), data.text_keys.to(self.device))
+        return Texts.concatenate(
+            [
+                self.texts(data.tokens[i : i + ENCODE_BATCH], data.text_keys[i : i + ENCODE_BATCH])
+                for i in blocks
+            ]
+        )
 
     @torch.no_grad()
     def encode_videos(self, data: SplitData) -> Videos:

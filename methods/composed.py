@@ -107,6 +107,8 @@ class ComposedMethod(Composition):
         terms = {"main": main.detach()}
         if similarities.support is not None and self.parts.support_weight:
             objectives = {"support": weighted_infonce(scale * similarities.support, weights), **objectives}
+        own = self.gated_by(embeds, index)
+        objectives = {**objectives, **self.interaction.terms(texts, own.videos, generator)}
         for name, term in objectives.items():
             total = total + getattr(self.parts, f"{name}_weight") * term
             terms[name] = term.detach()

@@ -7,14 +7,14 @@ that can be armed; while the index is built, touching one, or anything computed 
 import inspect
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import fields
+from dataclasses import fields, replace
 from typing import Any, ClassVar, Self
 
 from torch import Tensor
 
 from core.audit.subject import VIDEOS, Subject
 from core.audit.verdict import Verdict, judged
-from core.batch import Rows, Texts, Videos
+from core.batch import Rows, Videos
 from core.method import Method
 from core.scoring.scoring import exact_arithmetic
 
@@ -76,7 +76,11 @@ def text_in_index(method: Method, videos: Videos) -> str:
 def index_honesty(subject: Subject) -> Verdict:
     """Builds an index after texts have been scored, and while they raise when touched."""
     method, world = subject.compared()
-    texts = Texts(world.texts.embeds[:VIDEOS].as_subclass(TextTensor), world.texts.keys[:VIDEOS])
+    texts = world.texts[:VIDEOS]
+    assert texts.words is not None
+    texts = replace(
+        texts, embeds=texts.embeds.as_subclass(TextTensor), words=texts.words.as_subclass(TextTensor)
+    )
     subject.scores(method, texts, world.videos)
     found = text_in_index(method, world.videos)
     meaning = (

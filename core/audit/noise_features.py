@@ -13,6 +13,8 @@ FRAMES = 12
 STATES = 24
 """L, audio steps of a full clip."""
 PATCHES, WORDS = 4, 3
+TEXT_WORDS = 9
+"""L, positions of a caption's words."""
 
 
 @dataclass(frozen=True)
@@ -30,11 +32,16 @@ class NoiseFeatures:
         short, heard = number % 4 == 3, number % 5 != 4
         real = torch.where(short, FRAMES // 2, FRAMES)
         audio = torch.randn(videos, STATES, WIDTH, generator=generator)
+        # of their own seed: all other features stay what they are without words
+        spoken = torch.randn(texts, TEXT_WORDS, WIDTH, generator=torch.Generator().manual_seed(seed + 1))
+        lengths = 2 + torch.arange(texts)[:, None] % (TEXT_WORDS - 1)
         described = (number % 7 != 6)[:, None, None].expand(-1, 2, WORDS)
         return cls(
             Texts(
                 torch.randn(texts, WIDTH, generator=generator),
                 stable_keys([f"text {n}" for n in range(texts)]),
+                spoken,
+                torch.arange(TEXT_WORDS) < lengths,
             ),
             Videos(
                 frames=torch.randn(videos, FRAMES, WIDTH, generator=generator),

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from core.audit.noise_features import FRAMES, WIDTH, NoiseFeatures
+from core.audit.noise_features import FRAMES, TEXT_WORDS, WIDTH, NoiseFeatures
 from core.audit.verdict import Outcome, Verdict
 from core.batch import Texts, Videos
 from core.method import Dimensions, Method
@@ -39,7 +39,7 @@ class Subject:
         """
         with torch.random.fork_rng(devices=[]), torch.no_grad():
             torch.manual_seed(seed)
-            method = self.method(self.method.Config(), Dimensions(WIDTH, FRAMES, WIDTH)).eval()
+            method = self.method(self.method.Config(), Dimensions(WIDTH, FRAMES, WIDTH, TEXT_WORDS)).eval()
             for name, parameter in method.named_parameters():
                 if parameter.numel() == 1 and float(parameter) == 0:
                     parameter.fill_(1.0)

@@ -222,6 +222,12 @@ class ClipBackbone:
         """Projected states `(N, length, D)` of every token of rows `(N, length)`; see `encode_text`."""
         return cast(Tensor, self._text_states(tokens) @ self.model.text_projection)
 
+    def encode_text_and_words(self, tokens: Tensor) -> Tensor:
+        """Embeddings and the states of all tokens behind them, `(N, 1 + length, D)`; see `encode_text`."""
+        states = self.encode_text_tokens(tokens)
+        ends = states[torch.arange(len(tokens), device=tokens.device), tokens.argmax(dim=-1)]
+        return torch.cat([ends[:, None], states], dim=1)
+
     def _text_states(self, tokens: Tensor) -> Tensor:
         """The tower's last states `(N, length, width)` of token rows `(N, length)`."""
         model, length = self.model, tokens.shape[1]

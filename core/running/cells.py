@@ -72,7 +72,7 @@ def device() -> torch.device:
 def small_method(spec: RunSpec) -> Method:
     """A cell's method at a width that all usual numbers of heads divide; it says what it needs."""
     cls = find_method(spec.method)
-    return cls(cls.Config(**spec.config), Dimensions(192, spec.frames, 192))
+    return cls(cls.Config(**spec.config), Dimensions(192, spec.frames, 192, spec.text_tokens or 77))
 
 
 def video_captions(spec: RunSpec, dataset: Dataset) -> Mapping[str, VideoCaption] | None:
@@ -143,10 +143,12 @@ def build_method(spec: RunSpec, materials: Materials, seed: int) -> Method:
     """A fresh method, initialised from the given seed and, where the authors do so, from CLIP."""
     torch.manual_seed(seed)
     cls = find_method(spec.method)
-    dimensions = Dimensions(materials.clip.width, spec.frames, materials.features.audio_width)
+    clip = materials.clip
+    words = spec.text_tokens or clip.context
+    dimensions = Dimensions(clip.width, spec.frames, materials.features.audio_width, words)
     method = cls(cls.Config(**spec.config), dimensions)
     if method.authors:
-        method.authors.initialise(method, materials.clip.text_weights())
+        method.authors.initialise(method, clip.text_weights())
     return method.to(device())
 
 

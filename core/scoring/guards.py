@@ -1,5 +1,6 @@
 """What scoring refuses: features that no encoder should return, algebra that disagrees with the modules."""
 
+from dataclasses import replace
 from typing import get_args
 
 import torch
@@ -65,6 +66,15 @@ def weights_state(method: Method) -> tuple[tuple[int, int], ...]:
     return tuple((tensor.data_ptr(), tensor._version) for tensor in method.state_dict().values())
 
 
+def with_words(texts: Texts, length: int, generator: torch.Generator) -> Texts:
+    """The texts with made-up words as long as they are: from two to all `length` positions are real."""
+    count, width = texts.embeds.shape
+    words = torch.randn(count, length, width, generator=generator).to(texts.embeds)
+    lengths = torch.linspace(2, length, count, device=words.device).round()
+    shown = torch.arange(length, device=words.device) < lengths[:, None]
+    return replace(texts, words=words * texts.embeds.square().mean().sqrt(), word_mask=shown)
+
+
 def self_check(method: Method, exact: Exact, videos: Videos, basis: Rows) -> None:
     """Compares the exact engine with the modules on made-up texts and some of the videos.
 
@@ -76,6 +86,8 @@ def self_check(method: Method, exact: Exact, videos: Videos, basis: Rows) -> Non
     # As long as the frames are, whose space the texts share.
     embeds *= videos.frames[chosen].square().mean().sqrt()
     texts = Texts(embeds, torch.arange(CHECKED, device=embeds.device))
+    if method.needs.words:
+        texts = with_words(texts, method.dimensions.words, generator)
     rows = method.index(videos[chosen])
     for mode in get_args(NoiseMode):
         noise = KeyedNoise(0, mode)

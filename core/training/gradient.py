@@ -16,7 +16,6 @@ from torch import Tensor, nn
 from torch.amp.grad_scaler import GradScaler
 from torch.utils.checkpoint import checkpoint
 
-from core.batch import Texts
 from core.errors import BenchError
 from core.method import Losses
 from core.retriever import Retriever
@@ -101,7 +100,7 @@ class BatchGradient:
         return self.fitting(lambda: self.backward(batch, text_embeds, frame_embeds))
 
     def encode(self, batch: Batch) -> tuple[Tensor, Tensor | None]:
-        """Text embeddings `(b, D)` and, where pixels are given, frame embeddings `(b, F, D)` of this part."""
+        """What `text_embeds` gives, and frame embeddings `(b, F, D)` where pixels are given, of this part."""
         towers, part = self.retriever, batch.part
         if batch.text_embeds is not None:
             return batch.text_embeds[part], None  # neither tower trains
@@ -122,7 +121,8 @@ class BatchGradient:
         videos = batch.videos
         if frame_embeds is not None:
             videos = self.retriever.pictured(videos, frame_embeds)
-        losses = self.retriever.method.loss(Texts(text_embeds, batch.text_keys), videos, self.generator)
+        texts = self.retriever.worded(text_embeds, batch.tokens, batch.text_keys)
+        losses = self.retriever.method.loss(texts, videos, self.generator)
         torch.autograd.backward(self.scaler.scale(losses.total))
         return losses
 

@@ -70,7 +70,8 @@ class Batch:
     part: slice
     """The rows of the batch that this process encodes."""
     text_embeds: Tensor | None = None
-    """`(B, D)` of captions whose tower does not train, encoded before the first step; None where it does."""
+    """`(B, D)`, or `(B, 1 + context, D)` with words, of captions whose tower does not train, encoded before
+    the first step; None where it does."""
 
     def map(self, function: Callable[[Tensor], Tensor]) -> "Batch":
         """The batch of the function's values for every tensor."""

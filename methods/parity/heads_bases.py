@@ -10,7 +10,7 @@ from core.evaluation.rescoring import qb_norm, query_bank
 from methods.parity.golden import Golden
 from methods.parity.modules import Head, compare_loss
 from methods.parts.em import EmSettings, distinct_bases, moved_bases, pair_cosines, reconstructed
-from methods.parts.interaction.concepts import ConceptWeights, decoupling
+from methods.parts.interaction.concepts import Concepts, decoupling
 from methods.parts.objective.infonce import symmetric_infonce
 from methods.parts.softmax_frames import softmax_pooled
 from methods.parts.vectors import unit
@@ -31,7 +31,8 @@ class EmclHead(Head):
 
     def tile(self, texts: Tensor, tokens: Tensor, mask: Tensor, bases: Tensor) -> Tensor:
         """Scores `(N, V)` with one EM over all of them."""
-        rebuilt, _ = reconstructed(self.stacked(texts, tokens, mask), bases, self.settings)
+        stacked = self.stacked(texts, tokens, mask)
+        rebuilt, _ = reconstructed(stacked, distinct_bases(bases), self.settings)
         return tile_cosines(rebuilt, len(texts))
 
     def tiles(self, texts: Tensor, tokens: Tensor, mask: Tensor, bases: Tensor, size: int) -> Tensor:
@@ -62,9 +63,10 @@ def check_emcl(golden: Golden) -> None:
     golden.compare("out/video_tokens", tokens)
     stacked = head.stacked(text, tokens, mask)
     golden.compare("out/em_input", stacked)
-    rebuilt, mu = reconstructed(stacked, bases, head.settings)
+    distinct = distinct_bases(bases)
+    rebuilt, mu = reconstructed(stacked, distinct, head.settings)
     golden.compare("out/em_output", rebuilt)
-    golden.compare("out/mu_after_step", moved_bases(bases, mu, golden.number("momentum")))
+    golden.compare("out/mu_after_step", moved_bases(distinct, mu, golden.number("momentum")))
     scores = tile_cosines(rebuilt, len(text))
     golden.compare("out/sims", scores)
     compare_loss(golden, head, scores, 0.0, {"in.text": text, "in.frames": frames}, ())
@@ -88,7 +90,7 @@ class DicosaHead(Head):
 
     def __init__(self, golden: Golden, weights: Mapping[str, Tensor], width: int) -> None:
         super().__init__(golden, weights, width)
-        self.interaction = ConceptWeights(width, golden.integer("concepts"))
+        self.interaction = Concepts(width, golden.integer("concepts"))
         self.temperature = golden.number("temperature")
         self.load(golden, weights)
 
@@ -101,7 +103,7 @@ def check_dicosa(golden: Golden) -> None:
     tokens = head.temporal(frames, mask)
     golden.compare("out/video_tokens", tokens)
     pooled = softmax_pooled(text, tokens, mask, head.temperature)
-    scores = head.interaction(text, pooled)
+    scores = head.interaction.weighed(text[:, None], pooled)
     golden.compare("out/sims", scores)
     own = pooled.diagonal(dim1=0, dim2=1).T
     settings = (golden.integer("concepts"), golden.number("alpha"), golden.number("beta"))
@@ -116,7 +118,8 @@ def check_dicosa(golden: Golden) -> None:
         tokens = head.temporal(others, shown)
         golden.compare("eval/video_tokens", tokens)
         golden.compare(
-            "eval/sims", head.interaction(texts, softmax_pooled(texts, tokens, shown, head.temperature))
+            "eval/sims",
+            head.interaction.weighed(texts[:, None], softmax_pooled(texts, tokens, shown, head.temperature)),
         )
         basis = head.interaction.basis(tokens, shown)
         golden.compare("eval/sims", head.interaction.scores(texts, basis, head.temperature))

@@ -13,8 +13,8 @@ from methods.parity.golden import Golden, float_tensor
 from methods.parity.setup import compare_gradients_of, metric_values
 from methods.parts.interaction.volume import exact_volumes, spans, triangle_areas, volumes
 from methods.parts.modality_heads import ModalityHeads, pooled_states
-from methods.parts.terms.principal import leading_loss, principal, separation_loss
-from methods.parts.terms.smoothed import smoothed_infonce
+from methods.parts.objective.principal import leading_loss, principal, separation_loss
+from methods.parts.objective.smoothed import smoothed_infonce
 
 STATES = {"t": "text", "s": "subtitle", "v": "vision", "a": "audio", "d": "depth"}
 """Modality -> the encoder whose states it is made of."""

@@ -21,11 +21,11 @@ from methods.parts.interaction.token_wise import (
     token_wise_scores,
 )
 from methods.parts.modality_heads import ModalityHeads, mean_class_token, pooled_states
+from methods.parts.objective.alignment import alignment_loss
 from methods.parts.objective.infonce import symmetric_infonce
 from methods.parts.objective.margin import adaptive_margin
+from methods.parts.objective.smoothed import smoothed_infonce
 from methods.parts.pooling.mean import mean_of_directions
-from methods.parts.terms.alignment import alignment_loss
-from methods.parts.terms.smoothed import smoothed_infonce
 from methods.parts.transformer import with_positions
 from methods.parts.vectors import frame_cosines, masked_mean, unit
 

@@ -16,14 +16,14 @@ from methods.parts.interaction.token_wise import (
     token_wise_scores,
 )
 from methods.parts.objective.infonce import symmetric_infonce
-from methods.parts.temporal import contextual_tokens, with_extra
-from methods.parts.terms.probabilistic import (
+from methods.parts.objective.probabilistic import (
     MeanNet,
     UncertaintyNet,
     kl_loss,
     multi_instance_loss,
     samples,
 )
+from methods.parts.temporal import contextual_tokens, with_extra
 from methods.parts.vectors import masked_mean, unit
 
 
@@ -140,6 +140,7 @@ def check_uatvr_evaluation(golden: Golden, head: UatvrHead) -> None:
     scale = head.logit_scale.exp()
     golden.compare("eval/logits", scale * head(texts, videos))
     weights = head.weights(texts, videos)
-    packed = (Tokens(side.tokens, w, side.mask) for side, w in zip((texts, videos), weights, strict=True))
-    golden.compare("eval/logits", scale * token_wise_scores(*packed))
+    words = Tokens(texts.tokens, weights[0], texts.mask)
+    frames = Tokens(videos.tokens, weights[1], videos.mask)
+    golden.compare("eval/logits", scale * token_wise_scores(words, frames))
     golden.compare("eval/logits_texts_one_by_one", scale * head(texts, videos, hide_start=True))

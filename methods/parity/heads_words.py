@@ -20,14 +20,14 @@ from methods.parts.interaction.token_wise import (
     token_wise_scores,
 )
 from methods.parts.interaction.words import GrainedTexts, GrainedVideos, MultiGrainedWords
-from methods.parts.pooling.mean import mean_of_directions
-from methods.parts.terms.decorrelation import (
+from methods.parts.objective.decorrelation import (
     Correlation,
     correlation_penalty,
     drawn_correlation,
     matched_correlation,
     pooled_correlation,
 )
+from methods.parts.pooling.mean import mean_of_directions
 from methods.parts.vectors import unit
 
 
@@ -67,7 +67,9 @@ def check_xclip(golden: Golden) -> None:
         raise BenchError(f"{golden.path.name}: header '{header}' does not fit the recorded weights")
     text, words, frames = (golden.input(f"in/{key}").requires_grad_() for key in ("text", "words", "frames"))
     golden.input("in/text_mask")
-    scores = head.interaction(*head.inputs(text, words, frames, golden.input("in/frame_mask").bool()))
+    scores = head.interaction.mean_of_terms(
+        *head.inputs(text, words, frames, golden.input("in/frame_mask").bool())
+    )
     golden.compare("out/logits", head.logit_scale.exp() * scores)
     inputs = {"in.text": text, "in.words": words, "in.frames": frames}
     compare_loss(golden, head, scores, 0.0, inputs, ("clip.logit_scale", "global_mat_weight"))
@@ -83,11 +85,11 @@ def check_xclip_evaluation(golden: Golden, head: XclipHead) -> None:
     for suffix in ("", "_other_padding"):
         words, frames = (golden.input(f"eval/in_{key}{suffix}") for key in ("words", "frames"))
         texts, videos = head.inputs(text, words, frames, mask)
-        golden.compare(f"eval/logits{suffix}", scale * part.scores(part.folded(texts), texts.mask, videos))
+        golden.compare(f"eval/logits{suffix}", scale * part.scores(part.folded(texts), videos))
         if suffix:
             continue
-        golden.compare("eval/logits", scale * part(texts, videos))
-        terms = part.terms(texts, videos)
+        golden.compare("eval/logits", scale * part.mean_of_terms(texts, videos))
+        terms = part.terms_of(texts, videos)
         names = ("video_sentence", "video_word", "sentence_frame", "frame_word")
         for name, term in zip(names, terms, strict=True):
             golden.compare(f"eval/term_{name}", scale * term)

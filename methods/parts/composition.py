@@ -49,6 +49,11 @@ class Composition(Method[VideoIndex]):
         self.perturbation: Perturbation = PERTURBATIONS.build(config, dimensions)
         # last: its host's weights stay the same
         self.enrichment: Enrichment = ENRICHMENTS.build(config, dimensions)
+        if self.parts.perturbation != "none" and not self.interaction.sentence:
+            raise BenchError(
+                f"perturbation={self.parts.perturbation} moves one vector of the text, and "
+                f"interaction={self.parts.interaction} compares words; choose perturbation=none"
+            )
         if self.parts.logit_scale_init is not None:
             with torch.no_grad():
                 self.logit_scale.fill_(self.parts.logit_scale_init)

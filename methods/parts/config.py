@@ -20,6 +20,7 @@ PerturbationKind = Annotated[str, PERTURBATIONS]
 
 Alignment = Literal["clip", "released"]
 Branches = Literal["both", "spatial", "temporal"]
+Cdcr = Literal["none", "drawn", "matched", "weighted"]
 GateInput = Literal["frame", "audio", "text"]
 GateLevel = Literal["sample", "frame", "token"]
 LossWeights = Literal["uniform", "positive-cosine", "positive-cosine-released"]
@@ -34,9 +35,57 @@ Share = Annotated[float, Field(ge=0, le=1)]
 
 Gated = Only(fusion=("sample", "frame", "token"))
 Resampled = Only(fusion="gated-transformer")
-FrameTransformer = Only(fusion="gated-transformer", pooling="sequence-transformer")
+FrameTransformer = Only(
+    fusion="gated-transformer",
+    pooling=("sequence-transformer", "contextual", "softmax-frames"),
+    interaction="xti",
+)
+Decorrelated = Only(cdcr=("drawn", "matched", "weighted"))
+Conceptual = Only(interaction="concepts")
+Em = Only(interaction="em")
 Captioned = Only(enrichment=("case", "caste-case"))
 Perturbed = Only(perturbation=ANY)
+
+
+class TokenConfig(MethodConfig):
+    """The axes of interactions that look at single words, frames or concepts."""
+
+    weight_layers: Annotated[int, Field(ge=1, le=3), Only(interaction="wti")] = 2
+    """Linear maps of the network that weights words and frames under `wti` (`wti_arch` in the release)."""
+    word_padding: Annotated[Literal["released", "masked"], Only(interaction="multi-grained-words")] = (
+        "released"
+    )
+    """X-CLIP: padded words and frames take part in every softmax and matrix (released; a checkpoint is bound
+    to the length of its rows), or are masked."""
+    cdcr: Annotated[Cdcr, Only(interaction=("wti", "ti"))] = "none"
+    """DRL's decorrelation: off, of one drawn word and frame per pair (cdcr 1), of every token with its best
+    partner (2), of these weighted as in WTI (3)."""
+    cdcr_weight: Annotated[NonNegative, Decorrelated] = 1e-3
+    """Weight of the decorrelation."""
+    cdcr_diagonal: Annotated[NonNegative, Decorrelated] = 0.11
+    """alpha1: weight of the correlation of a channel with itself; .14 in the release's ablation script."""
+    cdcr_others: Annotated[NonNegative, Decorrelated] = 0.0
+    """alpha2: weight of the others; 0 as published, where nothing is decorrelated."""
+    frame_temperature: Annotated[Positive, Only(pooling="softmax-frames")] = 3.0
+    """Temperature of `softmax-frames` pooling."""
+    concepts: Annotated[Count, Conceptual] = 8
+    """K, slices of the joint width under `concepts`."""
+    decoupling_weight: Annotated[NonNegative, Conceptual] = 1.0
+    """Weight of DiCoSA's decoupling loss."""
+    decoupling_alpha: Annotated[NonNegative, Conceptual] = 0.01
+    """Weight of the correlation of a concept with itself."""
+    decoupling_beta: Annotated[NonNegative, Conceptual] = 0.005
+    """Weight of the correlation of a concept with the others."""
+    bases: Annotated[Count, Em] = 32
+    """K, bases of EMCL."""
+    em_stages: Annotated[Count, Em] = 9
+    """Iterations of EMCL."""
+    em_temperature: Annotated[Positive, Em] = 1.0
+    """lamd: temperature of EMCL's responsibilities."""
+    em_share: Annotated[NonNegative, Em] = 3.0
+    """beta: weight of what EMCL's bases rebuild."""
+    em_momentum: Annotated[Share, Em] = 0.9
+    """What is kept of EMCL's bases after a training step."""
 
 
 class EnrichmentConfig(MethodConfig):
@@ -64,7 +113,7 @@ class EnrichmentConfig(MethodConfig):
     it."""
 
 
-class ComposedConfig(EnrichmentConfig):
+class ComposedConfig(TokenConfig, EnrichmentConfig):
     """Enrichment x fusion x pooling x interaction x perturbation x objective.
 
     Fields of parts not chosen have no effect.

@@ -18,6 +18,7 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 EPSILON = 1e-6
 
@@ -37,51 +38,48 @@ class Bases(NamedTuple):
     """Distinct bases with how often each occurs."""
 
     values: Tensor
-    """`(K,)`."""
+    """`(K',)`."""
     counts: Tensor
-    """`(K,)`, positive."""
+    """`(K',)`, positive."""
+    places: Tensor
+    """`(K,)` int64: which of them each base is."""
 
 
 def distinct_bases(bases: Tensor) -> Bases:
     """The different values of a row of bases `(1, K)`."""
-    values, counts = bases.flatten().unique(return_counts=True)
-    return Bases(values, counts.to(bases.dtype))
+    values, places, counts = bases.flatten().unique(return_inverse=True, return_counts=True)
+    return Bases(values, counts.to(bases.dtype), places)
 
 
 @torch.no_grad()
-def em_bases(x: Tensor, bases: Tensor, settings: EmSettings) -> tuple[Tensor, Tensor]:
-    """mu `(..., R, K)` and z `(..., D, K)` of X `(..., R, D)`, from `bases` `(1, K)`."""
-    mu = bases.expand(*x.shape[:-1], -1)
+def em_bases(x: Tensor, bases: Bases, settings: EmSettings) -> tuple[Tensor, Tensor]:
+    """mu `(..., R, K')` and z `(..., D, K')` of X `(..., R, D)`, for the distinct bases.
+
+    m equal bases weigh `m exp(x mu)` together: `log m` is added, and each has 1/m of the weight.
+    """
+    mu = bases.values.expand(*x.shape[:-1], -1)
+    share = bases.counts.log()
     for _ in range(settings.stages):
-        z = (x.transpose(-1, -2) @ mu / settings.lamd).softmax(-1)
+        z = (x.transpose(-1, -2) @ mu / settings.lamd + share).softmax(-1) / bases.counts
         z = z / (EPSILON + z.sum(-2, keepdim=True))
         mu = x @ z
         mu = mu / (EPSILON + torch.linalg.vector_norm(mu, dim=-2, keepdim=True))
     return mu, z
 
 
-def reconstructed(x: Tensor, bases: Tensor, settings: EmSettings) -> tuple[Tensor, Tensor]:
-    """Y `(..., R, D)` of X, and mu `(..., R, K)`."""
+def reconstructed(x: Tensor, bases: Bases, settings: EmSettings) -> tuple[Tensor, Tensor]:
+    """Y `(..., R, D)` of X, and mu `(..., R, K')`."""
     mu, z = em_bases(x, bases, settings)
-    return settings.beta * (mu @ z.transpose(-1, -2)) + x, mu
+    return settings.beta * ((mu * bases.counts) @ z.transpose(-1, -2)) + x, mu
 
 
-def moved_bases(bases: Tensor, mu: Tensor, momentum: float) -> Tensor:
-    """The row of bases `(1, K)` after a training step that ended with mu `(R, K)`."""
-    return momentum * bases + (1 - momentum) * mu.mean(-2, keepdim=True)
+def moved_bases(bases: Bases, mu: Tensor, momentum: float) -> Tensor:
+    """The row of bases `(1, K)` after a training step that ended with mu `(R, K')`."""
+    moved = momentum * bases.values + (1 - momentum) * mu.mean(-2)
+    return moved[bases.places][None]
 
 
 def pair_cosines(x: Tensor, bases: Bases, settings: EmSettings) -> Tensor:
     """Cosines `(...)` of the two rebuilt vectors of X `(..., 2, D)`, each pair with an EM of its own."""
-    with torch.no_grad():
-        share = bases.counts.log()
-        mu = bases.values.expand(*x.shape[:-1], -1)  # (..., 2, K)
-        for _ in range(settings.stages):
-            # m equal bases weigh m exp(x mu) together: log m is added, and each has 1/m of the weight.
-            z = (x.transpose(-1, -2) @ mu / settings.lamd + share).softmax(-1) / bases.counts
-            z = z / (EPSILON + z.sum(-2, keepdim=True))
-            mu = x @ z
-            mu = mu / (EPSILON + torch.linalg.vector_norm(mu, dim=-2, keepdim=True))
-        rebuilt = (mu * bases.counts) @ z.transpose(-1, -2)
-    y = settings.beta * rebuilt + x
-    return torch.nn.functional.cosine_similarity(y[..., 0, :], y[..., 1, :], dim=-1)
+    y, _ = reconstructed(x, bases, settings)
+    return functional.cosine_similarity(y[..., 0, :], y[..., 1, :], dim=-1)

@@ -13,6 +13,7 @@ from core.batch import Rows, Texts
 from core.capabilities import Exact, NoiseSource
 from methods.parts.composition import Composition, VideoIndex
 from methods.parts.fusion.base import FrameAlgebra, StillAlgebra
+from methods.parts.interaction.base import TokenAlgebra
 from methods.parts.perturbation.base import AskedTexts, MixedVideos
 from methods.parts.pooling.base import Mixing, Mixture, VectorMixing, one_vector
 from methods.parts.vectors import unit
@@ -101,6 +102,34 @@ class ComposedExact(Exact[VideoIndex, ExactQueries, ExactIndex]):
         return ExactIndex(rows.keys, self.frames(rows), one_vector(vectors))
 
 
+class TokenExact(Exact[VideoIndex, Rows, Rows]):
+    """The algebra of an interaction over the tokens of videos that no text changes."""
+
+    where = "methods/parts/interaction"
+
+    def __init__(self, method: Composition, algebra: TokenAlgebra[Any, Any]) -> None:
+        self.method, self.algebra = method, algebra
+
+    @property
+    def floats_per_pair(self) -> int:
+        """The algebra's."""
+        return self.algebra.floats_per_pair(self.method.dimensions)
+
+    def index(self, rows: VideoIndex) -> Rows:
+        """What is kept of each video."""
+        kept: Rows = self.algebra.kept(rows.videos)
+        return kept
+
+    def queries(self, texts: Texts, noise: NoiseSource) -> Rows:
+        """What is needed of each text."""
+        asked: Rows = self.algebra.asked(texts)
+        return asked
+
+    def score(self, queries: Rows, basis: Rows, noise: NoiseSource) -> Tensor:
+        """Scores `(N, V)`."""
+        return self.algebra.scores(queries, basis)
+
+
 class NoExact(Exact[VideoIndex, Rows, Rows]):
     """A composition in which a part has no algebra."""
 
@@ -122,9 +151,12 @@ class NoExact(Exact[VideoIndex, Rows, Rows]):
         raise NotImplementedError(self.obstacle)
 
 
-def exact_of(method: Composition) -> ComposedExact | NoExact:
+def exact_of(method: Composition) -> ComposedExact | TokenExact | NoExact:
     """The algebra of a composition, or the part that has none."""
     parts, fusion = method.parts, method.fusion.algebra
+    tokens = method.interaction.token_algebra(method.pooling)
+    if tokens is not None and not method.fusion.text_dependent and parts.perturbation == "none":
+        return TokenExact(method, tokens)
     if fusion is None:
         return NoExact(f"{parts.fusion} fusion")
     pooling = method.pooling.mixing(waits=fusion.waits)

@@ -13,12 +13,14 @@ from torch import Tensor
 
 
 def frame_weights(texts: Tensor, tokens: Tensor, mask: Tensor, temperature: float) -> Tensor:
-    """a `(N, V, F)` of texts `(N, D)` and tokens `(V, F, D)` under `mask` `(V, F)` bool."""
-    products = torch.einsum("nd,vfd->nvf", texts, tokens)
+    """a `(N, V, F)` of texts `(N, D)` and tokens `([N,] V, F, D)` under `mask` `([N,] V, F)` bool."""
+    videos = "nvfd" if tokens.dim() == 4 else "vfd"
+    products = torch.einsum(f"nd,{videos}->nvf", texts, tokens)
     weights: Tensor = (products / temperature).softmax(-1) * mask
     return weights
 
 
 def softmax_pooled(texts: Tensor, tokens: Tensor, mask: Tensor, temperature: float) -> Tensor:
     """v `(N, V, D)`."""
-    return torch.einsum("nvf,vfd->nvd", frame_weights(texts, tokens, mask, temperature), tokens)
+    videos = "nvfd" if tokens.dim() == 4 else "vfd"
+    return torch.einsum(f"nvf,{videos}->nvd", frame_weights(texts, tokens, mask, temperature), tokens)

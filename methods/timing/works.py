@@ -11,6 +11,7 @@ from core.batch import Texts, Videos
 from core.errors import unknown_name
 from core.method import Dimensions, Method
 from core.registry import find_method
+from core.scoring.guards import with_words
 from core.scoring.noise import KeyedNoise, NoiseMode
 
 TimedPerturbation = Literal["none", "stp-fresh", "stp-per-text", "dasp"]
@@ -31,11 +32,13 @@ class Setting:
     """D; CLIP's ViT-B/32 and Whisper-base give 512."""
     trials: int = 20
     """K of STP."""
+    words: int = 32
+    """L of methods that read words."""
 
     @property
     def dimensions(self) -> Dimensions:
         """What a method is built for."""
-        return Dimensions(self.width, self.frames, self.width)
+        return Dimensions(self.width, self.frames, self.width, self.words)
 
 
 @dataclass(frozen=True)
@@ -99,7 +102,8 @@ def works_of(methods: Sequence[str], perturbations: Sequence[str]) -> tuple[list
 def random_texts(count: int, setting: Setting, device: torch.device) -> Texts:
     """Random captions."""
     generator = torch.Generator().manual_seed(1)
-    return Texts(torch.randn(count, setting.width, generator=generator), torch.arange(count)).to(device)
+    texts = Texts(torch.randn(count, setting.width, generator=generator), torch.arange(count))
+    return with_words(texts, setting.words, generator).to(device)
 
 
 def random_videos(count: int, setting: Setting, device: torch.device) -> Videos:

@@ -27,6 +27,7 @@ SMALL = {
     "head_width": 4,
     "residual": 0.4,
     "logit_scale_init": 1.5,
+    "concepts": 2,
 }
 FUSIONS = ("none", "sample", "frame", "token", "gated-transformer")
 POOLINGS = ("mean", "sequence-transformer", "text-conditioned", "top-k", "attention")

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from core.audit.checks import CHECKS
-from core.audit.noise_features import FRAMES, WIDTH, NoiseFeatures
+from core.audit.noise_features import FRAMES, TEXT_WORDS, WIDTH, NoiseFeatures
 from core.audit.subject import Subject
 from core.audit.verdict import Verdict
 from core.errors import BenchError
@@ -19,7 +19,7 @@ NAMES = sorted(registered_methods())
 def fresh(name: str) -> Method:
     torch.manual_seed(0)
     cls = registered_methods()[name]
-    return cls(cls.Config(), Dimensions(WIDTH, FRAMES, WIDTH))
+    return cls(cls.Config(), Dimensions(WIDTH, FRAMES, WIDTH, TEXT_WORDS))
 
 
 @pytest.mark.parametrize("name", NAMES)

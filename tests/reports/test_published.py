@@ -28,7 +28,8 @@ GAID = "GAID arXiv:2508.01711v1"
 
 def test_every_row_that_names_a_method_here_can_be_run() -> None:
     answered = [row for row in published() if row.run_method]
-    assert {row.run_method for row in answered} == {"gaid", "tmass", "xpool", "avigate", "clip4clip"}
+    gaids_tables = {"gaid", "tmass", "xpool", "avigate", "clip4clip"}
+    assert {row.run_method for row in answered} == gaids_tables | {"drl", "xclip", "uatvr", "emcl"}
     for row in answered:
         resolve(
             row.run_method, "avworld", dict(parse_assignment(s) for s in row.run_settings.split(";") if s)

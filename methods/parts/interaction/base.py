@@ -5,15 +5,49 @@
 """
 
 from abc import ABC, abstractmethod
-from typing import Self
+from collections.abc import Mapping
+from typing import Any, Generic, Self, TypeVar
 
+import torch
 from torch import Tensor, nn
 
-from core.batch import Texts
+from core.batch import Rows, Texts
+from core.errors import BenchError
 from core.method import Dimensions
 from core.scoring.basis import Mixes
 from methods.parts.config import ComposedConfig
 from methods.parts.pooled import Pooled
+from methods.parts.pooling.base import Pooling, Prepared
+
+Asked = TypeVar("Asked", bound=Rows)
+Kept = TypeVar("Kept", bound=Rows)
+
+
+def words_of(texts: Texts) -> tuple[Tensor, Tensor]:
+    """Words `(N, L, D)` and their mask; raises `BenchError` for texts that were encoded without."""
+    if texts.words is None or texts.word_mask is None:
+        raise BenchError("this interaction reads the words of texts, and these were encoded without")
+    return texts.words, texts.word_mask
+
+
+class TokenAlgebra(ABC, Generic[Asked, Kept]):
+    """All-pairs scores of texts and of videos that no text changes."""
+
+    @abstractmethod
+    def floats_per_pair(self, dimensions: Dimensions) -> int:
+        """Size of all temporaries of `scores`, in numbers per (text, video) pair."""
+
+    @abstractmethod
+    def kept(self, videos: Prepared) -> Kept:
+        """What is kept of each video."""
+
+    @abstractmethod
+    def asked(self, texts: Texts) -> Asked:
+        """What is needed of each text."""
+
+    @abstractmethod
+    def scores(self, asked: Asked, kept: Kept) -> Tensor:
+        """Similarities `(N, V)`."""
 
 
 class Interaction(nn.Module, ABC):
@@ -24,6 +58,8 @@ class Interaction(nn.Module, ABC):
     obstacle: str = ""
     """Why it has no algebra, e.g. "wti interaction"; empty where `compare` computes what `forward` does."""
 
+    sentence: bool = True
+    """Whether it compares one vector of the text, which a perturbation can move."""
     is_cosine: bool = False
     """Whether it is the cosine with the pooled vector, which perturbed texts have algebra for."""
 
@@ -43,6 +79,14 @@ class Interaction(nn.Module, ABC):
         `query` `(N, V|1, D)` is the sentence as the perturbation left it; `texts` are the N texts as they
         came, with their words.
         """
+
+    def terms(self, texts: Texts, videos: Prepared, generator: torch.Generator) -> Mapping[str, Tensor]:
+        """Objective terms of matched pairs by name; the configuration has a weight for each."""
+        return {}
+
+    def token_algebra(self, pooling: Pooling[Any]) -> TokenAlgebra[Any, Any] | None:
+        """Its algebra over the tokens of videos that no text changes; None where it has none."""
+        return None
 
     def compare(self, query: Tensor, mixes: Mixes, coefficients: Tensor) -> Tensor:
         """`forward` `(V, N)` by algebra, for unit vectors `query` `(N, D)`; only without an `obstacle`.

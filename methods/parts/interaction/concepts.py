@@ -10,12 +10,23 @@ The weights are not normalised and may be negative. `v` is pooled by the text
 kept per token: no work of D^2/K per pair.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any, Self
 
 import torch
 from torch import Tensor, nn
 
-from core.batch import Rows
+from core.batch import Rows, Texts
+from core.errors import BenchError
+from core.method import Dimensions
+from methods.parts.config import ComposedConfig
+from methods.parts.interaction.base import Interaction, TokenAlgebra
+from methods.parts.kinds import INTERACTIONS
+from methods.parts.pooled import Pooled
+from methods.parts.pooling.base import Pooling, Prepared, VectorPrepared
+from methods.parts.pooling.contextual import SoftmaxFramesPooling, SoftmaxPrepared
+from methods.parts.sentences import Sentences
 from methods.parts.softmax_frames import frame_weights
 from methods.parts.vectors import unit
 
@@ -34,21 +45,66 @@ class ConceptBasis(Rows):
     """`(V, K, F, F)` inner products of the tokens' slices."""
 
 
-class ConceptWeights(nn.Module):
+@INTERACTIONS.kind("concepts")
+class Concepts(Interaction):
     """The network that weighs concepts, and the score."""
 
-    def __init__(self, width: int, concepts: int) -> None:
+    obstacle = "concepts interaction"
+
+    def __init__(
+        self, width: int, concepts: int, alpha: float = 0.01, beta: float = 0.005, words: int = 32
+    ) -> None:
         super().__init__()
+        if width % concepts or width == concepts:
+            raise BenchError(
+                f"concepts={concepts} does not cut the joint width {width} into slices of two or more; "
+                "choose another divisor"
+            )
         self.concepts = concepts
+        self.alpha, self.beta, self.length = alpha, beta, words
         size = width // concepts
         self.weight_fc = nn.Sequential(nn.Linear(2 * size, 4 * size), nn.ReLU(), nn.Linear(4 * size, 1))
 
-    def forward(self, texts: Tensor, pooled: Tensor) -> Tensor:
-        """S `(N, V)` of texts `(N, D)` and pooled videos `(N, V, D)`."""
-        slices = pooled.unflatten(-1, (self.concepts, -1))  # (N, V, K, w)
-        own = texts.unflatten(-1, (self.concepts, -1))[:, None].expand_as(slices)
+    @classmethod
+    def build(cls, config: ComposedConfig, dimensions: Dimensions) -> Self:
+        """K slices; raises `BenchError` where they do not divide the width."""
+        decoupled = config.decoupling_alpha, config.decoupling_beta
+        return cls(dimensions.width, config.concepts, *decoupled, dimensions.words)
+
+    def floats_per_pair(self, dimensions: Dimensions) -> int:
+        """Both sides of every concept beside each other, and the hidden layer."""
+        return 8 * dimensions.width
+
+    def forward(self, query: Tensor, texts: Texts, videos: Pooled, scale: Tensor) -> Tensor:
+        """S `(N, V)`."""
+        return self.weighed(query, videos.vector)
+
+    def weighed(self, texts: Tensor, pooled: Tensor) -> Tensor:
+        """S `(N, V)` of texts `(N, V|1, D)` and pooled videos `([N,] V, D)`."""
+        slices = pooled.unflatten(-1, (self.concepts, -1))  # ([N,] V, K, w)
+        own, slices = torch.broadcast_tensors(texts.unflatten(-1, (self.concepts, -1)), slices)
         weights: Tensor = self.weight_fc(torch.cat([own, slices], dim=-1))[..., 0]
         return (weights * (unit(own) * unit(slices)).sum(-1)).sum(-1)
+
+    def terms(self, texts: Texts, videos: Prepared, generator: torch.Generator) -> Mapping[str, Tensor]:
+        """Decoupling of texts and their own videos as they pool them."""
+        embeds = texts.embeds.to(videos.frames.dtype)
+        own = self.own_videos(embeds, videos)
+        return {"decoupling": decoupling(embeds, own, self.concepts, self.alpha, self.beta, self.length)}
+
+    def own_videos(self, texts: Tensor, videos: Prepared) -> Tensor:
+        """Video i as text i pools it, `(B, D)`."""
+        if isinstance(videos, VectorPrepared):
+            return videos.vector
+        if isinstance(videos, SoftmaxPrepared):
+            return videos.own(texts)
+        raise BenchError("interaction=concepts needs pooling=softmax-frames, or one that no text changes")
+
+    def token_algebra(self, pooling: Pooling[Any]) -> TokenAlgebra[Sentences, ConceptBasis] | None:
+        """W1 per token, after softmax pooling; none after others."""
+        return (
+            ConceptAlgebra(self, pooling.temperature) if isinstance(pooling, SoftmaxFramesPooling) else None
+        )
 
     def maps(self) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
         """W1's text and video halves `(H, w)`, b1 `(H,)`, W2 `(H,)`, b2 `()`."""
@@ -66,7 +122,7 @@ class ConceptWeights(nn.Module):
         return ConceptBasis(tokens, mask, hidden, gram)
 
     def scores(self, texts: Tensor, basis: ConceptBasis, temperature: float) -> Tensor:
-        """S `(N, V)` of texts `(N, D)`: `forward` after softmax pooling, video by video."""
+        """S `(N, V)` of texts `(N, D)`: `weighed` after softmax pooling, video by video."""
         for_text, _, bias, last, last_bias = self.maps()
         slices = texts.unflatten(-1, (self.concepts, -1))  # (N, K, w)
         text_hidden = (slices @ for_text.T + bias).flatten(1)  # (N, K H)
@@ -83,6 +139,29 @@ class ConceptWeights(nn.Module):
             squares = torch.einsum("nf,kfg,ng->nk", mixture, row.gram[0], mixture)  # |v_k|^2 = a G a
             scores[:, video] = (weights * along / squares.clamp(min=0).sqrt().clamp(min=1e-30)).sum(-1)
         return scores
+
+
+class ConceptAlgebra(TokenAlgebra[Sentences, ConceptBasis]):
+    """All pairs after softmax pooling."""
+
+    def __init__(self, interaction: Concepts, temperature: float) -> None:
+        self.interaction, self.temperature = interaction, temperature
+
+    def floats_per_pair(self, dimensions: Dimensions) -> int:
+        """The hidden layer of one video at a time."""
+        return 4 + dimensions.frames
+
+    def kept(self, videos: Prepared) -> ConceptBasis:
+        """Tokens and what W1 makes of them."""
+        return self.interaction.basis(videos.frames, videos.mask)
+
+    def asked(self, texts: Texts) -> Sentences:
+        """The texts."""
+        return Sentences(texts.embeds.to(self.interaction.maps()[0].dtype))
+
+    def scores(self, asked: Sentences, kept: ConceptBasis) -> Tensor:
+        """S `(N, V)`."""
+        return self.interaction.scores(asked.embeds, kept, self.temperature)
 
 
 def decoupling(texts: Tensor, videos: Tensor, concepts: int, alpha: float, beta: float, words: int) -> Tensor:

@@ -25,11 +25,12 @@ class CrossTransformer(nn.Module):
         initialise_normal(self)
 
     def forward(self, texts: Tensor, frames: Tensor, mask: Tensor) -> Tensor:
-        """Scores `(N, V)` of texts `(N, D)` and frames `(V, F, D)` under `mask` `(V, F)` bool."""
-        pairs = (len(texts), len(frames))
+        """Scores `(N, V)` of texts `(N, D)` and frames `([N,] V, F, D)` under `mask` `([N,] V, F)` bool."""
+        pairs = (len(texts), frames.shape[-3])
         first = texts[:, None, None].expand(-1, pairs[1], -1, -1)  # (N, V, 1, D)
         tokens = torch.cat([first, frames.expand(pairs[0], -1, -1, -1)], dim=2).flatten(0, 1)
-        seen = torch.cat([mask.new_ones(pairs[1], 1), mask], dim=1).repeat(pairs[0], 1)
+        shown = mask.expand(*pairs, -1).flatten(0, 1)
+        seen = torch.cat([shown.new_ones(len(shown), 1), shown], dim=1)
         x = self.dropout(tokens + self.positions.weight[: tokens.shape[1]])
         for block in self.blocks:
             x = block(x, seen)

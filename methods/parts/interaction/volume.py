@@ -71,6 +71,19 @@ def triangle_areas(texts: Tensor, pictures: Tensor, sounds: Tensor) -> Tensor:
     return (u * w - (tt - p - q + c).square()) / 2
 
 
+def areas(texts: Tensor, vectors: Tensor, present: Tensor | None = None) -> Tensor:
+    """`triangle_areas` of picture and sound `(V, 2, D)`.
+
+    Without sound the Gram matrix of t - v and t - a has a row of the identity: `|t - v|^2 / 2`.
+    """
+    found = triangle_areas(texts, vectors[:, 0], vectors[:, 1])
+    if present is None:
+        return found
+    squares = texts.square().sum(-1)[:, None] + vectors[:, 0].square().sum(-1)
+    alone = squares / 2 - texts @ vectors[:, 0].T
+    return torch.where(present[:, 1], found, alone)
+
+
 @dataclass(frozen=True)
 class Spans(Rows):
     """What the exact measures need of each video."""

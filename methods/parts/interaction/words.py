@@ -14,16 +14,28 @@ of the rows; under `masked` hidden positions leave softmax, matrices and sums. S
 exponentiated.
 """
 
-from typing import NamedTuple
+from dataclasses import dataclass
+from typing import Any, Self
 
 import torch
 from torch import Tensor, nn
+
+from core.batch import Rows, Texts
+from core.errors import BenchError
+from core.method import Dimensions
+from methods.parts.config import ComposedConfig
+from methods.parts.interaction.base import Interaction, TokenAlgebra, words_of
+from methods.parts.kinds import INTERACTIONS
+from methods.parts.pooled import Pooled
+from methods.parts.pooling.base import Pooling, Prepared, VectorPrepared
+from methods.parts.vectors import unit
 
 TEMPERATURE = 0.01
 """Of every softmax here; a constant in the release, not the logit scale."""
 
 
-class GrainedTexts(NamedTuple):
+@dataclass(frozen=True)
+class GrainedTexts(Rows):
     """Captions as the interaction sees them, all unit vectors."""
 
     sentence: Tensor
@@ -34,7 +46,8 @@ class GrainedTexts(NamedTuple):
     """`(N, L)` bool: words that take part."""
 
 
-class GrainedVideos(NamedTuple):
+@dataclass(frozen=True)
+class GrainedVideos(Rows):
     """Videos as the interaction sees them, all unit vectors."""
 
     video: Tensor
@@ -53,11 +66,29 @@ def attended(x: Tensor, mixture: Tensor, mask: Tensor, temperature: float = TEMP
     return (weights * (kept @ mixture.T)).sum(-1)
 
 
-class MultiGrainedWords(nn.Module):
+@dataclass(frozen=True)
+class FoldedTexts(Rows):
+    """Captions with G and M folded in, `(N, 1 + L, D)` each."""
+
+    with_video: Tensor
+    """`[t G; w]`, compared with v (S1 and S2)."""
+    with_frames: Tensor
+    """`[t; w M]`, compared with f (S3 and C)."""
+    mask: Tensor
+    """`(N, L)` bool: words that take part."""
+
+
+@INTERACTIONS.kind("multi-grained-words")
+class MultiGrainedWords(Interaction):
     """The eight matrices, identities at the start, and the four terms."""
 
-    def __init__(self, width: int, words: int, frames: int) -> None:
+    words = True
+    sentence = False
+    obstacle = "multi-grained-words interaction"
+
+    def __init__(self, width: int, words: int, frames: int, padding: str = "released") -> None:
         super().__init__()
+        self.padding = padding
         self.global_mat_weight = nn.Parameter(torch.eye(width))
         self.local_mat_weight = nn.Parameter(torch.eye(width))
         self.word_logit_weight = nn.Parameter(torch.eye(words))
@@ -67,12 +98,14 @@ class MultiGrainedWords(nn.Module):
         self.frame_mat_weight = nn.Parameter(torch.eye(frames))
         self.frame_mat_weight2 = nn.Parameter(torch.eye(frames))
 
-    def terms(self, texts: GrainedTexts, videos: GrainedVideos) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    def terms_of(self, texts: GrainedTexts, videos: GrainedVideos) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """S1 to S4, `(N, V)` each."""
-        sentence_video = texts.sentence @ self.global_mat_weight @ videos.video.T
-        word_video = torch.einsum("nld,vd->nvl", texts.words, videos.video)
-        sentence_frame = torch.einsum("nd,vfd->nvf", texts.sentence, videos.frames)
-        cosines = torch.einsum("nld,vfd->nvlf", texts.words @ self.local_mat_weight, videos.frames)
+        video, frames = ("nvd", "nvfd") if videos.frames.dim() == 4 else ("vd", "vfd")
+        folded, words = texts.sentence @ self.global_mat_weight, texts.words @ self.local_mat_weight
+        sentence_video = torch.einsum(f"nd,{video}->nv", folded, videos.video)
+        word_video = torch.einsum(f"nld,{video}->nvl", texts.words, videos.video)
+        sentence_frame = torch.einsum(f"nd,{frames}->nvf", texts.sentence, videos.frames)
+        cosines = torch.einsum(f"nld,{frames}->nvlf", words, videos.frames)
         return (
             sentence_video,
             attended(word_video, self.word_logit_weight, texts.mask[:, None]),
@@ -84,27 +117,60 @@ class MultiGrainedWords(nn.Module):
         """S4 `(N, V)` of C `(N, V, L, F)`."""
         by_word = cosines.transpose(2, 3)  # (N, V, F, L)
         per_frame = attended(by_word, self.word_mat_weight, word_mask[:, None, None])
-        per_word = attended(cosines, self.frame_mat_weight, frame_mask[:, None])
+        per_word = attended(cosines, self.frame_mat_weight, frame_mask[..., None, :])
         frames = attended(per_frame, self.frame_mat_weight2, frame_mask)
         words = attended(per_word, self.word_mat_weight2, word_mask[:, None])
         return (frames + words) / 2
 
-    def forward(self, texts: GrainedTexts, videos: GrainedVideos) -> Tensor:
+    @classmethod
+    def build(cls, config: ComposedConfig, dimensions: Dimensions) -> Self:
+        """For the run's numbers of words and frames."""
+        return cls(dimensions.width, dimensions.words, dimensions.frames, config.word_padding)
+
+    def floats_per_pair(self, dimensions: Dimensions) -> int:
+        """C, its transposed copy, and both with their softmax and mixture."""
+        return 6 * (dimensions.words + 1) * dimensions.frames
+
+    def text_side(self, texts: Texts) -> GrainedTexts:
+        """The texts; under `released` every position takes part."""
+        words, word_mask = words_of(texts)
+        if words.shape[1] != len(self.word_logit_weight):
+            raise BenchError(
+                f"texts have {words.shape[1]} word positions, the method has {len(self.word_logit_weight)}; "
+                f"set text_tokens={len(self.word_logit_weight)}"
+            )
+        if self.padding == "released":
+            word_mask = torch.ones_like(word_mask)
+        return GrainedTexts(unit(texts.embeds.to(words.dtype)), unit(words), word_mask)
+
+    def video_side(self, videos: Pooled | VectorPrepared) -> GrainedVideos:
+        """The videos; under `released` every frame takes part."""
+        mask = videos.mask.expand(videos.frames.shape[:-1])
+        if self.padding == "released":
+            mask = torch.ones_like(mask)
+        return GrainedVideos(unit(videos.vector), unit(videos.frames), mask)
+
+    def forward(self, query: Tensor, texts: Texts, videos: Pooled, scale: Tensor) -> Tensor:
         """S `(N, V)`, the mean of the four terms."""
-        return torch.stack(self.terms(texts, videos)).sum(0) / 4
+        return self.mean_of_terms(self.text_side(texts), self.video_side(videos))
 
-    def folded(self, texts: GrainedTexts) -> tuple[Tensor, Tensor]:
-        """Texts with G and M folded in, what each is compared with the video and with the frames.
+    def mean_of_terms(self, texts: GrainedTexts, videos: GrainedVideos) -> Tensor:
+        """S `(N, V)`."""
+        return torch.stack(self.terms_of(texts, videos)).sum(0) / 4
 
-        `(N, 1 + L, D)` each: `[t G; w]` against v (S1 and S2), `[t; w M]` against f (S3 and C).
-        """
+    def folded(self, texts: GrainedTexts) -> FoldedTexts:
+        """The texts with both matrices folded in."""
         with_video = torch.cat([(texts.sentence @ self.global_mat_weight)[:, None], texts.words], dim=1)
         with_frames = torch.cat([texts.sentence[:, None], texts.words @ self.local_mat_weight], dim=1)
-        return with_video, with_frames
+        return FoldedTexts(with_video, with_frames, texts.mask)
 
-    def scores(self, folded: tuple[Tensor, Tensor], word_mask: Tensor, videos: GrainedVideos) -> Tensor:
+    def token_algebra(self, pooling: Pooling[Any]) -> TokenAlgebra[FoldedTexts, GrainedVideos] | None:
+        """`scores`; needs a vector that no text changes."""
+        return None if pooling.text_conditioned else MultiGrainedWordsAlgebra(self)
+
+    def scores(self, texts: FoldedTexts, videos: GrainedVideos) -> Tensor:
         """S `(N, V)` of folded texts: two products over all pairs, then the small mixtures."""
-        with_video, with_frames = folded
+        with_video, with_frames, word_mask = texts.with_video, texts.with_frames, texts.mask
         count, rows = with_video.shape[:2]
         slots = videos.frames.shape[1]
         globally = (with_video.flatten(0, 1) @ videos.video.T).view(count, rows, -1)  # (N, 1 + L, V)
@@ -116,3 +182,27 @@ class MultiGrainedWords(nn.Module):
         total += attended(locally[:, :, 0], self.frame_logit_weight, videos.mask)
         total += self.word_frame(locally[:, :, 1:], word_mask, videos.mask)
         return total / 4
+
+
+class MultiGrainedWordsAlgebra(TokenAlgebra[FoldedTexts, GrainedVideos]):
+    """All pairs of folded texts."""
+
+    def __init__(self, interaction: MultiGrainedWords) -> None:
+        self.interaction = interaction
+
+    def floats_per_pair(self, dimensions: Dimensions) -> int:
+        """As by the modules: what the mixtures need is the same."""
+        return self.interaction.floats_per_pair(dimensions)
+
+    def kept(self, videos: Prepared) -> GrainedVideos:
+        """Unit vectors."""
+        assert isinstance(videos, VectorPrepared)
+        return self.interaction.video_side(videos)
+
+    def asked(self, texts: Texts) -> FoldedTexts:
+        """Folded unit vectors."""
+        return self.interaction.folded(self.interaction.text_side(texts))
+
+    def scores(self, asked: FoldedTexts, kept: GrainedVideos) -> Tensor:
+        """S `(N, V)`."""
+        return self.interaction.scores(asked, kept)

@@ -253,5 +253,5 @@ class Ball(Perturbation):
                     columns,
                     videos.mixes[columns],
                     videos.coefficients[columns, :, rows],
-                    self.radii(cosines[columns, :, rows].mT),
+                    self.radii(cosines[columns, :, rows].mT.contiguous()),  # (v, n, D)
                 )

@@ -34,9 +34,14 @@ class SequenceTransformerPooling(VectorPooling):
     @classmethod
     def build(cls, config: ComposedConfig, dimensions: Dimensions) -> Self:
         """Raises `BenchError` for more frames than positions, and heads that do not divide the width."""
+        return cls(*cls.sizes(config, dimensions))
+
+    @staticmethod
+    def sizes(config: ComposedConfig, dimensions: Dimensions) -> tuple[int, int, int, int]:
+        """Width, layers, heads and positions of a configuration."""
         check_positions(config, dimensions.frames)
         heads = transformer_heads(config, dimensions.width)
-        return cls(dimensions.width, config.transformer_layers, heads, config.positions)
+        return dimensions.width, config.transformer_layers, heads, config.positions
 
     def initialise_from_clip(self, clip: ClipTextWeights) -> tuple[str, ...]:
         """CLIP's first text layers into the transformer, its positions into the frame positions."""
@@ -53,11 +58,14 @@ class SequenceTransformerPooling(VectorPooling):
             x = block(x, mask)
         return x + frames
 
+    def tokens(self, frames: Tensor, mask: Tensor) -> Tensor:
+        """`contextual` of frames `([N,] V, F, D)` under `mask` `([N,] V, F)`."""
+        rows, row_mask = frames.flatten(0, -3), mask.expand(frames.shape[:-1]).flatten(0, -2)
+        return self.contextual(rows, row_mask).view_as(frames)
+
     def prepare(self, frames: Tensor, mask: Tensor) -> VectorPrepared:
         """Frames as they came and the mean direction of the contextual ones."""
-        rows, row_mask = frames.flatten(0, -3), mask.expand(frames.shape[:-1]).flatten(0, -2)
-        contextual = self.contextual(rows, row_mask).view_as(frames)
-        return VectorPrepared(frames, mask, mean_of_directions(contextual, mask))
+        return VectorPrepared(frames, mask, mean_of_directions(self.tokens(frames, mask), mask))
 
     def mixing(self, *, waits: bool) -> Mixing[Any, Any, Any, Any] | None:
         """One vector; none where the transformer would run for every text."""
