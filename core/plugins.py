@@ -203,6 +203,11 @@ def names_of(kind: Kind) -> set[str] | None:
     return found
 
 
+def listed(kind: Kind) -> tuple[str, ...]:
+    """The names of a kind for a help text, in order; empty where only an import would tell them."""
+    return tuple(sorted(names_of(kind) or ()))
+
+
 def sources_of(kind: Kind) -> Iterator[Path]:
     """The sources of a kind: those of its folder, and those that entry points name where they have one."""
     yield from (path for _, path in _sources(kind))

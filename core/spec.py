@@ -7,6 +7,7 @@ the command line's axes, `--set`. The records import no torch; registries are im
 
 import json
 from collections.abc import Iterator, Mapping
+from functools import partial
 from hashlib import sha256
 from typing import Annotated, Any, Literal
 
@@ -26,6 +27,7 @@ from core.axes import (
 from core.encoders.published import audio_encoder_names, backbone_names
 from core.errors import BenchError, unknown_name
 from core.plain import brief
+from core.plugins import DATASETS, METHODS, listed
 from core.scoring.names import Condition, Engine, Precision
 
 SCHEMA = 3
@@ -146,9 +148,9 @@ class EvaluationSpec(Frozen):
 class RunSpec(Frozen):
     """One cell of an experiment."""
 
-    method: Annotated[str, Axis("methods", column="method")]
+    method: Annotated[str, Axis("methods", column="method", values=partial(listed, METHODS))]
     """A method by name."""
-    dataset: Annotated[str, Axis("datasets", column="data")]
+    dataset: Annotated[str, Axis("datasets", column="data", values=partial(listed, DATASETS))]
     """A data set by name."""
     recipe: Annotated[Literal["ours", "authors"], Axis()] = "ours"
     """Whose values the defaults are: `authors` takes those of the released code wherever ours differ, and is
