@@ -355,7 +355,7 @@ def test_the_surface_of_the_command_line_is_frozen() -> None:
         "compare": ["--condition", "--direction", "--rescoring", "--show", "--split", "first", "second"],
         "export trec": ["--condition", "--out", "--rescoring", "--split", "run"],
         "parity": ["--json", "folder"],
-        "audit": ["--all", "--condition", "--json", "--seeds", "--size", "subjects"],
+        "audit": ["--all", "--condition", "--json", "--seeds", "--set", "--size", "--traceback", "subjects"],
         "time": [
             "--device",
             "--json",

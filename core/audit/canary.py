@@ -1,7 +1,7 @@
 """The noise canary: what cannot be retrieved must not be retrieved.
 
-Texts, frames, patches, sound and captions are independent noise and the weights are fresh, so a method finds
-a text's video with the probability of chance, unless it is told which one it is.
+Texts, frames, patches, sound and captions are independent noise, and so is what has trained the weights, if
+anything has. So a method finds a text's video with the probability of chance, unless it is told which it is.
 """
 
 from core.audit.chance import Recalls
@@ -11,15 +11,28 @@ from core.audit.verdict import Verdict, judged
 
 
 def noise_canary(subject: Subject) -> Verdict:
-    """R@1, R@5 and R@10 in both directions against the band of chance, hits of all seeds pooled."""
-    worlds = ((seed, NoiseFeatures.draw(subject.size, subject.size, seed)) for seed in range(subject.seeds))
-    found = Recalls.count(
+    """R@1, R@5 and R@10 in both directions against the band of chance.
+
+    Hits of all seeds of fresh weights are pooled; those of a method that has trained on other noise are
+    counted by themselves.
+    """
+    size, shape = subject.size, subject.shape
+    worlds = ((seed, NoiseFeatures.draw(size, size, seed, shape)) for seed in range(subject.seeds))
+    fresh = Recalls.count(
         subject.scores(subject.untrained(seed), world.texts, world.videos) for seed, world in worlds
     )
-    low, high = found.band(1)
-    meaning = (
-        "On pure noise it finds what chance finds."
-        if found.at_chance
-        else f"On pure noise chance finds {low:.1f} to {high:.1f} % at rank 1; these scores know the pairing."
-    )
-    return subject.verdict("noise canary", judged(found.at_chance), str(found), meaning)
+    world = NoiseFeatures.draw(size, size, subject.seeds, shape)
+    trained = Recalls.count([subject.scores(subject.practice.method, world.texts, world.videos)])
+    found = {"fresh": fresh, "trained": trained}
+    meaning = "On pure noise it finds what chance finds."
+    for state, recalls in found.items():
+        if not recalls.at_chance:
+            low, high = recalls.band(1)
+            meaning = (
+                f"On pure noise chance finds {low:.1f} to {high:.1f} % at rank 1; the scores of {state} "
+                "weights know the pairing. Look at `score` for what depends on positions, keys or sizes."
+            )
+            break
+    at_chance = all(recalls.at_chance for recalls in found.values())
+    figure = "; ".join(f"{state} {recalls}" for state, recalls in found.items())
+    return subject.verdict("noise canary", judged(at_chance), figure, meaning)

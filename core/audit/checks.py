@@ -1,12 +1,16 @@
 """Every check of a method, in the order in which they are printed."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from core.audit.canary import noise_canary
+from core.audit.configurations import configurations
+from core.audit.contract import contract
 from core.audit.determinism import determinism
 from core.audit.honesty import index_honesty
+from core.audit.identity import identity
 from core.audit.pairing import pairing
 from core.audit.selection import selection
+from core.audit.size import size
 from core.audit.sound import audio
 from core.audit.subject import Subject
 from core.audit.ties import ties
@@ -14,8 +18,11 @@ from core.audit.transduction import test_set_statistics
 from core.audit.verdict import Verdict
 
 CHECKS: Sequence[Callable[[Subject], Verdict]] = (
+    contract,
     noise_canary,
     pairing,
+    size,
+    identity,
     index_honesty,
     test_set_statistics,
     ties,
@@ -24,3 +31,17 @@ CHECKS: Sequence[Callable[[Subject], Verdict]] = (
     determinism,
 )
 """Each says what it found about a method under a condition."""
+
+
+def audit_method(subject: Subject) -> Iterator[Verdict]:
+    """What every check says, and then what fails in other configurations.
+
+    Where the contract is broken nothing else is asked, and configurations are those of leak-free scores.
+    """
+    for check in CHECKS:
+        found = check(subject)
+        yield found
+        if check is contract and found.verdict == "fail":
+            return
+    if subject.condition == "leak-free":
+        yield from configurations(subject)

@@ -14,7 +14,7 @@ NOISE_SEEDS = 5
 
 def determinism(subject: Subject) -> Verdict:
     """Scores of two methods made from one seed, and the spread of scores and R@1 over seeds of the noise."""
-    world = NoiseFeatures.draw(VIDEOS, VIDEOS, seed=0)
+    world = NoiseFeatures.draw(VIDEOS, VIDEOS, seed=0, shape=subject.shape)
     first, again = (subject.scores(subject.untrained(), world.texts, world.videos) for _ in range(2))
     method, seeds = subject.untrained(), range(NOISE_SEEDS)
     draws = torch.stack(

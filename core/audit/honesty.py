@@ -14,7 +14,7 @@ from torch import Tensor
 
 from core.audit.subject import VIDEOS, Subject
 from core.audit.verdict import Verdict, judged
-from core.batch import Rows, Videos
+from core.batch import Rows, Texts, Videos
 from core.method import Method
 from core.scoring.scoring import exact_arithmetic
 
@@ -73,18 +73,21 @@ def text_in_index(method: Method, videos: Videos) -> str:
     return "text kept in the index" if any(map(holds_text, rows)) else ""
 
 
+def armed(texts: Texts) -> Texts:
+    """Texts whose embeddings and words raise when touched while `TextTensor` is armed."""
+    assert texts.words is not None
+    embeds, words = (tensor.as_subclass(TextTensor) for tensor in (texts.embeds, texts.words))
+    return replace(texts, embeds=embeds, words=words)
+
+
 def index_honesty(subject: Subject) -> Verdict:
     """Builds an index after texts have been scored, and while they raise when touched."""
     method, world = subject.compared()
-    texts = world.texts[:VIDEOS]
-    assert texts.words is not None
-    texts = replace(
-        texts, embeds=texts.embeds.as_subclass(TextTensor), words=texts.words.as_subclass(TextTensor)
-    )
+    texts = armed(world.texts[:VIDEOS])
     subject.scores(method, texts, world.videos)
     found = text_in_index(method, world.videos)
     meaning = (
-        "What is kept of a video has seen a text."
+        f"What is kept of a video has seen a text ({found}): look at `index`."
         if found
         else "What is kept of a video is made of the video; only scoring sees texts."
     )

@@ -6,15 +6,40 @@ from typing import Self
 import torch
 
 from core.batch import Texts, Videos, stable_keys
+from core.method import Dimensions
 
-WIDTH = 64
-"""D, and the width of the sound too, so that methods without a projection take it."""
-FRAMES = 12
+
+@dataclass(frozen=True)
+class Shape:
+    """The sizes of a made-up world; widths are divisible by 4, 8 and 12, patches stand in a square."""
+
+    width: int
+    """D, and the width of the sound too, so that methods without a projection take it."""
+    frames: int
+    patches: int
+
+    @property
+    def dimensions(self) -> Dimensions:
+        """What a method is built for."""
+        return Dimensions(self.width, self.frames, self.width, TEXT_WORDS)
+
+    def __str__(self) -> str:
+        return f"width {self.width}, {self.frames} frames, {self.patches} patches"
+
+
+NARROW = Shape(96, 12, 4)
+"""Of most checks."""
+WIDE = Shape(768, 5, 9)
+"""As wide as a real backbone."""
+SMALL = Shape(48, 4, 1)
+"""Of checks with many pairs."""
+WIDTH, FRAMES = NARROW.width, NARROW.frames
 STATES = 24
 """L, audio steps of a full clip."""
-PATCHES, WORDS = 4, 3
+WORDS = 3
+"""Of each caption of a video."""
 TEXT_WORDS = 9
-"""L, positions of a caption's words."""
+"""L, positions of a text's words."""
 
 
 @dataclass(frozen=True)
@@ -25,33 +50,36 @@ class NoiseFeatures:
     videos: Videos
 
     @classmethod
-    def draw(cls, texts: int, videos: int, seed: int) -> Self:
-        """Every fourth clip is short, every fifth silent, every seventh without captions."""
+    def draw(cls, texts: int, videos: int, seed: int, shape: Shape = NARROW) -> Self:
+        """Every fourth clip is short, every fifth silent, every seventh without captions.
+
+        Texts have 2 to `TEXT_WORDS` words.
+        """
         generator = torch.Generator().manual_seed(seed)
-        number = torch.arange(videos)
+        width, frames, number = shape.width, shape.frames, torch.arange(videos)
         short, heard = number % 4 == 3, number % 5 != 4
-        real = torch.where(short, FRAMES // 2, FRAMES)
-        audio = torch.randn(videos, STATES, WIDTH, generator=generator)
-        # of their own seed: all other features stay what they are without words
-        spoken = torch.randn(texts, TEXT_WORDS, WIDTH, generator=torch.Generator().manual_seed(seed + 1))
-        lengths = 2 + torch.arange(texts)[:, None] % (TEXT_WORDS - 1)
+        real = torch.where(short, max(1, frames // 2), frames)
+        audio = torch.randn(videos, STATES, width, generator=generator)
         described = (number % 7 != 6)[:, None, None].expand(-1, 2, WORDS)
+        # of their own seed: all other features stay what they are without words
+        spoken = torch.randn(texts, TEXT_WORDS, width, generator=torch.Generator().manual_seed(seed + 1))
+        lengths = 2 + torch.arange(texts)[:, None] % (TEXT_WORDS - 1)
         return cls(
             Texts(
-                torch.randn(texts, WIDTH, generator=generator),
+                torch.randn(texts, width, generator=generator),
                 stable_keys([f"text {n}" for n in range(texts)]),
                 spoken,
                 torch.arange(TEXT_WORDS) < lengths,
             ),
             Videos(
-                frames=torch.randn(videos, FRAMES, WIDTH, generator=generator),
-                frame_mask=torch.arange(FRAMES) < real[:, None],
+                frames=torch.randn(videos, frames, width, generator=generator),
+                frame_mask=torch.arange(frames) < real[:, None],
                 keys=stable_keys([f"video {v}" for v in range(videos)]),
                 audio=audio * heard[:, None, None],
                 audio_valid=torch.where(short, STATES // 2, STATES),
                 has_audio=heard,
-                patches=torch.randn(videos, FRAMES, PATCHES, WIDTH, generator=generator),
-                captions=torch.randn(videos, 2, WORDS, WIDTH, generator=generator),
+                patches=torch.randn(videos, frames, shape.patches, width, generator=generator),
+                captions=torch.randn(videos, 2, WORDS, width, generator=generator),
                 caption_mask=described.clone(),
             ),
         )

@@ -6,7 +6,7 @@ are, and what is scored at the same time (batch, tile, order).
 
 import torch
 
-from core.audit.change import Change
+from core.audit.change import Change, tolerances
 from core.audit.subject import VIDEOS, Subject
 from core.audit.verdict import Verdict, judged
 
@@ -49,22 +49,24 @@ def alone(subject: Subject) -> Change:
     back = pairing.flip(0)
     reversed_ = subject.scores(method, texts[back], world.videos, back)[back]
     return Change.worst(
-        Change.between(torch.cat(single)[:, 0], stored[asked, found]),
+        Change.between(torch.cat(single)[:, 0], stored[asked, found], tolerances(stored)[asked]),
         Change.between(tiled, stored),
         Change.between(reversed_, stored),
     )
 
 
 def pairing(subject: Subject) -> Verdict:
-    """The three together; the figure is the largest change of a score (a cosine) by each."""
+    """The three together; the figure is the largest change of a score by each."""
     stored, counts, company = repaired(subject), unequal(subject), alone(subject)
     good = stored.none and counts.none and company.none
     figure = f"score change: re-paired {stored}, unequal counts {counts}, alone {company}"
-    meaning = (
-        "The score of a text with a video depends on these two alone."
-        if good
-        else "A score depends on which caption the video is stored with, which a search cannot know."
-        if not stored.none
-        else "A score depends on what else is scored."
-    )
+    meaning = "The score of a text with a video depends on these two alone."
+    if not stored.none:
+        meaning = (
+            "A score depends on which caption the video is stored with, which a search cannot know: when "
+            f"captions change places, {stored.where}. Look at `score`."
+        )
+    elif not good:
+        worst = Change.worst(counts, company)
+        meaning = f"A score depends on what else is scored: {worst.where}. Look at `score`."
     return subject.verdict("pairing", judged(good), figure, meaning)

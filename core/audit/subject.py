@@ -1,23 +1,31 @@
-"""What is audited: a method under a scoring condition, untrained, scored as a run scores it."""
+"""What is audited: a method under a scoring condition and a configuration, scored as a run scores it.
 
-from dataclasses import dataclass
+Checks see it with fresh weights, and after some training steps on noise: what a method has learnt or counted
+in training may open a leak that fresh weights hide.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Any
 
 import torch
+from pydantic import ValidationError
 from torch import Tensor
 
-from core.audit.noise_features import FRAMES, TEXT_WORDS, WIDTH, NoiseFeatures
+from core.audit.noise_features import NARROW, NoiseFeatures, Shape
+from core.audit.practice import Practice, practise
 from core.audit.verdict import Outcome, Verdict
 from core.batch import Texts, Videos
-from core.method import Dimensions, Method
+from core.errors import BenchError
+from core.method import Method, MethodConfig, NoiseSource
+from core.plugin_errors import blamed
 from core.scoring.noise import scoring_noise
-from core.scoring.scoring import Condition, build_index, score_matrix
+from core.scoring.scoring import Condition, ScoringIndex, build_index, score_matrix
+from core.spec import explain
 
-TOLERANCE = 1e-5
-"""Cosines that differ by less are the same score, rounded differently."""
-MOVED = 0.1
-"""Standard deviation of what is added to the weights of the checks that compare scores with scores."""
 TEXTS, VIDEOS = 36, 28
-"""Of the same checks."""
+"""Of the checks that compare scores with scores."""
 
 
 @dataclass(frozen=True)
@@ -30,53 +38,82 @@ class Subject:
     """Texts and videos of the checks that count hits."""
     seeds: int = 3
     """Draws of weights and features of these."""
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    """What its configuration has beside its defaults."""
+    shape: Shape = NARROW
+    steps: int = 20
+    """Training steps of the trained state."""
 
-    def untrained(self, seed: int = 0, *, moved: float = 0.0) -> Method:
-        """The method with fresh weights of a seed, under its default configuration.
+    @cached_property
+    def config(self) -> MethodConfig:
+        """Raises `BenchError` naming a key or a value that its configuration does not take."""
+        try:
+            return self.method.Config(**self.settings)
+        except ValidationError as error:
+            raise BenchError(f"{self.method.name}: {explain(error)}") from error
 
-        Scalars that start at zero are set to one: they switch parts on, which would else hide. `moved` is the
-        standard deviation of noise that is added to all weights but the logit scale.
-        """
-        with torch.random.fork_rng(devices=[]), torch.no_grad():
+    def blamed(self, doing: str) -> Any:
+        """What the method raises becomes one line; see `core.plugin_errors.blamed`."""
+        set_ = "".join(f", {key}={value}" for key, value in self.settings.items())
+        return blamed(self.method, doing, f"{self.shape}{set_}")
+
+    def untrained(self, seed: int = 0) -> Method:
+        """The method with fresh weights of a seed."""
+        with torch.random.fork_rng(devices=[]), self.blamed("building it"):
             torch.manual_seed(seed)
-            method = self.method(self.method.Config(), Dimensions(WIDTH, FRAMES, WIDTH, TEXT_WORDS)).eval()
-            for name, parameter in method.named_parameters():
-                if parameter.numel() == 1 and float(parameter) == 0:
-                    parameter.fill_(1.0)
-                if moved and name != "logit_scale":
-                    parameter.add_(moved * torch.randn_like(parameter))
-        return method
+            return self.method(self.config, self.shape.dimensions).eval()
+
+    @cached_property
+    def practice(self) -> Practice:
+        """A method of its own that has trained on the first pairs of `world`, and what training showed."""
+        with self.blamed("a training step"):
+            return practise(self.untrained(), self.world, self.steps)
+
+    @cached_property
+    def world(self) -> NoiseFeatures:
+        """V videos, V texts of theirs, and more texts."""
+        return NoiseFeatures.draw(TEXTS, VIDEOS, seed=0, shape=self.shape)
+
+    def compared(self) -> tuple[Method, NoiseFeatures]:
+        """What checks that compare scores with scores work on: the trained method, and its world."""
+        return self.practice.method, self.world
+
+    def of_shape(self, shape: Shape, **changes: Any) -> "Subject":
+        """The same method for features of another shape."""
+        return replace(self, shape=shape, **changes)
+
+    def index(self, method: Method, videos: Videos, chunk: int = 256) -> ScoringIndex:
+        """The index as a run builds it, `chunk` videos at a time."""
+        with self.blamed("index"):
+            return build_index(method, videos, chunk=chunk)
 
     def scores(
         self,
         method: Method,
         texts: Texts,
-        videos: Videos,
+        videos: Videos | ScoringIndex,
         pairing: Tensor | None = None,
         *,
         noise_seed: int = 0,
+        noise: NoiseSource | None = None,
         tile_bytes: int | None = None,
     ) -> Tensor:
         """Scores `(N, V)`; `pairing` `(N,)` is what the videos were stored with, text i with video i if None.
 
         Noise is keyed by text and video, so that what a pair draws is replayed wherever it is scored.
         """
-        return score_matrix(
-            method,
-            texts,
-            build_index(method, videos),
-            condition=self.condition,
-            pairing=torch.arange(len(texts)) if pairing is None else pairing,
-            noise=scoring_noise(method.config, noise_seed, released=self.condition == "released"),
-            tile_bytes=tile_bytes,
-        )
-
-    def compared(self) -> tuple[Method, NoiseFeatures]:
-        """What checks that compare scores with scores work on: V videos, V texts of theirs, and more texts.
-
-        The weights are moved so that no part is too faint to be seen.
-        """
-        return self.untrained(moved=MOVED), NoiseFeatures.draw(TEXTS, VIDEOS, seed=0)
+        released = self.condition == "released"
+        index = videos if isinstance(videos, ScoringIndex) else self.index(method, videos)
+        with self.blamed("score"):
+            return score_matrix(
+                method,
+                texts,
+                index,
+                condition=self.condition,
+                pairing=torch.arange(len(texts)) if pairing is None else pairing,
+                noise=noise or scoring_noise(method.config, noise_seed, released=released),
+                tile_bytes=tile_bytes,
+            )
 
     def verdict(self, check: str, outcome: Outcome, figure: str, meaning: str) -> Verdict:
         """A record of this method and condition."""

@@ -9,7 +9,8 @@ from core.audit.verdict import Verdict, judged
 def ties(subject: Subject) -> Verdict:
     """R@K among copies of one clip under the `expected` policy: chance, whatever the method."""
     worlds = (
-        (seed, NoiseFeatures.draw(subject.size, subject.size, seed).copies()) for seed in range(subject.seeds)
+        (seed, NoiseFeatures.draw(subject.size, subject.size, seed, subject.shape).copies())
+        for seed in range(subject.seeds)
     )
     found = Recalls.count(
         subject.scores(subject.untrained(seed), world.texts, world.videos) for seed, world in worlds

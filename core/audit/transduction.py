@@ -30,6 +30,6 @@ def test_set_statistics(subject: Subject) -> Verdict:
     meaning = (
         "A query is scored by itself; DSL is transductive, QB-Norm uses other captions."
         if raw.none
-        else "The scores of a query change, or cease to exist, when other test queries are removed."
+        else f"When other test queries are removed, {raw.where}: look at `score`."
     )
     return subject.verdict("test-set statistics", judged(raw.none), f"score change: {raw}; {used}", meaning)

@@ -23,6 +23,11 @@ class Verdict:
     meaning: str
     """What that says, in one sentence."""
 
+    @property
+    def explained(self) -> str:
+        """The paragraph of docs/audit.md that explains the check."""
+        return f"docs/audit.md#{self.check.partition(' [')[0].replace(' ', '-')}"
+
 
 def judged(good: bool) -> Outcome:
     """`pass` or `fail`."""

@@ -21,11 +21,20 @@ def audit(
     ] = "leak-free",
     size: Annotated[int, typer.Option(min=20, help="Texts and videos of noise per seed.")] = 200,
     seeds: Annotated[int, typer.Option(min=1, help="Draws of weights and noise.")] = 3,
+    set_: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="A field of the method's Config; may be repeated."),
+    ] = None,
+    traceback: Annotated[
+        bool, typer.Option("--traceback", help="Show where a method's own code has failed.")
+    ] = False,
     json: Annotated[bool, typer.Option("--json", help="Print the records as JSON.")] = False,
 ) -> None:
     """Check methods for leaks, or a finished run for its protocol; exit code 1 where a check fails.
 
     Example: bench audit tmass gaid --condition released
+
+    Example: bench audit gaid --set fusion=token --set pooling=mean
     """
     named = names.subjects_named(subjects or ())
     from core.cli.verdicts import show_verdicts
@@ -38,6 +47,7 @@ def audit(
         every_method=all_,
         size=size,
         seeds=seeds,
+        settings=command.settings_of(set_ or ()),
         progress=Bars(screen),
     )
     if json:

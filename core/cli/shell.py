@@ -8,6 +8,7 @@ import os
 import re
 import signal
 import sys
+import traceback
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -19,7 +20,7 @@ from core.cli.screen import Screen, silence
 from core.errors import BenchError
 from core.progress import bytes_in_words
 from core.versions import broken_library, check_trio
-from core.visible import visible_line
+from core.visible import visible, visible_line
 
 console = Screen()
 LONGEST_RANGE = 1000
@@ -44,6 +45,8 @@ def friendly(function: Callable[..., Any]) -> Callable[..., Any]:
             return function(*arguments, **options)
         except BenchError as error:
             line = str(error)
+            if options.get("traceback") and error.__cause__:
+                show_cause(error.__cause__)
         except BrokenPipeError:
             silence()
             raise typer.Exit(0) from None
@@ -60,6 +63,11 @@ def friendly(function: Callable[..., Any]) -> Callable[..., Any]:
         raise typer.Exit(2)
 
     return command
+
+
+def show_cause(error: BaseException) -> None:
+    """Prints the whole traceback of what lies behind a mistake, on standard error."""
+    Screen(stderr=True).print(escape(visible("".join(traceback.format_exception(error)))), soft_wrap=True)
 
 
 def refused_by_system(error: Exception) -> str | None:

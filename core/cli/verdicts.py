@@ -38,6 +38,8 @@ def show_verdicts(verdicts: Sequence[Verdict], console: Console) -> None:
         before = verdict
     console.print(table)
     failed = sum(verdict.verdict == "fail" for verdict in verdicts)
+    for place in dict.fromkeys(verdict.explained for verdict in verdicts if verdict.verdict == "fail"):
+        console.print(f"see {place}", markup=False)
     console.print(f"{failed} of {len(verdicts)} checks failed")
 
 

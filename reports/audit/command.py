@@ -1,17 +1,17 @@
 """Who is audited, and the verdicts as JSON."""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import get_args
+from typing import Any, get_args
 
-from core.audit.checks import CHECKS
+from core.audit.checks import audit_method
 from core.audit.subject import Subject
 from core.audit.verdict import Verdict
 from core.errors import BenchError, unknown_name
 from core.progress import Progress
-from core.registry import find_method, registered_methods
+from core.registry import broken_methods, find_method, registered_methods
 from core.runs import RunDirectory
 from core.scoring.scoring import Condition
 from reports.audit.run import audit_run
@@ -27,6 +27,23 @@ def conditions_of(names: Sequence[str]) -> list[Condition]:
     return [condition for condition in known if condition in names]
 
 
+def settings_of(given: Sequence[str]) -> dict[str, Any]:
+    """`key=value` pairs of a method's configuration, values as JSON or plain text.
+
+    Raises `BenchError` for one without a value.
+    """
+    found: dict[str, Any] = {}
+    for pair in given:
+        key, equals, value = pair.partition("=")
+        if not equals or not key.strip():
+            raise BenchError(f"--set {pair} is no key=value, e.g. --set fusion=token")
+        try:
+            found[key.strip().removeprefix("config.")] = json.loads(value)
+        except json.JSONDecodeError:
+            found[key.strip().removeprefix("config.")] = value
+    return found
+
+
 def audited(
     names: Sequence[str],
     conditions: Sequence[Condition],
@@ -34,6 +51,7 @@ def audited(
     every_method: bool,
     size: int,
     seeds: int,
+    settings: Mapping[str, Any],
     progress: Progress,
 ) -> list[Verdict]:
     """Verdicts on methods and run folders, in the order of their names.
@@ -41,17 +59,16 @@ def audited(
     A name with a slash, or of a folder that is no method's, means a run. Raises `BenchError` where nothing is
     named, for an unknown method and for a run that cannot be read.
     """
-    methods = registered_methods()
+    methods, broken = registered_methods(), broken_methods()
     names = [*names, *(name for name in sorted(methods) if every_method and name not in names)]
     if not names:
         raise BenchError("name methods or run folders, e.g. `bench audit gaid runs/NAME`, or pass --all")
 
     def verdicts(name: str, condition: Condition) -> Iterator[Verdict]:
-        if name not in methods and ("/" in name or Path(name).is_dir()):
+        if name not in {*methods, *broken} and ("/" in name or Path(name).is_dir()):
             yield from audit_run(read_run(RunDirectory(Path(name))), condition)
             return
-        subject = Subject(find_method(name), condition, size, seeds)
-        yield from (check(subject) for check in CHECKS)
+        yield from audit_method(Subject(find_method(name), condition, size, seeds, settings))
 
     found: list[Verdict] = []
     with progress.task("audit", len(names) * len(conditions)) as advance:
