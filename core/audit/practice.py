@@ -58,7 +58,7 @@ def practise(method: Method, world: NoiseFeatures, steps: int) -> Practice:
             sound = videos.audio.clone().requires_grad_(True)
             loss = method.loss(texts, replace(videos, audio=sound), generator).total
             if loss.dim() or not bool(loss.isfinite()):
-                value = "no scalar" if loss.dim() else float(loss)
+                value = "no scalar" if loss.dim() else float(loss.detach())
                 unfit = f"the loss is {value} in training step {step + 1}"
                 break
             if not loss.requires_grad:

@@ -43,6 +43,6 @@ def test_methods_whose_released_evaluation_is_clean_pass(name: str) -> None:
 
 def test_sound_moves_gaid_whose_gate_is_per_frame_at_any_moment_and_avigate_at_none() -> None:
     gaid, avigate = (audio(Subject(registered_methods()[name], "leak-free")) for name in ("gaid", "avigate"))
-    assert (gaid.verdict, gaid.meaning) == ("pass", "It reacts to sound, and to when it sounds.")
+    assert (gaid.verdict, gaid.meaning) == ("pass", "It hears what sounds, and when it sounds.")
     assert avigate.figure.endswith("shifted 0")  # its resampler has no positions
     assert audio(Subject(registered_methods()["clip4clip"], "leak-free")).verdict == "not applicable"

@@ -465,7 +465,7 @@ class CannotBeBuilt(Clean):
 
 
 RAISING = {
-    FixedWidth: ("a training step", "width 96", "planted.py"),
+    FixedWidth: ("score", "width 96", "planted.py"),
     RaisesInIndex: ("index", "KeyError", "planted.py"),
     CannotTrain: ("a training step", "NotImplementedError", "planted.py"),
     CannotBeBuilt: ("building it", "AttributeError", "planted.py"),

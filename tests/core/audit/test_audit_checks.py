@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from core.audit.checks import CHECKS
+from core.audit.keys import KeyBlindNoise
 from core.audit.subject import Subject
 from core.batch import Rows, Texts, Videos
 from core.method import Losses, Method, MethodConfig, Needs, NoiseSource
@@ -38,7 +39,8 @@ class Honest(Method):
         return torch.nn.functional.normalize(texts.embeds, dim=-1) @ mean.T
 
     def loss(self, texts: Texts, videos: Videos, generator: torch.Generator) -> Losses:
-        raise NotImplementedError
+        logits = self.score(texts, self.index(videos), KeyBlindNoise())
+        return Losses(torch.nn.functional.cross_entropy(logits, torch.arange(len(logits))), {})
 
 
 class KnowsPositions(Honest):
