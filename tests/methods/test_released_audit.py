@@ -24,7 +24,7 @@ def test_their_canary_dies_at_the_rate_that_was_measured_on_the_authors_code(nam
     """Authors' function, untrained heads, 200 texts and frames of noise: R@1 17.5, 20.5 and 25.0 %."""
     verdict = noise_canary(released(name))
     assert verdict.verdict == "fail"
-    for recall in re.findall(r"[tv]2[tv] ([\d.]+)/", verdict.figure):
+    for recall in re.findall(r"[tv]2[tv] ([\d.]+)/", verdict.figure.partition("; trained")[0]):
         assert 10 <= float(recall) <= 30
 
 
