@@ -15,7 +15,7 @@ from core.method import Method
 
 BATCH = 16
 """Pairs of a step."""
-RATE = 0.01
+RATE = 0.004
 """By which a weight moves in a step. Signs of a momentum move all weights alike, as Adam does at first (Lion,
 Chen et al., NeurIPS 2023); torch's own optimisers take seconds to import."""
 NEWEST = 0.2

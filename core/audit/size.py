@@ -23,6 +23,8 @@ LARGE = 512
 """Texts and videos of the largest square; a run's index is built in chunks of 256."""
 SURPLUS = 8
 """Texts beyond it."""
+OTHERS = 24
+"""Pairs of each layout that no rule picks."""
 HUGE = 2**40
 """Bytes of a tile that takes everything at once."""
 LARGEST_TENSOR = 2**29
@@ -51,9 +53,10 @@ class Layout:
             gallery - 1 - number % gallery,
             number * gallery // count,
             self.own if len(self.own) else number % gallery,
-            torch.randint(gallery, (count,), generator=torch.Generator().manual_seed(count)),
         ]
-        return number.repeat(len(rules)), torch.cat(rules)
+        generator = torch.Generator().manual_seed(count)
+        texts, videos = (torch.randint(end, (OTHERS,), generator=generator) for end in (count, gallery))
+        return torch.cat((number.repeat(len(rules)), texts)), torch.cat((*rules, videos))
 
 
 def layouts(large: bool) -> list[Layout]:
@@ -72,10 +75,7 @@ def layouts(large: bool) -> list[Layout]:
         Layout(f"13 texts x {LARGE} videos", straight[:13], straight[:LARGE]),
     ]
     if large:
-        found += [
-            Layout(f"{LARGE} texts x {LARGE} videos", straight[:LARGE], straight[:LARGE]),
-            Layout(f"{LARGE + SURPLUS} texts x {LARGE} videos", straight, straight[:LARGE], chunk=37),
-        ]
+        found.append(Layout(f"{LARGE} texts x {LARGE} videos", straight[:LARGE], straight[:LARGE]))
     return found
 
 
