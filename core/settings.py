@@ -72,4 +72,4 @@ def _read(file: Path) -> tomlkit.TOMLDocument:
     try:
         return tomlkit.parse(file.read_text(encoding="utf-8-sig"))
     except (OSError, ValueError, TypeError, LookupError, RecursionError, TOMLKitError) as error:
-        raise BenchError(f"{file}: {' '.join(str(error).split())}; mend or delete it") from error
+        raise BenchError(f"{file}: {' '.join(str(error).split())}; fix or delete it") from error

@@ -13,14 +13,14 @@ from core.cli.shell import friendly, values
 @friendly
 def audit(
     subjects: Annotated[
-        list[str] | None, typer.Argument(help="Methods, or folders of finished runs.")
+        list[str] | None, typer.Argument(help="Methods by name, or folders of finished runs.")
     ] = None,
-    all_: Annotated[bool, typer.Option("--all", help="Every registered method.")] = False,
+    all_: Annotated[bool, typer.Option("--all", help="Audit every registered method.")] = False,
     condition: Annotated[
         str, typer.Option(help="leak-free, released, or both, comma-separated.")
     ] = "leak-free",
-    size: Annotated[int, typer.Option(min=20, help="Texts and videos of noise per seed.")] = 200,
-    seeds: Annotated[int, typer.Option(min=1, help="Draws of weights and noise.")] = 3,
+    size: Annotated[int, typer.Option(min=20, help="Number of random texts and videos per seed.")] = 200,
+    seeds: Annotated[int, typer.Option(min=1, help="Number of random draws of weights and noise.")] = 3,
     set_: Annotated[
         list[str] | None,
         typer.Option("--set", metavar="KEY=VALUE", help="A field of the method's Config; may be repeated."),
@@ -30,7 +30,7 @@ def audit(
     ] = False,
     json: Annotated[bool, typer.Option("--json", help="Print the records as JSON.")] = False,
 ) -> None:
-    """Check methods for leaks, or a finished run for its protocol; exit code 1 where a check fails.
+    """Check methods for leaks, or a finished run for its protocol; exit code 1 if a check fails.
 
     Example: bench audit tmass gaid --condition released
 

@@ -10,21 +10,21 @@ from core.cli.bars import Bars
 from core.cli.shell import AsJson, Missing, Names, Offline, forbid_downloads, friendly, values
 
 data_app = typer.Typer(
-    no_args_is_help=True, help="Data sets: what there is, and making it ready.\n\nExample: bench data list"
+    no_args_is_help=True, help="List, locate, check and prepare data sets.\n\nExample: bench data list"
 )
 Root = Annotated[Path | None, typer.Option(help="Folder that holds annotation files and videos.")]
-Videos = Annotated[Path | None, typer.Option(help="Folder of the videos, where it is another one.")]
-Captions = Annotated[Path | None, typer.Option(help="The caption file of `folder`.")]
+Videos = Annotated[Path | None, typer.Option(help="Folder of the videos, if it is another one.")]
+Captions = Annotated[Path | None, typer.Option(help="Caption file of the data set `folder`.")]
 Audio = Annotated[
     Path | None,
-    typer.Option(help="Folder of sound apart from the videos: VIDEO.wav and the like, or VIDEO.pt."),
+    typer.Option(help="Folder of separate sound files: VIDEO.wav, .flac, ... or VIDEO.pt."),
 ]
 
 
 @data_app.command(name="list")
 @friendly
 def data_list(json: AsJson = False) -> None:
-    """List the data sets: what they are, where their owners offer them, where the files go, what is ready.
+    """List the data sets: what they are, where to get them, where the files go, and which are ready.
 
     Example: bench data list
     """
@@ -49,7 +49,7 @@ def add(
     captions: Captions = None,
     audio: Audio = None,
 ) -> None:
-    """Say once where a data set lies; kept in bench.toml. The variable BENCH_DATA overrides it.
+    """Store the location of a data set in bench.toml. The variable BENCH_DATA overrides it.
 
     Example: bench data add msrvtt --root /data/msrvtt
     """
@@ -70,11 +70,13 @@ def check(
     set_: Annotated[
         list[str] | None, typer.Option("--set", help="An option of the data set, data.key=value; repeatable.")
     ] = None,
-    quick: Annotated[bool, typer.Option("--quick", help="Look for the files, open none of them.")] = False,
+    quick: Annotated[bool, typer.Option("--quick", help="Look for the files without opening them.")] = False,
     json: Annotated[bool, typer.Option("--json", help="Print everything as JSON.")] = False,
-    workers: Annotated[int | None, typer.Option(min=1, help="Processes; one per core unless given.")] = None,
+    workers: Annotated[
+        int | None, typer.Option(min=1, help="Number of processes; one per core unless given.")
+    ] = None,
 ) -> None:
-    """Count what is found, missing, silent, undecodable; exit code 1 where a listed video has no picture.
+    """Count found, missing, silent and undecodable files; exit code 1 if a listed video has no picture.
 
     Example: bench data check folder --videos clips --captions captions.csv
     """
@@ -90,12 +92,14 @@ def check(
 @friendly
 def prepare(
     name: Annotated[str, typer.Argument(help="A data set, e.g. avworld.")],
-    workers: Annotated[int | None, typer.Option(min=1, help="Processes; one per core unless given.")] = None,
+    workers: Annotated[
+        int | None, typer.Option(min=1, help="Number of processes; one per core unless given.")
+    ] = None,
     missing: Missing = None,
     methods: Names = None,
     offline: Offline = False,
 ) -> None:
-    """Make a data set ready: generate or decode it once and encode what the methods (all, by default) read.
+    """Prepare a data set: generate or decode it once and encode what the methods read (all by default).
 
     Example: bench data prepare msrvtt --methods gaid,tmass
     """

@@ -13,7 +13,7 @@ def doctor(
     json: Annotated[bool, typer.Option("--json", help="Print everything as JSON.")] = False,
     offline: Offline = False,
 ) -> None:
-    """Say what this installation has and lacks; exit code 1 where something that is needed is missing.
+    """Check this installation; exit code 1 if something that is needed is missing.
 
     Example: bench doctor
     """

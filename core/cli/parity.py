@@ -18,7 +18,7 @@ def parity(
     folder: Annotated[Path, typer.Argument(help="Folder of golden .safetensors files.")],
     json: AsJson = False,
 ) -> None:
-    """Hold the methods against recorded tensors of their authors; exit code 1 if one is off or unknown.
+    """Compare the methods with tensors recorded from the authors' code; exit code 1 if any file disagrees.
 
     Example: bench parity tests/golden
     """

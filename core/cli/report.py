@@ -10,10 +10,11 @@ from core.cli.render import print_table
 from core.cli.shell import Runs, friendly
 
 export_app = typer.Typer(
-    no_args_is_help=True, help="Results for other programs.\n\nExample: bench export trec RUN --out trec"
+    no_args_is_help=True,
+    help="Export results for other programs.\n\nExample: bench export trec RUN --out trec",
 )
 RunFolder = Annotated[Path, typer.Argument(help="Folder of a finished run.")]
-Split = Annotated[str, typer.Option(help="Split that was scored.")]
+Split = Annotated[str, typer.Option(help="Split whose results are used.")]
 Condition = Annotated[str, typer.Option(help="leak-free or released.")]
 Rescoring = Annotated[str, typer.Option(help="none, dsl or qb-norm.")]
 
@@ -22,12 +23,12 @@ Rescoring = Annotated[str, typer.Option(help="none, dsl or qb-norm.")]
 def report(
     runs: Runs = Path("runs"),
     out: Annotated[
-        Path | None, typer.Option(help="Where tables and figures go; RUNS/report unless given.")
+        Path | None, typer.Option(help="Folder for tables and figures; RUNS/report unless given.")
     ] = None,
     against: Annotated[
         str | None, typer.Option(help="Label of the baseline row; the best row unless given.")
     ] = None,
-    timing: Annotated[Path, typer.Option(help="What `bench time` has written.")] = Path("timing/timing.json"),
+    timing: Annotated[Path, typer.Option(help="File written by `bench time`.")] = Path("timing/timing.json"),
     html: Annotated[
         bool,
         typer.Option(

@@ -36,13 +36,20 @@ def run(
         ),
     ] = None,
     workers: Annotated[
-        int | None, typer.Option(min=1, help="Cells at a time; one per GPU, else per core, unless given.")
+        int | None,
+        typer.Option(
+            min=1, help="Number of runs at a time; one per GPU, or per core without a GPU, unless given."
+        ),
     ] = None,
     devices: Annotated[
-        int, typer.Option(min=1, help="Processes that train each cell together, a GPU each (torchrun).")
+        int,
+        typer.Option(
+            min=1, help="Number of processes that train each run together, one GPU each (torchrun)."
+        ),
     ] = 1,
     cluster: Annotated[
-        str | None, typer.Option(help="Run on the Ray cluster at this address, or on a local one: local.")
+        str | None,
+        typer.Option(help="Address of a Ray cluster to run on, or `local` for one on this machine."),
     ] = None,
     missing: Missing = None,
     offline: Offline = False,
@@ -51,7 +58,10 @@ def run(
         typer.Option("--keep-old", help="Read finished cells of other code instead of running them."),
     ] = False,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Print the cells, what is done and an estimate; run nothing.")
+        bool,
+        typer.Option(
+            "--dry-run", help="Print the planned runs, which are finished and an estimate; run nothing."
+        ),
     ] = False,
     runs: Runs = Path("runs"),
     json: AsJson = False,

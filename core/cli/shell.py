@@ -26,13 +26,17 @@ console = Screen()
 LONGEST_RANGE = 1000
 """Numbers that a range in an option may stand for: more is a slip of the keyboard."""
 
-Runs = Annotated[Path, typer.Option("--runs", help="Folder of the run directories.")]
-Names = Annotated[str | None, typer.Option(help="Comma-separated values.")]
+Runs = Annotated[Path, typer.Option("--runs", help="Folder that holds the run folders.")]
+Names = Annotated[str | None, typer.Option(help="Values, separated by commas.")]
 Missing = Annotated[
     Literal["fail", "count-as-miss", "drop"] | None,
-    typer.Option(help="Videos without a file that decodes: fail (default), count-as-miss or drop."),
+    typer.Option(
+        help="What to do about videos without a usable file: fail (default), count-as-miss or drop."
+    ),
 ]
-Offline = Annotated[bool, typer.Option("--offline", help="Download no weights, as HF_HUB_OFFLINE=1 does.")]
+Offline = Annotated[
+    bool, typer.Option("--offline", help="Do not download weights, as with HF_HUB_OFFLINE=1.")
+]
 
 
 def friendly(function: Callable[..., Any]) -> Callable[..., Any]:

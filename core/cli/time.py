@@ -14,29 +14,35 @@ from core.cli.shell import finite, friendly, integers, values
 
 @friendly
 def time_(
-    methods: Annotated[str, typer.Option(help="Comma-separated methods.")] = "xpool,tmass,gaid",
+    methods: Annotated[str, typer.Option(help="Methods, separated by commas.")] = "xpool,tmass,gaid",
     perturbation: Annotated[
         str, typer.Option(help="For the methods that have one: none, dasp, stp-fresh, stp-per-text.")
     ] = "none,dasp,stp-fresh,stp-per-text",
-    videos: Annotated[str, typer.Option(help="Sizes of the gallery, comma-separated.")] = "1000",
-    texts: Annotated[int, typer.Option(min=1, help="Queries.")] = 1000,
-    trials: Annotated[int, typer.Option(min=1, help="Random points of STP.")] = 20,
-    threads: Annotated[int, typer.Option(min=1, help="Of torch, on a CPU.")] = 1,
-    repeats: Annotated[int, typer.Option(min=1, help="Measurements that a median is taken of.")] = 3,
+    videos: Annotated[str, typer.Option(help="Gallery sizes, separated by commas.")] = "1000",
+    texts: Annotated[int, typer.Option(min=1, help="Number of queries.")] = 1000,
+    trials: Annotated[int, typer.Option(min=1, help="Number of random points of STP.")] = 20,
+    threads: Annotated[int, typer.Option(min=1, help="Number of torch threads (CPU only).")] = 1,
+    repeats: Annotated[
+        int, typer.Option(min=1, help="Number of measurements; their median is reported.")
+    ] = 3,
     seconds: Annotated[
         float,
         typer.Option(
-            min=0, callback=finite, help="A measurement that takes longer scores a sample of the texts."
+            min=0,
+            callback=finite,
+            help="Time per measurement in seconds; a longer one scores a sample of the texts.",
         ),
     ] = 2.0,
     released_videos: Annotated[
-        int, typer.Option(min=1, help="Videos that the released procedure runs on; the rest is extrapolated.")
+        int, typer.Option(min=1, help="Videos scored by the released procedure; the rest is extrapolated.")
     ] = 64,
-    device: Annotated[str | None, typer.Option(help="cpu or cuda; a GPU where there is one.")] = None,
-    out: Annotated[Path, typer.Option(help="Where tables, JSON and picture go.")] = Path("timing"),
+    device: Annotated[
+        str | None, typer.Option(help="cpu or cuda; the GPU if there is one, unless given.")
+    ] = None,
+    out: Annotated[Path, typer.Option(help="Folder for tables, JSON and figure.")] = Path("timing"),
     json: Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")] = False,
 ) -> None:
-    """Time scoring: released procedure, tiled modules and exact engine side by side, on random features.
+    """Time scoring on random features: released procedure, tiled modules and exact engine side by side.
 
     Example: bench time --methods gaid --videos 1000,5000,50000 --texts 1000
     """

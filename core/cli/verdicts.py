@@ -45,7 +45,7 @@ def show_verdicts(verdicts: Sequence[Verdict], console: Console) -> None:
 
 def show_findings(findings: Sequence[Finding], console: Console) -> None:
     """Prints the findings as one table."""
-    table = Table("", "", "found", "mend", box=SIMPLE)
+    table = Table("", "", "found", "fix", box=SIMPLE)
     for finding in findings:
         state = f"[{COLOURS[finding.state]}]{finding.state}[/]"
         table.add_row(finding.subject, state, escape(finding.value), escape(finding.mend))

@@ -73,7 +73,7 @@ def read_table(
     except csv.Error as error:
         _refuse(path, reader.line_num + 1, f"{error}; look for a quotation mark that is not closed")
     if not rows:
-        raise BenchError(f"{path}: has a header and no row; take a whole copy of the file")
+        raise BenchError(f"{path}: contains a header but no rows; download the file again")
     return rows
 
 
@@ -98,13 +98,13 @@ def read_json(path: Path, kind: type[Content]) -> Content:
         raise _not_text(path) from error
     except json.JSONDecodeError as error:
         raise BenchError(
-            f"{path}: is not whole JSON ({error.msg}, line {error.lineno}, column {error.colno}); "
-            "take a whole copy of the file"
+            f"{path}: is truncated or invalid JSON ({error.msg}, line {error.lineno}, column {error.colno}); "
+            "download the file again"
         ) from error
     except ValidationError as error:
-        raise BenchError(f"{path}: {problem(error)}; mend or replace the file") from error
+        raise BenchError(f"{path}: {problem(error)}; fix or replace the file") from error
     except (ValueError, RecursionError) as error:
-        raise BenchError(f"{path}: {error}; mend or replace the file") from error
+        raise BenchError(f"{path}: {error}; fix or replace the file") from error
 
 
 def distinct(names: Iterable[str], path: Path) -> list[str]:
@@ -116,7 +116,7 @@ def distinct(names: Iterable[str], path: Path) -> list[str]:
             raise BenchError(f"{path}: {shown(name)} is listed twice; take one of them out")
         seen.add(name)
     if not found:
-        raise BenchError(f"{path}: lists no video; take a whole copy of the file")
+        raise BenchError(f"{path}: lists no video; download the file again")
     return found
 
 

@@ -75,7 +75,7 @@ def paragraphs(data: Path, names: Path, match: Literal["name", "stem"]) -> list[
     for name in listed:
         if key(name) not in sentences:
             raise BenchError(
-                f"{data}: has no sentence of {name}, which {names.name} lists; take whole copies"
+                f"{data}: has no sentence of {name}, which {names.name} lists; download the files again"
             )
     return [Row(name, " ".join(sentences[key(name)])) for name in listed]
 

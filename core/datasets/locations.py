@@ -49,7 +49,7 @@ def require_location(name: str) -> Location:
     location = find_location(name)
     if location is None:
         raise BenchError(
-            f"where {name} lies is not known; say so once with: bench data add {name} --root DIR "
+            f"the location of {name} is not configured; run: bench data add {name} --root DIR "
             "(or set BENCH_DATA to the folder that holds a folder per data set)"
         )
     return location

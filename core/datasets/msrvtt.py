@@ -87,7 +87,9 @@ class Sentences:
         """The sentences of a video; raises `BenchError` where there are none."""
         if video not in self.captions:
             names = " and ".join(path.name for path in self.files)
-            raise BenchError(f"msrvtt: {video} is listed but has no sentence in {names}; take whole copies")
+            raise BenchError(
+                f"msrvtt: {video} is listed but has no sentence in {names}; download the files again"
+            )
         return self.captions[video]
 
 
@@ -129,7 +131,7 @@ def read_test(tree: Tree, sentences: Sentences) -> tuple[list[Row], list[Path]]:
     for video in read_names(names):
         captions = sentences.of(video)
         if not 0 <= chosen.get(video, -1) < len(captions):
-            raise BenchError(f"{choice}: names no sentence of {video}; take a whole copy of the file")
+            raise BenchError(f"{choice}: names no sentence of {video}; download the file again")
         rows_of.append(Row(video, captions[chosen[video]]))
     return rows_of, [names, choice]
 
@@ -169,7 +171,7 @@ def read_choice(path: Path) -> dict[str, int]:
     if not isinstance(content, dict) or not all(
         isinstance(k, str) and isinstance(v, int) for k, v in content.items()
     ):
-        raise BenchError(f"{path}: does not map videos to numbers; take a whole copy of the file")
+        raise BenchError(f"{path}: does not map videos to numbers; download the file again")
     return content
 
 

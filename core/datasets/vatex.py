@@ -77,7 +77,7 @@ def rows_of(names: Path, captions: Mapping[str, list[str]], first: bool) -> list
     for video in read_names(names):
         if video not in captions:
             raise BenchError(
-                f"{names}: lists {video}, of which no caption file has captions; take whole copies"
+                f"{names}: lists {video}, of which no caption file has captions; download the files again"
             )
         rows += [Row(video, caption) for caption in captions[video][: 1 if first else None]]
     return rows

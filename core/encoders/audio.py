@@ -248,9 +248,8 @@ def _pretrained(folder: Path, kind: str) -> tuple[Any, Any]:
         raise BenchError(f"{folder} cannot be loaded: {str(error).splitlines()[0]}") from error
     missing = {name for name in report["missing_keys"] if not name.startswith("decoder.")} - UNUSED
     if missing:
-        raise BenchError(
-            f"{folder} cannot be loaded: its weights lack {min(missing)} and {len(missing) - 1} more"
-        )
+        more = f" (and {len(missing) - 1} more)" if len(missing) > 1 else ""
+        raise BenchError(f"{folder} cannot be loaded: missing weights: {min(missing)}{more}")
     return model.encoder if kind == "whisper" else model, extractor
 
 

@@ -37,7 +37,7 @@ def open_towers(place: Path) -> tuple["open_clip.CLIP", Tokenizer]:
         return _open_clip_folder(place)
     if (place / "config.json").is_file():
         return _transformers_folder(place)
-    raise BenchError(f"{place} cannot be loaded: it holds none of {' and '.join(LAYOUTS)}")
+    raise BenchError(f"{place} cannot be loaded: it contains none of {' and '.join(LAYOUTS)}")
 
 
 def _open_clip_folder(folder: Path) -> tuple["open_clip.CLIP", Tokenizer]:
@@ -60,11 +60,11 @@ def _transformers_folder(folder: Path) -> tuple["open_clip.CLIP", Tokenizer]:
     files = LAYOUTS["config.json"]
     weights = [folder / name for name in files if (folder / name).is_file()]
     if not weights:
-        raise BenchError(f"{folder} cannot be loaded: it holds none of {' and '.join(files)}")
+        raise BenchError(f"{folder} cannot be loaded: it contains none of {' and '.join(files)}")
     config = transformers.CLIPConfig.from_pretrained(folder)
     towers: tuple[Any, ...] = (config.text_config, config.vision_config)
     if any(tower.hidden_size != HEAD_WIDTH * tower.num_attention_heads for tower in towers):
-        raise BenchError(f"{folder} cannot be loaded: its heads have not {HEAD_WIDTH} channels each")
+        raise BenchError(f"{folder} cannot be loaded: expected {HEAD_WIDTH} channels per attention head")
     quick_gelu = all(tower.hidden_act == "quick_gelu" for tower in towers)
     return _openai_towers(read_state(weights[0]), folder, quick_gelu=quick_gelu)
 

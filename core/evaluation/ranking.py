@@ -236,7 +236,7 @@ def check_pairing(shape: Sequence[int], video_of_text: Tensor) -> Tensor:
     if bool(outside.any()):
         text = int(outside.nonzero()[0])
         raise BenchError(
-            f"text {text} is said to belong to video {int(video_of_text[text])} of {videos} videos"
+            f"text {text} is assigned to video {int(video_of_text[text])}, but there are only {videos} videos"
         )
     return video_of_text
 

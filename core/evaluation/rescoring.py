@@ -61,7 +61,7 @@ def query_bank(bank_scores: Tensor, *, beta: float = 20.0, k: int = 1, theta: in
         )
     videos = bank_scores.shape[1]
     if not 1 <= k <= videos:
-        raise BenchError(f"QB-Norm's k is {k}; it must lie between 1 and the {videos} videos of the gallery")
+        raise BenchError(f"QB-Norm's k is {k}; it must be between 1 and the {videos} videos of the gallery")
     if theta < 1:
         raise BenchError(f"QB-Norm's theta is {theta}; it must be at least 1")
     retrieved = bank_scores.topk(k, dim=1).indices.flatten().bincount(minlength=videos)

@@ -78,7 +78,7 @@ class Golden:
     def setting(self, key: str) -> str:
         """A metadata value; raises `BenchError` where it is missing."""
         if key not in self.meta:
-            raise BenchError(f"{self.path.name}: metadata lacks '{key}'")
+            raise BenchError(f"{self.path.name}: missing metadata '{key}'")
         return self.meta[key]
 
     def number(self, key: str) -> float:
@@ -136,7 +136,7 @@ class Golden:
 
     def _reference(self, name: str) -> Tensor:
         if name not in self._tensors:
-            raise BenchError(f"{self.path.name}: lacks the tensor '{name}'")
+            raise BenchError(f"{self.path.name}: missing tensor '{name}'")
         tensor: Tensor = self._tensors[name]
         return tensor
 

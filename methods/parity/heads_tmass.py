@@ -160,7 +160,7 @@ def compare_weights(
     recorded = [name.removeprefix(prefix) for name in golden.names() if name.startswith(prefix)]
     for key in required:
         if not any(name.startswith(key) for name in recorded):
-            raise BenchError(f"{golden.path.name}: lacks the weight '{prefix}{key}'")
+            raise BenchError(f"{golden.path.name}: missing weight '{prefix}{key}'")
     for key in recorded:
         own = dead if key == DEAD_SCALAR else parameters.get(renamed(key, method.authors.names) or "")
         if own is None:

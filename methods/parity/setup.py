@@ -125,7 +125,7 @@ def compare_gradients_of(
     recorded = [name.removeprefix(prefix) for name in golden.names() if name.startswith(prefix)]
     missing = [key for key in (*inputs, *required) if not any(name.startswith(key) for name in recorded)]
     if missing:
-        raise BenchError(f"{golden.path.name}: lacks the gradient '{prefix}{missing[0]}'")
+        raise BenchError(f"{golden.path.name}: missing gradient '{prefix}{missing[0]}'")
     parameters = dict(module.named_parameters())
     for key in recorded:
         own = inputs.get(key)

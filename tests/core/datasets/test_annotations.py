@@ -85,8 +85,8 @@ DATA: dict[str, Any] = {
 @pytest.mark.parametrize(
     ("content", "words"),
     [
-        ('{"videos": [', ["not whole JSON", "column 13"]),
-        ("", ["not whole JSON"]),
+        ('{"videos": [', ["truncated or invalid JSON", "column 13"]),
+        ("", ["truncated or invalid JSON"]),
         ("[" * 200_000, ["recursion"]),
         ("[]", ["valid dictionary"]),
         ({"videos": []}, ["sentences", "required"]),

@@ -170,9 +170,9 @@ def test_what_is_no_clip_is_one_clear_line(tmp_path, state):
     torch.save({"weight": torch.zeros(1)}, tmp_path / "other.pt")
     torch.save({n: t for n, t in state.items() if n != "ln_final.bias"}, tmp_path / "torn.pt")
     for name, reason in (
-        ("empty", r"cannot be loaded: it holds none of open_clip_config\.json and config\.json"),
+        ("empty", r"cannot be loaded: it contains none of open_clip_config\.json and config\.json"),
         ("bert", "a model of type 'bert', not clip"),
-        ("bare", r"it holds none of model\.safetensors and pytorch_model\.bin"),
+        ("bare", r"it contains none of model\.safetensors and pytorch_model\.bin"),
         ("torn", r"config\.json cannot be read"),
         ("half.safetensors", "holds no weights that can be read"),
         ("number.pt", "its entry 'a' is int"),

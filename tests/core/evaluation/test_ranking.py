@@ -243,7 +243,11 @@ def test_metrics_of_nothing_are_nan() -> None:
     [
         (torch.zeros(0, 3), torch.zeros(0, dtype=torch.int64), "nothing to rank"),
         (torch.zeros(2, 3), torch.tensor([0]), "2 texts are scored, but 1"),
-        (torch.zeros(2, 3), torch.tensor([0, 3]), "text 1 is said to belong to video 3 of 3"),
+        (
+            torch.zeros(2, 3),
+            torch.tensor([0, 3]),
+            "text 1 is assigned to video 3, but there are only 3 videos",
+        ),
     ],
 )
 def test_a_pairing_that_does_not_fit_is_refused(scores: Tensor, video_of_text: Tensor, message: str) -> None:
