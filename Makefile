@@ -1,5 +1,5 @@
 # Needs Python 3.11, 3.12 or 3.13 and make, nothing else. `uv` is fetched into .tools where there is none.
-.PHONY: bench test test-slow lint gpu-check setup setup-all browser lock newest
+.PHONY: bench test test-slow lint gpu-check setup setup-all browser lock newest fuzz
 .DEFAULT_GOAL := bench
 
 VENV ?= .venv
@@ -18,6 +18,10 @@ test: setup-all browser
 # What takes a minute each: compiling the towers; killing a matrix, and two processes that train together.
 test-slow: setup-all
 	$(VENV)/bin/pytest -n 0 -m slow
+
+# Thousands of damaged files and options of every kind (tests/fuzz); FUZZ_COUNTS=FILE keeps the counts.
+fuzz: setup-all
+	FUZZ_CASES=$(or $(FUZZ_CASES),3000) $(VENV)/bin/pytest -n 0 --timeout 7200 tests/fuzz
 
 lint: setup-all
 	$(VENV)/bin/ruff check .

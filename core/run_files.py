@@ -19,7 +19,9 @@ from core.checksums import first_damaged
 from core.runs import RunDirectory
 from core.scoring.scoring import Condition
 
-Count = Annotated[int, Field(ge=0)]
+Count = Annotated[int, Field(ge=0, lt=2**63)]
+Rows = Annotated[int, Field(ge=1, le=10**8)]
+"""Queries or videos of a scored split: more of them fit into no memory."""
 Seconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
 
@@ -36,8 +38,8 @@ class ResultProtocol(RunRecord):
     condition: Condition
     rescoring: str
     rescoring_uses: str
-    queries: Annotated[int, Field(ge=1)]
-    gallery: Annotated[int, Field(ge=1)]
+    queries: Rows
+    gallery: Rows
     gallery_fingerprint: str
 
 
@@ -212,6 +214,7 @@ def read_table(directory: RunDirectory, name: str, schema: pa.Schema, columns: l
         if missing:
             raise directory.damaged(name, f"no column {missing[0]!r}")
         table = found.select(columns).cast(chosen)
+        table.validate(full=True)  # that texts are UTF-8, too
     except (OSError, pa.ArrowException, ValueError) as error:
         raise directory.damaged(name, str(error)) from error
     for position, column in enumerate(columns):
