@@ -23,7 +23,7 @@ from made_runs import make_run, result
 from safetensors.torch import save_file
 from torch import nn
 
-from core.datasets import REAL
+from core.cli.data_work import find_real
 from core.datasets.locations import Location
 from core.datasets.real import survey
 from core.encoders.released_states import read_states
@@ -131,9 +131,8 @@ def test_annotation_files(layout: str, tmp_path: Path) -> None:
             file.write_bytes(damaged(content, chance))
         else:
             file.write_text(replaced(content.decode(), chance), "utf-8", "surrogatepass")
-        survey(
-            REAL[name], Location(annotations=folder / "copy", videos=folder / "copy"), REAL[name].options()
-        )
+        data, place = find_real(name), folder / "copy"
+        survey(data, Location(annotations=place, videos=place), data.options())
 
     hold(f"annotations {layout}", case, 60, tmp_path)
 
