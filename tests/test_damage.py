@@ -85,20 +85,6 @@ def test_a_damaged_store_is_named(
     assert not (tmp_path / "runs").exists()
 
 
-def test_damaged_features_are_named(
-    invoke: Callable[..., Result], linked_cache: Path, materials: Materials, tmp_path: Path
-) -> None:
-    folder = linked_cache / "features"
-    originals = list(folder.glob("pictures-*.npy"))
-    folder.unlink()
-    folder.mkdir()
-    for file in originals:
-        (folder / file.name).write_bytes(b"\x93NUMPY")
-    assert_one_line(
-        invoke(*ONE, "--runs", tmp_path / "runs", BENCH_CACHE=str(linked_cache)), "pictures-", "delete"
-    )
-
-
 @pytest.mark.parametrize(
     "name", ["metrics.json", "manifest.json", "spec.json", "status.json", "queries.parquet"]
 )

@@ -6,6 +6,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, get_args
 
+from core.assignments import parse_value
 from core.audit.checks import audit_method
 from core.audit.subject import Subject
 from core.audit.verdict import Verdict
@@ -37,10 +38,7 @@ def settings_of(given: Sequence[str]) -> dict[str, Any]:
         key, equals, value = pair.partition("=")
         if not equals or not key.strip():
             raise BenchError(f"--set {pair} is no key=value, e.g. --set fusion=token")
-        try:
-            found[key.strip().removeprefix("config.")] = json.loads(value)
-        except json.JSONDecodeError:
-            found[key.strip().removeprefix("config.")] = value
+        found[key.strip().removeprefix("config.")] = parse_value(value)
     return found
 
 
