@@ -17,6 +17,7 @@ from safetensors.torch import save_file
 from typer.testing import Result
 
 import harness
+from core.cli.axis_options import axes
 from core.running.axes import all_axes
 from core.running.cells import Materials
 
@@ -181,6 +182,7 @@ def test_names_are_found_whatever_their_case_and_seeds_may_be_a_range(invoke: Ca
     ids=" ".join,
 )
 def test_help_and_mistakes_are_answered_without_importing_torch(arguments: tuple[str, ...]) -> None:
+    axes()  # known since some command asked for them
     code = (
         "import sys\nimport harness\nsys.argv = ['bench', *sys.argv[1:]]\n"
         "try:\n    harness.main()\nexcept SystemExit:\n    pass\n"
@@ -263,6 +265,7 @@ def test_the_help_of_run_lists_the_values_of_every_axis(invoke: Callable[..., Re
 
 
 def test_the_help_of_run_does_not_wait_for_torch() -> None:
+    axes()  # known since some command asked for them
     script = "import sys, harness; sys.argv = ['bench', 'run', '--help']; harness.main()"
     ending = "import atexit, sys; atexit.register(lambda: print('torch' in sys.modules, file=sys.stderr))"
     command = [sys.executable, "-c", f"{ending}\n{script}"]
@@ -332,9 +335,9 @@ def test_the_surface_of_the_command_line_is_frozen() -> None:
         for path, command in commands()
         if not getattr(command, "commands", None)
     }
-    axes = {f"--{name.replace('_', '-')}" for name in all_axes()}
+    options = {f"--{name.replace('_', '-')}" for name in all_axes()}
     assert found.pop("run") == sorted(
-        axes
+        options
         | {
             "--checkpoint",
             "--cluster",

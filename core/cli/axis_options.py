@@ -1,16 +1,21 @@
 """An option of `bench run` per declared axis, its values in the help; torch is not imported for it."""
 
 import inspect
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 from functools import cache
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from typer.core import TyperCommand
 
+import core
+import methods
 from core.axes import Declared, declared
 from core.cli.shell import integers, values
 from core.plugins import METHODS, sources_of
+from core.remembered import remembered
 from core.spec import NESTED, RunSpec, Seeds
 from methods.parts.config import ComposedConfig
 
@@ -19,22 +24,58 @@ GIVEN = "axes"
 PANEL = "Axes: comma-separated values, every combination is a run"
 
 
-def axes() -> dict[str, list[Declared]]:
-    """Every axis by name, as the fields stand; methods are imported only where one declares an axis."""
-    if any("Axis(" in file.read_text(encoding="utf-8") for file in sources_of(METHODS)):
-        from core.running.axes import all_axes
+@dataclass(frozen=True)
+class AxisOption:
+    """What the command line needs to know of an axis."""
 
-        return all_axes()
-    fields = declared({"": RunSpec, **NESTED, "config": ComposedConfig}).values()
-    return {field.axis_name: [field] for field in fields if field.axis}
+    about: str
+    """What it is, in a sentence without its full stop."""
+    choices: tuple[str, ...]
+    """The values that exist; empty where they are not listed."""
+    whole: bool
+    """Whether it takes whole numbers, and so ranges."""
+
+
+@cache
+def axes() -> dict[str, AxisOption]:
+    """Every axis by name.
+
+    A method that declares one is imported to ask it, and with it torch; the answer is kept until a source
+    changes. Other methods have the axes of the composition, which are read without.
+    """
+    sources = list(sources_of(METHODS))
+    if not any("Axis(" in file.read_text(encoding="utf-8", errors="replace") for file in sources):
+        fields = declared({"": RunSpec, **NESTED, "config": ComposedConfig}).values()
+        return {field.axis_name: option_of([field]) for field in fields if field.axis}
+    trees = [
+        file for folder in (core, methods) for path in folder.__path__ for file in Path(path).rglob("*.py")
+    ]
+    found = remembered("axes", sorted({*sources, *trees}), [], declared_by_methods)
+    return {
+        name: AxisOption(one["about"], tuple(one["choices"]), one["whole"]) for name, one in found.items()
+    }
+
+
+def declared_by_methods() -> dict[str, Any]:
+    """The axes of all methods as records; imports them."""
+    from core.running.axes import all_axes
+
+    return {name: asdict(option_of(fields)) for name, fields in all_axes().items()}
+
+
+def option_of(fields: Sequence[Declared]) -> AxisOption:
+    """An axis out of the fields that declare it."""
+    choices = dict.fromkeys(str(choice) for field in fields for choice in field.choices)
+    whole = any(field.info.annotation in (int, Seeds) for field in fields)
+    return AxisOption(fields[0].about.split(". ")[0].rstrip("."), tuple(choices), whole)
 
 
 @cache
 def parameters() -> tuple[Any, ...]:
     """The options of all axes, as the command line's library has them."""
     found = [
-        inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=option(name, fields))
-        for name, fields in axes().items()
+        inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=option(name, axis))
+        for name, axis in axes().items()
     ]
 
     def command(**given: str | None) -> None:
@@ -47,16 +88,14 @@ def parameters() -> tuple[Any, ...]:
     return tuple(p for p in typer.main.get_command(app).params if p.name in command.__annotations__)
 
 
-def option(name: str, fields: list[Declared]) -> Any:
+def option(name: str, axis: AxisOption) -> Any:
     """The annotation of an axis's option: what the field says, and the values that exist."""
 
     def keep(context: typer.Context, value: str | None) -> None:
         if value is not None:
             context.meta.setdefault(GIVEN, {})[name] = value
 
-    choices = dict.fromkeys(str(choice) for field in fields for choice in field.choices)
-    sentence = fields[0].about.split(". ")[0].rstrip(".")
-    words = f"{sentence}: {', '.join(choices)}." if choices else f"{sentence}."
+    words = f"{axis.about}: {', '.join(axis.choices)}." if axis.choices else f"{axis.about}."
     flag = "--" + name.replace("_", "-")
     return Annotated[
         str | None,
@@ -84,12 +123,10 @@ def given_axes(context: typer.Context) -> dict[str, tuple[Any, ...]]:
     return {name: items(name, known[name], text) for name, text in context.meta.get(GIVEN, {}).items()}
 
 
-def items(name: str, fields: Iterable[Declared], text: str) -> tuple[Any, ...]:
+def items(name: str, axis: AxisOption, text: str) -> tuple[Any, ...]:
     """The values of an axis; of whole numbers, `0-4` are all from 0 to 4."""
     flag = "--" + name.replace("_", "-")
-    if not any(field.info.annotation in (int, Seeds) for field in fields):
-        return values(text, flag)
-    return integers(text, flag)
+    return integers(text, flag) if axis.whole else values(text, flag)
 
 
 def named(flags: Mapping[str, tuple[Any, ...]], axis: str) -> tuple[str, ...]:

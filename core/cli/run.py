@@ -18,7 +18,7 @@ def run(
     context: typer.Context,
     experiment: Annotated[
         list[str] | None,
-        typer.Argument(help="An experiment in benchmarks/ or a YAML file.", metavar="[EXPERIMENT]"),
+        typer.Argument(help="An experiment in benchmarks/ or a YAML file.", metavar="EXPERIMENT"),
     ] = None,
     set_: Annotated[
         list[str] | None,

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from core.encoders.audio_states import SHORTEST, Waveforms
 from core.encoders.entry import place_of, split_variant
-from core.encoders.facts import remembered
+from core.encoders.facts import facts_at
 from core.encoders.published import model_type
 from core.encoders.roads import AstRoad, AvigateRoad, Road, Wav2Vec2Road, WhisperRoad
 from core.encoders.state_files import check_folder
@@ -76,7 +76,7 @@ class StoredAudio:
     def facts(self) -> Mapping[str, Any]:
         """`facts_of` the encoder; opens it where its files have not been asked before."""
         what = f"audio {self.fresh} {self.variant}"
-        return remembered(self.folder, what, lambda: facts_of(self.encoder, self.variant))
+        return facts_at(self.folder, what, lambda: facts_of(self.encoder, self.variant))
 
     @cached_property
     def opened(self) -> OpenAudio:

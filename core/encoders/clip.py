@@ -12,7 +12,7 @@ from torch import Tensor
 from core.authors import ClipTextWeights
 from core.encoders.crops import centre_crop
 from core.encoders.entry import place_of
-from core.encoders.facts import remembered
+from core.encoders.facts import facts_at
 from core.encoders.towers import Tokenizer, open_towers
 from core.encoders.weights import fingerprint
 from core.errors import BenchError
@@ -67,7 +67,7 @@ class StoredTowers:
 
     def facts(self) -> Mapping[str, Any]:
         """`facts_of` the towers; opens them where their files have not been asked before."""
-        return remembered(self.place, "towers", lambda: facts_of(self.model))
+        return facts_at(self.place, "towers", lambda: facts_of(self.model))
 
     @cached_property
     def opened(self) -> OpenTowers:
