@@ -1,24 +1,30 @@
-"""Kills a running matrix at random moments, gives the command again, and holds the end against a quiet run.
+"""Disturbs a running matrix at random moments, gives the command again, compares the end with a quiet run.
 
     python -m benchmarks.killed --kills 5 avworld-frozen
 
-Prints what was killed when and whether every cell ended with the same figures; exit code 1 where one did
+A disturbance kills the command, alone or with all its processes, kills one cell, deletes the folder of a
+running cell, or fills the disk (as root, on a small file system of its own). Prints what happened when and
+whether every cell ended with the same figures and the command without a traceback; exit code 1 where one did
 not. Further arguments go to `bench run`.
 """
 
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal, get_args
 
 import pandas as pd
+import psutil
 import typer
 from rich.console import Console
 
@@ -29,22 +35,29 @@ BENCH = Path(sys.executable).with_name("bench")
 POLL = 0.05
 """Seconds between two looks at the run folder."""
 
+SMALL_DISK = "64m"
+"""Size of the file system whose space runs out; a matrix of avworld-tiny takes a part of it."""
+
+What = Literal["command", "group", "cell", "deletion", "full disk"]
+"""What happens: SIGKILL to the command alone, to it and all its processes, or to one cell; the folder of a
+running cell is deleted; the disk of the run folder is full until the command ends."""
+
 
 @dataclass(frozen=True)
 class Moment:
-    """When and whom a SIGKILL hits."""
+    """When something happens, and what."""
 
     cells: int
     """Cells that must be finished first."""
     pause: float
     """Seconds that pass then."""
-    whole: bool
-    """Whether it hits the command with all its processes, or the command alone."""
+    what: What
+    """What it is."""
 
 
 @dataclass(frozen=True)
 class Kill:
-    """One SIGKILL that hit."""
+    """A disturbance that hit a running command."""
 
     moment: Moment
     after: float
@@ -86,23 +99,70 @@ def run_killed(arguments: Sequence[str], runs: Path, moments: Sequence[Moment]) 
         time.sleep(moment.pause)
         if process.poll() is None:
             kills.append(Kill(moment, time.monotonic() - started, len(finished(runs))))
-            if moment.whole:
-                os.killpg(process.pid, signal.SIGKILL)
-            else:
-                process.kill()
-            process.wait()
+            disturb(process, runs, moment.what)
     run_quietly(arguments, runs)
     return kills
 
 
-def random_moments(kills: int, cells: int, seconds: float, seed: int) -> list[Moment]:
+def disturb(process: subprocess.Popen[bytes], runs: Path, what: What) -> None:
+    """Does something to a command and waits for its end."""
+    filler = runs / "filler"
+    if what == "group":
+        os.killpg(process.pid, signal.SIGKILL)
+    elif what == "command":
+        process.kill()
+    elif what == "cell":
+        for cell in cells_of(process.pid)[:1]:
+            cell.kill()
+    elif what == "deletion":
+        running = [one.path for one in find_runs(runs) if one.status().get("state") == "running"]
+        for folder in running[:1]:
+            shutil.rmtree(folder, ignore_errors=True)  # its cell may be writing
+    else:
+        fill(filler)
+    process.wait()
+    filler.unlink(missing_ok=True)
+
+
+def cells_of(command: int) -> list[psutil.Process]:
+    """The processes in which a command runs cells: children of its server of processes."""
+    servers = psutil.Process(command).children()
+    return [cell for server in servers if server.is_running() for cell in server.children()]
+
+
+def fill(file: Path) -> None:
+    """Writes a file until the disk is full."""
+    try:
+        with file.open("wb", buffering=0) as zeros:
+            while zeros.write(bytes(1 << 20)):
+                pass
+    except OSError:
+        return
+
+
+@contextmanager
+def small_disk(folder: Path) -> Iterator[None]:
+    """A file system of its own for a folder, which is created; root alone may mount one."""
+    folder.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", f"size={SMALL_DISK}", "tmpfs", folder]
+    subprocess.run(mount, check=True, capture_output=True)
+    try:
+        yield
+    finally:
+        subprocess.run(["umount", folder], check=True)
+        folder.rmdir()
+
+
+def random_moments(
+    kills: int, cells: int, seconds: float, seed: int, kinds: Sequence[What] = ("command", "group")
+) -> list[Moment]:
     """Moments spread over a matrix of so many cells that takes `seconds` undisturbed, its end left out.
 
-    The last cells may all end within one pause, and nothing would be left to kill.
+    The last cells may all end within one pause, and nothing would be left to disturb.
     """
     chance = random.Random(seed)
     return [
-        Moment(cell, chance.uniform(0, seconds / cells), chance.random() < 0.5)
+        Moment(cell, chance.uniform(0, seconds / cells), chance.choice(kinds))
         for cell in sorted(chance.choices(range(max(1, cells - 4)), k=kills))
     ]
 
@@ -126,7 +186,7 @@ def main(
     workers: Annotated[int, typer.Option(min=1)] = 2,
     seed: int = 0,
 ) -> None:
-    """Kills a matrix of cells at random moments and compares its end with an undisturbed run.
+    """Disturbs a matrix of cells at random moments and compares its end with an undisturbed run.
 
     Example: python -m benchmarks.killed --kills 5 avworld-frozen
     """
@@ -137,18 +197,31 @@ def main(
         seconds = run_quietly(arguments, quiet)
         console.print(f"undisturbed: {len(finished(quiet))} cells in {seconds:.0f} s")
         started = time.monotonic()
-        moments = random_moments(kills, len(finished(quiet)), seconds, seed)
-        for number, kill in enumerate(run_killed(arguments, killed, moments), start=1):
-            victim = "the command with all its processes" if kill.moment.whole else "the command alone"
+        kinds = [what for what in get_args(What) if what != "full disk" or may_mount()]
+        moments = random_moments(kills, len(finished(quiet)), seconds, seed, kinds)
+        with small_disk(killed) if may_mount() else nullcontext():
+            for number, kill in enumerate(run_killed(arguments, killed, moments), start=1):
+                console.print(
+                    f"{number} after {kill.after:.1f} s: {kill.moment.what}, "
+                    f"{kill.finished} cells were finished"
+                )
             console.print(
-                f"kill {number} after {kill.after:.1f} s: {victim}, {kill.finished} cells were finished"
+                f"disturbed: {len(finished(killed))} cells in {time.monotonic() - started:.0f} s, "
+                "disturbances included"
             )
-        console.print(
-            f"disturbed: {len(finished(killed))} cells in {time.monotonic() - started:.0f} s, kills included"
-        )
-        differing = differences(quiet, killed)
-    console.print(f"cells that differ: {', '.join(differing) or 'none'}")
-    raise typer.Exit(1 if differing else 0)
+            differing = differences(quiet, killed)
+        tracebacks = killed.with_suffix(".log").read_text().count("Traceback")
+    console.print(f"cells that differ: {', '.join(differing) or 'none'}; tracebacks: {tracebacks}")
+    raise typer.Exit(1 if differing or tracebacks else 0)
+
+
+@cache
+def may_mount() -> bool:
+    """Whether this process may mount a file system: root outside a container, as a rule."""
+    disk = Path(tempfile.gettempdir()) / f"may-mount-{os.getpid()}"
+    with suppress(OSError, subprocess.CalledProcessError), small_disk(disk):
+        return True
+    return False
 
 
 if __name__ == "__main__":

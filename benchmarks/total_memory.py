@@ -12,33 +12,31 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
-from pathlib import Path
+
+import psutil
 
 POLL = 0.5
 """Seconds between two looks; each halts the processes for as long as the system counts their pages."""
-PROC = Path("/proc")
 
 
 def members(group: int) -> list[int]:
     """The processes of a process group."""
     found = []
-    for folder in PROC.iterdir():
-        if folder.name.isdigit():
-            try:
-                if os.getpgid(int(folder.name)) == group:
-                    found.append(int(folder.name))
-            except ProcessLookupError:
-                continue  # it ended since the folder was listed
+    for process in psutil.pids():
+        try:
+            if os.getpgid(process) == group:
+                found.append(process)
+        except ProcessLookupError:
+            continue  # it ended since it was listed
     return found
 
 
 def proportional_set_size(process: int) -> int:
     """Bytes of memory that a process holds, shared pages divided among those who share them."""
     try:
-        lines = (PROC / str(process) / "smaps_rollup").read_text().splitlines()
-    except (FileNotFoundError, ProcessLookupError):
+        return int(psutil.Process(process).memory_full_info().pss)
+    except psutil.NoSuchProcess:
         return 0  # it ended since it was listed
-    return next((1024 * int(line.split()[1]) for line in lines if line.startswith("Pss:")), 0)
 
 
 def watched(command: Sequence[str]) -> tuple[int, list[int], float]:

@@ -1,11 +1,22 @@
 """A matrix that is killed with SIGKILL and given again ends with the figures of an undisturbed one."""
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-from benchmarks.killed import Kill, differences, finished, random_moments, run_killed, run_quietly
+from benchmarks.killed import (
+    Kill,
+    Moment,
+    differences,
+    finished,
+    may_mount,
+    random_moments,
+    run_killed,
+    run_quietly,
+    small_disk,
+)
 from core.running.cells import Materials
 
 pytestmark = [
@@ -57,6 +68,26 @@ def test_nothing_half_written_is_left_among_finished_cells(ended: Ended) -> None
     assert not list(ended.killed.glob("*/error.txt"))
 
 
+def test_a_deleted_folder_and_a_killed_cell_cost_no_other_cell_a_figure(ended: Ended, tmp_path: Path) -> None:
+    runs = tmp_path / "disturbed"
+    moments = [Moment(0, 1.0, "deletion"), Moment(1, 0.0, "cell")]
+    assert len(run_killed(RUN, runs, moments)) == 2
+    assert differences(ended.quiet, runs) == []
+    assert "Traceback" not in runs.with_suffix(".log").read_text()
+
+
+@pytest.mark.skipif(not may_mount(), reason="root alone may mount a small disk")
+def test_a_full_disk_is_one_line_and_keeps_what_is_finished(ended: Ended, tmp_path: Path) -> None:
+    runs = tmp_path / "full"
+    with small_disk(runs):
+        moments = [Moment(0, 0.0, "full disk"), Moment(2, 0.5, "full disk")]
+        run_killed(RUN, runs, moments)
+        assert differences(ended.quiet, runs) == []
+    log = runs.with_suffix(".log").read_text()
+    assert "Traceback" not in log
+    assert re.search(r"are missing; free some|disk is full", log)
+
+
 def test_a_cell_that_differs_or_is_missing_is_named(ended: Ended) -> None:
     directory = finished(ended.killed)[0]
     file = directory.path / "metrics.json"
@@ -73,5 +104,5 @@ def test_kills_are_spread_over_the_matrix() -> None:
     moments = [moment for seed in range(50) for moment in random_moments(5, 24, 48, seed)]
     assert len(moments) == 50 * 5
     assert {moment.cells for moment in moments} == set(range(20))
-    assert {moment.whole for moment in moments} == {False, True}
+    assert {moment.what for moment in moments} == {"command", "group"}
     assert 0 <= min(moment.pause for moment in moments) <= max(moment.pause for moment in moments) <= 2
