@@ -25,6 +25,10 @@ from core.spec import RunSpec
 PROJECT = Path(__file__).parents[2]
 """Where nodes without an installation of their own find the engine, if they share it."""
 
+LOOPBACK = "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"
+"""Variable that is 0 where Ray has all its processes listen on the loopback address, as it does by default on
+Windows and macOS. Elsewhere `_node_ip_address="127.0.0.1"` is replaced by the public address (Ray 2.60)."""
+
 PATIENCE = 60.0
 """Seconds that a node has to answer, and that interrupted cells have to mark themselves."""
 
@@ -68,6 +72,8 @@ def run_on_cluster(
 def connected(address: str, cores: int) -> Iterator[ModuleType]:
     """The module `ray`, connected to a cluster; with `local` to a fresh one of so many cores."""
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # Ray reports its use over the network by default
+    if address == "local":
+        os.environ[LOOPBACK] = "0"
     try:
         import ray
     except ImportError as error:
@@ -98,11 +104,12 @@ def check_nodes(ray: ModuleType, folders: Sequence[Path]) -> list[str]:
     """The names of the cluster's nodes; raises `BenchError` for one that cannot see all the folders."""
     from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-    marks = [folder / f".seen-{uuid4().hex}" for folder in folders]
+    # A complete cache may be read-only; then it is looked for itself.
+    marks = [folder / f".seen-{uuid4().hex}" if os.access(folder, os.W_OK) else folder for folder in folders]
     nodes = [node for node in ray.nodes() if node["Alive"]]
     probe = ray.remote(num_cpus=0, max_retries=0)(unseen)
     try:
-        for mark in marks:
+        for mark in set(marks) - set(folders):
             mark.touch()
         answers = {
             node_name(node["NodeManagerHostname"], node["NodeID"]): probe.options(
@@ -118,12 +125,13 @@ def check_nodes(ray: ModuleType, folders: Sequence[Path]) -> list[str]:
                     f"node {name} cannot run this project ({last_line(error)}); install it there too"
                 ) from error
             if hidden:
+                folder = hidden[0] if hidden[0] in folders else hidden[0].parent
                 raise BenchError(
-                    f"node {name} cannot see {hidden[0].parent}; choose a folder that all nodes share "
+                    f"node {name} cannot see {folder}; choose a folder that all nodes share "
                     "(--runs, BENCH_CACHE)"
                 )
     finally:
-        for mark in marks:
+        for mark in set(marks) - set(folders):
             mark.unlink(missing_ok=True)
     return list(answers)
 

@@ -1,13 +1,14 @@
 """Cells on a Ray cluster of two nodes, on this machine: the same results in the same folders."""
 
 import os
+import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from ipaddress import ip_address
 from pathlib import Path
 
 import pytest
-import torch
 
 from core.errors import BenchError
 from core.progress import Silent, Tone
@@ -69,10 +70,7 @@ def test_a_cell_gives_the_same_results_as_without_a_cluster(
     three: tuple[list[RunDirectory], list[str]], tmp_path: Path
 ) -> None:
     well, expected = three[0][0], RunDirectory(tmp_path)
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
     run_cell(well.read_spec(), expected, Silent())
-    torch.set_num_threads(threads)
     assert well.is_done()
     assert well.read_json("metrics.json") == expected.read_json("metrics.json")
 
@@ -103,6 +101,33 @@ def test_a_node_that_does_not_see_the_run_folder_is_named(address: str, tmp_path
     os.close(folder)
     assert "\n" not in str(error.value)
     assert list(tmp_path.iterdir()) == []
+
+
+LISTENING = """
+import psutil
+from core.running.cluster import connected
+
+def work():
+    return 3
+
+with connected("local", 1) as ray:
+    assert ray.get(ray.remote(work).remote()) == 3
+    here = psutil.Process()
+    for process in (here, *here.children(recursive=True)):
+        for line in process.net_connections("inet"):
+            if line.status == psutil.CONN_LISTEN:
+                print(line.laddr.ip)
+"""
+
+
+@pytest.mark.slow
+def test_a_local_cluster_listens_on_the_loopback_address_only() -> None:
+    """In a process of its own, for Ray reads the variable when it is imported."""
+    done = subprocess.run([sys.executable, "-c", LISTENING], capture_output=True, text=True, timeout=240)
+    assert done.returncode == 0, done.stderr
+    addresses = {ip_address(line.removeprefix("::ffff:")) for line in done.stdout.split()}
+    assert addresses
+    assert all(address.is_loopback for address in addresses)
 
 
 def test_files_that_are_not_there_are_unseen(tmp_path: Path) -> None:

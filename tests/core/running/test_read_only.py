@@ -1,0 +1,49 @@
+"""A complete cache that nobody may write serves runs, as one that a lab shares does."""
+
+import os
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from core.errors import BenchError
+from core.paths import cache_root
+from core.progress import Silent
+from core.running.cells import Materials, digest, prepare_materials, run_cell
+from core.runs import open_run
+from core.spec import resolve
+
+
+def remounted(folder: Path, place: Path) -> bool:
+    """Whether the folder could be mounted a second time, read-only."""
+    bind = ["mount", "--bind", folder, place]
+    seal = ["mount", "-o", "remount,bind,ro", place]
+    return all(subprocess.run(one, capture_output=True).returncode == 0 for one in (bind, seal))
+
+
+@pytest.fixture
+def sealed(materials: Materials, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """The cache of the tests, read-only; root needs a mount for that, as permissions do not bind it."""
+    place = tmp_path / "cache"
+    place.mkdir()
+    if os.geteuid() or not remounted(cache_root(), place):
+        subprocess.run(["umount", place], capture_output=True)
+        pytest.skip("root alone may mount a folder read-only")
+    monkeypatch.setenv("BENCH_CACHE", str(place))
+    yield place
+    subprocess.run(["umount", place], check=True)
+
+
+def test_a_cell_runs_from_it(sealed: Path, materials: Materials, tmp_path: Path) -> None:
+    spec = resolve("gaid", "avworld-tiny", {"training.epochs": 1})
+    found = prepare_materials(spec, Silent(), workers=1)
+    assert found.fingerprints() == materials.fingerprints()
+    run = open_run(tmp_path / "runs", spec, digest(spec, found))
+    run_cell(spec, run, Silent())
+    assert run.is_done()
+
+
+def test_what_it_does_not_hold_is_one_line(sealed: Path) -> None:
+    with pytest.raises(BenchError, match=r"cannot write to .*Read-only file system"):
+        prepare_materials(resolve("gaid", "avworld-tiny", {"frames": 3}), Silent(), workers=1)
