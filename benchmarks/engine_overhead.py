@@ -33,7 +33,7 @@ from core.method import Dimensions
 from core.progress import Silent
 from core.registry import find_method
 from core.retriever import Retriever, SplitData
-from core.running.cells import prepare_materials
+from core.running.cells import prepare_inputs
 from core.spec import RunSpec, resolve
 from core.store.features import Features
 from core.store.store import Store, StoreSettings, prepare_store
@@ -62,7 +62,7 @@ def random_backbone() -> ClipBackbone:
 
 def materials(spec: RunSpec, clip: ClipBackbone, folder: Path) -> tuple[Dataset, Store, Features]:
     """The clips of the tiny world at the size that the towers take; only their pixels are ever read."""
-    dataset = prepare_materials(spec, Silent(), workers=1).dataset
+    dataset = prepare_inputs(spec, Silent(), workers=1).dataset
     settings = StoreSettings(frames=FRAMES, size=clip.image_size)
     videos = dataset.splits["train"].videos[: 4 * PAIRS]
     store = prepare_store(videos, dataset.fingerprint, settings, folder, workers=1, progress=Silent())

@@ -20,7 +20,7 @@ from core.encoders.clip import ClipBackbone
 from core.progress import Silent
 from core.registry import registered_methods
 from core.retriever import Retriever, SplitData
-from core.running.cells import build_method, prepare_materials
+from core.running.cells import build_method, prepare_inputs
 from core.spec import resolve
 from core.supervisor import CONTEXT
 from core.training.gradient import BatchGradient
@@ -52,7 +52,7 @@ def gradient_of(case: Case, world: World = ALONE) -> Gradients:
     """The gradient of every weight that `finetune` trains, on the first pairs of the tiny world."""
     wanted = {"training.mode": "finetune", "training.batch_size": PAIRS, **case.overrides}
     spec = resolve(case.method, DATASET, wanted)
-    materials = prepare_materials(spec, Silent(), workers=1)
+    materials = prepare_inputs(spec, Silent(), workers=1)
     materials = replace(materials, clip=ClipBackbone.load(spec.backbone))  # towers of its own
     materials.clip.model.to(case.device)
     method = build_method(spec, materials, spec.seeds.initialisation)

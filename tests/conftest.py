@@ -27,20 +27,20 @@ from core.cli.screen import Screen  # noqa: E402
 from core.encoders.clip import ClipBackbone  # noqa: E402
 from core.progress import Silent  # noqa: E402
 from core.retriever import Retriever  # noqa: E402
-from core.running.cells import Materials, build_method, prepare_materials  # noqa: E402
+from core.running.cells import RunInputs, build_method, prepare_inputs  # noqa: E402
 from core.spec import RunSpec, resolve  # noqa: E402
 
 WORLD = "avworld-tiny"
 
 
 @pytest.fixture(scope="session")
-def materials() -> Materials:
+def materials() -> RunInputs:
     """The tiny world with the features of a method that listens; of several workers one makes them."""
-    return prepare_materials(resolve("gaid", WORLD, {}), Silent(), workers=2)
+    return prepare_inputs(resolve("gaid", WORLD, {}), Silent(), workers=2)
 
 
 @pytest.fixture(scope="session")
-def make_retriever(materials: Materials) -> Callable[..., tuple[Retriever, RunSpec]]:
+def make_retriever(materials: RunInputs) -> Callable[..., tuple[Retriever, RunSpec]]:
     """Builds a fresh retriever of a method on the tiny world, with towers that no other test trains."""
 
     def make(method: str, **overrides: Any) -> tuple[Retriever, RunSpec]:

@@ -11,7 +11,7 @@ from command_line import assert_one_line, raising
 from made_runs import make_run, result
 from typer.testing import Result
 
-from core.running.cells import Materials
+from core.running.cells import RunInputs
 from core.runs import RunDirectory
 
 ONE = ("run", "--methods", "clip4clip", "--datasets", "avworld-tiny")
@@ -30,7 +30,7 @@ def test_a_disk_that_refuses_is_one_line_wherever_it_happens(
     number: int, invoke: Callable[..., Result], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     error = OSError(number, os.strerror(number), "/the/file")
-    monkeypatch.setattr("core.running.pipeline.prepare_materials", raising(error))
+    monkeypatch.setattr("core.running.pipeline.prepare_inputs", raising(error))
     assert_one_line(invoke(*ONE, "--runs", tmp_path), "/the/file", os.strerror(number), "BENCH_CACHE")
 
 
@@ -57,7 +57,7 @@ def test_a_full_disk_is_told_before_anything_is_generated(
 
 
 @pytest.fixture
-def linked_cache(materials: Materials, tmp_path: Path) -> Path:
+def linked_cache(materials: RunInputs, tmp_path: Path) -> Path:
     """A cache whose files are links into the shared one, so that a test can damage one of them."""
     root = Path(os.environ["BENCH_CACHE"])
     copy = tmp_path / "cache"
@@ -74,7 +74,7 @@ def linked_cache(materials: Materials, tmp_path: Path) -> Path:
 
 @pytest.mark.parametrize("name", ["pixels-00000.npy", "sound-00001.npy", "clips.parquet", "manifest.json"])
 def test_a_damaged_store_is_named(
-    name: str, invoke: Callable[..., Result], linked_cache: Path, materials: Materials, tmp_path: Path
+    name: str, invoke: Callable[..., Result], linked_cache: Path, materials: RunInputs, tmp_path: Path
 ) -> None:
     file = linked_cache / "stores" / materials.store.folder.name / name
     content = file.read_bytes()
@@ -112,7 +112,7 @@ def test_a_report_leaves_out_what_is_not_finished_and_says_so(
     assert "| GAID |" not in (runs / "report" / "report.md").read_text()
 
 
-def test_damaged_gates_are_named(invoke: Callable[..., Result], materials: Materials, tmp_path: Path) -> None:
+def test_damaged_gates_are_named(invoke: Callable[..., Result], materials: RunInputs, tmp_path: Path) -> None:
     directory, _ = make_run(
         tmp_path,
         {},

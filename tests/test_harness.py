@@ -19,7 +19,7 @@ from typer.testing import Result
 import harness
 from core.cli.axis_options import axes
 from core.running.axes import all_axes
-from core.running.cells import Materials
+from core.running.cells import RunInputs
 
 DRY = ("run", "--methods", "gaid", "--datasets", "avworld-tiny", "--dry-run")
 
@@ -126,7 +126,7 @@ def test_from_the_shell_a_mistake_is_one_line_as_well(tmp_path: Path) -> None:
 def test_ctrl_c_while_data_are_prepared_is_no_traceback(
     invoke: Callable[..., Result], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr("core.running.pipeline.prepare_materials", raising(KeyboardInterrupt()))
+    monkeypatch.setattr("core.running.pipeline.prepare_inputs", raising(KeyboardInterrupt()))
     result = invoke(*DRY[:-1], "--runs", tmp_path)
     assert (result.exit_code, result.stderr) == (130, "")
     assert "the same command continues" in result.stdout
@@ -135,7 +135,7 @@ def test_ctrl_c_while_data_are_prepared_is_no_traceback(
 def test_a_defect_is_not_dressed_up_as_a_mistake(
     invoke: Callable[..., Result], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr("core.running.pipeline.prepare_materials", raising(ZeroDivisionError()))
+    monkeypatch.setattr("core.running.pipeline.prepare_inputs", raising(ZeroDivisionError()))
     with pytest.raises(ZeroDivisionError):
         invoke(*DRY[:-1], "--runs", tmp_path)
 
@@ -250,7 +250,7 @@ def test_parity_fails_for_a_kind_that_it_does_not_know(invoke: Callable[..., Res
     assert "1 fail" in bad.stdout
 
 
-def test_preparing_what_is_ready_says_so(invoke: Callable[..., Result], materials: Materials) -> None:
+def test_preparing_what_is_ready_says_so(invoke: Callable[..., Result], materials: RunInputs) -> None:
     result = invoke("data", "prepare", "avworld-tiny")
     assert result.exit_code == 0
     assert f"ready: {len(materials.store)} clips" in result.stdout

@@ -75,16 +75,16 @@ def run(
     flags = names.registered(given_axes(context))
     # All that can be refused without torch has been; its import takes seconds.
     from core.cli import plan
-    from core.running import matrix, pipeline, together
+    from core.running import distributed, matrix, pipeline
     from core.training import checkpoints
 
     policy = [f"data.missing={missing}"] if missing else []
     implied = checkpoints.assignments(checkpoint, named(flags, "methods"))
     cells = matrix.from_command_line(name, flags, [*(set_ or ()), *policy], implied)
     names.require_encoders((cell.backbone, cell.audio_encoder) for cell in cells.cells)
-    together.start(1 if dry_run else devices)
+    distributed.start(1 if dry_run else devices)
     screen = Screen(stderr=True) if json else shell.console  # JSON has standard output to itself
-    screen.quiet = together.follows()
+    screen.quiet = distributed.follows()
     for note in cells.notes:
         screen.print(f"note: {note}", markup=False)
     if dry_run and json:
@@ -98,9 +98,9 @@ def run(
     outcomes = pipeline.execute(cells.cells, runs, workers, cluster, Bars(screen), keep_old)
     done = [outcome.cell.directory for outcome in outcomes if outcome.state == "done"]
     failed = [outcome for outcome in outcomes if outcome.state != "done"]
-    if json and not together.follows():
+    if json and not distributed.follows():
         shell.answer({"cells": [record_of(outcome) for outcome in outcomes], "notes": cells.notes})
-    elif done and not together.follows():
+    elif done and not distributed.follows():
         conclusion = conclude(done, runs)
         shell.left_out(conclusion.left_out)
         for table in conclusion.tables:
@@ -109,7 +109,7 @@ def run(
         screen.print(
             f"[red]{len(failed)} of {len(outcomes)} cells failed[/]; the same command tries them again"
         )
-    if done and not json and not together.follows():
+    if done and not json and not distributed.follows():
         shell.console.print(f"report: {conclusion.report}", markup=False, highlight=False, soft_wrap=True)
     if failed:
         raise typer.Exit(2 if all(outcome.mendable for outcome in failed) else 1)

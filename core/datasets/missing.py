@@ -42,7 +42,7 @@ def mark_absent(dataset: Dataset, reasons: Mapping[str, str], policy: MissingPol
     return result
 
 
-def settle(dataset: Dataset, policy: MissingPolicy) -> Dataset:
+def apply_missing_policy(dataset: Dataset, policy: MissingPolicy) -> Dataset:
     """The data set as it is trained on and scored, its absent videos counted or dropped."""
     lost = absence(dataset)
     if not lost:

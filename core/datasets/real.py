@@ -12,7 +12,7 @@ from core.dataset import Dataset, DatasetEntry, Split
 from core.datasets.listing import Listing, split_of
 from core.datasets.locate import Located, locate
 from core.datasets.locations import Location, find_location, require_location
-from core.datasets.missing import mark_absent, settle
+from core.datasets.missing import apply_missing_policy, mark_absent
 from core.datasets.sounds import locate_sounds, sound_in_words
 from core.datasets.tree import Tree, digest
 from core.errors import BenchError
@@ -137,7 +137,7 @@ def fingerprint(data: RealDataset, options: DataOptions) -> str | None:
     """See `DatasetEntry.fingerprint`."""
     if find_location(data.name) is None:
         return None
-    return settle(load(data, Silent(), 1, options), options.missing).fingerprint
+    return apply_missing_policy(load(data, Silent(), 1, options), options.missing).fingerprint
 
 
 def is_placed(name: str) -> bool:

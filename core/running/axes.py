@@ -10,7 +10,7 @@ from pydantic import TypeAdapter, ValidationError
 from core.axes import Declared, declared
 from core.errors import BenchError, unknown_name
 from core.registry import find_method, registered_methods
-from core.running.cells import small_method
+from core.running.cells import probe_method
 from core.spec import NESTED, RunSpec, dotted, explain, fields_of
 
 
@@ -76,7 +76,7 @@ def reads(cell: RunSpec) -> Callable[[str], bool]:
 def needs_of(method: str, config: str, frames: int) -> frozenset[str]:
     """What a method says that it reads under a configuration, given as JSON."""
     spec = RunSpec(method=method, dataset="", config=json.loads(config), frames=frames)
-    built = small_method(spec)
+    built = probe_method(spec)
     answers = {
         "sound": built.needs.sound,
         "patches": built.needs.patches,

@@ -13,7 +13,7 @@ from core.checksums import digests
 from core.data_options import MissingPolicy
 from core.dataset import Dataset
 from core.datasets import load_dataset
-from core.datasets.missing import mark_absent, settle
+from core.datasets.missing import apply_missing_policy, mark_absent
 from core.encoders.audio import AudioEncoder
 from core.encoders.clip import ClipBackbone
 from core.errors import BenchError
@@ -40,7 +40,7 @@ from core.training.world import current_world
 
 
 @dataclass(frozen=True)
-class Materials:
+class RunInputs:
     """What a cell reads and never changes."""
 
     dataset: Dataset
@@ -69,7 +69,7 @@ def device() -> torch.device:
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
-def small_method(spec: RunSpec) -> Method:
+def probe_method(spec: RunSpec) -> Method:
     """A cell's method at a width that all usual numbers of heads divide; it says what it needs."""
     cls = find_method(spec.method)
     return cls(cls.Config(**spec.config), Dimensions(192, spec.frames, 192, spec.text_tokens or 77))
@@ -86,7 +86,7 @@ def video_captions(spec: RunSpec, dataset: Dataset) -> Mapping[str, VideoCaption
     return read_video_captions(file, ids)
 
 
-def prepare_materials(spec: RunSpec, progress: Progress, workers: int) -> Materials:
+def prepare_inputs(spec: RunSpec, progress: Progress, workers: int) -> RunInputs:
     """Dataset, store and features of a cell, made where they are missing and opened where they are not."""
     dataset = load_dataset(spec.dataset, progress, workers=workers, options=spec.data)
     checkpoint = Checkpoint.read(Path(spec.checkpoint)) if spec.checkpoint else None
@@ -108,8 +108,8 @@ def prepare_materials(spec: RunSpec, progress: Progress, workers: int) -> Materi
         keep_undecodable=missing != "fail",
     )
     undecodable = {store.ids[row]: store.reason[row] for row in store.undecodable.nonzero()[0]}
-    dataset = settle(mark_absent(dataset, undecodable, missing), missing)
-    method = small_method(spec)
+    dataset = apply_missing_policy(mark_absent(dataset, undecodable, missing), missing)
+    method = probe_method(spec)
     audio = AudioEncoder.load(spec.audio_encoder, progress) if method.needs.sound else None
     if checkpoint and audio:
         checkpoint.load_audio(audio)
@@ -126,7 +126,7 @@ def prepare_materials(spec: RunSpec, progress: Progress, workers: int) -> Materi
         audio_states=dataset.audio_states,
     )
     code = code_fingerprint(spec)
-    return Materials(dataset, store, clip, features, code, checkpoint)
+    return RunInputs(dataset, store, clip, features, code, checkpoint)
 
 
 def store_folder(place: str) -> Path:
@@ -134,18 +134,18 @@ def store_folder(place: str) -> Path:
     return cache_root() / "stores" / place
 
 
-def digest(spec: RunSpec, materials: Materials) -> str:
+def digest(spec: RunSpec, inputs: RunInputs) -> str:
     """The hash that names a cell's folder."""
-    return spec.digest(*materials.fingerprints().values())
+    return spec.digest(*inputs.fingerprints().values())
 
 
-def build_method(spec: RunSpec, materials: Materials, seed: int) -> Method:
+def build_method(spec: RunSpec, inputs: RunInputs, seed: int) -> Method:
     """A fresh method, initialised from the given seed and, where the authors do so, from CLIP."""
     torch.manual_seed(seed)
     cls = find_method(spec.method)
-    clip = materials.clip
+    clip = inputs.clip
     words = spec.text_tokens or clip.context
-    dimensions = Dimensions(clip.width, spec.frames, materials.features.audio_width, words)
+    dimensions = Dimensions(clip.width, spec.frames, inputs.features.audio_width, words)
     method = cls(cls.Config(**spec.config), dimensions)
     if method.authors:
         method.authors.initialise(method, clip.text_weights())
@@ -158,11 +158,11 @@ def cut_captions(data: Mapping[str, SplitData]) -> str:
     return ", ".join(counts) or "none"
 
 
-def audio_states_in_words(materials: Materials) -> str:
+def audio_states_in_words(inputs: RunInputs) -> str:
     """Where the audio states that a cell reads come from, for its manifest."""
-    if materials.features.audio is None:
+    if inputs.features.audio is None:
         return "none are read"
-    return "from files" if materials.dataset.audio_states else "encoded from the sound"
+    return "from files" if inputs.dataset.audio_states else "encoded from the sound"
 
 
 def run_cell(spec: RunSpec, directory: RunDirectory, progress: Progress) -> None:
@@ -178,18 +178,18 @@ def _run_cell(spec: RunSpec, directory: RunDirectory, progress: Progress) -> Non
     started, session, world = datetime.now(UTC), Session(), current_world()
     if world.leads:
         directory.set_status("running")
-    materials = prepare_materials(spec, progress, workers=1)
-    if materials.checkpoint:
-        width = materials.features.audio_width
-        materials.checkpoint.check_audio(find_method(spec.method), spec.audio_encoder, width)
-    method = build_method(spec, materials, spec.seeds.initialisation)
-    if materials.checkpoint:
-        materials.checkpoint.load_method(method)
-    materials.clip.model.to(device())
-    retriever = Retriever(materials.clip, method, materials.features, materials.store, spec.training)
+    inputs = prepare_inputs(spec, progress, workers=1)
+    if inputs.checkpoint:
+        width = inputs.features.audio_width
+        inputs.checkpoint.check_audio(find_method(spec.method), spec.audio_encoder, width)
+    method = build_method(spec, inputs, spec.seeds.initialisation)
+    if inputs.checkpoint:
+        inputs.checkpoint.load_method(method)
+    inputs.clip.model.to(device())
+    retriever = Retriever(inputs.clip, method, inputs.features, inputs.store, spec.training)
     data = {
-        name: SplitData.of(split, materials.clip, materials.store, spec.text_tokens)
-        for name, split in materials.dataset.splits.items()
+        name: SplitData.of(split, inputs.clip, inputs.store, spec.text_tokens)
+        for name, split in inputs.dataset.splits.items()
     }
     selecting = "test" if spec.training.selection == "test-best" else "val"
     for name in {"train", selecting, *spec.evaluation.splits}:
@@ -205,19 +205,19 @@ def _run_cell(spec: RunSpec, directory: RunDirectory, progress: Progress) -> Non
     state = {name: tensor.contiguous() for name, tensor in retriever.trained_state().items()}
     with written_whole(directory.path / "checkpoint.safetensors", bytes_of(state)) as temporary:
         save_file(state, temporary)
-    untrained = build_method(spec, materials, spec.seeds.initialisation + 1)
-    protocol = {**materials.dataset.protocol, "captions cut": cut_captions(data)}
+    untrained = build_method(spec, inputs, spec.seeds.initialisation + 1)
+    protocol = {**inputs.dataset.protocol, "captions cut": cut_captions(data)}
     cost = evaluate(retriever, untrained, data, spec, directory, progress, protocol)
     parameters = sum(p.numel() for p in method.parameters())
     write_json(
         directory.path / "manifest.json",
         manifest(
             started,
-            materials.fingerprints(),
+            inputs.fingerprints(),
             wall_seconds=round(session.seconds, 2),
-            annotation_files=dict(materials.dataset.files),
-            audio_states=audio_states_in_words(materials),
-            store=materials.store.folder.name,
+            annotation_files=dict(inputs.dataset.files),
+            audio_states=audio_states_in_words(inputs),
+            store=inputs.store.folder.name,
             parameters=parameters,
             trained_parameters=sum(p.numel() for p in retriever.parameters() if p.requires_grad),
             train_seconds=round(trained.seconds, 2),

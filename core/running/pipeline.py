@@ -10,15 +10,15 @@ from core.datasets.missing import absence
 from core.errors import BenchError
 from core.progress import Progress, Screen, Silent
 from core.registry import registered_methods
-from core.running.cells import prepare_materials, small_method
+from core.running.cells import prepare_inputs, probe_method
 from core.running.cluster import run_on_cluster
+from core.running.distributed import run_distributed
 from core.running.other_code import OtherCode
 from core.running.outcomes import Cell, Outcome, describe
 from core.running.scheduler import default_slots, run_cells
-from core.running.together import run_together
 from core.runs import RunDirectory, folder_of, open_run
 from core.spec import RunSpec, resolve
-from core.training.world import launched_together
+from core.training.world import launched_by_torchrun
 from core.workers import default_workers
 
 
@@ -61,7 +61,7 @@ def fingerprints_of(
         key = shared_key(spec)
         if key not in found:
             try:
-                found[key] = prepare_materials(spec, progress, workers).fingerprints()
+                found[key] = prepare_inputs(spec, progress, workers).fingerprints()
             except BenchError as error:
                 found[key] = error
     return [found[shared_key(spec)] for spec in specs]
@@ -84,12 +84,12 @@ def execute(
     being run. A cell that fails, or whose data cannot be prepared, is an outcome and no exception, but under
     torchrun, where it ends the command; raises `BenchError` where the data of no cell can be prepared.
     """
-    if launched_together():
+    if launched_by_torchrun():
         if cluster:
             raise BenchError("--cluster trains each cell in one process; leave out --devices or torchrun")
         if keep_old:
             raise BenchError("--keep-old only reads; leave out --devices or torchrun")
-        return run_together(specs, root, workers or default_workers(64), screen)
+        return run_distributed(specs, root, workers or default_workers(64), screen)
     announce(specs, screen)
     found = fingerprints_of(specs, workers or default_workers(64), screen)
     refused = [error for error in found if isinstance(error, BenchError)]
@@ -136,13 +136,13 @@ def prepare_dataset(
 ) -> None:
     """Makes a data set, and the stores and features that some methods read by default.
 
-    All registered methods where none is named. Raises `BenchError` as `prepare_materials` does.
+    All registered methods where none is named. Raises `BenchError` as `prepare_inputs` does.
     """
     specs = [
         resolve(method, name, {"data.missing": missing}) for method in methods or sorted(registered_methods())
     ]
     announce(specs, progress)
-    for spec in {(shared_key(spec), small_method(spec).needs.sound): spec for spec in specs}.values():
-        materials = prepare_materials(spec, progress, workers or default_workers(64))
-    fingerprint = materials.dataset.fingerprint
-    progress.say(f"{name} is ready: {len(materials.store)} clips, fingerprint {fingerprint[:12]}")
+    for spec in {(shared_key(spec), probe_method(spec).needs.sound): spec for spec in specs}.values():
+        inputs = prepare_inputs(spec, progress, workers or default_workers(64))
+    fingerprint = inputs.dataset.fingerprint
+    progress.say(f"{name} is ready: {len(inputs.store)} clips, fingerprint {fingerprint[:12]}")

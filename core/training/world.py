@@ -77,7 +77,7 @@ def current_world() -> World:
     return World(distributed.get_rank(), distributed.get_world_size())
 
 
-def launched_together() -> bool:
+def launched_by_torchrun() -> bool:
     """Whether torchrun, or a launcher with the same variables, started this process among others."""
     return int(os.environ.get("WORLD_SIZE", "1")) > 1
 

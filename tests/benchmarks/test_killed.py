@@ -17,7 +17,7 @@ from benchmarks.killed import (
     run_quietly,
     small_disk,
 )
-from core.running.cells import Materials
+from core.running.cells import RunInputs
 
 pytestmark = [
     pytest.mark.timeout(900),  # several commands, each of which imports the engine
@@ -45,7 +45,7 @@ class Ended:
 
 
 @pytest.fixture(scope="module")
-def ended(materials: Materials, tmp_path_factory: pytest.TempPathFactory) -> Ended:
+def ended(materials: RunInputs, tmp_path_factory: pytest.TempPathFactory) -> Ended:
     """Six cells in peace, and six of which the command is killed twice at random moments."""
     folder = tmp_path_factory.mktemp("killed")
     seconds = run_quietly(RUN, folder / "quiet")

@@ -9,18 +9,18 @@ import torch
 from core.encoders.clip import ClipBackbone
 from core.progress import Silent
 from core.retriever import Retriever, SplitData
-from core.running.cells import Materials
+from core.running.cells import RunInputs
 from core.store.features import encode_store
 from core.store.store import StoreSettings, prepare_store
 
 
 @pytest.fixture(scope="module")
-def several(materials: Materials) -> SplitData:
+def several(materials: RunInputs) -> SplitData:
     """A split with several captions per video."""
     return SplitData.of(materials.dataset.splits["test-multi"], materials.clip, materials.store)
 
 
-def test_a_split_keeps_captions_videos_and_their_pairing(materials: Materials, several: SplitData) -> None:
+def test_a_split_keeps_captions_videos_and_their_pairing(materials: RunInputs, several: SplitData) -> None:
     split = several.split
     assert len(several.tokens) == len(split.captions) > len(split.videos) == len(several.rows)
     assert [materials.store.ids[row] for row in several.rows.tolist()] == [video.id for video in split.videos]
@@ -49,7 +49,7 @@ def test_a_whole_split_is_encoded_like_its_captions_and_videos_one_by_one(
 
 @pytest.mark.parametrize("sampling", ["segment-centres", "one-per-second"])
 def test_pixels_through_the_tower_give_the_cached_features(
-    sampling: str, make_retriever: Callable, materials: Materials, tmp_path: Path
+    sampling: str, make_retriever: Callable, materials: RunInputs, tmp_path: Path
 ) -> None:
     videos = [split.videos[0] for split in materials.dataset.splits.values()]
     settings = StoreSettings(frames=12, sampling=sampling, size=materials.clip.image_size)
@@ -100,7 +100,7 @@ def test_a_checkpoint_restores_everything_that_trains(mode: str, make_retriever:
     assert all(torch.equal(retriever.state_dict()[name], state[name]) for name in trained)
 
 
-def test_a_silent_clip_has_zero_states(materials: Materials) -> None:
+def test_a_silent_clip_has_zero_states(materials: RunInputs) -> None:
     silent = torch.from_numpy(~materials.store.has_audio).nonzero()[:, 0]
     videos = materials.features.videos(silent)
     assert len(silent) > 0

@@ -12,7 +12,7 @@ from core.batch import Rows, Texts
 from core.progress import Silent
 from core.registry import registered_methods
 from core.retriever import SplitData
-from core.running.cells import Materials
+from core.running.cells import RunInputs
 from core.scoring.noise import KeyedNoise
 from core.scoring.scoring import build_index, score_matrix
 from core.training.loading import Loader
@@ -47,7 +47,7 @@ def test_compiled_towers_give_the_gradient() -> None:
 
 
 @pytest.mark.parametrize("method", sorted(registered_methods()))
-def test_scores_are_the_cpus(method: str, make_retriever: Callable[..., Any], materials: Materials) -> None:
+def test_scores_are_the_cpus(method: str, make_retriever: Callable[..., Any], materials: RunInputs) -> None:
     retriever, _ = make_retriever(method)
     data = SplitData.of(materials.dataset.splits["test"], materials.clip, materials.store)
     videos = materials.features.videos(data.rows)
@@ -71,7 +71,7 @@ def test_the_random_state_of_the_device_is_put_back() -> None:
 
 
 def test_where_the_device_is_full_the_micro_batch_is_halved(
-    make_retriever: Callable[..., Any], materials: Materials, tmp_path: Path
+    make_retriever: Callable[..., Any], materials: RunInputs, tmp_path: Path
 ) -> None:
     wanted = {"training__mode": "finetune", "training__epochs": 1, "training__selection": "last"}
     retriever, spec = make_retriever("clip4clip", **wanted)
@@ -94,7 +94,7 @@ def test_where_the_device_is_full_the_micro_batch_is_halved(
 
 
 def test_a_run_trains_in_half_precision(
-    make_retriever: Callable[..., Any], materials: Materials, tmp_path: Path
+    make_retriever: Callable[..., Any], materials: RunInputs, tmp_path: Path
 ) -> None:
     for precision in ("bfloat16", "float16"):
         wanted = {"training__mode": "finetune", "training__epochs": 1, "training__precision": precision}

@@ -5,7 +5,7 @@ from pydantic import ValidationError
 
 from core.errors import BenchError
 from core.running.axes import axis_names
-from core.running.cells import small_method
+from core.running.cells import probe_method
 from core.spec import resolve
 from methods.cae_av import HOSTS, CaeAv
 from methods.parts.config import EnrichmentConfig
@@ -41,7 +41,7 @@ def test_a_complete_spec_builds_the_same_method_again(host: str) -> None:
 
 @pytest.mark.parametrize("host", sorted(HOSTS))
 def test_it_scores_by_own_captions_exactly_if_its_host_does(host: str) -> None:
-    method = small_method(resolve("cae_av", "avworld-tiny", {"config.host": host}))
+    method = probe_method(resolve("cae_av", "avworld-tiny", {"config.host": host}))
     assert (method.released is not None) == HOSTS[host].own_captions
 
 
@@ -49,7 +49,7 @@ def test_it_asks_for_sound_patches_and_captions_and_its_hosts_do_not() -> None:
     needs = {
         name: (method.needs.sound, method.needs.patches, method.needs.video_captions)
         for name in ("cae_av", *HOSTS)
-        for method in [small_method(resolve(name, "avworld-tiny", {}))]
+        for method in [probe_method(resolve(name, "avworld-tiny", {}))]
     }
     assert needs["cae_av"] == (True, True, True)
     assert not any(patches or captions for name, (_, patches, captions) in needs.items() if name in HOSTS)

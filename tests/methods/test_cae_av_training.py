@@ -12,7 +12,7 @@ from core.encoders.clip import ClipBackbone
 from core.evaluation.split_scores import encode, scores_of
 from core.progress import Silent
 from core.retriever import Retriever, SplitData
-from core.running.cells import Materials, build_method, prepare_materials
+from core.running.cells import RunInputs, build_method, prepare_inputs
 from core.spec import RunSpec, resolve
 from core.training.training import Trainer
 from methods.cae_av import HOSTS
@@ -28,12 +28,12 @@ QUICK = {
 
 
 @pytest.fixture(scope="module")
-def own_materials() -> Materials:
-    return prepare_materials(resolve("cae_av", WORLD, {}), Silent(), workers=2)
+def own_materials() -> RunInputs:
+    return prepare_inputs(resolve("cae_av", WORLD, {}), Silent(), workers=2)
 
 
 @pytest.fixture
-def plugged(own_materials: Materials) -> Callable[..., tuple[Retriever, RunSpec]]:
+def plugged(own_materials: RunInputs) -> Callable[..., tuple[Retriever, RunSpec]]:
     def make(**overrides: object) -> tuple[Retriever, RunSpec]:
         spec = resolve("cae_av", WORLD, {**QUICK, **overrides})
         own = replace(own_materials, clip=ClipBackbone.load(spec.backbone))
@@ -43,7 +43,7 @@ def plugged(own_materials: Materials) -> Callable[..., tuple[Retriever, RunSpec]
     return make
 
 
-def test_the_tiny_vit_gives_patches_and_nine_clips_in_ten_a_caption(own_materials: Materials) -> None:
+def test_the_tiny_vit_gives_patches_and_nine_clips_in_ten_a_caption(own_materials: RunInputs) -> None:
     videos = own_materials.features.videos(torch.arange(len(own_materials.store)))
     assert videos.patches.shape[1:] == (12, 16, 128)
     said = videos.caption_mask.any(-1)
@@ -55,7 +55,7 @@ def test_the_tiny_vit_gives_patches_and_nine_clips_in_ten_a_caption(own_material
     ("host", "mode"), [*((h, "text-tuned") for h in sorted(HOSTS)), ("xpool", "finetune")]
 )
 def test_it_trains_in_front_of_every_host(
-    host: str, mode: str, plugged: Callable, own_materials: Materials, tmp_path: Path
+    host: str, mode: str, plugged: Callable, own_materials: RunInputs, tmp_path: Path
 ) -> None:
     retriever, spec = plugged(**{"config.host": host, "training.mode": mode})
     test = SplitData.of(own_materials.dataset.splits["test"], own_materials.clip, own_materials.store)
@@ -67,12 +67,12 @@ def test_it_trains_in_front_of_every_host(
     assert {"caption", "consistency", "entropy"} <= set().union(*steps)
 
 
-def test_a_file_of_captions_may_be_another_or_none(own_materials: Materials, tmp_path: Path) -> None:
+def test_a_file_of_captions_may_be_another_or_none(own_materials: RunInputs, tmp_path: Path) -> None:
     ids = own_materials.store.ids
     file = tmp_path / "captions.jsonl"
     file.write_text("".join(f'{{"id": "{id}", "audio": "birds sing"}}\n' for id in ids[:50]))
     other, none = (
-        prepare_materials(resolve("cae_av", WORLD, {"video_captions": source}), Silent(), workers=1)
+        prepare_inputs(resolve("cae_av", WORLD, {"video_captions": source}), Silent(), workers=1)
         for source in (str(file), "none")
     )
     assert other.features.caption_mask.any(-1).sum(0).tolist() == [0, 50]
@@ -82,7 +82,7 @@ def test_a_file_of_captions_may_be_another_or_none(own_materials: Materials, tmp
 
 
 def test_scores_depend_on_video_side_captions_once_the_plug_in_is_open(
-    plugged: Callable, own_materials: Materials
+    plugged: Callable, own_materials: RunInputs
 ) -> None:
     retriever, spec = plugged()
     data = SplitData.of(own_materials.dataset.splits["test"], own_materials.clip, own_materials.store)

@@ -14,7 +14,7 @@ import methods
 from core.errors import BenchError
 from core.progress import Silent
 from core.registry import find_method, registered_methods, scan
-from core.running.cells import digest, prepare_materials, run_cell
+from core.running.cells import digest, prepare_inputs, run_cell
 from core.runs import open_run
 from core.spec import resolve
 from reports.collect import read_run
@@ -91,7 +91,7 @@ def test_an_installed_package_is_listed_and_passes_the_audit(
 
 def test_it_trains_and_is_scored(site: Path, tmp_path: Path) -> None:
     spec = resolve("late_fusion", "avworld-tiny", {"training.epochs": 1, "config.share": 0.5})
-    run = open_run(tmp_path / "runs", spec, digest(spec, prepare_materials(spec, Silent(), workers=1)))
+    run = open_run(tmp_path / "runs", spec, digest(spec, prepare_inputs(spec, Silent(), workers=1)))
     run_cell(spec, run, Silent())
     assert {asked.condition for asked in read_run(run).answers} == {"leak-free", "released"}
 

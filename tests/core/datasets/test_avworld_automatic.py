@@ -7,7 +7,7 @@ from core.datasets.avworld.draw import draw_split
 from core.datasets.avworld.grammar import COLOURS, MAX_TOKENS, SOUND_PHRASES, tokens, vocabulary
 from core.datasets.avworld.script import Clip
 from core.datasets.avworld.world import CAPTIONS_PER_CLIP, WORLDS
-from core.running.cells import Materials
+from core.running.cells import RunInputs
 from core.store.video_captions import read_video_captions
 
 
@@ -59,7 +59,7 @@ def test_captions_err_and_some_clips_have_none(clips: list[Clip]) -> None:
     assert 0.05 < wrong / seen < 0.15  # .15 are drawn anew, some of them rightly
 
 
-def test_the_worlds_file_holds_them(materials: Materials) -> None:
+def test_the_worlds_file_holds_them(materials: RunInputs) -> None:
     data = materials.dataset
     groups = [group for split in CAPTIONS_PER_CLIP for group in draw_split(WORLDS[data.name], split)]
     expected = {said.id: said for group in groups for said in automatic_captions(group)}

@@ -6,7 +6,7 @@ import pytest
 
 from core.dataset import Dataset, Split, Video
 from core.datasets.holdout import held_out
-from core.datasets.missing import absence, mark_absent, settle
+from core.datasets.missing import absence, apply_missing_policy, mark_absent
 from core.errors import BenchError
 
 
@@ -38,7 +38,7 @@ def test_fail_names_counts_first_reason_and_mend_the_test_first() -> None:
 
 
 def test_count_as_miss_keeps_the_split_and_its_fingerprints() -> None:
-    settled = settle(mark_absent(dataset(), REASONS, "count-as-miss"), "count-as-miss")
+    settled = apply_missing_policy(mark_absent(dataset(), REASONS, "count-as-miss"), "count-as-miss")
     assert settled.splits["test"].absent == {2}
     assert settled.splits["test"].fingerprint == dataset().splits["test"].fingerprint
     assert settled.fingerprint == dataset().fingerprint
@@ -47,7 +47,7 @@ def test_count_as_miss_keeps_the_split_and_its_fingerprints() -> None:
 
 
 def test_drop_shrinks_the_split_and_changes_the_fingerprints() -> None:
-    settled = settle(mark_absent(dataset(), REASONS, "drop"), "drop")
+    settled = apply_missing_policy(mark_absent(dataset(), REASONS, "drop"), "drop")
     assert [video.id for video in settled.splits["train"].videos] == ["train0", "train2", "train3"]
     assert settled.splits["train"].video_of_caption == (0, 0, 1, 1, 2, 2)
     assert settled.splits["train"].captions[2] == "first caption of train2"
@@ -59,7 +59,7 @@ def test_drop_shrinks_the_split_and_changes_the_fingerprints() -> None:
 
 def test_what_is_found_out_later_adds_to_what_was_known() -> None:
     first = mark_absent(dataset(), REASONS, "drop")
-    both = settle(mark_absent(first, {"test0": "no picture"}, "drop"), "drop")
+    both = apply_missing_policy(mark_absent(first, {"test0": "no picture"}, "drop"), "drop")
     assert [video.id for video in both.splits["test"].videos] == ["test1"]
     assert "2 of 3 test" in both.protocol["missing"]
 
@@ -71,7 +71,7 @@ def test_nothing_left_of_a_split_is_an_error_under_every_policy(policy: str) -> 
 
 
 def test_a_whole_data_set_says_nothing() -> None:
-    assert settle(dataset(), "drop") == dataset()
+    assert apply_missing_policy(dataset(), "drop") == dataset()
 
 
 def test_held_out_videos_do_not_depend_on_order_or_on_other_videos_sources() -> None:

@@ -16,7 +16,7 @@ from core.cli.bars import Bars
 from core.datasets.locations import Location, save_location
 from core.errors import BenchError
 from core.progress import Silent
-from core.running.cells import prepare_materials, run_cell
+from core.running.cells import prepare_inputs, run_cell
 from core.running.pipeline import announce
 from core.runs import RunDirectory
 from core.spec import resolve
@@ -135,7 +135,7 @@ def test_dropping_shrinks_the_gallery_and_changes_the_fingerprints(root: Path, t
 
 def test_options_are_part_of_the_hash_but_share_the_decoded_videos(tmp_path: Path) -> None:
     specs = [resolve("gaid", "msrvtt", {**SMALL, "data.holdout": share}) for share in (0.2, 0.5)]
-    one, other = (prepare_materials(spec, Silent(), workers=1) for spec in specs)
+    one, other = (prepare_inputs(spec, Silent(), workers=1) for spec in specs)
     assert one.store.folder == other.store.folder
     assert specs[0].digest("x") != specs[1].digest("x")
     assert len(one.dataset.splits["val"].videos) < len(other.dataset.splits["val"].videos)

@@ -16,7 +16,7 @@ from benchmarks.process_gradients import relative_difference
 from core.errors import BenchError
 from core.progress import Silent
 from core.retriever import Retriever, SplitData
-from core.running.cells import Materials
+from core.running.cells import RunInputs
 from core.spec import RunSpec
 from core.training.gradient import BatchGradient
 from core.training.loading import Loader
@@ -58,7 +58,7 @@ def gradients(retriever: Retriever, spec: RunSpec, data: SplitData, pairs: int) 
 @pytest.mark.slow
 @can_compile
 def test_compiled_towers_train_as_plain_ones_and_their_weights_are_theirs(
-    make_retriever: Callable[..., Any], materials: Materials, tmp_path: Path
+    make_retriever: Callable[..., Any], materials: RunInputs, tmp_path: Path
 ) -> None:
     data = first_pairs(materials, 10)  # batches of 4, 4 and 2
     plain, spec, expected = trained(make_retriever, data, tmp_path / "plain", compiled=False)

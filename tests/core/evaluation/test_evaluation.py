@@ -17,12 +17,12 @@ from core.evaluation.evaluation import bank_of, both_directions, evaluate, recal
 from core.evaluation.split_scores import check_budget, encode, scores_of
 from core.progress import Silent
 from core.retriever import SplitData
-from core.running.cells import Materials, build_method
+from core.running.cells import RunInputs, build_method
 from core.runs import RunDirectory
 
 
 @pytest.fixture(scope="module")
-def data(materials: Materials) -> dict[str, SplitData]:
+def data(materials: RunInputs) -> dict[str, SplitData]:
     return {
         name: SplitData.of(split, materials.clip, materials.store)
         for name, split in materials.dataset.splits.items()
@@ -159,7 +159,7 @@ def test_only_the_released_condition_may_leave_scores_undefined() -> None:
 @pytest.fixture(scope="module")
 def evaluated(
     make_retriever: Callable,
-    materials: Materials,
+    materials: RunInputs,
     data: dict[str, SplitData],
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Path:
@@ -263,7 +263,7 @@ def test_scores_by_the_modules_say_why(
 def test_ranks_in_strips_are_those_of_the_matrix(
     evaluated: Path,
     make_retriever: Callable,
-    materials: Materials,
+    materials: RunInputs,
     data: dict[str, SplitData],
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,

@@ -12,7 +12,7 @@ from core.batch import first_captions
 from core.dataset import Truth
 from core.evaluation.gates import clip_auroc, frame_auroc, frame_truth, gate_report, pooled_precision, pools
 from core.retriever import Retriever, SplitData
-from core.running.cells import Materials, build_method
+from core.running.cells import RunInputs, build_method
 from core.spec import RunSpec
 
 STRATA = ["partial", "partial", "silent", "needed", "partial"]
@@ -96,7 +96,7 @@ def test_frame_auroc_pools_frames_and_averages_clips(gate: Tensor, truth: Tensor
 
 
 def test_gates_per_layer_are_scored_layer_by_layer(
-    materials: Materials, make_retriever: Callable[..., tuple[Retriever, RunSpec]]
+    materials: RunInputs, make_retriever: Callable[..., tuple[Retriever, RunSpec]]
 ) -> None:
     retriever, spec = make_retriever("avigate")
     data = SplitData.of(materials.dataset.splits["test"], materials.clip, materials.store)

@@ -12,7 +12,7 @@ import pytest
 
 from core.errors import BenchError
 from core.progress import Silent, Tone
-from core.running.cells import Materials, digest, run_cell
+from core.running.cells import RunInputs, digest, run_cell
 from core.running.cluster import check_nodes, connected, run_on_cluster, unseen
 from core.running.outcomes import Cell
 from core.runs import RunDirectory, open_run
@@ -52,7 +52,7 @@ class Interrupting(Silent):
 
 @pytest.fixture(scope="module")
 def three(
-    address: str, materials: Materials, tmp_path_factory: pytest.TempPathFactory
+    address: str, materials: RunInputs, tmp_path_factory: pytest.TempPathFactory
 ) -> tuple[list[RunDirectory], list[str]]:
     """A cell that is well, one that is refused, and one that is interrupted; and what was printed."""
     root = tmp_path_factory.mktemp("runs")

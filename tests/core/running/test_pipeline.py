@@ -10,7 +10,7 @@ from rich.console import Console
 from core.cli.bars import Bars
 from core.errors import BenchError
 from core.progress import Progress
-from core.running.cells import Materials
+from core.running.cells import RunInputs
 from core.running.outcomes import Cell, Outcome
 from core.running.pipeline import execute
 from core.runs import RunDirectory, open_run, write_json
@@ -42,7 +42,7 @@ def quiet() -> Bars:
 
 
 def test_outcomes_stand_in_the_order_of_the_cells(
-    run: list[str], materials: Materials, tmp_path: Path
+    run: list[str], materials: RunInputs, tmp_path: Path
 ) -> None:
     outcomes = execute(cells(), tmp_path, 1, None, quiet())
     assert [outcome.cell.spec for outcome in outcomes] == cells()
@@ -50,21 +50,21 @@ def test_outcomes_stand_in_the_order_of_the_cells(
 
 
 def test_cells_that_differ_in_seeds_only_are_prepared_once(
-    run: list[str], materials: Materials, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    run: list[str], materials: RunInputs, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     asked = []
 
-    def prepare(spec: RunSpec, *_: object) -> Materials:
+    def prepare(spec: RunSpec, *_: object) -> RunInputs:
         asked.append(spec.method)
         return materials
 
-    monkeypatch.setattr("core.running.pipeline.prepare_materials", prepare)
+    monkeypatch.setattr("core.running.pipeline.prepare_inputs", prepare)
     execute(cells(), tmp_path, 1, None, quiet())
     assert asked == ["gaid", "clip4clip"]
 
 
 def test_a_cell_whose_data_cannot_be_prepared_stops_no_other(
-    run: list[str], materials: Materials, tmp_path: Path
+    run: list[str], materials: RunInputs, tmp_path: Path
 ) -> None:
     screen = quiet()
     outcomes = execute(cells(audio_encoder="of-magic"), tmp_path, 1, None, screen)
@@ -85,7 +85,7 @@ def test_where_no_cell_can_be_prepared_the_first_reason_is_raised(run: list[str]
 
 
 def test_with_a_cluster_the_cells_go_there(
-    run: list[str], materials: Materials, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    run: list[str], materials: RunInputs, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     sent: list[tuple[int, int | None, str]] = []
 
@@ -107,7 +107,7 @@ def finish(path: Path, code: str, **prints: str) -> None:
 
 @pytest.mark.parametrize("keep_old", [False, True])
 def test_cells_of_other_code_are_run_again_or_read_as_they_are(
-    keep_old: bool, run: list[str], materials: Materials, tmp_path: Path
+    keep_old: bool, run: list[str], materials: RunInputs, tmp_path: Path
 ) -> None:
     prints = {key: value for key, value in materials.fingerprints().items() if key != "code"}
     old = open_run(tmp_path, cells()[0], "01234567")
@@ -125,7 +125,7 @@ def test_cells_of_other_code_are_run_again_or_read_as_they_are(
 
 
 def test_a_cell_on_other_data_is_no_older_run_of_this_one(
-    run: list[str], materials: Materials, tmp_path: Path
+    run: list[str], materials: RunInputs, tmp_path: Path
 ) -> None:
     prints = {key: value for key, value in materials.fingerprints().items() if key != "code"}
     old = open_run(tmp_path, cells()[0], "01234567")

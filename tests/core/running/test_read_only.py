@@ -10,7 +10,7 @@ import pytest
 from core.errors import BenchError
 from core.paths import cache_root
 from core.progress import Silent
-from core.running.cells import Materials, digest, prepare_materials, run_cell
+from core.running.cells import RunInputs, digest, prepare_inputs, run_cell
 from core.runs import open_run
 from core.spec import resolve
 
@@ -23,7 +23,7 @@ def remounted(folder: Path, place: Path) -> bool:
 
 
 @pytest.fixture
-def sealed(materials: Materials, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+def sealed(materials: RunInputs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """The cache of the tests, read-only; root needs a mount for that, as permissions do not bind it."""
     place = tmp_path / "cache"
     place.mkdir()
@@ -35,9 +35,9 @@ def sealed(materials: Materials, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     subprocess.run(["umount", place], check=True)
 
 
-def test_a_cell_runs_from_it(sealed: Path, materials: Materials, tmp_path: Path) -> None:
+def test_a_cell_runs_from_it(sealed: Path, materials: RunInputs, tmp_path: Path) -> None:
     spec = resolve("gaid", "avworld-tiny", {"training.epochs": 1})
-    found = prepare_materials(spec, Silent(), workers=1)
+    found = prepare_inputs(spec, Silent(), workers=1)
     assert found.fingerprints() == materials.fingerprints()
     run = open_run(tmp_path / "runs", spec, digest(spec, found))
     run_cell(spec, run, Silent())
@@ -46,4 +46,4 @@ def test_a_cell_runs_from_it(sealed: Path, materials: Materials, tmp_path: Path)
 
 def test_what_it_does_not_hold_is_one_line(sealed: Path) -> None:
     with pytest.raises(BenchError, match=r"cannot write to .*Read-only file system"):
-        prepare_materials(resolve("gaid", "avworld-tiny", {"frames": 3}), Silent(), workers=1)
+        prepare_inputs(resolve("gaid", "avworld-tiny", {"frames": 3}), Silent(), workers=1)

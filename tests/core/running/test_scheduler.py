@@ -18,7 +18,7 @@ import pytest
 from rich.console import Console
 
 from core.cli.bars import Bars
-from core.running.cells import Materials, digest
+from core.running.cells import RunInputs, digest
 from core.running.outcomes import Cell, Outcome
 from core.running.scheduler import (
     default_slots,
@@ -37,7 +37,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("runs")
 
 
-def cell(materials: Materials, runs: Path, seed: int, **overrides: Any) -> Cell:
+def cell(materials: RunInputs, runs: Path, seed: int, **overrides: Any) -> Cell:
     """A cell of CLIP4Clip that is done in a second or two; seeds keep the folders apart."""
     keys = {key.replace("__", "."): value for key, value in overrides.items()}
     spec = resolve("clip4clip", "avworld-tiny", {"training.epochs": 1, "seeds.data": seed, **keys})
@@ -67,7 +67,7 @@ def killed_once(file: Path) -> Iterator[None]:
 
 
 @pytest.fixture(scope="module")
-def four(materials: Materials, runs: Path) -> tuple[list[Cell], dict[RunDirectory, Outcome], str]:
+def four(materials: RunInputs, runs: Path) -> tuple[list[Cell], dict[RunDirectory, Outcome], str]:
     """A cell that is refused, one that meets a defect, one that is killed, and one that is well."""
     refused = cell(materials, runs, 1, evaluation__splits=["nowhere"])
     broken = cell(materials, runs, 2)
@@ -123,7 +123,7 @@ def test_every_outcome_is_one_line_without_a_traceback(four: Any) -> None:
 
 
 def test_a_failed_cell_is_tried_again_and_a_cell_in_use_is_left_alone(
-    four: Any, materials: Materials, runs: Path
+    four: Any, materials: RunInputs, runs: Path
 ) -> None:
     broken, _ = by_number(four, 1)
     (broken.directory.path / "log.jsonl").rmdir()
@@ -190,7 +190,7 @@ def once(file: Path, act: Callable[[], None]) -> threading.Thread:
 
 
 def test_a_run_folder_that_is_deleted_fails_its_own_cell_in_one_line(
-    materials: Materials, runs: Path
+    materials: RunInputs, runs: Path
 ) -> None:
     deleted = cell(materials, runs, 6, training__epochs=500)
     beside, after = (cell(materials, runs, seed) for seed in (7, 8))
@@ -207,7 +207,7 @@ def test_a_run_folder_that_is_deleted_fails_its_own_cell_in_one_line(
 
 
 def test_an_error_of_the_parent_ends_the_cells_which_can_continue(
-    materials: Materials, runs: Path, monkeypatch: pytest.MonkeyPatch
+    materials: RunInputs, runs: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     long, short = cell(materials, runs, 9, training__epochs=500), cell(materials, runs, 10)
 
@@ -221,7 +221,7 @@ def test_an_error_of_the_parent_ends_the_cells_which_can_continue(
     assert long.directory.status()["state"] == "interrupted"
 
 
-def test_a_cell_whose_code_was_edited_meanwhile_does_not_run(materials: Materials, runs: Path) -> None:
+def test_a_cell_whose_code_was_edited_meanwhile_does_not_run(materials: RunInputs, runs: Path) -> None:
     mine = cell(materials, runs, 11)
     outcomes, _ = run([replace(mine, code="0" * 64)])
     assert outcomes[0].state == "failed"

@@ -1,7 +1,7 @@
 """Training on a few pairs of the tiny world, so that a whole run takes a fraction of a second."""
 
 from core.retriever import SplitData
-from core.running.cells import Materials
+from core.running.cells import RunInputs
 
 PAIRS, BATCH = 48, 16
 STEPS = PAIRS // BATCH
@@ -9,7 +9,7 @@ STEPS = PAIRS // BATCH
 SMALL = {"training__batch_size": BATCH, "training__epochs": 3, "training__captions": "every"}
 
 
-def first_pairs(materials: Materials, count: int = PAIRS) -> SplitData:
+def first_pairs(materials: RunInputs, count: int = PAIRS) -> SplitData:
     data = SplitData.of(materials.dataset.splits["train"], materials.clip, materials.store)
     return SplitData(data.split, data.tokens[:count], data.text_keys[:count], data.pairing[:count], data.rows)
 

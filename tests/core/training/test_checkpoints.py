@@ -21,7 +21,7 @@ from core.encoders.clip import ClipBackbone
 from core.errors import BenchError
 from core.progress import Silent
 from core.registry import find_method, registered_methods
-from core.running.cells import Materials, prepare_materials
+from core.running.cells import RunInputs, prepare_inputs
 from core.spec import RunSpec, resolve
 from core.training.checkpoints import Checkpoint
 
@@ -68,12 +68,12 @@ def test_every_way_of_saving_is_read(
 
 @pytest.mark.parametrize("name", sorted(registered_methods()))
 def test_a_checkpoint_gives_method_and_towers_and_changes_the_fingerprints(
-    name: str, authors_state: Callable[[str], dict[str, Tensor]], materials: Materials, tmp_path: Path
+    name: str, authors_state: Callable[[str], dict[str, Tensor]], materials: RunInputs, tmp_path: Path
 ) -> None:
     state = authors_state(name)
     torch.save(state, tmp_path / "model.pth")
     spec = resolve(name, AVWORLD_TINY, {"checkpoint": str(tmp_path / "model.pth"), "training.epochs": 0})
-    found = prepare_materials(spec, Silent(), workers=1)
+    found = prepare_inputs(spec, Silent(), workers=1)
     assert found.checkpoint is not None
     towers = found.clip.model.state_dict()
     assert all(torch.equal(towers[n], state[f"clip.{n}"]) for n in towers if n != "logit_scale")
@@ -252,7 +252,7 @@ def test_whether_gaid_projects_the_sound_is_read_from_its_checkpoint(
     [({"linear.weight": torch.zeros(128, 768)}, 768), ({"gate_fc.weight": torch.zeros(1, 3 * 512)}, 512)],
 )
 def test_sound_of_another_width_than_the_checkpoints_is_one_line(
-    state: dict[str, Tensor], width: int, materials: Materials, tmp_path: Path
+    state: dict[str, Tensor], width: int, materials: RunInputs, tmp_path: Path
 ) -> None:
     torch.save(state, tmp_path / "model.pth")
     spec = resolve("gaid", AVWORLD_TINY, {"checkpoint": str(tmp_path / "model.pth"), "training.epochs": 0})

@@ -18,7 +18,7 @@ from benchmarks.process_gradients import (
 from core.errors import BenchError
 from core.progress import Silent
 from core.registry import registered_methods
-from core.running.cells import Materials
+from core.running.cells import RunInputs
 from core.training.training import Trainer
 from tests.core.training.small_training import SMALL, first_pairs, no_validation
 
@@ -88,7 +88,7 @@ def memory_for(pairs: int, encode: Callable[..., Tensor]) -> Callable[..., Tenso
 def test_where_memory_runs_out_the_micro_batch_is_halved_and_the_run_is_the_same(
     where: str,
     make_retriever: Callable[..., Any],
-    materials: Materials,
+    materials: RunInputs,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -111,7 +111,7 @@ def test_where_memory_runs_out_the_micro_batch_is_halved_and_the_run_is_the_same
 
 
 def test_too_little_memory_for_one_pair_is_one_line(
-    make_retriever: Callable[..., Any], materials: Materials, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    make_retriever: Callable[..., Any], materials: RunInputs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     retriever, spec = make_retriever("clip4clip", **SMALL)
     monkeypatch.setattr(retriever, "text_embeds", memory_for(0, retriever.text_embeds))
@@ -123,7 +123,7 @@ def test_too_little_memory_for_one_pair_is_one_line(
 
 
 def test_a_gradient_that_float16_cannot_hold_costs_the_step_and_lowers_the_loss_scale(
-    make_retriever: Callable[..., Any], materials: Materials, tmp_path: Path
+    make_retriever: Callable[..., Any], materials: RunInputs, tmp_path: Path
 ) -> None:
     options = {"training__precision": "float16", "training__schedule": "constant", "training__epochs": 1}
     retriever, spec = make_retriever("clip4clip", **{**SMALL, **options, "training__selection": "last"})

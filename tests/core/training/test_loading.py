@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from core.encoders.crops import centre_crop
-from core.running.cells import Materials
+from core.running.cells import RunInputs
 from core.training.loading import AHEAD, Loader, read_ahead
 from core.training.world import World
 from tests.core.training.small_training import SMALL, first_pairs
@@ -62,7 +62,7 @@ def test_parts_of_a_batch_cover_it_once_and_differ_by_one_at_most(total: int, si
 
 
 def test_processes_share_the_batch_and_split_its_pixels(
-    make_retriever: Callable[..., Any], materials: Materials
+    make_retriever: Callable[..., Any], materials: RunInputs
 ) -> None:
     retriever, spec = make_retriever("xpool", **SMALL, training__mode="finetune")
     data = first_pairs(materials)
@@ -79,7 +79,7 @@ def test_processes_share_the_batch_and_split_its_pixels(
 
 
 def test_training_frames_are_random_crops_where_the_recipe_says_so(
-    make_retriever: Callable[..., Any], materials: Materials
+    make_retriever: Callable[..., Any], materials: RunInputs
 ) -> None:
     data = first_pairs(materials, 4)
     rows = data.rows[data.pairing]
@@ -117,7 +117,7 @@ def test_the_family_of_xpool_crops_at_random_and_the_others_do_not(
 
 
 def test_a_last_batch_smaller_than_the_processes_is_left_out(
-    make_retriever: Callable[..., Any], materials: Materials
+    make_retriever: Callable[..., Any], materials: RunInputs
 ) -> None:
     retriever, spec = make_retriever("xpool", **SMALL)
     sizes = [

@@ -13,7 +13,7 @@ from torch import Tensor
 from core.errors import BenchError
 from core.progress import Silent
 from core.retriever import Retriever, SplitData
-from core.running.cells import Materials
+from core.running.cells import RunInputs
 from core.training.gradient import BatchGradient
 from core.training.loading import Loader, batches_of, data_order
 from core.training.training import Trainer
@@ -30,7 +30,7 @@ def changed_towers(retriever: Retriever, before: dict[str, Tensor]) -> set[str]:
     [("frozen", False, False), ("text-tuned", False, True), ("finetune", True, True)],
 )
 def test_a_mode_trains_the_towers_that_it_names(
-    mode: str, picture: bool, text: bool, make_retriever: Callable, materials: Materials, tmp_path: Path
+    mode: str, picture: bool, text: bool, make_retriever: Callable, materials: RunInputs, tmp_path: Path
 ) -> None:
     retriever, spec = make_retriever(
         "xpool",
@@ -55,7 +55,7 @@ def test_a_mode_trains_the_towers_that_it_names(
     } == {name for name, _ in retriever.method.named_parameters()}
 
 
-def test_frozen_prefixes_do_not_train(make_retriever: Callable, materials: Materials, tmp_path: Path) -> None:
+def test_frozen_prefixes_do_not_train(make_retriever: Callable, materials: RunInputs, tmp_path: Path) -> None:
     retriever, spec = make_retriever(
         "clip4clip",
         training__batch_size=8,
@@ -115,7 +115,7 @@ def captions_seen(
 
 
 def test_a_tower_that_does_not_train_encodes_each_caption_once_in_a_run(
-    monkeypatch: pytest.MonkeyPatch, make_retriever: Callable, materials: Materials, tmp_path: Path
+    monkeypatch: pytest.MonkeyPatch, make_retriever: Callable, materials: RunInputs, tmp_path: Path
 ) -> None:
     data = first_pairs(materials, 16)
 
@@ -130,7 +130,7 @@ def test_a_tower_that_does_not_train_encodes_each_caption_once_in_a_run(
 
 @pytest.mark.parametrize("method", ["clip4clip", "gaid"])
 def test_captions_encoded_ahead_give_the_gradient_of_captions_encoded_at_the_step(
-    make_retriever: Callable, materials: Materials, method: str
+    make_retriever: Callable, materials: RunInputs, method: str
 ) -> None:
     data = first_pairs(materials, 16)
     retriever, spec = make_retriever(method, **SMALL, training__mode="frozen")
@@ -148,7 +148,7 @@ def test_captions_encoded_ahead_give_the_gradient_of_captions_encoded_at_the_ste
 
 
 def test_the_order_of_the_pairs_depends_on_the_data_seed_alone(
-    monkeypatch: pytest.MonkeyPatch, make_retriever: Callable, materials: Materials, tmp_path: Path
+    monkeypatch: pytest.MonkeyPatch, make_retriever: Callable, materials: RunInputs, tmp_path: Path
 ) -> None:
     def seen(name: str, method: str, **seeds: int) -> list[list[int]]:
         return captions_seen(
@@ -176,7 +176,7 @@ def test_a_last_batch_without_negatives_is_left_out(pairs: int, drop_last: bool,
 
 
 def test_fewer_pairs_than_a_batch_still_train(
-    make_retriever: Callable, materials: Materials, tmp_path: Path
+    make_retriever: Callable, materials: RunInputs, tmp_path: Path
 ) -> None:
     retriever, spec = make_retriever("clip4clip", training__epochs=2, training__selection="last")
     data = first_pairs(materials, 10)
@@ -187,7 +187,7 @@ def test_fewer_pairs_than_a_batch_still_train(
 
 @pytest.mark.parametrize(("pairs", "drop_last"), [(1, False), (10, True)])
 def test_too_few_pairs_for_any_batch_is_one_line(
-    pairs: int, drop_last: bool, make_retriever: Callable, materials: Materials, tmp_path: Path
+    pairs: int, drop_last: bool, make_retriever: Callable, materials: RunInputs, tmp_path: Path
 ) -> None:
     retriever, spec = make_retriever("clip4clip", training__drop_last=drop_last)
     trainer = Trainer(retriever, spec.training, spec.seeds, tmp_path)
@@ -196,7 +196,7 @@ def test_too_few_pairs_for_any_batch_is_one_line(
 
 
 def test_no_epochs_leave_the_weights_as_they_are(
-    make_retriever: Callable, materials: Materials, tmp_path: Path
+    make_retriever: Callable, materials: RunInputs, tmp_path: Path
 ) -> None:
     retriever, spec = make_retriever("gaid", training__epochs=0)
     before = retriever.trained_state()
@@ -221,7 +221,7 @@ def test_the_selection_keeps_the_epoch_of_the_best_look(
     looks: list[int],
     chosen: int,
     make_retriever: Callable,
-    materials: Materials,
+    materials: RunInputs,
     tmp_path: Path,
 ) -> None:
     retriever, spec = make_retriever(
@@ -250,7 +250,7 @@ def test_the_selection_keeps_the_epoch_of_the_best_look(
 
 
 def test_the_logged_rate_rises_to_one_and_falls_along_the_cosine(
-    make_retriever: Callable, materials: Materials, tmp_path: Path
+    make_retriever: Callable, materials: RunInputs, tmp_path: Path
 ) -> None:
     overrides = {**SMALL, "training__epochs": 4, "training__warmup": 0.25, "training__selection": "last"}
     retriever, spec = make_retriever("clip4clip", **overrides)
@@ -264,7 +264,7 @@ def test_the_logged_rate_rises_to_one_and_falls_along_the_cosine(
 
 
 def test_the_logit_scale_is_held_at_a_hundred(
-    make_retriever: Callable, materials: Materials, tmp_path: Path
+    make_retriever: Callable, materials: RunInputs, tmp_path: Path
 ) -> None:
     retriever, spec = make_retriever("clip4clip", training__epochs=1, training__selection="last")
     with torch.no_grad():
@@ -276,7 +276,7 @@ def test_the_logit_scale_is_held_at_a_hundred(
 
 
 def test_a_gradient_that_is_not_finite_ends_the_run_with_one_line_before_any_weight_moves(
-    make_retriever: Callable, materials: Materials, tmp_path: Path
+    make_retriever: Callable, materials: RunInputs, tmp_path: Path
 ) -> None:
     retriever, spec = make_retriever("gaid", **SMALL)
     with torch.no_grad():

@@ -13,7 +13,7 @@ from torch import Tensor
 from core.errors import BenchError
 from core.progress import Advance, Silent
 from core.retriever import SplitData
-from core.running.cells import Materials
+from core.running.cells import RunInputs
 from core.training.training import Progression, Session, Trainer
 from tests.core.training.small_training import SMALL, STEPS, first_pairs
 
@@ -58,7 +58,7 @@ def train(
 
 @pytest.fixture(scope="module")
 def undisturbed(
-    make_retriever: Callable, materials: Materials, tmp_path_factory: pytest.TempPathFactory
+    make_retriever: Callable, materials: RunInputs, tmp_path_factory: pytest.TempPathFactory
 ) -> Outcome:
     return train(make_retriever, first_pairs(materials), tmp_path_factory.mktemp("undisturbed"))
 
@@ -78,7 +78,7 @@ def assert_equal_outcomes(found: Outcome, expected: Outcome) -> None:
     ids=["first step", "epoch not yet saved", "epoch just saved", "middle of an epoch", "last step"],
 )
 def test_an_interrupted_run_continues_bit_for_bit(
-    steps: int, make_retriever: Callable, materials: Materials, undisturbed: Outcome, tmp_path: Path
+    steps: int, make_retriever: Callable, materials: RunInputs, undisturbed: Outcome, tmp_path: Path
 ) -> None:
     data = first_pairs(materials)
     with pytest.raises(KeyboardInterrupt):
@@ -88,7 +88,7 @@ def test_an_interrupted_run_continues_bit_for_bit(
 
 
 def test_the_wall_time_is_that_of_all_sessions(
-    make_retriever: Callable, materials: Materials, tmp_path: Path
+    make_retriever: Callable, materials: RunInputs, tmp_path: Path
 ) -> None:
     def session(began: float, interrupt: int) -> Session:
         retriever, spec = make_retriever("tmass", **SMALL)
@@ -108,7 +108,7 @@ def test_the_wall_time_is_that_of_all_sessions(
 
 
 def test_a_finished_run_is_not_trained_again(
-    make_retriever: Callable, materials: Materials, undisturbed: Outcome, tmp_path: Path
+    make_retriever: Callable, materials: RunInputs, undisturbed: Outcome, tmp_path: Path
 ) -> None:
     data = first_pairs(materials)
     train(make_retriever, data, tmp_path)
@@ -116,7 +116,7 @@ def test_a_finished_run_is_not_trained_again(
 
 
 def test_the_same_seeds_give_the_same_run_and_another_noise_seed_another(
-    make_retriever: Callable, materials: Materials, undisturbed: Outcome, tmp_path: Path
+    make_retriever: Callable, materials: RunInputs, undisturbed: Outcome, tmp_path: Path
 ) -> None:
     data = first_pairs(materials)
     assert_equal_outcomes(train(make_retriever, data, tmp_path / "same"), undisturbed)
@@ -128,7 +128,7 @@ def test_the_same_seeds_give_the_same_run_and_another_noise_seed_another(
     "damage", ["empty", "text", "truncated", "half the keys", "another method", "a list"]
 )
 def test_a_damaged_state_is_one_line_that_names_it(
-    damage: str, make_retriever: Callable, materials: Materials, tmp_path: Path
+    damage: str, make_retriever: Callable, materials: RunInputs, tmp_path: Path
 ) -> None:
     state = tmp_path / "resume.pt"
     with pytest.raises(KeyboardInterrupt):

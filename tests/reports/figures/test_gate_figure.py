@@ -13,7 +13,7 @@ from matplotlib.text import Text
 from safetensors.torch import save_file
 
 from core.evaluation.gates import frame_truth
-from core.running.cells import Materials
+from core.running.cells import RunInputs
 from reports.collect import Run, read_run
 from reports.figures.gates import first_gate_figure, gate_figure, typical_clip
 from reports.figures.spectrogram import BANDS
@@ -23,7 +23,7 @@ AUROC = {"test": {"auroc": {"trained": {"partial": 0.9, "within partial": 0.9}}}
 
 
 @pytest.fixture
-def run(materials: Materials, tmp_path: Path) -> Run:
+def run(materials: RunInputs, tmp_path: Path) -> Run:
     """A run whose gate follows the truth, more or less."""
     directory, _ = make_run(
         tmp_path,
@@ -47,7 +47,7 @@ def run(materials: Materials, tmp_path: Path) -> Run:
     return read_run(directory)
 
 
-def mixed_strata(materials: Materials) -> list[str]:
+def mixed_strata(materials: RunInputs) -> list[str]:
     """The strata of the test clips in which the sound matters for some frames and not for others."""
     split = materials.dataset.splits["test"]
     assert split.truth is not None
@@ -56,7 +56,7 @@ def mixed_strata(materials: Materials) -> list[str]:
 
 
 def test_the_figure_has_a_column_per_stratum_with_frames_sound_spectrogram_and_gate(
-    run: Run, materials: Materials
+    run: Run, materials: RunInputs
 ) -> None:
     strata = mixed_strata(materials)
     assert "partial" in strata
@@ -77,7 +77,7 @@ def test_the_figure_has_a_column_per_stratum_with_frames_sound_spectrogram_and_g
         assert curve.get_ylim() == (0.0, 1.0)
 
 
-def test_the_marked_spans_are_the_true_ones(run: Run, materials: Materials) -> None:
+def test_the_marked_spans_are_the_true_ones(run: Run, materials: RunInputs) -> None:
     figure = gate_figure(run)
     split = materials.dataset.splits["test"]
     assert split.truth is not None
@@ -90,7 +90,7 @@ def test_the_marked_spans_are_the_true_ones(run: Run, materials: Materials) -> N
         assert drawn == [pytest.approx(span) for span in truth_of[name].relevant]
 
 
-def test_captions_stay_over_their_own_column(run: Run, materials: Materials) -> None:
+def test_captions_stay_over_their_own_column(run: Run, materials: RunInputs) -> None:
     figure = gate_figure(run)
     figure.canvas.draw()
     strips = figure.axes[: len(mixed_strata(materials))]

@@ -10,7 +10,7 @@ from made_runs import add_result, make_run, result
 from playwright.sync_api import Browser, Page, sync_playwright
 from safetensors.torch import save_file
 
-from core.running.cells import Materials
+from core.running.cells import RunInputs
 from reports.collect import read_runs
 from reports.page.write import write_page
 from reports.results import Results
@@ -23,7 +23,7 @@ TEXTS = 24
 
 
 @pytest.fixture(scope="session")
-def results(materials: Materials, tmp_path_factory: pytest.TempPathFactory) -> Results:
+def results(materials: RunInputs, tmp_path_factory: pytest.TempPathFactory) -> Results:
     """Two runs that rank the tiny world's test clips differently, one with gates, and captions of markup."""
     root = tmp_path_factory.mktemp("runs")
     split = materials.dataset.splits["test"]

@@ -16,12 +16,12 @@ from pathlib import Path
 
 from core.errors import BenchError
 from core.progress import Progress, Silent
-from core.running.cells import digest, prepare_materials, run_cell
+from core.running.cells import digest, prepare_inputs, run_cell
 from core.running.outcomes import Cell, Outcome, describe, outcome_of, run_and_mark
 from core.runs import open_run
 from core.spec import RunSpec
 from core.supervisor import raise_interrupt
-from core.training.world import World, joined, launched_together
+from core.training.world import World, joined, launched_by_torchrun
 
 WATCH = 0.1
 """Seconds between two looks at whether the launcher lives."""
@@ -29,18 +29,18 @@ WATCH = 0.1
 
 def follows() -> bool:
     """Whether this is a process of torchrun that does not lead, and so says nothing."""
-    return launched_together() and os.environ["RANK"] != "0"
+    return launched_by_torchrun() and os.environ["RANK"] != "0"
 
 
 def start(devices: int) -> None:
     """Becomes torchrun with so many processes of this command, unless this is one of them."""
-    if devices > 1 and not launched_together():
+    if devices > 1 and not launched_by_torchrun():
         sys.stdout.flush()
         launcher = ["-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={devices}"]
         os.execv(sys.executable, [sys.executable, *launcher, *sys.argv])
 
 
-def run_together(specs: Sequence[RunSpec], root: Path, workers: int, progress: Progress) -> list[Outcome]:
+def run_distributed(specs: Sequence[RunSpec], root: Path, workers: int, progress: Progress) -> list[Outcome]:
     """Runs the cells in all processes of torchrun; returns their outcomes in each.
 
     `workers` processes more prepare the data. Raises `BenchError` where a cell fails.
@@ -66,10 +66,10 @@ def end_with(parent: int) -> None:
 def run_one(spec: RunSpec, root: Path, workers: int, world: World, progress: Progress) -> Outcome:
     """Runs one cell unless it is finished. The leader prepares the data while the others wait."""
     if world.leads:
-        materials = prepare_materials(spec, progress, workers)
-        open_run(root, spec, digest(spec, materials))
+        inputs = prepare_inputs(spec, progress, workers)
+        open_run(root, spec, digest(spec, inputs))
     world.wait()
-    directory = open_run(root, spec, digest(spec, prepare_materials(spec, Silent(), workers=1)))
+    directory = open_run(root, spec, digest(spec, prepare_inputs(spec, Silent(), workers=1)))
     cell = Cell(spec, directory)
     if directory.is_done():
         progress.say(f"done {directory.path.name}  (already finished)", "good")

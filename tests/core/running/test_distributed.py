@@ -16,8 +16,8 @@ from filelock import FileLock
 from safetensors.torch import load_file
 
 from core.progress import Silent
-from core.running.cells import Materials, digest, prepare_materials, run_cell
-from core.running.together import follows, start
+from core.running.cells import RunInputs, digest, prepare_inputs, run_cell
+from core.running.distributed import follows, start
 from core.runs import open_run
 from core.spec import resolve
 
@@ -64,7 +64,7 @@ class Together:
 
 
 @pytest.fixture(scope="module")
-def together(materials: Materials, tmp_path_factory: pytest.TempPathFactory) -> Together:
+def together(materials: RunInputs, tmp_path_factory: pytest.TempPathFactory) -> Together:
     """The cell as two undisturbed processes end it."""
     runs = tmp_path_factory.mktemp("together")
     printed = bench_together(runs)
@@ -73,7 +73,7 @@ def together(materials: Materials, tmp_path_factory: pytest.TempPathFactory) -> 
 
 def test_two_processes_train_and_one_of_them_scores(together: Together, tmp_path: Path) -> None:
     spec = resolve(METHOD, WORLD, SETTINGS)
-    alone = open_run(tmp_path / "alone", spec, digest(spec, prepare_materials(spec, Silent(), 1)))
+    alone = open_run(tmp_path / "alone", spec, digest(spec, prepare_inputs(spec, Silent(), 1)))
     run_cell(spec, alone, Silent())
     folder = together.folder
     assert folder.name == alone.path.name
