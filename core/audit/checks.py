@@ -6,6 +6,7 @@ from core.audit.canary import noise_canary
 from core.audit.configurations import configurations
 from core.audit.contract import contract
 from core.audit.determinism import determinism
+from core.audit.device import device
 from core.audit.honesty import index_honesty
 from core.audit.identity import identity
 from core.audit.pairing import pairing
@@ -29,6 +30,7 @@ CHECKS: Sequence[Callable[[Subject], Verdict]] = (
     selection,
     audio,
     determinism,
+    device,
 )
 """Each says what it found about a method under a condition."""
 

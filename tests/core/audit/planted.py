@@ -33,7 +33,7 @@ class Clean(Method[Kept]):
     def sound(self, videos: Videos) -> Tensor:
         assert videos.audio is not None
         assert videos.audio_valid is not None
-        step = torch.arange(videos.audio.shape[1])
+        step = torch.arange(videos.audio.shape[1], device=videos.audio.device)
         weight = (step < videos.audio_valid[:, None]) * (1.0 + step)  # (V, L): later counts for more
         return torch.einsum("vl,vld->vd", weight / weight.sum(1, keepdim=True), videos.audio)
 
@@ -51,7 +51,7 @@ class Clean(Method[Kept]):
 
     def loss(self, texts: Texts, videos: Videos, generator: torch.Generator) -> Losses:
         logits = 20 * self.cosines(texts, self.index(videos))
-        return Losses(F.cross_entropy(logits, torch.arange(len(logits))), {})
+        return Losses(F.cross_entropy(logits, torch.arange(len(logits), device=logits.device)), {})
 
 
 # --- leaks ---------------------------------------------------------------------------------------

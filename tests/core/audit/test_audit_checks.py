@@ -40,7 +40,8 @@ class Honest(Method):
 
     def loss(self, texts: Texts, videos: Videos, generator: torch.Generator) -> Losses:
         logits = self.score(texts, self.index(videos), KeyBlindNoise())
-        return Losses(torch.nn.functional.cross_entropy(logits, torch.arange(len(logits))), {})
+        own = torch.arange(len(logits), device=logits.device)
+        return Losses(torch.nn.functional.cross_entropy(logits, own), {})
 
 
 class KnowsPositions(Honest):
