@@ -14,7 +14,9 @@ from core.audit.quick import quick
 from core.audit.subject import Subject
 from core.audit.verdict import Verdict
 from core.axes import ANY, NOTHING, Declared, Only, fields_in
+from core.errors import BenchError
 from core.method import MethodConfig
+from core.plugin_errors import PluginError
 
 STEPS = 5
 """Training steps of a configuration."""
@@ -93,10 +95,15 @@ def configurations(subject: Subject) -> Iterator[Verdict]:
 
 
 def allowed(subject: Subject) -> bool:
-    """Whether a method takes the settings together."""
+    """Whether a method takes the settings together: neither its configuration nor its parts refuse them.
+
+    Raises `PluginError` where it breaks down on them instead.
+    """
     try:
-        subject.method.Config(**subject.settings)
-    except ValidationError:
+        subject.untrained()
+    except PluginError:
+        raise
+    except BenchError:
         return False
     return True
 

@@ -167,7 +167,7 @@ def evaluated(
     retriever, spec = make_retriever("gaid")
     untrained = build_method(spec, materials, seed=1)
     cost = evaluate(retriever, untrained, data, spec, RunDirectory(folder), Silent())
-    assert min(cost.index_seconds, cost.query_seconds) > 0
+    assert min(cost.index_seconds, cost.query.seconds) > 0
     assert cost.queries == sum(len(data[name].tokens) for name in ("test", "test-multi"))
     return folder
 
