@@ -79,6 +79,7 @@ class StoredAudio:
         return facts_at(self.folder, what, lambda: facts_of(self.encoder, self.variant))
 
     @cached_property
+    @torch.inference_mode(False)  # it may first be used in inference; its weights stay usable elsewhere
     def opened(self) -> OpenAudio:
         """In memory; raises `BenchError` where it is damaged."""
         model, extractor = _pretrained(self.folder, self.kind)

@@ -70,6 +70,7 @@ class StoredTowers:
         return facts_at(self.place, "towers", lambda: facts_of(self.model))
 
     @cached_property
+    @torch.inference_mode(False)  # they may first be used in inference, and train afterwards
     def opened(self) -> OpenTowers:
         """In memory; raises `BenchError` where they are damaged."""
         return OpenTowers(*open_towers(self.place))
