@@ -32,9 +32,10 @@ from core.encoders.clip import ClipBackbone, OpenTowers
 from core.method import Dimensions
 from core.progress import Silent
 from core.registry import find_method
+from core.resolving import resolve
 from core.retriever import Retriever, SplitData
 from core.running.cells import prepare_inputs
-from core.spec import RunSpec, resolve
+from core.spec import RunSpec
 from core.store.features import Features
 from core.store.store import Store, StoreSettings, prepare_store
 from core.training.loading import Batch, Loader

@@ -19,9 +19,9 @@ from core.cli.shell import console
 from core.encoders.clip import ClipBackbone
 from core.progress import Silent
 from core.registry import registered_methods
+from core.resolving import resolve
 from core.retriever import Retriever, SplitData
 from core.running.cells import build_method, prepare_inputs
-from core.spec import resolve
 from core.supervisor import CONTEXT
 from core.training.gradient import BatchGradient
 from core.training.loading import Batch, Loader

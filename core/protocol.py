@@ -4,7 +4,8 @@ from typing import Any
 
 from core.axes import Protocol, declared
 from core.registry import registered_methods
-from core.spec import NESTED, RunSpec, dotted, fields_of, resolve
+from core.resolving import fields_of, resolve
+from core.spec import NESTED, RunSpec, dotted
 
 OWN = ("recipe", "checkpoint", "seeds")
 """Keys, or parts of them, that say which run it is and not how the authors would have made it."""

@@ -1,12 +1,10 @@
 """RunSpec: what a run is. Everything that can change a number stands here, and nothing else does.
 
-Precedence, later wins: the defaults below, with `recipe=authors` what fields declare as `Released`, the
-method's recipe, what the authors set for the data set, the data set's recipe (small worlds need other rates),
-the command line's axes, `--set`. The records import no torch; registries are imported to resolve a spec.
+The records import no torch and no registry; `core.resolving` fills them in.
 """
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from functools import partial
 from hashlib import sha256
 from typing import Annotated, Any, Literal
@@ -15,17 +13,11 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from core.axes import (
     Axis,
-    Declared,
     Only,
     Protocol,
     Released,
-    SmallWorld,
-    declared,
-    marked_values,
-    sided,
 )
 from core.encoders.published import audio_encoder_names, backbone_names
-from core.errors import BenchError, unknown_name
 from core.plain import brief
 from core.plugins import DATASETS, METHODS, listed
 from core.scoring.names import Condition, Engine, Precision
@@ -199,20 +191,6 @@ NESTED: Mapping[str, type[BaseModel]] = {
 """Parts of a spec whose fields are the same for all methods and data sets."""
 
 
-def fields_of(method: str, dataset: str) -> dict[str, Declared]:
-    """Every dotted key that a spec of that method on that data set takes, and what its field declares."""
-    from core.datasets import find_dataset
-    from core.registry import find_method
-
-    parts = {"config": find_method(method).Config, "data": find_dataset(dataset).options}
-    return declared({"": RunSpec, **NESTED, **parts})
-
-
-def known_keys(method: str, dataset: str) -> set[str]:
-    """Every dotted key that can be set for a method on a data set; not these two, which make the cell."""
-    return fields_of(method, dataset).keys() - {"method", "dataset"}
-
-
 def dotted(spec: RunSpec) -> dict[str, Any]:
     """Every value of a spec by dotted key, as JSON has it; `method` and `dataset` included."""
     values: dict[str, Any] = {}
@@ -220,61 +198,6 @@ def dotted(spec: RunSpec) -> dict[str, Any]:
         parts = value.items() if isinstance(value, Mapping) else ()
         values |= {f"{name}.{key}": part for key, part in parts} or {name: value}
     return values
-
-
-def layers(method: str, dataset: str, recipe: str = "ours") -> Iterator[Mapping[str, Any]]:
-    """The defaults of a method on a data set, weakest first, as dotted keys."""
-    from core.datasets import find_dataset
-    from core.registry import find_method
-
-    cls, data, fields = find_method(method), find_dataset(dataset), fields_of(method, dataset)
-    released = recipe == "authors"
-    if released:
-        yield marked_values(fields, Released)
-    authors = sided(cls.recipe, released=released)
-    yield {key: value for key, value in authors.items() if "@" not in key}
-    yield {key.partition("@")[0]: value for key, value in authors.items() if key.endswith(f"@{dataset}")}
-    # A recipe speaks to all methods; a key of a part that this method lacks does not concern it.
-    yield {key: value for key, value in data.recipe.items() if not key.startswith("config.") or key in fields}
-    if data.small:
-        yield marked_values(fields, SmallWorld)
-
-
-def resolve(method: str, dataset: str, overrides: Mapping[str, Any]) -> RunSpec:
-    """The complete spec of a cell; `overrides` are dotted keys and win over every default.
-
-    Raises `BenchError` for an unknown key (with the nearest right one) or a value out of range.
-    """
-    from core.datasets import find_dataset
-    from core.registry import find_method
-
-    known = known_keys(method, dataset)
-    implied = "authors" if overrides.get("checkpoint") else "ours"
-    recipe = overrides.get("recipe", implied)
-    nested: dict[str, dict[str, Any]] = {part: {} for part in ("", "config", "data", *NESTED)}
-    for layer in (*layers(method, dataset, recipe), {"recipe": recipe}, overrides):
-        # A whole part comes first, so that a key of it can still be set apart.
-        for key, value in sorted(layer.items(), key=lambda item: item[0] not in NESTED):
-            if key not in known:
-                where = f"bench methods --keys {method}"
-                raise unknown_name(f"key of {method} on {dataset}", key, known, where)
-            part, _, name = key.rpartition(".")
-            nested[part] |= {name: value}
-            if key == "seeds":
-                nested["seeds"] |= dict.fromkeys(Seeds.model_fields, nested[""].pop("seeds"))
-    try:
-        config = find_method(method).Config(**nested["config"])
-        data = find_dataset(dataset).options(**nested["data"])
-        plain = {part: nested[part] for part in NESTED} | nested[""]
-        return RunSpec(
-            method=method,
-            dataset=dataset,
-            config=config.model_dump(mode="json"),
-            data=data.model_dump(mode="json"),
-            **plain,
-        )
-    except ValidationError as error:
-        raise BenchError(f"{method} on {dataset}: {explain(error)}") from error
 
 
 def explain(error: ValidationError) -> str:

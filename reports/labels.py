@@ -10,7 +10,8 @@ from functools import cache
 from typing import Any, Self
 
 from core.registry import find_method
-from core.spec import RunSpec, dotted, resolve
+from core.resolving import resolve
+from core.spec import RunSpec, dotted
 
 MARKS = "†‡§¶"
 """For settings that always come together; further groups of them are spelled out in every label."""

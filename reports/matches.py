@@ -13,7 +13,8 @@ from functools import cache
 from core.assignments import parse_assignment
 from core.errors import BenchError
 from core.evaluation.metrics import TiePolicy
-from core.spec import RunSpec, resolve
+from core.resolving import resolve
+from core.spec import RunSpec
 from reports.published import Published, published, released_protocol
 from reports.results import Cell
 

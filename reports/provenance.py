@@ -63,7 +63,7 @@ def commit_of(run: Run) -> str:
 def reproducing_command(spec: RunSpec) -> str:
     """The `bench run` that makes the cell of a spec, and no other.
 
-    >>> from core.spec import resolve
+    >>> from core.resolving import resolve
     >>> reproducing_command(resolve("gaid", "avworld", {"seeds.data": 2}))
     'bench run --methods gaid --datasets avworld --set seeds.data=2'
     """

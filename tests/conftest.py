@@ -26,9 +26,10 @@ from core.cli import shell  # noqa: E402
 from core.cli.screen import Screen  # noqa: E402
 from core.encoders.clip import ClipBackbone  # noqa: E402
 from core.progress import Silent  # noqa: E402
+from core.resolving import resolve  # noqa: E402
 from core.retriever import Retriever  # noqa: E402
 from core.running.cells import RunInputs, build_method, prepare_inputs  # noqa: E402
-from core.spec import RunSpec, resolve  # noqa: E402
+from core.spec import RunSpec  # noqa: E402
 
 WORLD = "avworld-tiny"
 

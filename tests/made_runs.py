@@ -14,8 +14,9 @@ from core.dataset import Split, Video
 from core.evaluation.ranking import text_to_video, video_to_text
 from core.evaluation.results import Result, write_results
 from core.evaluation.top import top_lists
+from core.resolving import resolve
 from core.runs import RunDirectory, open_run, write_json
-from core.spec import SCHEMA, RunSpec, resolve
+from core.spec import SCHEMA, RunSpec
 
 FEWEST = 20
 """Candidates at least, so that a query can rank twelfth."""

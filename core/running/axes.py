@@ -10,8 +10,9 @@ from pydantic import TypeAdapter, ValidationError
 from core.axes import Declared, declared
 from core.errors import BenchError, unknown_name
 from core.registry import find_method, registered_methods
+from core.resolving import fields_of
 from core.running.cells import probe_method
-from core.spec import NESTED, RunSpec, dotted, explain, fields_of
+from core.spec import NESTED, RunSpec, dotted, explain
 
 
 def all_axes() -> dict[str, list[Declared]]:

@@ -7,9 +7,10 @@ from typing import Any
 
 from core.assignments import parse_value, sweeps
 from core.errors import BenchError, unknown_name
+from core.resolving import known_keys, resolve
 from core.running.axes import all_axes, axes_of, check_value, has_axis, idle_keys
 from core.running.experiment import Block, load_experiment
-from core.spec import RunSpec, dotted, known_keys, resolve
+from core.spec import RunSpec, dotted
 
 Keys = Mapping[str, Any]
 """Values by dotted key."""

@@ -10,6 +10,7 @@ from core.datasets.missing import absence
 from core.errors import BenchError
 from core.progress import Progress, Screen, Silent
 from core.registry import registered_methods
+from core.resolving import resolve
 from core.running.cells import prepare_inputs, probe_method
 from core.running.cluster import run_on_cluster
 from core.running.distributed import run_distributed
@@ -17,7 +18,7 @@ from core.running.other_code import OtherCode
 from core.running.outcomes import Cell, Outcome, describe
 from core.running.scheduler import default_slots, run_cells
 from core.runs import RunDirectory, folder_of, open_run
-from core.spec import RunSpec, resolve
+from core.spec import RunSpec
 from core.training.world import launched_by_torchrun
 from core.workers import default_workers
 

@@ -7,10 +7,11 @@ from typing import Any
 
 from core.axes import Declared
 from core.datasets import dataset_fingerprint
+from core.resolving import fields_of, resolve
 from core.running.axes import axes_of, idle_keys, reads
 from core.running.code import code_fingerprint
 from core.runs import find_runs
-from core.spec import SCHEMA, RunSpec, dotted, fields_of, resolve
+from core.spec import SCHEMA, RunSpec, dotted
 
 RECIPE = RunSpec.model_fields["recipe"].default
 """The recipe of a cell that names none."""

@@ -6,8 +6,8 @@ import pytest
 
 from core.errors import BenchError
 from core.paths import cache_root, require_space, written_whole
+from core.resolving import resolve
 from core.runs import RunDirectory, find_runs, open_run, write_json
-from core.spec import resolve
 
 
 @pytest.fixture

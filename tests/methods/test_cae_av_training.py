@@ -11,9 +11,10 @@ import torch
 from core.encoders.clip import ClipBackbone
 from core.evaluation.split_scores import encode, scores_of
 from core.progress import Silent
+from core.resolving import resolve
 from core.retriever import Retriever, SplitData
 from core.running.cells import RunInputs, build_method, prepare_inputs
-from core.spec import RunSpec, resolve
+from core.spec import RunSpec
 from core.training.training import Trainer
 from methods.cae_av import HOSTS
 from tests.conftest import WORLD

@@ -14,9 +14,9 @@ import methods
 from core.errors import BenchError
 from core.progress import Silent
 from core.registry import find_method, registered_methods, scan
+from core.resolving import resolve
 from core.running.cells import digest, prepare_inputs, run_cell
 from core.runs import open_run
-from core.spec import resolve
 from reports.collect import read_run
 
 ROOT = Path(__file__).parents[2]

@@ -7,8 +7,9 @@ import pytest
 from made_runs import make_run, result
 
 from core.errors import BenchError
+from core.resolving import resolve
 from core.runs import write_json
-from core.spec import dotted, resolve
+from core.spec import dotted
 from reports.collect import read_run, read_runs
 from reports.results import Results
 

@@ -4,7 +4,8 @@ import itertools
 
 import pytest
 
-from core.spec import RunSpec, resolve
+from core.resolving import resolve
+from core.spec import RunSpec
 from reports.labels import Labels, label
 
 FUSION_TABLE = {

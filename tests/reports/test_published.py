@@ -9,7 +9,7 @@ from made_runs import make_run, result
 from core.assignments import parse_assignment
 from core.errors import BenchError
 from core.registry import registered_methods
-from core.spec import resolve
+from core.resolving import resolve
 from reports.against_published import published_table
 from reports.collect import read_runs
 from reports.published import (

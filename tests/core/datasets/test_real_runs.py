@@ -16,10 +16,10 @@ from core.cli.bars import Bars
 from core.datasets.locations import Location, save_location
 from core.errors import BenchError
 from core.progress import Silent
+from core.resolving import resolve
 from core.running.cells import prepare_inputs, run_cell
 from core.running.pipeline import announce
 from core.runs import RunDirectory
-from core.spec import resolve
 from tests.core.datasets import small_copies as small
 from tests.core.datasets.small_copies import TEST, TRAIN, sentences
 from tests.core.media_files import tone, write_media

@@ -21,8 +21,8 @@ from core.datasets import load_dataset
 from core.datasets.locations import Location, save_location
 from core.errors import BenchError
 from core.progress import Silent
+from core.resolving import resolve
 from core.running.pipeline import announce
-from core.spec import resolve
 from core.store.storage import Store
 from core.store.store import StoreSettings, prepare_store
 from tests.core.datasets import small_copies as small

@@ -18,8 +18,8 @@ from core.evaluation.gates import GateReport
 from core.evaluation.ranking import text_to_video, video_to_text
 from core.evaluation.results import Result, write_results
 from core.evaluation.top import top_lists
+from core.resolving import resolve
 from core.scoring.similarities import similarities
-from core.spec import resolve
 
 PAIRING = (0, 0, 0, 1, 2, 2, 3, 3, 4)
 STRATA = ("needed", "needed", "silent", "partial", "silent", "needed")

@@ -14,10 +14,11 @@ from core.axes import ANY, Axis, Only, Ours, Released, SmallWorld, declared, fie
 from core.errors import BenchError
 from core.keys import keys_of
 from core.registry import registered_methods, scan
+from core.resolving import fields_of, known_keys, resolve
 from core.running.axes import all_axes, axis_names, idle_keys
 from core.running.matrix import from_command_line
 from core.running.plan import recipe_differences
-from core.spec import dotted, fields_of, known_keys, resolve
+from core.spec import dotted
 
 EXAMPLE = Path(__file__).parents[3] / "docs" / "examples" / "late_fusion.py"
 WORLD = "avworld-tiny"

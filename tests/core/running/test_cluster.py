@@ -12,11 +12,11 @@ import pytest
 
 from core.errors import BenchError
 from core.progress import Silent, Tone
+from core.resolving import resolve
 from core.running.cells import RunInputs, digest, run_cell
 from core.running.cluster import check_nodes, connected, run_on_cluster, unseen
 from core.running.outcomes import Cell
 from core.runs import RunDirectory, open_run
-from core.spec import resolve
 
 cluster_utils = pytest.importorskip("ray.cluster_utils", reason="the extra `ray` is not installed")
 

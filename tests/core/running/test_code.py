@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from core.errors import BenchError
+from core.resolving import resolve
 from core.running.code import ENGINE, closure, code_fingerprint, digest, roots_of
 from core.running.syntax import Module, Modules, read
-from core.spec import resolve
 
 PLUG_IN = {
     "gates/__init__.py": "",

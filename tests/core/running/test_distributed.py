@@ -16,10 +16,10 @@ from filelock import FileLock
 from safetensors.torch import load_file
 
 from core.progress import Silent
+from core.resolving import resolve
 from core.running.cells import RunInputs, digest, prepare_inputs, run_cell
 from core.running.distributed import follows, start
 from core.runs import open_run
-from core.spec import resolve
 
 METHOD, WORLD = "tmass", "avworld-tiny"
 EPOCHS = 4

@@ -7,9 +7,10 @@ import pytest
 
 from core.assignments import parse_assignment
 from core.errors import BenchError
+from core.resolving import resolve
 from core.running.experiment import Block
 from core.running.matrix import agrees, expand, from_command_line
-from core.spec import RunSpec, dotted, resolve
+from core.spec import RunSpec, dotted
 
 
 def block(**fields: Any) -> Block:

@@ -6,9 +6,9 @@ import pytest
 
 from core.errors import BenchError
 from core.progress import Silent
+from core.resolving import resolve
 from core.running.outcomes import Cell, describe, outcome_of, run_and_mark
 from core.runs import open_run
-from core.spec import resolve
 
 
 @pytest.fixture

@@ -10,11 +10,12 @@ from rich.console import Console
 from core.cli.bars import Bars
 from core.errors import BenchError
 from core.progress import Progress
+from core.resolving import resolve
 from core.running.cells import RunInputs
 from core.running.outcomes import Cell, Outcome
 from core.running.pipeline import execute
 from core.runs import RunDirectory, open_run, write_json
-from core.spec import RunSpec, resolve
+from core.spec import RunSpec
 
 
 def cells(**overrides: Any) -> list[RunSpec]:

@@ -9,9 +9,10 @@ from rich.console import Console
 
 from core.cli.plan import show
 from core.datasets import dataset_fingerprint
+from core.resolving import resolve
 from core.running.code import code_fingerprint
 from core.running.plan import Timing, duration, estimate, read_past, settings
-from core.spec import RunSpec, resolve
+from core.spec import RunSpec
 
 WORLD = "avworld-tiny"
 

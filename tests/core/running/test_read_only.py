@@ -10,9 +10,9 @@ import pytest
 from core.errors import BenchError
 from core.paths import cache_root
 from core.progress import Silent
+from core.resolving import resolve
 from core.running.cells import RunInputs, digest, prepare_inputs, run_cell
 from core.runs import open_run
-from core.spec import resolve
 
 
 def remounted(folder: Path, place: Path) -> bool:

@@ -18,6 +18,7 @@ import pytest
 from rich.console import Console
 
 from core.cli.bars import Bars
+from core.resolving import resolve
 from core.running.cells import RunInputs, digest
 from core.running.outcomes import Cell, Outcome
 from core.running.scheduler import (
@@ -28,7 +29,6 @@ from core.running.scheduler import (
     visible_gpus,
 )
 from core.runs import RunDirectory, open_run
-from core.spec import resolve
 from core.workers import default_workers
 
 

@@ -7,9 +7,9 @@ from torch.optim import Optimizer
 from core.batch import Texts, Videos
 from core.errors import BenchError
 from core.method import Dimensions
+from core.resolving import resolve
 from core.scoring.noise import KeyedNoise
 from core.scoring.scoring import ScoringIndex, build_index, score_matrix
-from core.spec import resolve
 from core.training.optimizers import BertAdam, XPoolAdamW
 from methods.xpool import XPool
 

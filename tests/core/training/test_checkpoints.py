@@ -21,8 +21,9 @@ from core.encoders.clip import ClipBackbone
 from core.errors import BenchError
 from core.progress import Silent
 from core.registry import find_method, registered_methods
+from core.resolving import resolve
 from core.running.cells import RunInputs, prepare_inputs
-from core.spec import RunSpec, resolve
+from core.spec import RunSpec
 from core.training.checkpoints import Checkpoint
 
 AVWORLD_TINY = "avworld-tiny"

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from core.resolving import resolve
 from core.running.matrix import from_command_line
-from core.spec import resolve
 from reports.page.write import write_page
 from reports.provenance import reproducing_command
 from reports.results import Results
