@@ -2,16 +2,20 @@
 
 A plug-in of one file leaves all of them out. `Exact` scores by algebra what `Method.score` scores by modules;
 `Released` scores as the authors' evaluation does; `Gate` reports how much sound enters; `Authors` (in
-`core.authors`) reads the authors' checkpoints; `Candidates` finds what is worth scoring in a large gallery.
+`core.authors`) reads the authors' checkpoints; `Candidates` finds what is worth scoring in a large gallery;
+`Timed` tells `bench time` what it cannot measure.
 """
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar, Generic, Literal, Protocol
 
 from torch import Tensor
 from typing_extensions import TypeVar
 
 from core.batch import Rows, Texts, Videos
+from core.timing.clock import Stopwatch
+from core.timing.cost import Cost
 
 Index = TypeVar("Index", bound=Rows, default=Any)
 """What a method keeps of each video."""
@@ -114,3 +118,31 @@ class Candidates(ABC, Generic[Index]):
     @abstractmethod
     def texts(self, texts: Texts) -> Tensor:
         """`(N, D)` a vector of each text."""
+
+
+class Timed(ABC, Generic[Index]):
+    """What `bench time` cannot measure of a method: arithmetic counted by hand, and its authors' loops."""
+
+    obstacle: str = ""
+    """Why there are no authors' loops to time; empty where there are."""
+    growth: Mapping[str, int] = {}
+    """Stage of the loops -> the power with which its time grows when texts and videos grow together."""
+
+    @abstractmethod
+    def cost(self, *, exact: bool) -> Cost | None:
+        """Of scoring by algebra or by the modules; None where nobody has counted."""
+
+    def loops(
+        self,
+        texts: Tensor,
+        index: Index,
+        owners: Sequence[int],
+        draw: Callable[[int, int], Tensor],
+        watch: Stopwatch,
+    ) -> Tensor:
+        """Scores `(N, V)` of texts `(N, D)` by the authors' own loops; the watch's laps are their stages.
+
+        `owners` names the video of each text, every video as often as every other; `draw(video, trial)` gives
+        the noise `(N, D)` of all texts, in units of the prior. Only without an `obstacle`.
+        """
+        raise NotImplementedError(self.obstacle)

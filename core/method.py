@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from core.authors import Authors
 from core.batch import Texts, Videos
-from core.capabilities import Candidates, Exact, Gate, Index, Released
+from core.capabilities import Candidates, Exact, Gate, Index, Released, Timed
 from core.capabilities import NoiseSource as NoiseSource
 from core.config import MethodConfig as MethodConfig
 
@@ -88,6 +88,8 @@ class Method(nn.Module, ABC, Generic[Index]):
     """Layout of the authors' checkpoints."""
     candidates: Candidates | None = None
     """Vectors for search."""
+    timed: Timed | None = None
+    """Arithmetic and loops of `bench time`."""
 
     def __init__(self, config: MethodConfig, dimensions: Dimensions) -> None:
         super().__init__()

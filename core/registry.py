@@ -11,7 +11,7 @@ from typing import Any
 
 from core.authors import Authors
 from core.axes import declared
-from core.capabilities import Candidates, Exact, Gate, Released
+from core.capabilities import Candidates, Exact, Gate, Released, Timed
 from core.errors import BenchError, unknown_name
 from core.method import Method, MethodConfig, Needs
 from core.plugins import METHODS, Registered, register
@@ -31,6 +31,7 @@ CAPABILITIES: Mapping[str, type] = {
     "gate": Gate,
     "authors": Authors,
     "candidates": Candidates,
+    "timed": Timed,
 }
 """Optional names of the contract and what they may be."""
 NEVER_CALLED: Mapping[str, str] = {

@@ -5,7 +5,7 @@ what a method may offer beyond the contract: algebra, the authors' scoring, a ga
 checkpoints.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
@@ -14,16 +14,20 @@ from torch import Tensor
 
 from core.authors import Authors, ClipTextWeights
 from core.batch import Texts, Videos
-from core.capabilities import Gate
+from core.capabilities import Gate, Timed
 from core.method import Dimensions, Losses, MethodConfig
+from core.timing.clock import Stopwatch
+from core.timing.cost import Cost
 from methods.parts.candidates import ComposedCandidates
 from methods.parts.composition import Composition, VideoIndex
+from methods.parts.costs import scoring_cost
 from methods.parts.exact import exact_of
 from methods.parts.objective.infonce import pair_weights, weighted_infonce
 from methods.parts.objective.margin import adaptive_margin
-from methods.parts.perturbation.base import support_text
+from methods.parts.perturbation.base import Draw, support_text
 from methods.parts.pooling.mean import mean_of_directions
 from methods.released.own_captions import OwnCaptions
+from methods.released.procedure import GROWTH, as_released
 
 
 @dataclass(frozen=True)
@@ -70,6 +74,29 @@ class ComposedGate(Gate):
         return self.method.fusion.gates(self.method.embeds(texts), self.method.enriched(videos))
 
 
+class ComposedTimed(Timed[VideoIndex]):
+    """The parts' arithmetic, and the loops of X-Pool's family."""
+
+    growth = GROWTH
+
+    def __init__(self, method: Composition) -> None:
+        self.method = method
+        if not method.pooling.text_conditioned:
+            self.obstacle = "its authors' scoring has no loop over pairs"
+        elif not method.perturbation.loops:
+            self.obstacle = f"nobody has restated the loops of {method.parts.perturbation}"
+
+    def cost(self, *, exact: bool) -> Cost | None:
+        """What is counted of the parts."""
+        return scoring_cost(self.method, exact=exact)
+
+    def loops(
+        self, texts: Tensor, index: VideoIndex, owners: Sequence[int], draw: Draw, watch: Stopwatch
+    ) -> Tensor:
+        """The evaluation of X-Pool, T-MASS or GAID."""
+        return as_released(self.method, texts, index, owners, draw, watch)
+
+
 class ComposedMethod(Composition):
     """The composition that a `ComposedConfig` describes."""
 
@@ -84,6 +111,7 @@ class ComposedMethod(Composition):
         self.gate = ComposedGate(self) if self.fusion.gate_axis else None
         self.released = OwnCaptions(self) if self.own_captions else None
         self.candidates = ComposedCandidates(self)
+        self.timed = ComposedTimed(self)
 
     def loss(self, texts: Texts, videos: Videos, generator: torch.Generator) -> Losses:
         """InfoNCE of the perturbed texts, plus the support texts' and the enrichment's terms, weighted.

@@ -12,7 +12,7 @@ ROOT = Path(__file__).parents[1]
 STORE = {"core", "core.media", "core.encoders", "core.store"}
 SCORING = {*STORE, "core.scoring"}
 MEASURING = {*SCORING, "core.training", "core.evaluation", "core.datasets"}
-ENGINE = {*MEASURING, "core.audit", "core.running"}
+ENGINE = {*MEASURING, "core.audit", "core.running", "core.timing"}
 ALLOWED = {
     "core.media": {"core"},
     "core.encoders": {"core", "core.media"},
@@ -23,8 +23,9 @@ ALLOWED = {
     "core.evaluation": SCORING,
     "core.audit": {*SCORING, "core.evaluation"},
     "core.running": MEASURING,
+    "core.timing": {"core", "core.scoring"},
     "core.cli": {*ENGINE, "methods", "reports"},
-    "core": MEASURING,
+    "core": {*MEASURING, "core.timing"},
     "methods": ENGINE,
     "reports": {*ENGINE, "methods"},
     "harness": {"core.cli"},

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from core.errors import BenchError
-from methods.timing.works import Work
+from core.timing.works import Work
 
 WORKS: Mapping[str, Work] = {
     "xpool": Work("xpool", "none"),

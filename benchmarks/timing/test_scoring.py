@@ -9,9 +9,9 @@ from pytest_benchmark.fixture import BenchmarkFixture
 
 from benchmarks.timing.cases import WORKS, Case
 from benchmarks.timing.clock import ScalingClock
-from core.peak_memory import peak_growth
 from core.scoring.scoring import build_index, obstacle_to_algebra, score_matrix
-from methods.timing.works import Setting, random_texts, random_videos
+from core.timing.memory import peak_growth
+from core.timing.works import Setting, random_texts, random_videos
 
 ROUNDS = 5
 CPU = torch.device("cpu")

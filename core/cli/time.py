@@ -47,10 +47,10 @@ def time_(
     Example: bench time --methods gaid --videos 1000,5000,50000 --texts 1000
     """
     chosen = names.methods_named(values(methods, "--methods"))
-    from methods.timing.plan import Plan, device_of
-    from methods.timing.study import run_study
-    from methods.timing.works import Setting, works_of
-    from reports.timing import write_timing
+    from core.timing.plan import Plan, device_of
+    from core.timing.study import run_study
+    from core.timing.works import Setting, works_of
+    from reports.timing.write import write_timing
     from reports.write import make_folder
 
     works, notes = works_of(chosen, values(perturbation, "--perturbation"))

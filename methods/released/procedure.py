@@ -10,14 +10,12 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from core.timing import Stopwatch
+from core.timing.clock import Stopwatch
 from methods.parts.composition import Composition, VideoIndex
-from methods.parts.perturbation.dasp import DeterministicText
-from methods.parts.perturbation.stp import StochasticText
+from methods.parts.perturbation.base import Draw
 from methods.parts.vectors import unit
 from methods.released.captions import captions_by_slot, captions_of
 from methods.released.grouping import grouped, grouped_per_video
-from methods.released.perturbing import Draw, best_of_trials, perturbed_once
 
 GROWTH = {"gate": 1, "pooling": 2, "perturbation": 2, "grouping": 2, "clean product": 2, "product": 3}
 """How a stage's time grows when texts and videos grow together: the exponent."""
@@ -71,11 +69,7 @@ def as_released(
             scores = own_pairs_product(queries, groups)
     else:
         with watch.lap("perturbation"):
-            if isinstance(perturbation, StochasticText):
-                perturbed = best_of_trials(perturbation, texts, videos.frames, pooled, draw)
-            else:
-                assert isinstance(perturbation, DeterministicText)
-                perturbed = perturbed_once(perturbation, texts, videos.frames)
+            perturbed = perturbation.looped(texts, videos.frames, pooled, draw)
         with watch.lap("grouping"):
             queries, groups = grouped_per_video(perturbed, owners), grouped_per_video(pooled, owners)
         with watch.lap("product"):

@@ -6,7 +6,7 @@ from matplotlib.figure import Figure
 from pydantic import ValidationError
 
 from core.errors import BenchError
-from core.running.timings import Study
+from core.timing.records import Study
 from reports.figures.accuracy import cost_figure, frames_figure
 from reports.figures.calibration import calibration_figure
 from reports.figures.cone import cone_figure
@@ -15,7 +15,7 @@ from reports.figures.learning import learning_figure
 from reports.figures.similarities import similarity_figure
 from reports.figures.style import explain, save
 from reports.results import Results
-from reports.timing_figure import timing_figure
+from reports.timing.figure import timing_figure
 
 WITHOUT_RUNS = {"latency", "cone"}
 """Figures in which no run is named."""

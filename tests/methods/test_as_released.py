@@ -16,7 +16,7 @@ from torch import Tensor
 from torch.testing import assert_close
 
 from core.batch import Videos
-from core.timing import Stopwatch
+from core.timing.clock import Stopwatch
 from methods.composed import ComposedMethod
 from methods.gaid import Gaid
 from methods.released.grouping import grouped

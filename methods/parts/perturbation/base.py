@@ -10,7 +10,7 @@ scale. `score` perturbs the texts of every pair, `against` does so by algebra.
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Self
+from typing import ClassVar, Self
 
 import torch
 from torch import Tensor, nn
@@ -25,6 +25,9 @@ from methods.parts.fusion.base import FusedFrames
 from methods.parts.interaction.base import Interaction
 from methods.parts.kinds import PERTURBATIONS
 from methods.parts.vectors import frame_cosines, unit
+
+Draw = Callable[[int, int], Tensor]
+"""Noise of a video and a trial for all texts, `(N, D)` in units of the prior."""
 
 DEVICE_FACTOR = 8
 """How much longer both sides of a tile are on an accelerator."""
@@ -71,6 +74,8 @@ class Perturbation(nn.Module, ABC):
     """Whether scoring chooses among points, by the video as the query pools it."""
     prior: Prior = "uniform"
     """The law of its noise."""
+    loops: ClassVar[bool] = False
+    """Whether `looped` restates the loops of its authors' evaluation."""
 
     @classmethod
     @abstractmethod
@@ -126,10 +131,19 @@ class Perturbation(nn.Module, ABC):
         """Cosines `(N, V)` of the chosen points with unit vectors `(V, D)`; only for one that `chooses`."""
         raise NotImplementedError(f"{type(self).__name__} chooses nothing")
 
+    def looped(self, texts: Tensor, frames: Tensor, pooled: Tensor, draw: Draw) -> Tensor:
+        """Perturbed texts of every pair `(V, N, D)` by the authors' loops, to be timed; only with `loops`.
+
+        Texts `(N, D)`, frames `(V, F, D)`, videos pooled by every text `(V, N, D)`.
+        """
+        raise NotImplementedError(f"{type(self).__name__} does not restate its authors' loops")
+
 
 @PERTURBATIONS.kind("none")
 class NoPerturbation(Perturbation):
     """Texts as they are."""
+
+    loops = True  # none: the text of every pair is the text
 
     @classmethod
     def build(cls, config: ComposedConfig, dimensions: Dimensions) -> Self:
@@ -229,6 +243,15 @@ class Ball(Perturbation):
         """The texts within their radius."""
         radius = self.radii_of(texts, frames, mask)  # (N, V|1, D)
         return self.train_queries(texts, radius, noise), radius
+
+    def paired_radii(self, texts: Tensor, frames: Tensor) -> Tensor:
+        """Radii `(N, D)` of texts `(N, D)` with one video's frames `(F, D)`, computed as released.
+
+        The released module repeats each text F times and averages the F equal rows of cosines; so does this.
+        """
+        repeated = unit(texts)[:, None].repeat(1, len(frames), 1)
+        directions = unit(frames).expand(len(texts), -1, -1)
+        return self.radii(torch.bmm(repeated, directions.transpose(1, 2)).mean(1))
 
     @abstractmethod
     def train_queries(self, texts: Tensor, radius: Tensor, noise: Tensor) -> Tensor:

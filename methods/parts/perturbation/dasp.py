@@ -15,7 +15,7 @@ from core.method import Dimensions
 from methods.parts.config import ComposedConfig, Prior
 from methods.parts.interaction.base import Interaction
 from methods.parts.kinds import PERTURBATIONS
-from methods.parts.perturbation.base import AskedTexts, Ball, MixedVideos
+from methods.parts.perturbation.base import AskedTexts, Ball, Draw, MixedVideos
 from methods.parts.vectors import safe_norm
 
 
@@ -34,6 +34,7 @@ class DeterministicText(Ball):
     """A blend in training, a fixed step in scoring."""
 
     tile = (256, 2)
+    loops = True
 
     def __init__(self, frames: int, width: int, prior: Prior, prior_std: float, alpha: float) -> None:
         super().__init__(frames, width, prior, prior_std)
@@ -75,3 +76,7 @@ class DeterministicText(Ball):
             lengths = tile.mixes.lengths(tile.coefficients) * safe_norm(shifted)[..., 0]
             out[tile.rows, tile.columns] = (products / lengths).T
         return out
+
+    def looped(self, texts: Tensor, frames: Tensor, pooled: Tensor, draw: Draw) -> Tensor:
+        """One video after the other."""
+        return torch.stack([self.scoring_query(texts, self.paired_radii(texts, clip)) for clip in frames])

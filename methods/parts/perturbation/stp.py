@@ -19,8 +19,8 @@ from core.method import Dimensions
 from methods.parts.config import ComposedConfig, Prior
 from methods.parts.interaction.base import Interaction
 from methods.parts.kinds import PERTURBATIONS
-from methods.parts.perturbation.base import AskedTexts, Ball, BallTile, MixedVideos
-from methods.parts.vectors import safe_norm
+from methods.parts.perturbation.base import AskedTexts, Ball, BallTile, Draw, MixedVideos
+from methods.parts.vectors import safe_norm, unit
 
 
 def stochastic_text(texts: Tensor, radius: Tensor, noise: Tensor) -> Tensor:
@@ -61,6 +61,7 @@ class StochasticText(Ball):
 
     tile = (32, 32)
     chooses = True
+    loops = True
 
     def __init__(self, frames: int, width: int, prior: Prior, prior_std: float, trials: int) -> None:
         super().__init__(frames, width, prior, prior_std)
@@ -148,6 +149,22 @@ class StochasticText(Ball):
                 chosen, column = cosines.argmax(-1, keepdim=True), tile.columns.start + video
                 out[tile.rows, column] = ((points @ finals[column]) / lengths).gather(-1, chosen)[:, 0]
         return out
+
+    def looped(self, texts: Tensor, frames: Tensor, pooled: Tensor, draw: Draw) -> Tensor:
+        """Two loops, over videos and trials; the first of equal trials wins.
+
+        The radius is computed anew in every trial, and the winners are picked one text at a time.
+        """
+        best = []
+        for video, clip in enumerate(frames):
+            candidates = [
+                stochastic_text(texts, self.paired_radii(texts, clip), self.scaled(draw(video, trial)))
+                for trial in range(self.trials)
+            ]
+            trials = torch.stack(candidates)
+            winners = (unit(trials) * unit(pooled[video])).sum(-1).argmax(0)
+            best.append(torch.stack([trials[winner, text] for text, winner in enumerate(winners.tolist())]))
+        return torch.stack(best)
 
 
 def pooled_directions(tile: BallTile) -> Tensor:

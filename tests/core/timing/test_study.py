@@ -5,23 +5,24 @@ import torch
 
 from core.errors import BenchError
 from core.progress import Silent
-from core.running.timings import Clock, Measurement, Study
-from core.timing import Seconds
+from core.registry import find_method
+from core.timing.clock import Seconds
+from core.timing.engines import EngineSide
+from core.timing.plan import Plan, device_of
+from core.timing.records import Clock, Measurement, Study
+from core.timing.released import ReleasedSide, extrapolated
+from core.timing.study import run_study
+from core.timing.works import Setting, Work, perturbations_of, random_texts, random_videos, works_of
 from methods.released.procedure import GROWTH
-from methods.timing.counts import query_gflop
-from methods.timing.engines import EngineSide
-from methods.timing.plan import Plan, device_of
-from methods.timing.released import ReleasedSide, extrapolated
-from methods.timing.study import run_study
-from methods.timing.works import PERTURBATIONS, Setting, Work, random_texts, random_videos, works_of
 
 CPU = torch.device("cpu")
 SETTING = Setting(frames=3, width=16, trials=2)
+PERTURBATIONS = ("none", "dasp", "stp-fresh", "stp-per-text")
 
 
 @pytest.fixture(autouse=True)
 def a_known_ceiling(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("methods.timing.study.gemm_rate", lambda device: 100.0)
+    monkeypatch.setattr("core.timing.study.gemm_rate", lambda device: 100.0)
 
 
 def study_of(*works: Work, videos: tuple[int, ...] = (6,), **plan: object) -> Study:
@@ -66,7 +67,8 @@ def test_the_time_of_a_sample_is_scaled_to_a_thousand_queries() -> None:
     assert row.queries == Clock(busy=500, wall=750)  # 2 and 3 seconds for 4 texts
     assert row.latency is not None
     assert row.latency.queries == 3
-    assert row.gflop == pytest.approx(query_gflop(side.method, "exact", 1000, 6))
+    cost = side.method.timed.cost(exact=True)
+    assert row.gflop == pytest.approx(cost.gflop(1000, 6))
 
 
 def test_a_measurement_that_takes_too_long_scores_a_sample() -> None:
@@ -76,8 +78,8 @@ def test_a_measurement_that_takes_too_long_scores_a_sample() -> None:
 
 def test_a_larger_gallery_is_extrapolated_stage_by_stage() -> None:
     laps = {"gate": Seconds(1, 2), "pooling": Seconds(3, 4), "product": Seconds(5, 6)}
-    assert extrapolated(laps, 10, 20) == Seconds(1 * 2 + 3 * 4 + 5 * 8, 2 * 2 + 4 * 4 + 6 * 8)
-    assert extrapolated(laps, 10, 10) == Seconds(9, 12)
+    assert extrapolated(laps, GROWTH, 10, 20) == Seconds(1 * 2 + 3 * 4 + 5 * 8, 2 * 2 + 4 * 4 + 6 * 8)
+    assert extrapolated(laps, GROWTH, 10, 10) == Seconds(9, 12)
 
 
 def test_stages_over_pairs_grow_by_the_square_and_the_product_of_galleries_by_the_cube() -> None:
@@ -101,6 +103,11 @@ def test_methods_without_a_perturbation_are_timed_once_and_a_note_says_so() -> N
     works, notes = works_of(["clip4clip", "gaid"], ["none", "dasp"])
     assert works == [Work("clip4clip", "none"), Work("gaid", "none"), Work("gaid", "dasp")]
     assert notes == ["clip4clip has no perturbation; it is timed as it is"]
+
+
+def test_the_perturbations_of_a_method_are_its_kinds_and_the_laws_of_their_noise() -> None:
+    assert set(perturbations_of(find_method("tmass"))) == set(PERTURBATIONS)
+    assert perturbations_of(find_method("clip4clip")) == []
 
 
 def test_no_weight_of_a_work_is_left_as_it_was_initialised() -> None:

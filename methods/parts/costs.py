@@ -1,32 +1,9 @@
-"""How much arithmetic scoring takes once the index is there, counted by hand.
-
-A count is of multiply-adds in products, sums of products and squared lengths. Left out are exponentials,
-divisions, softmax, the statistics of LayerNorm and random numbers. torch's profiler sees matrix products
-only, so it counts less wherever vectors are multiplied element by element.
-"""
+"""The arithmetic of a composition, counted by hand: of its modules, and of its parts' algebra."""
 
 from dataclasses import dataclass
 
-from core.method import Method
-from core.running.timings import Implementation
-from methods.composed import ComposedMethod
-
-
-@dataclass(frozen=True)
-class Cost:
-    """Multiply-adds."""
-
-    text: float = 0
-    """Once per text."""
-    pair: float = 0
-    """Per text and video."""
-
-    def __add__(self, other: "Cost") -> "Cost":
-        return Cost(self.text + other.text, self.pair + other.pair)
-
-    def gflop(self, texts: int, videos: int) -> float:
-        """GFLOP of scoring texts against videos, two per multiply-add."""
-        return 2 * texts * (self.text + videos * self.pair) / 1e9
+from core.timing.cost import Cost
+from methods.parts.composition import Composition
 
 
 @dataclass(frozen=True)
@@ -99,22 +76,16 @@ def exact_cost(sizes: Sizes) -> Cost:
     return Cost(text=2 * d**2 + d if sizes.gated else d**2, pair=pooling + radius + queries)
 
 
-def query_cost(method: ComposedMethod, implementation: Implementation) -> Cost | None:
-    """Multiply-adds of scoring; None for a composition that nobody has counted."""
+def scoring_cost(method: Composition, *, exact: bool) -> Cost | None:
+    """Multiply-adds of scoring by algebra or by the modules; None for what nobody has counted."""
     parts, dimensions = method.parts, method.dimensions
     gated = method.fusion.text_dependent
     sizes = Sizes(dimensions.width, dimensions.frames, parts.heads, parts.trials, gated, parts.perturbation)
     if parts.pooling == "text-conditioned" and parts.interaction == "cosine":
-        return exact_cost(sizes) if implementation == "exact" else modules_cost(sizes)
+        return exact_cost(sizes) if exact else modules_cost(sizes)
     if gated or parts.perturbation != "none":
         return None
     if parts.pooling not in ("mean", "sequence-transformer"):
         return None
     vectors = {"cosine": 1, "multi-grained": 1 + dimensions.frames}
     return Cost(pair=vectors[parts.interaction] * dimensions.width) if parts.interaction in vectors else None
-
-
-def query_gflop(method: Method, implementation: Implementation, texts: int, videos: int) -> float | None:
-    """GFLOP of scoring texts against videos; None where nobody has counted."""
-    cost = query_cost(method, implementation) if isinstance(method, ComposedMethod) else None
-    return None if cost is None else cost.gflop(texts, videos)

@@ -7,33 +7,32 @@ import torch
 from torch import Tensor
 
 from core.method import Method
-from core.running.timings import Measurement
 from core.scoring.scoring import exact_arithmetic
-from core.timing import NO_TIME, Seconds, Stopwatch, median_seconds
-from methods.parts.composition import Composition
-from methods.released.procedure import GROWTH, as_released
-from methods.timing.engines import BATCH, as_clock
-from methods.timing.works import Setting, Work, random_texts, random_videos
+from core.timing.clock import NO_TIME, Seconds, Stopwatch, median_seconds
+from core.timing.engines import BATCH, as_clock
+from core.timing.records import Measurement
+from core.timing.works import Setting, Work, random_texts, random_videos, timed_of
 
 
 def released_obstacle(work: Work, method: Method) -> str:
     """Why there is no released procedure to time for a work, "" where there is one."""
-    if not isinstance(method, Composition) or not method.pooling.text_conditioned:
-        return "its authors' scoring has no loop over pairs"
-    if work.perturbation == "stp-per-text":
-        return "its authors draw for every pair: see stp-fresh"
-    return ""
+    obstacle = timed_of(method).obstacle
+    if not obstacle and work.perturbation.endswith("-per-text"):
+        return f"its authors draw for every pair: see {work.perturbation.removesuffix('per-text')}fresh"
+    return obstacle
 
 
-def extrapolated(laps: Mapping[str, Seconds], measured: int, wanted: int) -> Seconds:
+def extrapolated(
+    laps: Mapping[str, Seconds], growth: Mapping[str, int], measured: int, wanted: int
+) -> Seconds:
     """What `wanted` texts against `wanted` videos would take, from laps at `measured` of both.
 
-    Every stage grows with its own power (`GROWTH`). Rather too little than too much: what fits the caches at
-    the measured size does not at the wanted one.
+    Every stage grows with its own power. Rather too little than too much: what fits the caches at the
+    measured size does not at the wanted one.
     """
     total = NO_TIME
     for stage, seconds in laps.items():
-        total += seconds * (wanted / measured) ** GROWTH[stage]
+        total += seconds * (wanted / measured) ** growth[stage]
     return total
 
 
@@ -48,6 +47,7 @@ class ReleasedSide:
         self.work, self.method, self.size = work, method, size
         self.obstacle = released_obstacle(work, method)
         """Why there is nothing to time; empty where there is."""
+        self.timed = timed_of(method)
         self.texts = random_texts(size, setting, device).embeds
         with exact_arithmetic(method):
             self.index = method.index(random_videos(size, setting, device))
@@ -57,13 +57,12 @@ class ReleasedSide:
     def query(self) -> None:
         """Runs the procedure once and keeps its laps."""
         watch = Stopwatch(self.texts.device)
-        assert isinstance(self.method, Composition)
 
         def draw(video: int, trial: int) -> Tensor:
             return torch.rand_like(self.texts)
 
         with exact_arithmetic(self.method):
-            as_released(self.method, self.texts, self.index, range(self.size), draw, watch)
+            self.timed.loops(self.texts, self.index, range(self.size), draw, watch)
         self.laps.append(watch.laps)
 
     def measurement(self, texts: int, videos: int) -> Measurement:
@@ -78,5 +77,6 @@ class ReleasedSide:
         )
         if self.obstacle:
             return row(obstacle=self.obstacle)
-        whole = median_seconds([extrapolated(laps, self.size, videos) for laps in self.laps])
+        growth = self.timed.growth
+        whole = median_seconds([extrapolated(laps, growth, self.size, videos) for laps in self.laps])
         return row(sampled_videos=self.size, queries=as_clock(whole * (BATCH / videos)))

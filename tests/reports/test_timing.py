@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from core.running.timings import Clock, Implementation, Latency, Measurement, Study
-from reports.timing import write_timing
-from reports.timing_figure import timing_figure
-from reports.timing_story import added_seconds, by_perturbation, factor, story
-from reports.timing_tables import figure, measurements_table, perturbation_tables
+from core.timing.records import Clock, Implementation, Latency, Measurement, Study
+from reports.timing.figure import timing_figure
+from reports.timing.story import added_seconds, by_perturbation, factor, story
+from reports.timing.tables import figure, measurements_table, perturbation_tables
+from reports.timing.write import write_timing
 
 SECONDS: dict[Implementation, dict[str, float]] = {
     "as released": {"none": 10, "dasp": 20, "stp-fresh": 110},

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 import torch
 
 from core.errors import BenchError, unknown_name
-from methods.timing.works import Setting, Work
+from core.timing.works import Setting, Work
 
 
 @dataclass(frozen=True)

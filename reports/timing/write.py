@@ -3,10 +3,10 @@
 from pathlib import Path
 
 from core.paths import written_whole
-from core.running.timings import Study
+from core.timing.records import Study
 from reports.table import Table
-from reports.timing_figure import write_timing_figure
-from reports.timing_tables import timing_tables
+from reports.timing.figure import write_timing_figure
+from reports.timing.tables import timing_tables
 from reports.write import contents_of, write_files
 
 

@@ -3,10 +3,10 @@
 import pytest
 import torch
 
-from core import timing
-from core.peak_memory import peak_growth
-from core.scoring.arithmetic import gemm_rate, profiled_gflop
-from core.timing import Seconds, Stopwatch, affordable_sample, alternated, median_seconds, percentile
+from core.timing import clock
+from core.timing.arithmetic import gemm_rate, profiled_gflop
+from core.timing.clock import Seconds, Stopwatch, affordable_sample, alternated, median_seconds, percentile
+from core.timing.memory import peak_growth
 
 CPU = torch.device("cpu")
 
@@ -30,7 +30,7 @@ class MadeTime:
 @pytest.fixture
 def made(monkeypatch: pytest.MonkeyPatch) -> MadeTime:
     made = MadeTime()
-    monkeypatch.setattr(timing, "time", made)
+    monkeypatch.setattr(clock, "time", made)
     return made
 
 
@@ -106,5 +106,5 @@ def test_the_profiler_counts_products_and_not_what_is_element_by_element() -> No
 
 
 def test_the_ceiling_is_the_arithmetic_of_a_product_by_its_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("core.scoring.arithmetic.timed", lambda call, device: Seconds(0.5, 7))
+    monkeypatch.setattr("core.timing.arithmetic.timed", lambda call, device: Seconds(0.5, 7))
     assert gemm_rate(CPU, side=100) == pytest.approx(2 * 100**3 / 0.5 / 1e9)

@@ -6,10 +6,9 @@ The counter knows products of matrices; lengths, sums and the points `t + x S` a
 import pytest
 import torch
 
-from core.scoring.arithmetic import profiled_gflop
 from core.scoring.scoring import build_index, score_matrix
-from methods.timing.counts import query_gflop
-from methods.timing.works import Setting, Work, random_texts, random_videos
+from core.timing.arithmetic import profiled_gflop
+from core.timing.works import Setting, Work, random_texts, random_videos
 
 F, D, K, N, V = 4, 32, 3, 6, 10
 SETTING = Setting(frames=F, width=D, trials=K)
@@ -22,8 +21,7 @@ def counts(work: Work, implementation: str, **config: object) -> tuple[int, int]
     engine = "exact" if implementation == "exact" else "modules"
     index = build_index(method, random_videos(V, SETTING, CPU), engine=engine)
     profiled = profiled_gflop(lambda: score_matrix(method, texts, index, noise=work.noise_source()))
-    by_hand = query_gflop(method, implementation, N, V)
-    assert by_hand is not None
+    by_hand = method.timed.cost(exact=implementation == "exact").gflop(N, V)
     return round(by_hand * 1e9 / 2), round(profiled * 1e9 / 2)
 
 
@@ -78,10 +76,10 @@ def test_methods_that_pool_without_the_text_are_seen_whole(method: str) -> None:
 
 def test_a_million_pairs_of_x_pool_are_a_teraflop() -> None:
     method = Work("xpool", "none").build(Setting())
-    modules = query_gflop(method, "tiled modules", 1000, 1000)
+    modules = method.timed.cost(exact=False).gflop(1000, 1000)
     assert modules == pytest.approx(2 * 1e6 * (2 * 512**2 + 2 * 12 * 512) / 1e9, rel=0.01)
 
 
 def test_a_composition_that_nobody_has_counted_has_no_count() -> None:
     method = Work("tmass", "dasp").build(SETTING, pooling="mean")
-    assert query_gflop(method, "tiled modules", N, V) is None
+    assert method.timed.cost(exact=False) is None

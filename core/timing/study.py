@@ -6,15 +6,15 @@ import torch
 
 from core.batch import Videos
 from core.progress import Progress
-from core.running.timings import Measurement, Study
 from core.runs import hardware
-from core.scoring.arithmetic import gemm_rate
 from core.threads import torch_threads
-from core.timing import alternated
-from methods.timing.engines import ENGINES, EngineSide
-from methods.timing.plan import Plan
-from methods.timing.released import ReleasedSide
-from methods.timing.works import Work, random_texts, random_videos
+from core.timing.arithmetic import gemm_rate
+from core.timing.clock import alternated
+from core.timing.engines import ENGINES, EngineSide
+from core.timing.plan import Plan
+from core.timing.records import Measurement, Study
+from core.timing.released import ReleasedSide
+from core.timing.works import Work, random_texts, random_videos
 
 
 def run_study(plan: Plan, progress: Progress) -> Study:

@@ -2,22 +2,21 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, cast, get_args
+from typing import get_args
 
 import torch
 
-from core.axes import has_part
+from core.axes import ScoringNoise, declared, has_part
 from core.batch import Texts, Videos
+from core.capabilities import Timed
 from core.errors import unknown_name
 from core.method import Dimensions, Method
-from core.registry import find_method
+from core.registry import find_method, registered_methods
 from core.scoring.guards import with_words
 from core.scoring.noise import KeyedNoise, NoiseMode
+from core.timing.cost import Cost
 
-TimedPerturbation = Literal["none", "stp-fresh", "stp-per-text", "dasp"]
-"""No perturbation, STP with noise per pair or per text, DASP."""
-
-PERTURBATIONS: tuple[TimedPerturbation, ...] = get_args(TimedPerturbation)
+LAWS: tuple[NoiseMode, ...] = get_args(NoiseMode)
 WEIGHT_NOISE = 0.05
 """Standard deviation of what is added to every weight, so that no term of a formula is zero."""
 
@@ -47,23 +46,22 @@ class Work:
 
     method: str
     """Registered name."""
-    perturbation: TimedPerturbation
+    perturbation: str
+    """A kind, with the law of its noise behind it where it draws any: `none`, `dasp`, `stp-fresh`."""
 
     @property
-    def noise(self) -> NoiseMode:
-        """The law of the noise; only STP draws any."""
-        return "fresh" if self.perturbation == "stp-fresh" else "per-text"
+    def law(self) -> NoiseMode:
+        """The law of the noise; per text where none is drawn."""
+        return next((law for law in LAWS if self.perturbation.endswith(f"-{law}")), "per-text")
 
     def build(self, setting: Setting, **config: object) -> Method:
         """The method with all weights random, in evaluation mode; `config` overrides single fields."""
         cls = find_method(self.method)
         if has_part(cls.Config, "perturbation"):
-            config = {
-                "perturbation": self.perturbation.partition("-")[0],
-                "noise": self.noise,
-                "trials": setting.trials,
-                **config,
-            }
+            kind = self.perturbation.removesuffix(f"-{self.law}")
+            values = {"perturbation": kind, "noise": self.law, "trials": setting.trials}
+            known = {name: value for name, value in values.items() if name in cls.Config.model_fields}
+            config = known | config
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(0)
             method = cls(cls.Config(**config), setting.dimensions).eval()
@@ -75,7 +73,35 @@ class Work:
 
     def noise_source(self) -> KeyedNoise:
         """Where its noise comes from."""
-        return KeyedNoise(0, self.noise)
+        return KeyedNoise(0, self.law)
+
+
+class Untimed(Timed):
+    """Of a method that says nothing about its time: it is measured without."""
+
+    obstacle = "nobody has restated its authors' loops"
+
+    def cost(self, *, exact: bool) -> Cost | None:
+        """Unknown."""
+        return None
+
+
+def timed_of(method: Method) -> Timed:
+    """What a method says about its time."""
+    return method.timed or Untimed()
+
+
+def perturbations_of(cls: type[Method]) -> list[str]:
+    """The perturbations of a method as works call them; nothing for a method that has no such part."""
+    fields = declared({"": cls.Config})
+    if not has_part(cls.Config, "perturbation"):
+        return []
+    laws = [field for field in fields.values() if field.mark(ScoringNoise)]
+    found = []
+    for kind in fields["perturbation"].kinds:
+        noisy = any(not field.idle({"perturbation": kind}, lambda _: True) for field in laws)
+        found += [f"{kind}-{law}" for law in LAWS] if noisy else [kind]
+    return found
 
 
 def works_of(methods: Sequence[str], perturbations: Sequence[str]) -> tuple[list[Work], list[str]]:
@@ -85,16 +111,16 @@ def works_of(methods: Sequence[str], perturbations: Sequence[str]) -> tuple[list
     """
     works: list[Work] = []
     notes = []
+    known = {name for cls in registered_methods().values() for name in perturbations_of(cls)}
     for name in perturbations:
-        if name not in PERTURBATIONS:
-            raise unknown_name("perturbation", name, PERTURBATIONS)
-    chosen = cast(Sequence[TimedPerturbation], perturbations)
+        if name not in known:
+            raise unknown_name("perturbation", name, known)
     for method in methods:
-        if has_part(find_method(method).Config, "perturbation"):
-            works += [Work(method, perturbation) for perturbation in chosen]
-            continue
-        works.append(Work(method, "none"))
-        if tuple(chosen) != ("none",):
+        own = perturbations_of(find_method(method))
+        works += [Work(method, name) for name in perturbations if name in own]
+        if not own:
+            works.append(Work(method, "none"))
+        if not own and tuple(perturbations) != ("none",):
             notes.append(f"{method} has no perturbation; it is timed as it is")
     return works, notes
 

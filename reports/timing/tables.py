@@ -1,8 +1,8 @@
 """The tables of a timing study: every measurement, and what a perturbation costs either way."""
 
-from core.running.timings import IMPLEMENTATIONS, Measurement, Study
+from core.timing.records import IMPLEMENTATIONS, Measurement, Study
 from reports.table import Table
-from reports.timing_story import PAPER_SECONDS, busy_seconds, by_perturbation, factor, story
+from reports.timing.story import PAPER_SECONDS, busy_seconds, by_perturbation, factor, story
 
 PERTURBATIONS = ("none", "dasp", "stp-fresh", "stp-per-text")
 CLOCKS = {

@@ -6,13 +6,12 @@ from torch import Tensor
 
 from core.batch import Texts, Videos
 from core.method import Method
-from core.peak_memory import peak_growth
-from core.running.timings import Clock, Implementation, Latency, Measurement
-from core.scoring.arithmetic import profiled_gflop
 from core.scoring.scoring import Engine, ScoringIndex, build_index, obstacle_to_algebra, score_matrix
-from core.timing import Seconds, affordable_sample, median_seconds, percentile, timed
-from methods.timing.counts import query_gflop
-from methods.timing.works import Work
+from core.timing.arithmetic import profiled_gflop
+from core.timing.clock import Seconds, affordable_sample, median_seconds, percentile, timed
+from core.timing.memory import peak_growth
+from core.timing.records import Clock, Implementation, Latency, Measurement
+from core.timing.works import Work, timed_of
 
 ENGINES: tuple[Implementation, ...] = ("tiled modules", "exact")
 WARM_UP = 8
@@ -95,7 +94,8 @@ class EngineSide:
             return row(obstacle=self.obstacle)
         scale = BATCH / self.sampled
         seconds = median_seconds(queries) * scale
-        gflop = query_gflop(self.method, self.implementation, self.sampled, len(self.videos))
+        cost = timed_of(self.method).cost(exact=self.implementation == "exact")
+        gflop = cost.gflop(self.sampled, len(self.videos)) if cost else None
         return row(
             sampled_texts=self.sampled if self.sampled < len(self.texts) else None,
             index=as_clock(median_seconds(index)),

@@ -59,7 +59,7 @@ class Measurement(Frozen):
     peak_bytes: int | None = None
     """Most memory that scoring the sampled texts took above features and index, scores included."""
     gflop: float | None = None
-    """GFLOP of `queries`, counted by hand: two per multiply-add, see `methods.timing.counts`."""
+    """GFLOP of `queries`, counted by hand: two per multiply-add, see `core.timing.cost`."""
     profiled_gflop: float | None = None
     """The same as torch's profiler counts it: matrix products only."""
     gflop_per_second: float | None = None

@@ -6,7 +6,7 @@ from statistics import median
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from core.timing import timed
+from core.timing.clock import timed
 
 GEMM_SIDE = 2048
 """Side of the square matrices of the ceiling; far past the caches, so that larger ones are no faster."""

@@ -15,7 +15,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, NullLocator
 
 from core.paths import written_whole
-from core.running.timings import IMPLEMENTATIONS, Implementation, Measurement, Study
+from core.timing.records import IMPLEMENTATIONS, Implementation, Measurement, Study
 
 COLOURS = {"none": "#000000", "dasp": "#0072B2", "stp-per-text": "#009E73", "stp-fresh": "#D55E00"}
 """Okabe and Ito's palette, which colour-blind readers can tell apart."""

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
 
-from core.running.timings import Implementation, Measurement
+from core.timing.records import Implementation, Measurement
 
 PAPER_SECONDS: Mapping[str, float] = {"none": 6.1, "dasp": 6.5, "stp-fresh": 98.2}
 """GAID (arXiv 2508.01711), table 6, "time cost" in seconds, MSR-VTT 1k-A; hardware and code are not named."""

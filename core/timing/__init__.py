@@ -1,0 +1,1 @@
+"""How long scoring takes: a stopwatch, and a study of released procedure, tiled modules and exact engine."""

@@ -1,0 +1,1 @@
+"""Tables, text and figure of a timing study."""
