@@ -89,6 +89,7 @@ class Gaid(ComposedMethod):
     recipe: ClassVar[Mapping[str, object]] = {
         **FAMILY_RECIPE,
         **ON_MSRVTT,
+        "data.resize": Ours("antialiased", released="tensor-antialiased"),
         "config.support_weight@didemo": Ours(0.1, released=0.0),
         "config.dropout@didemo": 0.4,
         "training.epochs@didemo": Ours(5, released=8),

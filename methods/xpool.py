@@ -14,6 +14,7 @@ methods/parts/pooling/text_conditioned.py:
 from collections.abc import Mapping
 from typing import ClassVar
 
+from core.axes import Ours
 from methods.composed import ComposedAuthors, ComposedMethod
 from methods.parts.config import ComposedConfig, PoolingKind
 
@@ -29,6 +30,7 @@ FAMILY_RECIPE: Mapping[str, object] = {
     "training.crop": "random",
     "frame_sampling": "segment-centres",
     "text_tokens": 77,
+    "data.resize": Ours("antialiased", released="tensor"),  # torchvision up to 0.16, whose default is without
 }
 """What X-Pool, T-MASS, GAID and CAE-AV share."""
 ON_MSRVTT: Mapping[str, object] = {"training.lr_new@msrvtt": 3e-5}

@@ -16,25 +16,35 @@ from core.cli.shell import AsJson, friendly
 @friendly
 def parity(
     folder: Annotated[Path, typer.Argument(help="Folder of golden .safetensors files.")],
+    clips: Annotated[
+        list[Path] | None,
+        typer.Option(
+            help="Folder with the clips of recorded inputs, found by name and SHA-256; repeatable. "
+            "Without it such files are listed and not compared."
+        ),
+    ] = None,
     json: AsJson = False,
 ) -> None:
     """Compare the methods with tensors recorded from the authors' code; exit code 1 if any file disagrees.
 
-    Example: bench parity tests/golden
+    Example: bench parity tests/golden --clips ../shared/clips
     """
     from methods.parity import run_parity
 
-    rows = run_parity(folder)
+    rows = run_parity(folder, clips or ())
     failed = sum(row.fails for row in rows)
+    unseen = sum(row.verdict == "no clip" for row in rows)
     if json:
         records = [asdict(row) for row in rows]  # JSON has no number for an error that could not be measured
         shell.answer([{**row, "error": row["error"] if isfinite(row["error"]) else None} for row in records])
         raise typer.Exit(1 if failed else 0)
     table = Table("file", "kind", "largest error", "tensor", "verdict", "remark")
     for row in rows:
-        verdict = f"[red]{row.verdict}[/]" if row.fails else f"[green]{row.verdict}[/]"
+        tone = "red" if row.fails else "yellow" if row.verdict == "no clip" else "green"
+        verdict = f"[{tone}]{row.verdict}[/]"
         table.add_row(row.file, row.kind, f"{row.error:.1e}", row.tensor, verdict, escape(row.message))
     shell.console.print(table)
-    shell.console.print(f"{len(rows) - failed} of {len(rows)} files agree; {failed} fail")
+    line = f"{len(rows) - failed - unseen} of {len(rows)} files agree; {failed} fail"
+    shell.console.print(line + (f"; {unseen} need clips: --clips DIR" if unseen else ""))
     if failed:
         raise typer.Exit(1)

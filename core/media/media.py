@@ -6,17 +6,21 @@ broken packet costs its own frames, not the clip. Pixels are taken as square; ro
 No file name reaches a shell, and no media file can make FFmpeg open the network.
 """
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from core.data_options import Reader
 from core.media.demuxing import MediaError, Window, count_packets, no_picture, opened
 from core.media.describing import Description, describe
+from core.media.opencv_pass import choose_and_read
 from core.media.passes import NO_TRACK, Pass, Wanted, read_pass
-from core.media.sampling import one_per_second, segment_centres
+from core.media.pictures import Picture, PictureBuilder, pixels_of
+from core.media.planes import Colours
+from core.media.sampling import PADDING, Sampling, one_per_second, segment_centres
 from core.media.sound_source import SoundSource, why_unheard
 from core.media.waveform import SOUND_RATE, Sound, WaveformBuilder, finished_sound
 
@@ -25,6 +29,7 @@ __all__ = [
     "Description",
     "Frames",
     "MediaError",
+    "Sampling",
     "Sound",
     "decode_clip",
     "decode_frames",
@@ -32,15 +37,20 @@ __all__ = [
     "describe",
 ]
 
-Sampling = Literal["segment-centres", "one-per-second"]
+COLOURS: Mapping[Reader, Colours] = {"own": "flagged", "opencv": "opencv"}
+"""How a reader converts colours."""
 
 
 @dataclass(frozen=True)
 class Frames:
     """Sampled frames of a clip."""
 
-    pixels: NDArray[np.uint8]
-    """`(F, h, w, 3)` RGB; the shorter of h and w is the size that was asked for."""
+    pictures: Sequence[Picture | None]
+    """`(F,)` as they decoded; None for an empty slot."""
+    size: int
+    """Short side in pixels that was asked for."""
+    colours: Colours
+    """How they become RGB."""
     times: NDArray[np.float32]
     """`(F,)` seconds from the start of the clip."""
     mask: NDArray[np.bool_]
@@ -49,6 +59,12 @@ class Frames:
     """Seconds from the start of the clip to the end of its last frame."""
     fps: float
     """Frames per second that the container states, or the measured rate where it states none."""
+
+    @property
+    def pixels(self) -> NDArray[np.uint8]:
+        """`(F, h, w, 3)` RGB, resized with antialiasing; the shorter of h and w is `size`."""
+        found: NDArray[np.uint8] = pixels_of(self.pictures, self.size, "antialiased", self.colours).numpy()
+        return found
 
 
 @dataclass(frozen=True)
@@ -71,17 +87,24 @@ def decode_clip(
     end: float | None = None,
     rate: int = SOUND_RATE,
     sound: SoundSource = "own track",
+    reader: Reader = "own",
 ) -> Clip:
     """Sampled frames and mono sound of a file, or of its window [start, end) in seconds.
 
-    The window is that of a `sound` file, too. Sound is padded with silence or cut to the picture's duration;
+    With `reader` `opencv` the frames are those that the authors' loaders get (see `core.media.opencv`). The
+    window is that of a `sound` file, too. Sound is padded with silence or cut to the picture's duration;
     a picture of one single frame lasts as long as its sound. `rate` in Hz. Raises `MediaError` where no frame
     can be decoded.
     """
     own, window = sound == "own track", (start, end)
-    picture, found = _picture(path, sampling, frames, size, window, rate if own else None)
-    heard = found if own else _apart(sound, window, rate)
-    if len(found.times) == 1 and heard.sound.seconds > picture.duration:
+    if reader == "opencv":
+        picture, shown = _opencv_picture(path, sampling, frames, size, window)
+        heard = _apart(path if own else sound, window, rate)
+    else:
+        picture, found = _picture(path, sampling, frames, size, window, rate if own else None)
+        shown = len(found.picture.times)
+        heard = found if own else _apart(sound, window, rate)
+    if shown == 1 and heard.sound.seconds > picture.duration:
         picture = replace(picture, duration=heard.sound.seconds)
     return Clip(picture, _sound(heard, picture.duration))
 
@@ -121,12 +144,16 @@ def decode_sound(
 def _apart(source: SoundSource, window: Window, rate: int) -> Pass:
     """The sound of a file apart from the picture; of none, or of one that cannot be opened, the reason."""
     if not isinstance(source, Path):
-        return Pass(WaveformBuilder(rate), errors={NO_TRACK: why_unheard(source)})
+        return _silence(rate, {NO_TRACK: why_unheard(source)})
     try:
         with opened(source, window[0]) as container:
             return read_pass(container, window, None, rate)
     except MediaError as error:
-        return Pass(WaveformBuilder(rate), errors={"audio": error.reason})
+        return _silence(rate, {"audio": error.reason})
+
+
+def _silence(rate: int, errors: dict[str, str]) -> Pass:
+    return Pass(WaveformBuilder(rate), PictureBuilder(frozenset()), errors)
 
 
 def _sound(found: Pass, duration: float | None) -> Sound:
@@ -145,21 +172,42 @@ def _picture(
     while True:
         slots, mask = _choose(sampling, max(total, 1), frames, fps)
         with opened(path, position) as container:
-            found = read_pass(container, window, Wanted(frozenset(slots), size, fps), rate)
-        if position and found.first is not None and found.first > 0:  # the file's index misled the seek
+            found = read_pass(container, window, Wanted(frozenset(slots), fps), rate)
+        shown = found.picture
+        if position and shown.first is not None and shown.first > 0:  # the file's index misled the seek
             position = 0.0
-        elif len(found.times) not in (0, total):  # damaged packets gave no frame: choose among the others
-            total = len(found.times)
+        elif len(shown.times) not in (0, total):  # damaged packets gave no frame: choose among the others
+            total = len(shown.times)
         else:
             break
-    if not found.times:
+    if not shown.times:
         raise no_picture(path, window, found.errors)
-    pixels = np.zeros((frames, *found.kept[slots[0]].shape), np.uint8)
-    times = np.zeros(frames, np.float32)
-    for slot, (index, real) in enumerate(zip(slots, mask, strict=True)):
-        if real:
-            pixels[slot], times[slot] = found.kept[index], found.times[index]
-    return Frames(pixels, times, np.array(mask), found.end, fps), found
+    pictures = [shown.kept[index] if real else None for index, real in zip(slots, mask, strict=True)]
+    times = np.array(
+        [shown.times[index] if real else 0 for index, real in zip(slots, mask, strict=True)], np.float32
+    )
+    return Frames(pictures, size, COLOURS["own"], times, np.array(mask), shown.end, fps), found
+
+
+def _opencv_picture(
+    path: Path, sampling: Sampling, frames: int, size: int, window: Window
+) -> tuple[Frames, int]:
+    """The frames that OpenCV gives, and how many the track has."""
+    chosen = choose_and_read(path, sampling, frames, window)
+    found = chosen.found
+    mask = np.array([slot != PADDING for slot in chosen.slots])
+    pictures = [None if slot == PADDING else found.kept[slot] for slot in chosen.slots]
+    times = [0 if slot == PADDING else found.shown[slot][0] - window[0] for slot in chosen.slots]
+    picture = Frames(
+        pictures,
+        size,
+        COLOURS["opencv"],
+        np.array(times, np.float32),
+        mask,
+        chosen.end,
+        chosen.header.rate,
+    )
+    return picture, len(found.shown)
 
 
 def _choose(sampling: Sampling, total: int, frames: int, fps: float) -> tuple[list[int], list[bool]]:

@@ -5,17 +5,23 @@ a short video repeats its last frame, so every slot is a real frame. `one_per_se
 CLIP4Clip and AVIGATE: a frame a second, thinned to `max_frames`; a short video leaves empty slots.
 """
 
-from typing import Literal
+from typing import Literal, TypeVar
 
 import numpy as np
 
 from core.errors import BenchError
+
+Sampling = Literal["segment-centres", "one-per-second"]
+"""The two rules."""
 
 Position = Literal["head", "tail", "uniform"]
 """Which of too many frames are kept: the first ones, the last ones, or evenly spread ones."""
 
 PADDING = -1
 """Frame number of an empty slot: no frame has it, and the mask is False there."""
+
+
+Item = TypeVar("Item")
 
 
 def segment_indices(total: int, frames: int) -> list[int]:
@@ -27,7 +33,12 @@ def segment_indices(total: int, frames: int) -> list[int]:
     """
     if total < 1 or frames < 1:
         raise BenchError(f"cannot choose {frames} of {total} frames; both must be at least 1")
-    bounds = np.floor(np.linspace(0, total, min(frames, total) + 1)).astype(int)
+    return centres(0, total, min(frames, total))
+
+
+def centres(low: float, high: float, intervals: int) -> list[int]:
+    """The frame in the middle of each of some equal intervals between two frame numbers."""
+    bounds = np.floor(np.linspace(low, high, intervals + 1)).astype(int)
     return [int(i) for i in (bounds[:-1] + bounds[1:] - 1) // 2]
 
 
@@ -52,16 +63,15 @@ def one_per_second(
     if max_frames < 1 or total < 0 or not 0 < fps < float("inf"):
         raise BenchError(f"cannot sample {max_frames} frames from {total} frames at {fps} frames per second")
     indices = list(range(0, total, max(int(fps), 1)))
-    if len(indices) > max_frames:
-        indices = _thin(indices, max_frames, position)
+    indices = thinned(indices, max_frames, position)
     padding = max_frames - len(indices)
     return indices + [PADDING] * padding, [True] * len(indices) + [False] * padding
 
 
-def _thin(indices: list[int], count: int, position: Position) -> list[int]:
-    """`count` of the indices, from the named position."""
-    if position == "head":
-        return indices[:count]
+def thinned(items: list[Item], count: int, position: Position) -> list[Item]:
+    """At most `count` of the frames, from the named position."""
+    if len(items) <= count or position == "head":
+        return items[:count]
     if position == "tail":
-        return indices[-count:]
-    return [indices[i] for i in np.linspace(0, len(indices) - 1, count).astype(int)]
+        return items[-count:]
+    return [items[i] for i in np.linspace(0, len(items) - 1, count).astype(int)]

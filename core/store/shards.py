@@ -53,7 +53,9 @@ def decode(video: Video, settings: StoreSettings) -> Clip:
 def _blank(settings: StoreSettings, reason: str) -> Clip:
     """What stands in the store for a clip that does not decode: no frame is real, there is no sound."""
     frames = Frames(
-        np.zeros((settings.frames, settings.size, settings.size, 3), np.uint8),
+        [None] * settings.frames,
+        settings.size,
+        "flagged",
         np.zeros(settings.frames, np.float32),
         np.zeros(settings.frames, np.bool_),
         duration=0.0,

@@ -5,7 +5,7 @@ else (heads, layers, priors, weights, rates) comes from the metadata and the ten
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -33,6 +33,7 @@ from methods.parity.heads_xpool import (
     check_xpool_evaluation,
     check_xpool_pooling,
 )
+from methods.parity.inputs import ClipNotFound, Clips, check_frames
 
 CHECKS: Mapping[str, Check] = {
     "xpool.pooling": check_xpool_pooling,
@@ -63,7 +64,10 @@ CHECKS: Mapping[str, Check] = {
 }
 """The check of each kind."""
 
-Verdict = Literal["agrees", "off", "unknown"]
+INPUT_CHECKS: Mapping[str, Callable[[Golden, Clips], None]] = {"inputs.frames": check_frames}
+"""The check of each kind that needs a clip, which is in no golden file."""
+
+Verdict = Literal["agrees", "off", "unknown", "no clip"]
 
 
 @dataclass(frozen=True)
@@ -79,36 +83,50 @@ class ParityRow:
     tensor: str
     """Name of that tensor."""
     verdict: Verdict
-    """`unknown`: a kind without a check."""
+    """`unknown`: a kind without a check; `no clip`: no folder of clips was named, so nothing was compared."""
     message: str
     """What is wrong or left out; empty where all is well."""
 
     @property
     def fails(self) -> bool:
         """Whether the row makes the command fail."""
-        return self.verdict != "agrees"
+        return self.verdict not in ("agrees", "no clip")
 
 
-def run_parity(folder: Path) -> list[ParityRow]:
-    """A row per safetensors file of a folder, by name; raises `BenchError` where there is none."""
+def run_parity(folder: Path, clips: Sequence[Path] = ()) -> list[ParityRow]:
+    """A row per safetensors file of a folder, by name; `clips` are folders with the clips of recorded inputs.
+
+    Raises `BenchError` where there is no such file, and for a folder of clips that does not exist.
+    """
+    if lost := next((place for place in clips if not place.is_dir()), None):
+        raise BenchError(f"{lost}: no such folder; name the folder that holds the clips")
     files = sorted(folder.glob("*.safetensors"))
     if not files:
         raise BenchError(
             f"{folder}: no *.safetensors file there; name the folder that holds the golden files"
         )
-    return [check_file(path) for path in files]
+    return [check_file(path, clips) for path in files]
 
 
-def check_file(path: Path) -> ParityRow:
-    """Checks one file. Whatever is wrong with it becomes a failing row."""
+def check_file(path: Path, clips: Sequence[Path] = ()) -> ParityRow:
+    """Checks one file. Whatever is wrong with it becomes a failing row.
+
+    A clip that is not there fails only where folders of clips are named.
+    """
     try:
         golden = Golden(path)
     except BenchError as error:
         return ParityRow(path.name, "", math.nan, "", "off", str(error))
-    if golden.kind not in CHECKS:
+    if golden.kind not in CHECKS and golden.kind not in INPUT_CHECKS:
         return ParityRow(path.name, golden.kind, math.nan, "", "unknown", f"unknown kind '{golden.kind}'")
     try:
-        CHECKS[golden.kind](golden)
+        if golden.kind in INPUT_CHECKS:
+            INPUT_CHECKS[golden.kind](golden, Clips(clips))
+        else:
+            CHECKS[golden.kind](golden)
+    except ClipNotFound as error:
+        verdict: Verdict = "off" if clips else "no clip"
+        return ParityRow(path.name, golden.kind, math.nan, "", verdict, str(error))
     except BenchError as error:
         return verdict_of(golden, str(error))
     except Exception as error:  # shapes and settings of a strange file can break any tensor operation

@@ -124,6 +124,16 @@ class Golden:
             ours, reference = ours[rows], reference[rows]
         self.comparisons.append(compared(name, ours, reference, TOLERANCE if atol is None else atol))
 
+    def compare_mean(self, name: str, ours: Tensor, allowed: float) -> None:
+        """Compares the mean absolute difference with `allowed`, in the tensor's unit, integers included."""
+        self._seen.add(name)
+        reference = self._reference(name).double()
+        if ours.shape != reference.shape:
+            self.comparisons.append(compared(name, ours, reference, allowed))
+            return
+        error = float((ours.double() - reference).abs().mean())
+        self.comparisons.append(Comparison(name, math.inf if math.isnan(error) else error, allowed))
+
     def skip(self, name: str, reason: str) -> None:
         """Leaves a tensor out on purpose; the reason is kept."""
         self._reference(name)
