@@ -19,7 +19,8 @@ from core.media.media import COLOURS
 from core.media.opencv_pass import choose_and_read
 from core.media.pictures import pixels_of
 from core.media.sampling import PADDING, Sampling
-from core.spec import RunSpec, resolve
+from core.resolving import resolve
+from core.spec import RunSpec
 from methods.parity.golden import Golden
 
 PIXEL_TOLERANCE = 0.05
