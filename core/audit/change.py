@@ -4,7 +4,8 @@ A method may return cosines, a hundredfold of them or minus squared distances: w
 the spread of the scores of a text, and beside what float32 rounds.
 """
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Self
 
 import torch
@@ -42,8 +43,14 @@ class Change:
 
     @classmethod
     def between(cls, found: Tensor, expected: Tensor, rows: Tensor | None = None) -> Self:
-        """Of score matrices `(N, V)`, or of some pairs `(K,)` with the tolerance of each in `rows` `(K,)`."""
-        allowed = tolerances(expected)[:, None].expand_as(expected) if rows is None else rows
+        """Of score matrices `(N, V)`, or of some pairs `(K,)`.
+
+        `rows` `(N,)` or `(K,)` is what each row, or each pair, may change by; a matrix has its own unless
+        given.
+        """
+        allowed = tolerances(expected) if rows is None else rows
+        if expected.dim() == 2:
+            allowed = allowed[:, None].expand_as(expected)
         undefined = found.isnan() != expected.isnan()
         both = found.isfinite() & expected.isfinite()
         difference = torch.where(both, (found - expected).double(), 0.0).abs()
@@ -67,6 +74,11 @@ class Change:
         """The one that exceeds its tolerance most, with the largest share of undefined scores."""
         first = max(changes, key=lambda change: (change.undefined > 0, change.excess))
         return cls(first.largest, first.allowed, first.mean, first.undefined, first.pair)
+
+    def renumbered(self, texts: Sequence[int], videos: Sequence[int]) -> Self:
+        """The same change of a pair that other scores number otherwise."""
+        text, video = self.pair
+        return replace(self, pair=(int(texts[text]), int(videos[video])))
 
     @property
     def excess(self) -> float:

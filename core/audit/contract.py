@@ -20,9 +20,12 @@ ASKED = 7, 10
 """Texts and videos: two numbers that no mistake confuses."""
 
 
-def contract(subject: Subject) -> Verdict:
-    """What a fresh and a trained method return, and their weights and buffers before and after."""
-    found = next(problems(subject), "")
+def contract(subject: Subject, *, fresh: bool = True) -> Verdict:
+    """What a fresh and a trained method return, and their weights and buffers before and after.
+
+    Without `fresh`, the trained one alone is asked.
+    """
+    found = next(problems(subject, fresh), "")
     texts, videos = ASKED
     figure = found or f"({texts}, {videos}) finite scores, fresh and trained; weights and buffers stay"
     meaning = (
@@ -31,10 +34,10 @@ def contract(subject: Subject) -> Verdict:
     return subject.verdict("contract", judged(not found), figure, meaning)
 
 
-def problems(subject: Subject) -> Iterator[str]:
+def problems(subject: Subject, fresh: bool) -> Iterator[str]:
     """What is wrong, the first thing first."""
-    method = subject.untrained()
-    yield from of_scores(subject, method, "fresh")
+    if fresh:
+        yield from of_scores(subject, subject.untrained(), "fresh")
     if subject.practice.unfit:
         yield f"`loss`: {subject.practice.unfit}, on noise of unit variance"
     yield from of_scores(subject, subject.practice.method, "trained")

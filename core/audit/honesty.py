@@ -80,12 +80,12 @@ def armed(texts: Texts) -> Texts:
     return replace(texts, embeds=embeds, words=words)
 
 
-def index_honesty(subject: Subject) -> Verdict:
+def index_honesty(subject: Subject, pairs: int = VIDEOS) -> Verdict:
     """Builds an index after texts have been scored, and while they raise when touched."""
     method, world = subject.compared()
-    texts = armed(world.texts[:VIDEOS])
-    subject.scores(method, texts, world.videos)
-    found = text_in_index(method, world.videos)
+    texts, videos = armed(world.texts[:pairs]), world.videos[:pairs]
+    subject.scores(method, texts, videos)
+    found = text_in_index(method, videos)
     meaning = (
         f"What is kept of a video has seen a text ({found}): look at `index`."
         if found

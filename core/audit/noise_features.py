@@ -29,6 +29,8 @@ class Shape:
 
 NARROW = Shape(96, 12, 4)
 """Of most checks."""
+MIDDLE = Shape(384, 6, 4)
+"""Between the two."""
 WIDE = Shape(768, 5, 9)
 """As wide as a real backbone."""
 SMALL = Shape(48, 4, 1)

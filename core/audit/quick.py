@@ -1,93 +1,109 @@
-"""The checks that compare scores with scores, on few pairs: for every configuration of a method."""
+"""The checks that compare scores with scores, on few pairs: for every configuration of a method.
 
-from collections.abc import Iterator
+All that must change no score is changed at once; what it was is found out only where a score has changed.
+"""
+
+from collections.abc import Sequence
 from dataclasses import replace
+from functools import cached_property
 
 import torch
+from torch import Tensor
 
 from core.audit.change import Change, tolerances
 from core.audit.contract import contract
 from core.audit.honesty import index_honesty
-from core.audit.keys import KeyBlindNoise
-from core.audit.sound import as_loud, muted
+from core.audit.sound import as_loud, half_changed
 from core.audit.subject import Subject
 from core.audit.verdict import Verdict, judged
-from core.batch import Texts, Videos, stable_keys
+from core.batch import stable_keys
+from core.method import NoiseSource
+from core.scoring.noise import RenamedNoise, scoring_noise
 
 PAIRS = 13
 """Texts and videos that are compared."""
-SOME = slice(2, 7)
-"""Texts that are scored by themselves."""
-ALONE = 3, 4
-"""A pair that is scored by itself."""
+EVERY = tuple(range(PAIRS))
+SOME = (6, 4, 2, 9, 11)
+"""Texts that are scored without the others, in this order."""
+MOVED = (*EVERY[-3:], *EVERY[:-3])
+"""Videos in another order."""
+CHUNK = 4
+"""Of them that are indexed together."""
+ALONE = (3,), (4,)
+"""A text and a video that are scored by themselves."""
 
 
-def quick(subject: Subject) -> Iterator[Verdict]:
-    """Verdicts until the first failure; nothing else is asked where the contract is broken."""
-    first = contract(subject)
-    yield first
-    if first.verdict != "fail":
-        yield from (pairing(subject), identity(subject), index_honesty(subject), audio(subject))
+def quick(subject: Subject) -> Verdict | None:
+    """The first failure; nothing else is asked where the contract is broken."""
+    found = contract(subject, fresh=False)
+    if found.verdict == "fail":
+        return found
+    compared = Compared(subject)
+    checks = (compared.pairs, lambda: index_honesty(subject, PAIRS), compared.audio)
+    return next((verdict for check in checks if (verdict := check()).verdict == "fail"), None)
 
 
-def pairs_of(subject: Subject) -> tuple[Texts, Videos]:
-    """Texts and videos with which the method has trained, and which it has not."""
-    return subject.world.texts[:PAIRS], subject.world.videos[:PAIRS]
+class Compared:
+    """A trained method's scores of some pairs, with which it has trained."""
 
+    def __init__(self, subject: Subject) -> None:
+        self.subject, self.method = subject, subject.practice.method
+        self.texts, self.videos = subject.world.texts[:PAIRS], subject.world.videos[:PAIRS]
 
-def pairing(subject: Subject) -> Verdict:
-    """Other order, fewer texts, a pair alone, and smaller chunks and tiles."""
-    method, (texts, videos) = subject.practice.method, pairs_of(subject)
-    every = torch.arange(PAIRS)
-    expected = subject.scores(method, texts, videos)
-    order = every.roll(3)
-    moved = subject.scores(method, texts, videos[order])[:, order.argsort()]
-    some = subject.scores(method, texts[SOME], subject.index(method, videos, chunk=4), every[SOME])
-    text, video = ALONE
-    alone = subject.scores(
-        method, texts[text : text + 1], videos[video : video + 1], torch.tensor([text - video])
-    )
-    change = Change.worst(
-        Change.between(moved, expected),
-        Change.between(some, expected[SOME]),
-        Change.between(alone[0], expected[text, video : video + 1], tolerances(expected)[text : text + 1]),
-    )
-    meaning = "The score of a text with a video depends on these two alone."
-    if not change.none:
-        meaning = f"A score depends on what else is scored: {change.where}. Look at `score`."
-    return subject.verdict("pairing", judged(change.none), f"score change: {change}", meaning)
+    @cached_property
+    def expected(self) -> Tensor:
+        """Scores `(PAIRS, PAIRS)` as a run computes them."""
+        return self.subject.scores(self.method, self.texts, self.videos)
 
+    def changed(
+        self,
+        rows: Sequence[int] = EVERY,
+        columns: Sequence[int] = EVERY,
+        chunk: int = 256,
+        *,
+        rename: bool = False,
+    ) -> Change:
+        """How scores change in another order, without other texts or videos, or under other keys.
 
-def identity(subject: Subject) -> Verdict:
-    """Own pairs that share a key beside keys of other names, under noise that is the same for all."""
-    method, (texts, videos) = subject.practice.method, pairs_of(subject)
-    own = stable_keys([f"pair {v}" for v in range(PAIRS)])
-    named, shared = (
-        subject.scores(method, replace(texts, keys=a), replace(videos, keys=b), noise=KeyBlindNoise())
-        for a, b in ((texts.keys, videos.keys), (own, own))
-    )
-    change = Change.between(shared, named)
-    meaning = "A text and a video are judged by what is in them, whatever they are called."
-    if not change.none:
-        meaning = f"Where own pairs share a key, {change.where}: `score` or `index` looks names up."
-    return subject.verdict("identity", judged(change.none), f"score change: {change}", meaning)
+        With `rename`, own pairs share a key, and noise is drawn under the old ones.
+        """
+        texts, videos = self.texts[torch.tensor(rows)], self.videos[torch.tensor(columns)]
+        noise: NoiseSource = scoring_noise(self.method.config, 0, released=False)
+        if rename:
+            own = stable_keys([f"pair {number}" for number in EVERY])
+            new = own[torch.tensor(rows)], own[torch.tensor(columns)]
+            noise = RenamedNoise(noise, (new[0], texts.keys), (new[1], videos.keys))
+            texts, videos = replace(texts, keys=new[0]), replace(videos, keys=new[1])
+        index = self.subject.index(self.method, videos, chunk)
+        found = self.subject.scores(self.method, texts, index, noise=noise)
+        expected = self.expected[torch.tensor(rows)]
+        change = Change.between(found, expected[:, torch.tensor(columns)], tolerances(expected))
+        return change.renumbered(rows, columns)
 
+    def pairs(self) -> Verdict:
+        """Everything at once, and a pair by itself; if a score changes, what has changed it."""
+        change = Change.worst(self.changed(SOME, MOVED, CHUNK, rename=True), self.changed(*ALONE))
+        check, meaning = "pairing", "The score of a text with a video depends on these two alone."
+        if not change.none:
+            renamed = self.changed(rename=True)
+            if not renamed.none:
+                check, change = "identity", renamed
+                meaning = f"Where own pairs share a key, {change.where}: `score` or `index` looks names up."
+            else:
+                chunks = self.changed(chunk=1)
+                where = "`score`" if chunks.none else "`index`"
+                meaning = f"A score depends on what else is scored: {change.where}. Look at {where}."
+        return self.subject.verdict(check, judged(change.none), f"score change: {change}", meaning)
 
-def audio(subject: Subject) -> Verdict:
-    """Muted, and noise that is as loud: a method that claims sound notices, another does not."""
-    method, (texts, videos) = subject.practice.method, pairs_of(subject)
-    heard = subject.scores(method, texts, videos)
-    silent, noisy = (
-        Change.between(subject.scores(method, texts, change(videos)), heard) for change in (muted, as_loud)
-    )
-    hears = not silent.none or not noisy.none
-    figure = f"score change: muted {silent}, noise as loud {noisy}"
-    if not method.needs.sound:
-        meaning = "It claims no sound and reacts to it." if hears else "It claims no sound, and hears none."
-        return subject.verdict("audio", "fail" if hears else "not applicable", figure, meaning)
-    meaning = "It hears what sounds."
-    if noisy.none:
-        meaning = "It hears whether there is sound, and not what sounds: look at `index`."
-        if not hears:
-            meaning = "It claims sound and does not react to it: look at `index`."
-    return subject.verdict("audio", judged(not noisy.none), figure, meaning)
+    def audio(self) -> Verdict:
+        """Noise that is as loud is noticed by a method that claims sound, and no change by another."""
+        claims = self.method.needs.sound
+        other = as_loud(self.videos) if claims else half_changed(self.videos)
+        change = Change.between(self.subject.scores(self.method, self.texts, other), self.expected)
+        meaning = "It hears what sounds." if claims else "It claims no sound, and hears none."
+        if claims and change.none:
+            meaning = "It claims sound and does not react to noise that is as loud: look at `index`."
+        elif not claims and not change.none:
+            meaning = f"It claims no sound and reacts to it: with other sound, {change.where}."
+        good = claims != change.none
+        return self.subject.verdict("audio", judged(good), f"score change by other sound: {change}", meaning)

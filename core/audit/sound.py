@@ -59,6 +59,13 @@ def as_loud(videos: Videos) -> Videos:
     return replace(videos, audio=torch.nn.functional.normalize(noise, dim=-1) * lengths)
 
 
+def half_changed(videos: Videos) -> Videos:
+    """Every other clip without sound, the others with noise of its length."""
+    parts = [as_loud(videos), muted(videos)]
+    order = torch.arange(len(videos)) + torch.arange(len(videos)) % 2 * len(videos)
+    return Videos.concatenate(parts)[order]
+
+
 def louder(videos: Videos) -> Videos:
     """Every clip's sound as it is, with states `LOUDER` times as long."""
     assert videos.audio is not None

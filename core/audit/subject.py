@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
+from weakref import WeakSet
 
 import torch
 from pydantic import ValidationError
@@ -82,10 +83,17 @@ class Subject:
         """The same method for features of another shape."""
         return replace(self, shape=shape, **changes)
 
+    @cached_property
+    def self_checked(self) -> "WeakSet[Method]":
+        """Methods whose algebra has been compared with their modules; their weights stay as they are."""
+        return WeakSet()
+
     def index(self, method: Method, videos: Videos, chunk: int = 256) -> ScoringIndex:
-        """The index as a run builds it, `chunk` videos at a time."""
+        """The index as a run builds it, `chunk` videos at a time; the first one is checked."""
         with self.blamed("index"):
-            return build_index(method, videos, chunk=chunk)
+            made = build_index(method, videos, chunk=chunk, check=method not in self.self_checked)
+        self.self_checked.add(method)
+        return made
 
     def scores(
         self,

@@ -38,10 +38,11 @@ def audit(
     """
     named = names.subjects_named(subjects or ())
     from core.cli.verdicts import show_verdicts
+    from core.registry import broken_methods
     from reports.audit import command
 
     screen = Screen(stderr=True) if json else shell.console  # JSON has standard output to itself
-    verdicts = command.audited(
+    found = command.audited(
         named,
         command.conditions_of(values(condition, "--condition")),
         every_method=all_,
@@ -51,8 +52,14 @@ def audit(
         progress=Bars(screen),
     )
     if json:
-        shell.console.json(command.as_json(verdicts))
-    else:
-        show_verdicts(verdicts, shell.console)
-    if any(verdict.verdict == "fail" for verdict in verdicts):
+        shell.console.json(command.as_json(found.verdicts))
+    elif found.verdicts:
+        show_verdicts(found.verdicts, shell.console)
+    if all_ and not json:
+        shell.broken(broken_methods())
+    for error in found.errors:
+        shell.complain_of(error, traceback=traceback)
+    if found.errors:
+        raise typer.Exit(2)
+    if any(verdict.verdict == "fail" for verdict in found.verdicts):
         raise typer.Exit(1)

@@ -8,9 +8,9 @@ import os
 import re
 import signal
 import sys
-import traceback
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
+from traceback import format_exception
 from typing import Annotated, Any, Literal
 
 import typer
@@ -48,9 +48,8 @@ def friendly(function: Callable[..., Any]) -> Callable[..., Any]:
             check_trio()
             return function(*arguments, **options)
         except BenchError as error:
-            line = str(error)
-            if options.get("traceback") and error.__cause__:
-                show_cause(error.__cause__)
+            complain_of(error, traceback=bool(options.get("traceback")))
+            raise typer.Exit(2) from None
         except BrokenPipeError:
             silence()
             raise typer.Exit(0) from None
@@ -69,9 +68,15 @@ def friendly(function: Callable[..., Any]) -> Callable[..., Any]:
     return command
 
 
-def show_cause(error: BaseException) -> None:
-    """Prints the whole traceback of what lies behind a mistake, on standard error."""
-    Screen(stderr=True).print(escape(visible("".join(traceback.format_exception(error)))), soft_wrap=True)
+def complain_of(error: BenchError, *, traceback: bool) -> None:
+    """Prints the one line of a mistake, and with `traceback` what lies behind it, on standard error."""
+    if traceback:
+        behind = "".join(format_exception(error.__cause__)) if error.__cause__ else ""
+        # that of another process comes as a note
+        text = behind or "\n".join(getattr(error, "__notes__", ()))
+        if text:
+            Screen(stderr=True).print(escape(visible(text)), soft_wrap=True)
+    complain(str(error))
 
 
 def refused_by_system(error: Exception) -> str | None:

@@ -13,7 +13,11 @@ from pydantic import BaseModel
 from torch import Tensor
 
 from core.axes import ScoringNoise, marked
+from core.capabilities import NoiseSource
 from core.scoring.names import NoiseMode as NoiseMode
+
+Renaming = tuple[Tensor, Tensor]
+"""New keys `(n,)` int64, and the old one of each."""
 
 
 def mix(values: NDArray[np.uint64]) -> NDArray[np.uint64]:
@@ -61,6 +65,40 @@ class KeyedNoise:
             else:
                 torch.randn(trials, width, generator=generator, out=out)
         return noise.to(texts.device)
+
+
+class RenamedNoise:
+    """Noise for texts and videos under other keys: each draws what it drew under its old one.
+
+    Scores under it must be those under the old keys, for a method that uses keys for nothing but noise.
+    """
+
+    def __init__(self, noise: NoiseSource, texts: Renaming, videos: Renaming) -> None:
+        self.noise, self.texts, self.videos = noise, sorted_by_new(texts), sorted_by_new(videos)
+
+    @property
+    def shared(self) -> bool:
+        """Whether all videos of a text share its draw."""
+        return self.noise.shared
+
+    def draw(self, texts: Tensor, videos: Tensor, trials: int, width: int, prior: str) -> Tensor:
+        """See `core.capabilities.NoiseSource`."""
+        old = old_keys(texts, self.texts), old_keys(videos, self.videos)
+        return self.noise.draw(*old, trials, width, prior)
+
+
+def sorted_by_new(renaming: Renaming) -> Renaming:
+    """The same pairs of keys, so that a new one can be searched for."""
+    new, old = (keys.cpu() for keys in renaming)
+    order = new.argsort()
+    return new[order], old[order]
+
+
+def old_keys(keys: Tensor, renaming: Renaming) -> Tensor:
+    """What keys `(n,)` were before; those that were not renamed stay."""
+    new, old = renaming
+    place = torch.searchsorted(new, keys.cpu()).clamp(max=len(new) - 1)
+    return torch.where(new[place] == keys.cpu(), old[place], keys.cpu()).to(keys.device)
 
 
 def scoring_noise(config: BaseModel, seed: int, *, released: bool) -> KeyedNoise:

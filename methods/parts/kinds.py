@@ -12,6 +12,7 @@ import importlib
 import pkgutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, TypeVar
@@ -71,7 +72,7 @@ class Kinds:
         package = find_spec(self.package)
         for folder in (package.submodule_search_locations or ()) if package else ():
             for file in Path(folder).glob("*.py"):
-                found |= registered_in(ast.parse(file.read_bytes()))
+                found |= registered_in(file, file.stat().st_mtime_ns)
         return tuple(sorted(found, key=lambda name: (name != "none", name)))
 
     def build(self, config: Any, dimensions: Any) -> Any:
@@ -93,9 +94,10 @@ class Kinds:
         return name
 
 
-def registered_in(source: ast.Module) -> set[str]:
-    """The names in the decorators `@KINDS.kind("name", ...)` of a source."""
-    classes = [node for node in ast.walk(source) if isinstance(node, ast.ClassDef)]
+@cache
+def registered_in(file: Path, changed: int) -> set[str]:
+    """The names in the decorators `@KINDS.kind("name", ...)` of a source that was `changed` at some time."""
+    classes = [node for node in ast.walk(ast.parse(file.read_bytes())) if isinstance(node, ast.ClassDef)]
     calls = [call for cls in classes for call in cls.decorator_list if isinstance(call, ast.Call)]
     kinds = [call for call in calls if isinstance(call.func, ast.Attribute) and call.func.attr == "kind"]
     return {str(name.value) for call in kinds for name in call.args if isinstance(name, ast.Constant)}

@@ -1,8 +1,10 @@
 """Who is audited, and the verdicts as JSON."""
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict
+import traceback
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any, get_args
 
@@ -15,6 +17,7 @@ from core.progress import Progress
 from core.registry import broken_methods, find_method, registered_methods
 from core.runs import RunDirectory
 from core.scoring.scoring import Condition
+from core.workers import default_workers, in_workers
 from reports.audit.run import audit_run
 from reports.collect import read_run
 
@@ -42,6 +45,33 @@ def settings_of(given: Sequence[str]) -> dict[str, Any]:
     return found
 
 
+@dataclass(frozen=True)
+class Asked:
+    """A method, or the folder of a run, to be audited under a condition."""
+
+    name: str
+    condition: Condition
+    size: int
+    seeds: int
+    settings: Mapping[str, Any]
+
+    @property
+    def is_run(self) -> bool:
+        """Whether it is a folder: a name with a slash, or of a folder that is no method's."""
+        known = {*registered_methods(), *broken_methods()}
+        return self.name not in known and ("/" in self.name or Path(self.name).is_dir())
+
+
+@dataclass(frozen=True)
+class Audited:
+    """What came of it."""
+
+    verdicts: Sequence[Verdict]
+    """In the order in which the subjects were named."""
+    errors: Sequence[BenchError]
+    """What could not be audited, and why."""
+
+
 def audited(
     names: Sequence[str],
     conditions: Sequence[Condition],
@@ -51,30 +81,43 @@ def audited(
     seeds: int,
     settings: Mapping[str, Any],
     progress: Progress,
-) -> list[Verdict]:
-    """Verdicts on methods and run folders, in the order of their names.
+) -> Audited:
+    """Verdicts on methods and run folders; several methods are spread over the cores.
 
-    A name with a slash, or of a folder that is no method's, means a run. Raises `BenchError` where nothing is
-    named, for an unknown method and for a run that cannot be read.
+    One that cannot be audited stops no other. Raises `BenchError` where nothing is named.
     """
-    methods, broken = registered_methods(), broken_methods()
+    methods = registered_methods()
     names = [*names, *(name for name in sorted(methods) if every_method and name not in names)]
     if not names:
         raise BenchError("name methods or run folders, e.g. `bench audit gaid runs/NAME`, or pass --all")
+    asked = [
+        Asked(name, condition, size, seeds, dict(settings)) for name in names for condition in conditions
+    ]
+    found: dict[tuple[str, str], Sequence[Verdict] | BenchError] = {}
+    here, apart = [one for one in asked if one.is_run], [one for one in asked if not one.is_run]
+    with progress.task("audit", len(asked)) as advance:
+        spread = in_workers(audit_one, apart, default_workers(len(apart)))
+        for one, answer in chain(spread, ((one, audit_one(one)) for one in here)):
+            found[one.name, one.condition] = answer
+            advance(1, f"{one.name} {one.condition}")
+    answers = [found[one.name, one.condition] for one in asked]
+    return Audited(
+        [verdict for answer in answers if not isinstance(answer, BenchError) for verdict in answer],
+        [answer for answer in answers if isinstance(answer, BenchError)],
+    )
 
-    def verdicts(name: str, condition: Condition) -> Iterator[Verdict]:
-        if name not in {*methods, *broken} and ("/" in name or Path(name).is_dir()):
-            yield from audit_run(read_run(RunDirectory(Path(name))), condition)
-            return
-        yield from audit_method(Subject(find_method(name), condition, size, seeds, settings))
 
-    found: list[Verdict] = []
-    with progress.task("audit", len(names) * len(conditions)) as advance:
-        for name in names:
-            for condition in conditions:
-                found += verdicts(name, condition)
-                advance(1, f"{name} {condition}")
-    return found
+def audit_one(asked: Asked) -> Sequence[Verdict] | BenchError:
+    """The verdicts on a subject, or why there are none; the traceback is a note, which survives a process."""
+    try:
+        if asked.is_run:
+            return audit_run(read_run(RunDirectory(Path(asked.name))), asked.condition)
+        method = find_method(asked.name)
+        return list(audit_method(Subject(method, asked.condition, asked.size, asked.seeds, asked.settings)))
+    except BenchError as error:
+        if error.__cause__:
+            error.add_note("".join(traceback.format_exception(error.__cause__)))
+        return error
 
 
 def as_json(verdicts: Sequence[Verdict]) -> str:

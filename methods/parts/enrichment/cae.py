@@ -45,13 +45,17 @@ class CasteCase(Enrichment):
         self.caste_audio = Caste(audio_width, width, ratio, branches) if residual and described else None
         self.case = Case(width, audio_width, heads, ratio, config.head_width) if described else None
         self.captions = CaptionProjection(width, width, audio_width, heads) if described else None
-        self.needs = Needs(sound=True, patches=True, video_captions=described)
+        # CASTE hears through the gate between its branches alone; a single branch looks at the picture only
+        hears = described or branches == "both"
+        self.needs = Needs(sound=hears, patches=True, video_captions=described)
         self.out = nn.Linear(width, width)
         self.gamma = nn.Parameter(torch.zeros(()))
 
     @classmethod
     def build(cls, config: ComposedConfig, dimensions: Dimensions) -> Self:
         """Raises `BenchError` where the run has no sound or the heads do not fit."""
+        if config.enrichment == "caste" and config.caste_branches != "both":
+            return cls(config, dimensions.width, dimensions.width, config.audio_alignment)
         audio_width = required_audio_width(dimensions, f"enrichment={config.enrichment}", "enrichment=none")
         for width, what in ((dimensions.width, "joint width"), (audio_width, "audio encoder's width")):
             if config.enrichment != "caste" and width % config.enrichment_heads:
@@ -66,7 +70,9 @@ class CasteCase(Enrichment):
 
         The soft choice of training draws from torch's global generator, as dropout does.
         """
-        visual, audio, objectives = self.visual_tokens(videos), self.audio_tokens(videos), {}
+        objectives: Mapping[str, Tensor] = {}
+        visual = self.visual_tokens(videos)
+        audio = self.audio_tokens(videos) if self.needs.sound else visual
         if self.caste_visual is not None:  # both residuals from the tokens as they came
             visual, audio = (
                 visual + self.caste_visual(visual, audio),
