@@ -47,10 +47,10 @@ def settings_of(given: Sequence[str]) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class Asked:
-    """A method, or the folder of a run, to be audited under a condition."""
+    """A method, or the folder of a run, to be audited under some conditions."""
 
     name: str
-    condition: Condition
+    conditions: Sequence[Condition]
     size: int
     seeds: int
     settings: Mapping[str, Any]
@@ -90,34 +90,36 @@ def audited(
     names = [*names, *(name for name in sorted(methods) if every_method and name not in names)]
     if not names:
         raise BenchError("name methods or run folders, e.g. `bench audit gaid runs/NAME`, or pass --all")
-    asked = [
-        Asked(name, condition, size, seeds, dict(settings)) for name in names for condition in conditions
-    ]
-    found: dict[tuple[str, str], Sequence[Verdict] | BenchError] = {}
+    asked = [Asked(name, conditions, size, seeds, dict(settings)) for name in names]
+    found: dict[str, Sequence[Verdict | BenchError]] = {}
     here, apart = [one for one in asked if one.is_run], [one for one in asked if not one.is_run]
     with progress.task("audit", len(asked)) as advance:
         spread = in_workers(audit_one, apart, default_workers(len(apart)))
-        for one, answer in chain(spread, ((one, audit_one(one)) for one in here)):
-            found[one.name, one.condition] = answer
-            advance(1, f"{one.name} {one.condition}")
-    answers = [found[one.name, one.condition] for one in asked]
+        for one, answers in chain(spread, ((one, audit_one(one)) for one in here)):
+            found[one.name] = answers
+            advance(1, one.name)
+    answers = [answer for one in asked for answer in found[one.name]]
     return Audited(
-        [verdict for answer in answers if not isinstance(answer, BenchError) for verdict in answer],
+        [answer for answer in answers if isinstance(answer, Verdict)],
         [answer for answer in answers if isinstance(answer, BenchError)],
     )
 
 
-def audit_one(asked: Asked) -> Sequence[Verdict] | BenchError:
+def audit_one(asked: Asked) -> Sequence[Verdict | BenchError]:
     """The verdicts on a subject, or why there are none; the traceback is a note, which survives a process."""
-    try:
-        if asked.is_run:
-            return audit_run(read_run(RunDirectory(Path(asked.name))), asked.condition)
-        method = find_method(asked.name)
-        return list(audit_method(Subject(method, asked.condition, asked.size, asked.seeds, asked.settings)))
-    except BenchError as error:
-        if error.__cause__:
-            error.add_note("".join(traceback.format_exception(error.__cause__)))
-        return error
+    found: list[Verdict | BenchError] = []
+    for condition in asked.conditions:
+        try:
+            if asked.is_run:
+                found += audit_run(read_run(RunDirectory(Path(asked.name))), condition)
+            else:
+                method = find_method(asked.name)
+                found += audit_method(Subject(method, condition, asked.size, asked.seeds, asked.settings))
+        except BenchError as error:
+            if error.__cause__:
+                error.add_note("".join(traceback.format_exception(error.__cause__)))
+            found.append(error)
+    return found
 
 
 def as_json(verdicts: Sequence[Verdict]) -> str:
