@@ -1,7 +1,7 @@
 """What a dataset is to the engine: videos, captions, which caption belongs to which video."""
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
@@ -90,6 +90,8 @@ class Dataset:
     """SHA-256 of each annotation file by its name."""
     ceilings: Mapping[str, Mapping[str, Mapping[str, float]]] = field(default_factory=dict)
     """Split -> observer -> stratum (and `all`) -> text-to-video R@1 in points, where it can be known."""
+    notes: Sequence[str] = ()
+    """What a user should know of how the annotation files were read, in lines."""
 
     @property
     def videos(self) -> list[Video]:

@@ -18,7 +18,7 @@ import av
 import psutil
 import torch
 
-from core.datasets import load_dataset, registered_datasets
+from core.datasets import all_datasets, load_dataset
 from core.datasets.locations import SECTION as DATA_SECTION
 from core.datasets.locations import find_location
 from core.datasets.missing import absence
@@ -140,7 +140,7 @@ def nvidia_driver() -> str | None:
 
 def datasets() -> Iterator[Finding]:
     """Each data set: not configured, whole, or what is wrong with it."""
-    for name, entry in registered_datasets().items():
+    for name, entry in all_datasets().items():
         mend = f"bench data add {name} --root DIR"
         try:
             ready = entry.ready()
@@ -176,7 +176,7 @@ def encoders() -> Iterator[Finding]:
         yield Finding("shipped weights", "ok", ", ".join(sorted({entry.place().name for entry in own})))
     except BenchError as error:
         yield Finding("shipped weights", "missing", str(error))
-    configured = any(entry.layout and entry.ready() for entry in registered_datasets().values())
+    configured = any(entry.layout and entry.ready() for entry in all_datasets().values())
     defaults = {RunSpec.model_fields[field].default for field in ("backbone", "audio_encoder")}
     for name, entry in published_encoders().items():
         place = locate(entry)

@@ -14,7 +14,13 @@ data_app = typer.Typer(
 )
 Root = Annotated[Path | None, typer.Option(help="Folder that holds annotation files and videos.")]
 Videos = Annotated[Path | None, typer.Option(help="Folder of the videos, if it is another one.")]
-Captions = Annotated[Path | None, typer.Option(help="Caption file of the data set `folder`.")]
+Captions = Annotated[
+    Path | None,
+    typer.Option(help="Caption file of your own videos: a table or JSON with video, caption[, split]."),
+]
+Global = Annotated[
+    bool, typer.Option("--global", help="Use the account's bench.toml instead of the project's.")
+]
 Audio = Annotated[
     Path | None,
     typer.Option(help="Folder of separate sound files: VIDEO.wav, .flac, ... or VIDEO.pt."),
@@ -29,34 +35,51 @@ def data_list(json: AsJson = False) -> None:
     Example: bench data list
     """
     from core.cli.data_tables import record_of, show_list
-    from core.datasets import registered_datasets
+    from core.datasets import all_datasets, registered_datasets
 
-    datasets = registered_datasets()
-    entries = [datasets[name] for name in sorted(datasets)]
+    broken = registered_datasets().broken
+    entries = [entry for _, entry in sorted(all_datasets().items())]
     if json:
-        shell.answer([*map(record_of, entries), *shell.broken_records(datasets.broken)])
+        shell.answer([*map(record_of, entries), *shell.broken_records(broken)])
         return
     show_list(entries, shell.console)
-    shell.broken(datasets.broken)
+    shell.broken(broken)
 
 
 @data_app.command()
 @friendly
 def add(
-    name: Annotated[str, typer.Argument(help="A data set, e.g. msrvtt.")],
+    name: Annotated[str, typer.Argument(help="A data set, e.g. msrvtt, or a name for videos of your own.")],
     root: Root = None,
     videos: Videos = None,
     captions: Captions = None,
     audio: Audio = None,
+    global_: Global = False,
 ) -> None:
-    """Store the location of a data set in bench.toml. The variable BENCH_DATA overrides it.
+    """Store the location of a data set in the project's bench.toml. The variable BENCH_DATA overrides it.
 
     Example: bench data add msrvtt --root /data/msrvtt
-    """
-    name = names.dataset_named(name)
-    from core.cli.data_work import add_dataset
 
-    add_dataset(name, (root, videos, captions, audio), shell.console)
+    Example: bench data add my-clips --videos clips --captions captions.csv
+    """
+    from core.cli.data_places import add_dataset
+
+    add_dataset(name, (root, videos, captions, audio), shell.console, everywhere=global_)
+
+
+@data_app.command()
+@friendly
+def remove(
+    name: Annotated[str, typer.Argument(help="A data set that bench data add has stored.")],
+    global_: Global = False,
+) -> None:
+    """Remove the location of a data set from bench.toml. Its files stay where they are.
+
+    Example: bench data remove my-clips
+    """
+    from core.cli.data_places import remove_dataset
+
+    remove_dataset(name, shell.console, everywhere=global_)
 
 
 @data_app.command()

@@ -32,6 +32,8 @@ def show_check(check: Check, console: Console) -> None:
     console.print(f"options: {options}", markup=False, highlight=False)
     for key, value in check.protocol.items():
         console.print(f"{key}: {value}", markup=False, highlight=False)
+    for note in (*check.notes, *(found.in_words() for found in check.repeated)):
+        console.print(f"note: {note}", markup=False, highlight=False)
     for kind, videos in check.problems.items():
         shown = [f"{name} ({reason})" if reason else name for name, reason in list(videos.items())[:EXAMPLES]]
         more = f"; and {len(videos) - EXAMPLES:,} more" if len(videos) > EXAMPLES else ""

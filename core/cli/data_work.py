@@ -1,4 +1,4 @@
-"""What `bench data add` and `bench data check` do."""
+"""What `bench data check` does."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,9 +12,8 @@ from core.cli.screen import Screen
 from core.data_options import DataOptions
 from core.datasets import find_dataset, real_datasets
 from core.datasets.check import check_dataset
-from core.datasets.locations import chosen_location, save_location
-from core.datasets.real import RealDataset, survey
-from core.datasets.sounds import sound_in_words
+from core.datasets.locations import chosen_location
+from core.datasets.real import RealDataset
 from core.errors import BenchError
 from core.progress import Silent
 from core.spec import explain
@@ -22,23 +21,6 @@ from core.workers import default_workers
 
 Place = tuple[Path | None, Path | None, Path | None, Path | None]
 """What the options `--root`, `--videos`, `--captions` and `--audio` say."""
-
-
-def add_dataset(name: str, place: Place, console: Screen) -> None:
-    """Writes into `bench.toml` where a data set lies, once its annotation files have been read.
-
-    Raises `BenchError`, and writes nothing, where they cannot be.
-    """
-    data = find_real(name)
-    location = chosen_location(name, *place)
-    survey_ = survey(data, location, data.options())
-    file = save_location(name, location)
-    found, total = len(survey_.videos.paths), len(survey_.listing.videos)
-    what = f"{found:,} of {total:,} videos found under {location.videos}"
-    more = "" if found == total else f"; bench data check {name} says which are missing"
-    console.print(f"{name}: {what}{more}", markup=False, highlight=False)
-    console.print(f"sound: {sound_in_words(survey_.splits)}", markup=False, highlight=False)
-    console.print(f"written: {file}", markup=False, highlight=False)
 
 
 def check_files(

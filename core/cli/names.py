@@ -4,20 +4,22 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from core.datasets.locations import named_in_settings
 from core.errors import BenchError, unknown_name
 from core.plugins import DATASETS, METHODS, Kind, in_their_case, names_of
 
 EXPERIMENTS = Path(__file__).parents[2] / "benchmarks"
 
 
-def known(kind: Kind, names: Sequence[str]) -> tuple[str, ...]:
-    """The names as they are registered, whatever the case in which they are given.
+def known(kind: Kind, names: Sequence[str], own: Sequence[str] = ()) -> tuple[str, ...]:
+    """The names as they are registered, or among the user's `own`, whatever the case in which they are given.
 
     Raises `BenchError` for one that no source gives; where a source does not tell, the registry does later.
     """
     registered = names_of(kind)
     if registered is None:
         return tuple(names)
+    registered |= set(own)
     found = tuple(in_their_case(name, tuple(registered)) for name in names)
     for name in found:
         if name not in registered:
@@ -59,8 +61,8 @@ def subjects_named(names: Sequence[str]) -> tuple[str, ...]:
 
 
 def datasets_named(names: Sequence[str]) -> tuple[str, ...]:
-    """The data sets of those names; raises as `known`."""
-    return known(DATASETS, names)
+    """The data sets of those names, the user's own among them; raises as `known`."""
+    return known(DATASETS, names, named_in_settings() if names else ())
 
 
 def audio_encoders_named(names: Sequence[str]) -> tuple[str, ...]:

@@ -5,8 +5,11 @@ from functools import cache
 from typing import Any
 
 from core.dataset import Dataset, DatasetEntry
+from core.datasets.folder import FOLDER
+from core.datasets.own import own_dataset, own_names
 from core.datasets.real import RealDataset
-from core.plugins import DATASETS, Registered, register
+from core.errors import unknown_name
+from core.plugins import DATASETS, Registered, in_their_case, register
 from core.progress import Progress
 
 
@@ -23,8 +26,8 @@ def registered_datasets() -> Registered[DatasetEntry]:
 
 
 @cache
-def real_datasets() -> Mapping[str, RealDataset]:
-    """Those that a user has on disk, by name."""
+def installed_datasets() -> Mapping[str, RealDataset]:
+    """The registered ones that a user has on disk, by name."""
 
     def real(candidate: object, offered: bool) -> Mapping[str, RealDataset]:
         return {candidate.name: candidate} if isinstance(candidate, RealDataset) else {}
@@ -32,9 +35,34 @@ def real_datasets() -> Mapping[str, RealDataset]:
     return register(DATASETS, real)
 
 
+def real_datasets() -> Mapping[str, RealDataset]:
+    """All that a user has on disk, by name: the registered ones and those of the user's own."""
+    return {**installed_datasets(), **{name: own_dataset(name) for name in own_names(registered_datasets())}}
+
+
+def all_datasets() -> dict[str, DatasetEntry]:
+    """Every data set by name: the registered ones, then those of the user's own."""
+    registered = registered_datasets()
+    return {**registered, **{name: own_dataset(name).entry for name in own_names(registered)}}
+
+
 def find_dataset(name: str) -> DatasetEntry:
     """The data set of that name; raises `BenchError` with the nearest right names."""
-    return registered_datasets().find(name)
+    registered = registered_datasets()
+    wanted = in_their_case(name, (*registered, *registered.broken))
+    if wanted in registered or wanted in registered.broken:
+        return registered.find(wanted)
+    own = own_names(registered)
+    wanted = in_their_case(name, tuple(own))
+    if wanted not in own:
+        raise unknown_name(DATASETS.noun, name, [*registered, *own], DATASETS.where)
+    return own_dataset(wanted).entry
+
+
+def module_of(name: str) -> str:
+    """The module that reads a data set; raises as `find_dataset`."""
+    registered = registered_datasets()
+    return registered.modules.get(find_dataset(name).name) or registered.modules[FOLDER.name]
 
 
 def load_dataset(

@@ -7,6 +7,7 @@ from typing import Any, Literal, get_args
 
 from core.data_options import DataOptions
 from core.dataset import Video
+from core.datasets.duplicates import Repeated, repeated
 from core.datasets.locations import Location
 from core.datasets.real import RealDataset, Survey, survey
 from core.datasets.sounds import sound_in_words
@@ -77,6 +78,10 @@ class Check:
     problems: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     """Kind of problem (`missing`, `ambiguous`, `without a sound file`, a media state other than `audible`) ->
     video -> reason."""
+    notes: Sequence[str] = ()
+    """How the annotation files were read: columns passed over, splits dealt out."""
+    repeated: Sequence[Repeated] = ()
+    """Clips and captions that several splits have, or one has several times."""
 
     @property
     def is_whole(self) -> bool:
@@ -126,6 +131,8 @@ def check_dataset(
             for name, split in splits.items()
         ],
         problems={kind: found for kind, found in problems.items() if found},
+        notes=listing.notes,
+        repeated=repeated(splits),
     )
 
 

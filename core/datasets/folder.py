@@ -1,27 +1,28 @@
 """A folder of videos and one file of captions: a user's own data.
 
-The caption file is a table with a header (`video,caption` and, if wanted, `split`) or JSON lines with the
-same keys; several rows of a video are several captions. `video` is a file name or a path from the folder,
-the extension may be left out. `split` is `train`, `val` or `test`; without it the videos are dealt out, by
-whole videos and without chance (`core.datasets.holdout`).
+The caption file is a table with a header (`video,caption` and, if wanted, `split`), JSON lines or a JSON list
+with the same keys (`core.datasets.columns` has their other names); several rows of a video are several
+captions. `video` is a file name or a path from the folder, the extension may be left out. `split` is `train`,
+`val` or `test`; without it the videos are dealt out, by whole videos and without chance
+(`core.datasets.holdout`).
 """
 
+import os
+import unicodedata
+from functools import partial
 from pathlib import Path, PurePosixPath
-from typing import Annotated, Literal, get_args
 
-from pydantic import AfterValidator, BaseModel, Field, TypeAdapter, ValidationError
+from pydantic import Field
 
 from core.data_options import HeldOutOptions
-from core.datasets.annotations import read_lines, read_table
-from core.datasets.fields import Caption, checked_caption, problem, shown
+from core.datasets.columns import SPLITS
+from core.datasets.fields import shown
 from core.datasets.holdout import held_out
 from core.datasets.listing import Listing, Row, in_containers, with_validation
+from core.datasets.locations import CAPTION_FILES
+from core.datasets.own_tables import OwnTable, read_own_table
 from core.datasets.real import RealDataset
 from core.datasets.tree import Tree
-from core.errors import BenchError
-
-CAPTION_FILES = ("captions.csv", "captions.tsv", "captions.jsonl")
-SplitName = Literal["train", "val", "test"]
 
 
 class FolderOptions(HeldOutOptions):
@@ -33,86 +34,71 @@ class FolderOptions(HeldOutOptions):
     """Share of the videos that becomes `test` where the caption file has no `split`."""
 
 
-def checked_path(text: str) -> str:
-    """A path below the folder; raises `ValueError` for an empty one and one that climbs out."""
-    path = PurePosixPath(text.strip())
+def path_below(text: str, root: Path | None = None) -> str:
+    """A path from the folder `root`; raises `ValueError` for an empty one and one that leads out.
+
+    An absolute path may lead into the folder, also by way of a link to it. Letters with accents come out
+    composed, however they were written.
+    """
+    path = PurePosixPath(unicodedata.normalize("NFC", text.strip()))
+    if path.is_absolute() and root is not None and ".." not in path.parts:
+        own, above = PurePosixPath(unicodedata.normalize("NFC", str(root))), Path(text.strip()).parent
+        if not path.is_relative_to(own):
+            path = PurePosixPath(os.path.realpath(above), path.name)
+            own = PurePosixPath(os.path.realpath(root))
+        path = path.relative_to(own) if path.is_relative_to(own) else path
     if not path.parts:
         raise ValueError("the video has no name")
     if path.is_absolute() or ".." in path.parts or "\0" in text:
-        raise ValueError(f"the path {shown(text)} leads out of the data set's folder")
+        raise ValueError(f"the path {shown(text)} leads out of the data set's folder; give it from there")
     return str(path)
 
 
-def checked_split(text: str) -> str:
-    """The name of a split; raises `ValueError` for another one."""
-    if text.strip() not in get_args(SplitName):
-        raise ValueError(f"{shown(text)} is none of {', '.join(get_args(SplitName))}")
-    return text.strip()
-
-
-class _Line(BaseModel):
-    video: Annotated[str, AfterValidator(checked_path)]
-    caption: Caption
-    split: SplitName | None = None
-
-
-def read_rows(path: Path) -> tuple[list[Row], list[str]]:
-    """The rows of a caption file and the split of each; no splits where the file names none.
-
-    Raises `BenchError` naming the line for whatever is wrong with it, and where only some rows have a split.
-    """
-    if path.suffix == ".jsonl":
-        lines = [_parsed(path, number, line) for number, line in read_lines(path)]
-        rows = [Row(line.video, line.caption) for line in lines]
-        splits = [str(line.split) for line in lines if line.split]
-    else:
-        table = read_table(
-            path, {"video": checked_path, "caption": checked_caption}, {"split": checked_split}
-        )
-        rows = [Row(row["video"], row["caption"]) for row in table]
-        splits = [row["split"] for row in table if "split" in row]
-    if not rows:
-        raise BenchError(f"{path}: holds no caption; write a line per caption")
-    if len(splits) not in (0, len(rows)):
-        raise BenchError(
-            f"{path}: {len(splits)} of {len(rows)} lines name a split; let all of them or none do"
-        )
-    return rows, splits
+def read_rows(path: Path, root: Path | None = None) -> OwnTable:
+    """The rows of a caption file of the videos under `root`; raises as `read_own_table`."""
+    return read_own_table(path, partial(path_below, root=root))
 
 
 def read(tree: Tree, options: FolderOptions) -> Listing:
     """A user's own data as the caption file lists it."""
     path = tree.single or tree.require(*CAPTION_FILES)
-    rows, names = read_rows(path)
-    if names:
-        parts: dict[str, list[Row]] = {name: [] for name in get_args(SplitName)}
-        for row, name in zip(rows, names, strict=True):
+    table = read_rows(path, tree.videos or tree.root)
+    notes = list(table.notes)
+    if table.splits:
+        parts: dict[str, list[Row]] = {name: [] for name in SPLITS}
+        for row, name in zip(table.rows, table.splits, strict=True):
             parts[name].append(row)
         how = "as the caption file says"
     else:
-        chosen = held_out(list(dict.fromkeys(row.video for row in rows)), options.test_share, "folder test")
+        videos = list(dict.fromkeys(row.video for row in table.rows))
+        chosen = held_out(videos, options.test_share, "folder test")
         parts = {
-            "train": [row for row in rows if row.video not in chosen],
+            "train": [row for row in table.rows if row.video not in chosen],
             "val": [],
-            "test": [row for row in rows if row.video in chosen],
+            "test": [row for row in table.rows if row.video in chosen],
         }
         how = f"{options.test_share:.0%} of the videos are test"
+        notes.append(
+            f"{path.name} has no split column: {len(chosen):,} of {len(videos):,} videos are dealt to test "
+            "by the SHA-256 of their names, the same ones every time (data.test_share)"
+        )
     splits = (
         parts if parts["val"] else with_validation(parts["train"], parts["test"], "folder", options.holdout)
     )
+    if not parts["val"] and splits.get("val"):
+        count = len({row.video for row in splits["val"]})
+        trained = {row.video for row in parts["train"]}
+        notes.append(
+            f"{path.name} has no row for val: {count:,} of {len(trained):,} training videos are dealt to it, "
+            "the same ones every time (data.holdout)"
+        )
     return Listing(
         splits={name: part for name, part in splits.items() if part},
         file_names=lambda video: [video, *in_containers(video)],
         files=[path],
         protocol={"annotations": path.name, "splits": how},
+        notes=notes,
     )
-
-
-def _parsed(path: Path, number: int, line: str) -> _Line:
-    try:
-        return TypeAdapter(_Line).validate_json(line)
-    except ValidationError as error:
-        raise BenchError(f"{path}, line {number}: {problem(error)}") from error
 
 
 FOLDER = RealDataset(
@@ -121,8 +107,8 @@ FOLDER = RealDataset(
     clips="as many as there are",
     size="store about 3 MB a clip",
     source="your own",
-    layout=f"a table or JSON lines with video, caption and perhaps split ({', '.join(CAPTION_FILES)}, or any "
-    "file named with --captions); videos in any folder below",
+    layout="a table, JSON lines or JSON with video, caption and perhaps split (captions.csv, .tsv, .jsonl, "
+    ".json, or any file named with --captions); videos in any folder below",
     options=FolderOptions,
     read=read,
 )

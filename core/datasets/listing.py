@@ -36,6 +36,8 @@ class Listing:
     expected: Mapping[str, tuple[int | None, int | None]] = field(default_factory=dict)
     """Videos and captions that published copies have, by split ("train + val" where `val` is held out of
     `train`); None where they are not known."""
+    notes: Sequence[str] = ()
+    """What a user should know of how the files were read, in lines: columns passed over, splits dealt out."""
 
     @property
     def videos(self) -> list[str]:
@@ -86,6 +88,8 @@ def with_validation(
     """
     chosen = held_out(list(dict.fromkeys(row.video for row in train)), share, name, source)
     kept = [row for row in train if row.video not in chosen]
+    if not kept:  # nothing would be left to train on
+        return {"train": train, "test": test}
     val = [row for row in train if row.video in chosen]
     if first_caption:
         val = list({row.video: row for row in reversed(val)}.values())[::-1]
@@ -104,5 +108,12 @@ def in_containers(stem: str, *preferred: str) -> list[str]:
 
 STATES = ".pt"
 """Extension of the files that hold an audio encoder's states in place of sound."""
-CONTAINERS = (".mp4", ".webm", ".mkv", ".avi", ".mov", ".m4v", ".mpg", ".mpeg", ".wmv", ".flv", ".3gp")
-"""Extensions of the containers that copies of the data sets come in, the usual ones first."""
+_USUAL = ".mp4 .webm .mkv .avi .mov .m4v .mpg .mpeg .wmv .flv .3gp"
+_RARE = (
+    ".ts .mts .m2ts .m2t .mp4v .qt .ogv .ogm .vob .asf .3g2 .f4v .mpe .m1v .m2v .m2p .mpv .mp2v .mod .tod "
+    ".trp .tp .dv .dif .divx .xvid .rm .rmvb .mxf .gxf .mk3d .mj2 .mjpeg .mjpg .mjp .ismv .amv .nut .ivf "
+    ".nsv .wtv .y4m .swf .h261 .h263 .h264 .264 .avc .h26l .h265 .265 .hevc .h266 .266 .vvc .psp .obu "
+    ".vc1 .gif"
+)
+CONTAINERS = (*_USUAL.split(), *_RARE.split())
+"""Extensions of the containers that FFmpeg reads pictures from, in lower case, the best first."""

@@ -1,9 +1,10 @@
 """Finds the file of each listed video; several that fit equally well are as bad as none."""
 
+import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
-from pathlib import Path
+from pathlib import Path, PureWindowsPath
 
 
 @dataclass(frozen=True)
@@ -40,7 +41,8 @@ def locate(
 ) -> Located:
     """The file of each video: the first of its names for which `find` finds any, all of them under `root`.
 
-    A name for which there are several, and a file that two videos claim, is ambiguous.
+    A link that leads nowhere, a pipe and a device are no files. A name for which there are several, and a
+    file that two videos claim, is ambiguous.
     """
     paths: dict[str, Path] = {}
     missing: dict[str, str] = {}
@@ -48,9 +50,11 @@ def locate(
     claims: dict[Path, list[str]] = {}
     for video in videos:
         names = names_of(video)
-        found = next((found for found in map(find, names) if found), [])
+        listed = (find(name) for name in names)
+        usable = ([path for path in found if os.path.isfile(path)] for found in listed)
+        found = next(filter(None, usable), [])
         if not found:
-            missing[video] = f"no file {names[0]} under {root}"
+            missing[video] = why_missing(names, find, root)
         elif len(found) > 1:
             ambiguous[video] = f"several files: {found[0]} and {found[1]}"
         else:
@@ -62,3 +66,24 @@ def locate(
                 del paths[video]
                 ambiguous[video] = f"{path} may be the file of {' or '.join(claimants)}"
     return Located(paths, missing, ambiguous)
+
+
+def why_missing(names: Sequence[str], find: Callable[[str], Sequence[Path]], root: Path) -> str:
+    """Why none of the names is that of a file under `root`, and what may be meant instead."""
+    for path in (path for name in names for path in find(name)):
+        if path.is_symlink():
+            return f"{path} is a link to {os.readlink(path)}, which cannot be reached"
+        return f"{path} is not a regular file"
+    reason = f"no file {names[0]} under {root}"
+    if "\\" in names[0]:
+        reason += f"; write paths from there and with /, e.g. {with_slashes(names[0])}"
+    return reason
+
+
+def with_slashes(path: str) -> str:
+    r"""A path of Windows as it is written here, without its drive.
+
+    >>> with_slashes("C:\\v\\a.mp4"), with_slashes(r".\v\a.mp4")
+    ('v/a.mp4', 'v/a.mp4')
+    """
+    return PureWindowsPath(path).as_posix().rpartition(":")[2].lstrip("/")

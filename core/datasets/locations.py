@@ -1,19 +1,25 @@
-"""Where the data sets lie on this machine: said once with `bench data add`, kept in `bench.toml`.
+"""Where the data sets are on this machine: said once with `bench data add`, kept in `bench.toml`.
+
+A path in `bench.toml` that is not absolute counts from the file's own folder, and `~` is the user's.
 
 The variable `BENCH_DATA` overrides it: a folder that holds a folder per data set, named like the data set,
 with annotation files and videos, which hold their sound, anywhere below.
 """
 
 import os
+from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from core.datasets.fields import problem
 from core.errors import BenchError
-from core.settings import read_settings, write_setting
+from core.settings import find_setting, read_settings, tables_in, write_setting
 
 SECTION = "data"
+CAPTION_FILES = tuple(f"captions.{kind}" for kind in ("csv", "tsv", "jsonl", "json", "ndjson", "txt"))
+"""What the caption file of a user's own data is called where its folder is named and not the file itself."""
 
 
 class Location(BaseModel):
@@ -33,15 +39,29 @@ def find_location(name: str) -> Location | None:
     """Where a data set lies; None where nobody has said so. Raises `BenchError` for a bad `bench.toml`."""
     if root := os.environ.get("BENCH_DATA"):
         return Location(annotations=Path(root, name), videos=Path(root, name))
-    table = read_settings(SECTION).get(name)
-    if table is None:
-        return None
+    found = find_setting(SECTION, name)
+    return None if found is None else parsed(name, *found)
+
+
+def parsed(name: str, file: Path, table: Any) -> Location:
+    """What a table of a `bench.toml` says; raises `BenchError` where it is none."""
     try:
-        return Location.model_validate(table)
+        location = Location.model_validate(table)
     except ValidationError as error:
         raise BenchError(
-            f"bench.toml: [{SECTION}.{name}] {problem(error)}; write it anew with bench data add"
+            f"{file}: [{SECTION}.{name}] {problem(error)}; write it anew with bench data add"
         ) from error
+    given = location.model_dump(exclude_none=True)
+    return Location(**{key: Path(file.parent, path.expanduser()) for key, path in given.items()})
+
+
+def stored_location(name: str, file: Path) -> Location | None:
+    """What one `bench.toml` says of a data set; None where it does not name it, or says nothing valid."""
+    table = dict(tables_in(file, SECTION)).get(name)
+    try:
+        return None if table is None else parsed(name, file, table)
+    except BenchError:
+        return None
 
 
 def require_location(name: str) -> Location:
@@ -55,10 +75,26 @@ def require_location(name: str) -> Location:
     return location
 
 
-def save_location(name: str, location: Location) -> Path:
-    """Writes where a data set lies into `bench.toml`; returns that file."""
+def save_location(name: str, location: Location, file: Path | None = None) -> Path:
+    """Writes where a data set is into a `bench.toml`, the project's unless given; returns that file."""
     values = {key: str(path) for key, path in location.model_dump(exclude_none=True).items()}
-    return write_setting(SECTION, name, values)
+    return write_setting(SECTION, name, values, file)
+
+
+def named_in_settings() -> list[str]:
+    """Every data set that a `bench.toml` names, or a folder of captions in `BENCH_DATA` where that is set."""
+    if root := os.environ.get("BENCH_DATA"):
+        with suppress(OSError):
+            return sorted(path.name for path in Path(root).iterdir() if holds_captions(path))
+        return []
+    return list(read_settings(SECTION))
+
+
+def holds_captions(folder: Path) -> bool:
+    """Whether a folder has a caption file at its top, as a data set of a user's own has."""
+    with suppress(OSError):
+        return any(path.stem + path.suffix.lower() in CAPTION_FILES for path in folder.iterdir())
+    return False
 
 
 def location_of(

@@ -1,7 +1,7 @@
 """A data set that a user has on disk: its annotation files read, its videos found, its protocol named."""
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from hashlib import sha256
 from itertools import combinations
@@ -9,6 +9,7 @@ from typing import Any
 
 from core.data_options import DataOptions
 from core.dataset import Dataset, DatasetEntry, Split
+from core.datasets.duplicates import Repeated, repeated_clips
 from core.datasets.listing import Listing, split_of
 from core.datasets.locate import Located, locate
 from core.datasets.locations import Location, find_location, require_location
@@ -85,7 +86,7 @@ def survey(data: RealDataset, location: Location, options: DataOptions) -> Surve
     Raises `BenchError` for whatever is wrong with the files, a split without videos and a video in two, and
     as `locate_sounds` does.
     """
-    annotations = Tree.walk(location.annotations)
+    annotations = replace(Tree.walk(location.annotations), videos=location.videos)
     listing = data.read(annotations, options)
     listed = {name: {row.video for row in rows} for name, rows in listing.splits.items()}
     if "test" not in listed or not all(listed.values()):
@@ -127,8 +128,10 @@ def load(data: RealDataset, progress: Progress, workers: int, options: DataOptio
             **found.listing.protocol,
             "captions per video": captions_per_video(splits),
             "sound": sound_in_words(splits),
+            **seen_in_training(repeated_clips(splits)),
         },
         files=files,
+        notes=found.listing.notes,
     )
     return mark_absent(dataset, found.videos.reasons, options.missing)
 
@@ -146,6 +149,12 @@ def is_placed(name: str) -> bool:
     if location is None or not location.annotations.exists():
         return False
     return location.videos.is_dir() and (location.audio is None or location.audio.is_dir())
+
+
+def seen_in_training(repeated: Sequence[Repeated]) -> dict[str, str]:
+    """What the protocol says where clips that are scored are in train too; nothing where none is."""
+    seen = [found.in_words() for found in repeated if found.also_in == "train" != found.split]
+    return {"clips seen in training": "; ".join(seen)} if seen else {}
 
 
 def captions_per_video(splits: Mapping[str, Split]) -> str:

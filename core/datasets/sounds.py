@@ -16,11 +16,14 @@ from pathlib import Path
 from core.dataset import Split
 from core.datasets.listing import CONTAINERS, STATES, Listing, holds_states
 from core.datasets.locate import Located, locate
-from core.datasets.tree import Tree, each_once
+from core.datasets.tree import Tree, composed, each_once
 from core.errors import BenchError
 from core.media.sound_source import SoundSource, StatesFile
 
-ALONE = ".wav .flac .mp3 .m4a .ogg .opus .oga .aac .ac3 .wma .mka .aif .aiff .au .caf .amr"
+ALONE = (
+    ".wav .flac .mp3 .m4a .ogg .opus .oga .aac .ac3 .wma .mka .aif .aiff .au .caf .amr .m4b .m4r .w64 .aifc "
+    ".snd .spx .weba .mp2 .mpa .m2a .eac3 .ec3 .dts .ape .wv .tta .tak .thd .mlp .voc .oma .aa3 .qoa .adts"
+)
 """Extensions of the containers that hold sound alone."""
 EXTENSIONS = frozenset((*ALONE.split(), *CONTAINERS, STATES))
 """Extensions of files whose sound, or states, are read."""
@@ -36,8 +39,8 @@ def locate_sounds(name: str, listing: Listing, media: Collection[Path], tree: Tr
 
     def find(pattern: str) -> list[Path]:
         folder, _, stem = pattern.removesuffix(".*").rpartition("/")
-        found = by_stem.get(stem, [])
-        return each_once([path for path in found if not folder or path.parent == tree.root / folder])
+        found, place = by_stem.get(composed(stem), []), composed(str(tree.root / folder))
+        return each_once([path for path in found if not folder or composed(str(path.parent)) == place])
 
     def names_of(video: str) -> list[str]:
         return sound_names(video, listing.file_names(video))

@@ -2,10 +2,13 @@
 
 Data sets lie on disks in many ways: flat, in a folder per movie, in `videos/all`, with annotation files
 beside the videos or elsewhere. So files are looked up by their names, wherever they lie under the folder.
+Some systems store a letter with its accent as one character, others as two: both spellings meet.
 """
 
 import os
-from collections.abc import Iterator
+import unicodedata
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
@@ -18,7 +21,11 @@ FILES_LIMIT = 2_000_000
 
 @dataclass(frozen=True)
 class Tree:
-    """A folder and the files under it; extensions are looked up in lower case, names as they are."""
+    """A folder and the files under it.
+
+    A name is found whatever the case of its extension; where that fits several files and one of them is
+    called exactly so, it is that one.
+    """
 
     root: Path
     """The folder that was named, or the one of the single file that was named."""
@@ -26,6 +33,10 @@ class Tree:
     """Name of a file -> where files of that name lie, in the order of their paths."""
     single: Path | None = None
     """The file itself, where a file was named and no folder."""
+    videos: Path | None = None
+    """Folder of the videos, which absolute paths in annotation files may lead into; None: the root."""
+    folders: dict[str, dict[str, list[Path]]] = field(default_factory=dict, repr=False, compare=False)
+    """Folder that a name has led into, as a path from the root -> its files as in `files`."""
 
     @classmethod
     def walk(cls, root: Path, option: str = "--root") -> "Tree":
@@ -55,8 +66,24 @@ class Tree:
         A name with folders in it is a path from the root.
         """
         if "/" in name:
-            return [self.root / name] if (self.root / name).is_file() else []
-        return each_once(self.files.get(_key(name), []))
+            folder, _, name = name.rpartition("/")
+            files = self.inside(folder)
+        else:
+            files = self.files
+        found = each_once(files.get(_key(name), []))
+        exactly = [path for path in found if composed(path.name) == composed(name)]
+        return exactly or found
+
+    def inside(self, folder: str) -> dict[str, list[Path]]:
+        """The files of a folder, given as a path from the root, that are not in folders below it."""
+        if folder not in self.folders:
+            files: dict[str, list[Path]] = {}
+            for place in _folders_of(self.root, folder.split("/")):
+                with suppress(OSError):
+                    for path in sorted(place.iterdir()):
+                        files.setdefault(_key(path.name), []).append(path)
+            self.folders[folder] = files
+        return self.folders[folder]
 
     def annotation(self, *names: str) -> Path | None:
         """The annotation file of the first of these names that is there.
@@ -94,9 +121,30 @@ def digest(path: Path) -> str:
     return value.hexdigest()
 
 
+def composed(text: str) -> str:
+    """The text with each letter and its accents as one character, where there is one (Unicode's NFC)."""
+    return unicodedata.normalize("NFC", text)
+
+
 def _key(name: str) -> str:
-    stem, extension = os.path.splitext(name)
+    stem, extension = os.path.splitext(composed(name))
     return stem + extension.lower()
+
+
+def _folders_of(root: Path, parts: Sequence[str]) -> list[Path]:
+    """The folders that a path from the root names: one, or more where spellings differ."""
+    places = [root]
+    for part in parts:
+        exact = [place / part for place in places if (place / part).is_dir()]
+        with suppress(OSError):
+            exact = exact or [
+                path
+                for place in places
+                for path in sorted(place.iterdir())
+                if composed(path.name) == composed(part) and path.is_dir()
+            ]
+        places = exact
+    return places
 
 
 def _walk(root: Path) -> Iterator[Path]:

@@ -19,7 +19,7 @@ from hashlib import sha256
 from importlib.util import find_spec, resolve_name
 from pathlib import Path
 
-from core.datasets import registered_datasets
+from core.datasets import module_of
 from core.encoders.entry import registered_encoders
 from core.errors import BenchError
 from core.method import Method, MethodConfig
@@ -58,7 +58,7 @@ def roots_of(spec: RunSpec) -> set[str]:
     method = find_method(spec.method)
     classes = (*method.__mro__, *method.Config.__mro__)
     own = {cls.__module__ for cls in classes if issubclass(cls, Method | MethodConfig)}
-    own.add(registered_datasets().modules[spec.dataset])
+    own.add(module_of(spec.dataset))
     encoders = registered_encoders().modules
     return own | {encoders[name] for name in (spec.backbone, spec.audio_encoder) if name in encoders}
 

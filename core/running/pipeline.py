@@ -48,6 +48,9 @@ def announce(specs: Sequence[RunSpec], progress: Progress) -> None:
             )
             sound = dataset.protocol["sound"]
             progress.say(f"{spec.dataset}: {counts}; {lost}; sound: {sound}")
+            for note in (*dataset.notes, dataset.protocol.get("clips seen in training")):
+                if note:
+                    progress.say(f"note: {spec.dataset}: {note}")
 
 
 def fingerprints_of(

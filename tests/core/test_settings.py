@@ -9,11 +9,19 @@ from core.datasets.locations import (
     chosen_location,
     find_location,
     location_of,
+    named_in_settings,
     require_location,
     save_location,
 )
 from core.errors import BenchError
-from core.settings import read_settings, settings_files, write_setting
+from core.settings import (
+    account_file,
+    project_file,
+    read_settings,
+    remove_setting,
+    settings_files,
+    write_setting,
+)
 
 
 @pytest.fixture(autouse=True)
@@ -31,29 +39,46 @@ def place(folder: str) -> Location:
     return Location(annotations=Path(folder), videos=Path(folder))
 
 
-def test_without_a_project_the_configuration_folder_keeps_it(folders: tuple[Path, Path]) -> None:
+def test_without_a_mark_the_working_directory_is_the_project(folders: tuple[Path, Path]) -> None:
     file = save_location("msrvtt", place("/data/msrvtt"))
-    assert file == folders[1] / "bench.toml"
+    assert file == folders[0] / "bench.toml"
     assert find_location("msrvtt") == place("/data/msrvtt")
     assert find_location("vatex") is None
+    assert not folders[1].exists()
 
 
-def test_the_projects_file_counts_and_the_other_adds_to_it(folders: tuple[Path, Path]) -> None:
-    save_location("msrvtt", place("/config/msrvtt"))
-    save_location("vatex", place("/config/vatex"))
-    (folders[0] / "pyproject.toml").touch()
+def test_the_projects_file_counts_and_the_accounts_adds_to_it(folders: tuple[Path, Path]) -> None:
+    save_location("msrvtt", place("/config/msrvtt"), account_file())
+    save_location("vatex", place("/config/vatex"), account_file())
+    assert account_file() == folders[1] / "bench.toml"
     assert save_location("msrvtt", place("/project/msrvtt")) == folders[0] / "bench.toml"
     assert find_location("msrvtt") == place("/project/msrvtt")
     assert find_location("vatex") == place("/config/vatex")
+    assert named_in_settings() == ["msrvtt", "vatex"]
+    remove_setting("data", "msrvtt", project_file())
+    assert find_location("msrvtt") == place("/config/msrvtt")
+    assert (folders[0] / "bench.toml").read_text() == ""
 
 
+@pytest.mark.parametrize("mark", ["bench.toml", "pyproject.toml", "runs/"])
 def test_the_project_is_found_from_a_folder_below(
-    folders: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
+    mark: str, folders: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (folders[0] / "bench.toml").touch()
+    (folders[0] / mark).mkdir() if mark.endswith("/") else (folders[0] / mark).touch()
     (folders[0] / "a" / "b").mkdir(parents=True)
     monkeypatch.chdir(folders[0] / "a" / "b")
-    assert settings_files()[0] == folders[0] / "bench.toml"
+    assert project_file() == folders[0] / "bench.toml"
+    assert settings_files() == [folders[0] / "bench.toml", folders[1] / "bench.toml"]
+
+
+def test_a_path_in_the_file_counts_from_its_folder_and_the_users(
+    folders: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", "/home/me")
+    (folders[0] / "bench.toml").write_text('[data.mine]\nannotations = "c.csv"\nvideos = "~/clips"\n')
+    (folders[0] / "below").mkdir()
+    monkeypatch.chdir(folders[0] / "below")
+    assert find_location("mine") == Location(annotations=folders[0] / "c.csv", videos=Path("/home/me/clips"))
 
 
 def test_what_else_stands_in_the_file_stays(folders: tuple[Path, Path]) -> None:

@@ -1,0 +1,119 @@
+"""What `bench data add` and `bench data remove` do: where data sets are, kept in `bench.toml`."""
+
+import os
+from pathlib import Path
+
+from core.cli.data_work import Place, find_real
+from core.cli.screen import Screen
+from core.datasets import real_datasets, registered_datasets
+from core.datasets.locations import (
+    SECTION,
+    Location,
+    chosen_location,
+    holds_captions,
+    save_location,
+    stored_location,
+)
+from core.datasets.own import check_own_name, own_dataset, own_names
+from core.datasets.real import RealDataset, survey
+from core.datasets.sounds import sound_in_words
+from core.errors import BenchError, unknown_name
+from core.plugins import DATASETS, in_their_case
+from core.settings import account_file, project_file, remove_setting, settings_files, tables_in
+
+
+def add_dataset(name: str, place: Place, console: Screen, *, everywhere: bool) -> None:
+    """Writes into `bench.toml` where a data set is, once its annotation files have been read.
+
+    The account's file is written where it is to hold `everywhere`, else the project's. Raises `BenchError`,
+    and writes nothing, where they cannot be read.
+    """
+    data = named(name, place)
+    location = chosen_location(data.name, *place)
+    found = survey(data, location, data.options())
+    file = account_file() if everywhere else project_file()
+    before = stored_location(data.name, file)
+    save_location(data.name, location, file)
+    lines = [
+        found_in_words(data.name, len(found.videos.paths), len(found.listing.videos), location),
+        f"sound: {sound_in_words(found.splits)}",
+        *(f"note: {note}" for note in found.listing.notes),
+        f"written: {file}",
+        *replaced(before, location),
+        *overridden(data.name, file),
+    ]
+    for line in lines:
+        console.print(line, markup=False, highlight=False, soft_wrap=True)
+
+
+def remove_dataset(name: str, console: Screen, *, everywhere: bool) -> None:
+    """Takes a data set out of the first `bench.toml` that names it, or out of the account's `everywhere`.
+
+    Raises `BenchError` where none does.
+    """
+    files = [account_file()] if everywhere else settings_files()
+    stored = {file: dict(tables_in(file, SECTION)) for file in files}
+    own = in_their_case(name, tuple(known for tables in stored.values() for known in tables))
+    holding = [file for file, tables in stored.items() if own in tables]
+    if not holding:
+        known = {known for tables in stored.values() for known in tables}
+        if not known:
+            raise BenchError(f"{' and '.join(map(str, files))} name no data set")
+        raise unknown_name("dataset in bench.toml", name, known)
+    before = stored_location(own, holding[0])
+    remove_setting(SECTION, own, holding[0])
+    place = f" ({in_words(before)})" if before else ""
+    console.print(f"removed: {own}{place} from {holding[0]}", markup=False, highlight=False, soft_wrap=True)
+    if len(holding) > 1:
+        console.print(f"now counts: {holding[1]}", markup=False, highlight=False, soft_wrap=True)
+
+
+def named(name: str, place: Place) -> RealDataset:
+    """The data set to be added: a known one, or a new one of the user's own.
+
+    Raises `BenchError` for a name that cannot be one, and for an unknown one without captions of its own.
+    """
+    root, _, captions, _ = place
+    registered = registered_datasets()
+    known = (*registered, *registered.broken, *own_names(registered))
+    if in_their_case(name, known) in known:
+        return find_real(name)
+    if captions is None and (root is None or not holds_captions(root)):
+        error = unknown_name(DATASETS.noun, name, [*real_datasets()])
+        raise BenchError(f"{error}; for videos of your own name them: --videos DIR --captions FILE")
+    check_own_name(name, known)
+    return own_dataset(name)
+
+
+def found_in_words(name: str, found: int, total: int, location: Location) -> str:
+    """How many of the listed videos there are."""
+    more = "" if found == total else f"; bench data check {name} says which are missing"
+    return f"{name}: {found:,} of {total:,} videos found under {location.videos}{more}"
+
+
+def in_words(location: Location) -> str:
+    """The paths of a location, each once."""
+    paths = [(key, path) for key, path in location if path is not None]
+    if location.annotations == location.videos:
+        paths = [("root", location.videos), *paths[2:]]
+    return ", ".join(f"{key} {path}" for key, path in paths)
+
+
+def replaced(before: Location | None, location: Location) -> list[str]:
+    """A line per path of a file that was another one before."""
+    if before is None:
+        return []
+    changes = ((key, old, getattr(location, key)) for key, old in before)
+    return [f"replaced: {key} {old or 'none'} -> {new or 'none'}" for key, old, new in changes if old != new]
+
+
+def overridden(name: str, file: Path) -> list[str]:
+    """What counts in the place of what was written to a file, or no longer counts because of it."""
+    if root := os.environ.get("BENCH_DATA"):
+        return [f"note: BENCH_DATA is set, so {Path(root, name)} counts instead"]
+    first, *others = settings_files()
+    if file != first and stored_location(name, first):
+        return [f"note: {first} names {name} too and counts here"]
+    if file == first and others and stored_location(name, others[0]):
+        return [f"note: {others[0]} names {name} too and does not count here"]
+    return []

@@ -1,0 +1,105 @@
+"""Which column of a user's own table is which: by the usual names, without regard to case.
+
+Blanks, hyphens and underscores in a name do not count either: `Video ID` is `video_id`. Where several columns
+could be the same thing, the first in the order below is it. Every other column is passed over by name, but
+one that seems to say which split a row belongs to is refused.
+"""
+
+import unicodedata
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from core.datasets.fields import shown
+
+VIDEO = (
+    *("video", "videoid", "videofile", "videopath", "videoname"),
+    *("filename", "file", "path", "filepath", "clip", "clipid", "vid", "id"),
+)
+"""What a column is called that names the video, the surest first: an `id` may also count rows."""
+CAPTION = (
+    *("caption", "captions", "text", "texts", "sentence", "sentences"),
+    *("query", "queries", "description", "descriptions"),
+)
+"""What a column of captions is called."""
+SPLIT = ("split", "subset", "set", "partition")
+"""What a column is called that deals rows out to splits."""
+SPLITS = {
+    "train": ("train", "training"),
+    "val": ("val", "valid", "validation", "validate", "dev", "development"),
+    "test": ("test", "testing"),
+}
+"""The splits, and what else they are called."""
+NAMED = 10
+"""Columns that are named in a note."""
+
+
+@dataclass(frozen=True)
+class Columns:
+    """Positions of the columns of a table."""
+
+    video: int
+    caption: int
+    splits: tuple[int, ...]
+    """Every column that says which split a row belongs to."""
+    passed_over: tuple[int, ...]
+    """The others."""
+
+
+def plain(name: str) -> str:
+    """A column's name as it is compared.
+
+    >>> plain(" Video-ID "), plain("file_name")
+    ('videoid', 'filename')
+    """
+    folded = unicodedata.normalize("NFKC", name).casefold()
+    return "".join(letter for letter in folded if letter.isalnum())
+
+
+def find_columns(names: Sequence[str]) -> Columns | None:
+    """The columns by their names; None where none names the video, or none holds captions.
+
+    Raises `ValueError` where two columns that are read have one name.
+    """
+    compared = [plain(name) for name in names]
+    video, caption = first_of(VIDEO, compared), first_of(CAPTION, compared)
+    if video is None or caption is None:
+        return None
+    splits = tuple(place for place, name in enumerate(compared) if name in SPLIT)
+    for place in (video, caption, *splits):
+        if compared.count(compared[place]) > 1:
+            raise ValueError(f"there are two columns {shown(names[place])}; take one of them out")
+    read = {video, caption, *splits}
+    return Columns(video, caption, splits, tuple(place for place in range(len(names)) if place not in read))
+
+
+def first_of(wanted: Iterable[str], names: Sequence[str]) -> int | None:
+    """Where the first of the wanted names is that is there."""
+    return next((names.index(name) for name in wanted if name in names), None)
+
+
+def split_named(text: str) -> str:
+    """The split that a value means, whatever its case; raises `ValueError` where it means none.
+
+    >>> split_named("TRAIN"), split_named("dev")
+    ('train', 'val')
+    """
+    value = text.strip().casefold()
+    found = next((split for split, names in SPLITS.items() if value in names), None)
+    if found is None:
+        raise ValueError(
+            f"{shown(text)} is none of {', '.join(SPLITS)}; write one of them or rename the column"
+        )
+    return found
+
+
+def tells_splits(values: Iterable[str]) -> bool:
+    """Whether the values of a column are names of splits, and of more than one."""
+    known = {name for names in SPLITS.values() for name in names}
+    found = {value.strip().casefold() for value in values}
+    return len(found) > 1 and found <= known
+
+
+def in_words(names: Sequence[str]) -> str:
+    """Names in a note: the first of them, and how many more there are."""
+    more = f" and {len(names) - NAMED:,} more" if len(names) > NAMED else ""
+    return ", ".join(name or "one without a name" for name in names[:NAMED]) + more

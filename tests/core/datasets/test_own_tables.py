@@ -1,0 +1,312 @@
+"""A user's own caption file is read as it is meant, whatever wrote it, or refused with its line."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from core.datasets.folder import FolderOptions, read, read_rows
+from core.datasets.own_tables import OwnTable
+from core.datasets.tree import Tree
+from core.errors import BenchError
+from tests.core.datasets import small_copies as small
+
+
+def table(tmp_path: Path, name: str, content: str | bytes) -> OwnTable:
+    return read_rows(small.write(tmp_path / name, content))
+
+
+def complaint(action: Callable[[], Any]) -> str:
+    with pytest.raises(BenchError) as caught:
+        action()
+    line = str(caught.value)
+    assert "\n" not in line
+    assert len(line) < 450
+    return line
+
+
+def pairs(found: OwnTable) -> list[tuple[str, str]]:
+    return [tuple(row) for row in found.rows]
+
+
+ONE = [("a0", "x y")]
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        "video,caption,split",
+        "Video,Caption,Split",
+        "VIDEO_ID,TEXT,SUBSET",
+        "video id,sentence,set",
+        "id,query,partition",
+        "file,caption,Split",
+        "path,text,subset",
+        "filename,sentence,SET",
+        "file_name,description,split",
+    ],
+)
+def test_columns_go_by_many_names_in_any_case(header: str, tmp_path: Path) -> None:
+    found = table(tmp_path, "captions.csv", f"{header}\na0,x y,test\n")
+    assert (pairs(found), found.splits, found.notes) == (ONE, ["test"], [])
+    record = dict(zip(header.split(","), ("a0", "x y", "test"), strict=True))
+    listed = table(tmp_path, "captions.json", json.dumps([record]))
+    assert (pairs(listed), listed.splits, listed.notes) == (ONE, ["test"], [])
+
+
+def test_every_column_that_is_passed_over_is_named_once(tmp_path: Path) -> None:
+    rows = "id,video,caption,text,lang,\n0,a0,x y,z,en,\n1,a1,x,z,de,\n"
+    found = table(tmp_path, "captions.csv", rows)
+    assert pairs(found) == [*ONE, ("a1", "x")]
+    assert found.notes == ["captions.csv: columns passed over: id, text, lang, one without a name"]
+    many = ",".join(f"c{i}" for i in range(14))
+    found = table(tmp_path, "captions.csv", f"video,caption,{many}\na0,x y{',1' * 14}\n")
+    assert found.notes == [f"captions.csv: columns passed over: {', '.join(many.split(',')[:10])} and 4 more"]
+    lines = ['{"video": "a0", "caption": "x y", "lang": "en"}', '{"video": "a1", "caption": "x", "url": ""}']
+    found = table(tmp_path, "captions.jsonl", "\n".join(lines))
+    assert found.notes == ["captions.jsonl: columns passed over: lang, url"]
+
+
+@pytest.mark.parametrize(
+    ("value", "split"),
+    [
+        *(("train", "train"), ("TRAIN", "train"), ("Training", "train"), ("val", "val"), ("valid", "val")),
+        *(("validation", "val"), ("dev", "val"), ("Test", "test"), ("testing", "test"), (" test ", "test")),
+    ],
+)
+def test_splits_go_by_their_usual_names_and_a_note_says_so(value: str, split: str, tmp_path: Path) -> None:
+    found = table(tmp_path, "captions.csv", f"video,caption,split\na0,x y,{value}\n")
+    assert found.splits == [split]
+    renamed = value.strip() != split
+    assert found.notes == ([f"captions.csv: splits read: '{value}' as {split}"] if renamed else [])
+
+
+CASES = Path(__file__).parent / "cases"
+
+
+def test_the_files_own_split_is_taken_and_none_is_dealt() -> None:
+    listing = read(Tree.walk(CASES / "captions_Split.csv"), FolderOptions())
+    videos = {name: [row.video for row in rows] for name, rows in listing.splits.items()}
+    assert videos == {
+        "train": [f"c{i}" for i in range(8)],
+        "val": [f"c{i}" for i in range(8, 12)],
+        "test": [f"c{i}" for i in range(12, 16)],
+    }
+    assert (listing.protocol["splits"], listing.notes) == ("as the caption file says", [])
+
+
+def test_a_column_that_seems_to_name_splits_is_never_passed_over(tmp_path: Path) -> None:
+    rows = "video,caption,usage\na0,x,train\na1,x,Test\n"
+    words = ["'usage' seems to name splits", "call it split"]
+    line = complaint(lambda: table(tmp_path, "captions.csv", rows))
+    assert all(word in line for word in words)
+    listed = [{"video": v, "caption": "x", "fold": f} for v, f in (("a0", "dev"), ("a1", "train"))]
+    assert "'fold' seems" in complaint(lambda: table(tmp_path, "captions.json", json.dumps(listed)))
+    # Beside a split column it is one of those that are passed over.
+    both = "video,caption,split,usage\na0,x,test,train\na1,x,test,test\n"
+    assert table(tmp_path, "captions.csv", both).splits == ["test", "test"]
+
+
+def test_two_split_columns_must_agree(tmp_path: Path) -> None:
+    rows = "video,caption,split,subset\na0,x,train,training\na1,x,test,{}\n"
+    assert table(tmp_path, "captions.csv", rows.format("TEST")).splits == ["train", "test"]
+    line = complaint(lambda: table(tmp_path, "captions.csv", rows.format("train")))
+    assert "line 3" in line and "split test and subset train" in line
+
+
+def test_a_dealt_split_is_announced_and_the_same_every_time(tmp_path: Path) -> None:
+    names = [f"v{i:02d}" for i in range(20)]
+    path = small.write_lines(tmp_path / "captions.csv", ["video,caption", *(f"{name},x" for name in names)])
+    listing = read(Tree.walk(path), FolderOptions())
+    assert sorted({row.video for rows in listing.splits.values() for row in rows}) == names
+    assert {name: len(rows) for name, rows in listing.splits.items()} == {"train": 14, "val": 2, "test": 4}
+    dealt, held = listing.notes
+    assert "no split column: 4 of 20 videos are dealt to test" in dealt
+    assert "no row for val: 2 of 16 training videos are dealt to it" in held
+    test = {row.video for row in listing.splits["test"]}
+    # Neither the order of the rows nor more of them changes who is tested; the digests are sha256sum's.
+    assert test == {"v00", "v02", "v07", "v11"}
+    turned = small.write_lines(tmp_path / "b.csv", ["video,caption", *(f"{n},y\n{n},z" for n in names[::-1])])
+    assert {row.video for row in read(Tree.walk(turned), FolderOptions()).splits["test"]} == test
+
+
+@pytest.mark.parametrize(
+    "name", ["captions.json", "captions.JSONL", "captions.csv", "captions.ndjson", "x.txt"]
+)
+@pytest.mark.parametrize("file", ["captions.json", "captions.JSONL"])
+def test_json_is_read_under_any_suffix(file: str, name: str, tmp_path: Path) -> None:
+    found = table(tmp_path, name, (CASES / file).read_bytes())
+    assert (pairs(found), found.splits) == ([("a0", "x")], ["train"])
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        '[\n {\n  "video": "a0",\n  "caption": "x y"\n }\n]',
+        '\ufeff[{"video": "a0", "caption": "x y"}]',
+        '\n\n{"video": "a0", "caption": "x y"}\n\n',
+        '{\n "video": "a0",\n "caption": "x y"\n}\n',
+        '{"a0": "x y"}',
+        '{"a0": ["x y"]}',
+        '{"a0": {"caption": "x y"}}',
+        '{"video": "a0", "captions": ["x y"]}',
+        '{"Video": "a0", "Caption": "x y", "split": null}',
+    ],
+)
+def test_json_in_every_shape_that_has_a_meaning(content: str, tmp_path: Path) -> None:
+    assert pairs(table(tmp_path, "captions.json", content)) == ONE
+
+
+def test_a_long_json_list_on_one_line_is_read(tmp_path: Path) -> None:
+    records = [{"video": f"v{i}", "caption": "x" * 50} for i in range(20_000)]
+    assert len(table(tmp_path, "captions.json", json.dumps(records)).rows) == 20_000
+
+
+def test_several_captions_and_numbers_as_names(tmp_path: Path) -> None:
+    lines = [
+        '{"video": 7, "caption": ["x", "y"], "split": "val"}',
+        '{"video": "007", "caption": "z", "split": "test"}',
+    ]
+    found = table(tmp_path, "c.jsonl", "\r\n".join(lines))
+    assert pairs(found) == [("7", "x"), ("7", "y"), ("007", "z")]
+    assert found.splits == ["val", "val", "test"]
+    assert pairs(table(tmp_path, "c.csv", "video,caption\n007,x y\n7,x\n")) == [("007", "x y"), ("7", "x")]
+
+
+ROWS = ["a0", "a1", "a2", "a3", "a4", "a5"]
+
+
+def test_stray_quotation_marks_in_a_table_with_tabs_merge_no_rows() -> None:
+    found = read_rows(CASES / "stray_quotes.tsv")
+    assert [row.video for row in found.rows] == ROWS
+    assert [found.rows[1].caption, found.rows[2].caption] == ['"go on he says', 'a dog runs"']
+
+
+@pytest.mark.parametrize("delimiter", [",", ";", "|"])
+def test_stray_quotation_marks_elsewhere_are_refused_with_their_line(delimiter: str, tmp_path: Path) -> None:
+    stray = (CASES / "stray_quotes.tsv").read_text().replace("\t", delimiter)
+    line = complaint(lambda: table(tmp_path, "c.csv", stray))
+    assert "line 3" in line and "closes in line 4" in line
+    three = '{0}video{1}caption{1}split\na{1}"go on{1}train\nb{1}x{1}train\nc{1}y"{1}test\n'.format(
+        "", delimiter
+    )
+    assert "line 2: a quotation mark that opens here closes in line 4" in complaint(
+        lambda: table(tmp_path, "c.csv", three)
+    )
+    odd = f'video{delimiter}caption\na{delimiter}"go on\nb{delimiter}x\n'
+    assert "line 2" in complaint(lambda: table(tmp_path, "c.csv", odd))
+
+
+def test_a_table_with_tabs_whose_captions_hold_line_breaks_is_refused_where_a_mark_is_stray(
+    tmp_path: Path,
+) -> None:
+    good = 'video\tcaption\na\t"first\nsecond"\nb\t"say ""no"""\n'
+    assert pairs(table(tmp_path, "c.tsv", good)) == [("a", "first\nsecond"), ("b", 'say "no"')]
+    assert "line 4" in complaint(lambda: table(tmp_path, "c.tsv", good[:-14] + 'b\t"x\nc\ty"\n'))
+
+
+@pytest.mark.parametrize(
+    ("row", "caption"),
+    [
+        ('a0,"one, two"', "one, two"),
+        ('a0,"one\ntwo"', "one\ntwo"),
+        ('a0,"one, two\nthree, four"', "one, two\nthree, four"),
+        ('a0,"one\r\ntwo"', "one\r\ntwo"),
+        ('a0,"he says ""no"""', 'he says "no"'),
+        ('a0,he says "no"', 'he says "no"'),
+        ("a0,it's 5 o'clock", "it's 5 o'clock"),
+        ('"a0","x"', "x"),
+    ],
+)
+def test_quoting_is_read_as_it_is_meant(row: str, caption: str, tmp_path: Path) -> None:
+    assert pairs(table(tmp_path, "c.csv", f"video,caption\n{row}\n")) == [("a0", caption)]
+
+
+def test_a_line_break_without_quotation_marks_is_named() -> None:
+    line = complaint(lambda: read_rows(CASES / "unquoted_newline.csv"))
+    assert "line 3: 1 field where the header has 2" in line
+    assert "a line break that is not quoted" in line
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "\ufeffvideo,caption\r\na0,x y\r\n",
+        "video;caption\na0;x y\n",
+        "video\tcaption\na0\tx y\n",
+        "video|caption\na0|x y",
+        '"video","caption"\n"a0","x y"\n',
+        "video,caption\n\n\na0,x y\n\n",
+        "video,caption\na0,x y\n,\n , \n",
+        "video,caption\ra0,x y\r",
+        " video , caption \n a0 ,x y\n",
+        "caption,video\nx y,./a0\n",
+    ],
+)
+def test_tables_as_programs_write_them(content: str, tmp_path: Path) -> None:
+    assert pairs(table(tmp_path, "captions.csv", content)) == ONE
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "words"),
+    [
+        ("c.csv", "a0.mp4,a man walks\n", ["first line 'a0.mp4,a man walks'", "video"]),
+        ("c.csv", "video\ncaption\n", ["does not name the columns"]),
+        ("c.csv", "", ["holds no caption"]),
+        ("c.json", " \n", ["holds no caption"]),
+        ("c.csv", "video,caption\n", ["holds no caption"]),
+        ("c.csv", "video,Video,caption\na,b,c\n", ["two columns", "'video'"]),
+        ("c.csv", "video,caption,Caption\na,b,c\n", ["two columns", "'caption'"]),
+        ("c.csv", "video,caption\na,\n", ["line 2", "the caption is ''"]),
+        ("c.csv", "video,caption\na,x\na,  \n", ["line 3", "the caption is '  '"]),
+        ("c.csv", "video,caption\na,NaN\n", ["line 2", "'NaN'"]),
+        ("c.csv", "video,caption\n,x\n", ["line 2", "no name"]),
+        ("c.csv", "video,caption,split\na,x,\n", ["line 2", "split", "'' is none of train, val, test"]),
+        ("c.csv", "video,caption,split\na,x,eval\n", ["line 2", "'eval' is none of train, val, test"]),
+        ("c.csv", "video,caption,set\na,x,3\n", ["line 2", "set: '3' is none of", "rename the column"]),
+        ("c.csv", "video,caption\na,one, two\n", ["line 2: 3 fields", "quote captions that hold ','"]),
+        ("c.csv", "video,caption\n../a,x\n", ["line 2", "leads out"]),
+        ("c.csv", "video,caption\n/etc/a,x\n", ["line 2", "leads out"]),
+        ("c.csv", "video,caption\na,x\n".encode("utf-16"), ["UTF-16", "save it as UTF-8"]),
+        ("c.csv", "video,caption\na,café\n".encode("cp1252"), ["not UTF-8"]),
+        ("c.csv.gz", b"\x1f\x8b\x08\x00\x80\x81", ["gzip archive"]),
+        ("c.xlsx", b"PK\x03\x04\xff\xfe", ["spreadsheet"]),
+        ("c.json", '[{"video": "a"}]', ["has video", "caption"]),
+        ("c.json", '[{"video": "a", "caption": "x"}, {"video": "b"}]', ["entry 2", "caption is missing"]),
+        ("c.json", '[{"video": "a", "caption": 3}]', ["entry 1", "'3', which is no text"]),
+        ("c.json", '[{"video": "a", "caption": []}]', ["entry 1", "empty list"]),
+        ("c.json", '[{"video": "a", "caption": ["x", ""]}]', ["entry 1", "the caption is ''"]),
+        ("c.json", '[{"video": 1.5, "caption": "x"}]', ["entry 1", "video", "no text"]),
+        ("c.json", '[{"video": true, "caption": "x"}]', ["entry 1", "video", "no text"]),
+        ("c.json", '["a", "b"]', ["entry 1", "no object"]),
+        ("c.json", "[]", ["nothing"]),
+        ("c.json", "{}", ["nothing"]),
+        ("c.json", '{"train": [{"video": "a", "caption": "x"}]}', ["one object with the keys train"]),
+        ("c.json", '[{"video": "a", "video": "b", "caption": "x"}]', ["'video' is listed twice"]),
+        ("c.json", '[{"video": "a", "Video": "b", "caption": "x"}]', ["two columns"]),
+        ("c.json", '[{"video": "a", "caption": "x"},', ["truncated or invalid JSON", "column"]),
+        ("c.jsonl", '{"video": "a", "caption": "x"}\n{"video": "a"', ["line 2", "truncated"]),
+        ("c.jsonl", '{"video": "a", "caption": "x"}\n[1]\n', ["line 2", "no object"]),
+        ("c.jsonl", '{"video": "a", "caption": NaN}\n', ["line 1", "NaN"]),
+        (
+            "c.jsonl",
+            '{"video": "a", "caption": "x", "split": "test"}\n{"video": "b", "caption": "x"}\n',
+            ["1 of 2 captions have a split"],
+        ),
+    ],
+)
+def test_what_has_no_one_meaning_is_refused_in_one_line(
+    name: str, content: str | bytes, words: list[str], tmp_path: Path
+) -> None:
+    line = complaint(lambda: table(tmp_path, name, content))
+    assert str(tmp_path / name) in line
+    assert all(word in line for word in words), line
+
+
+def test_the_caption_file_of_a_folder_may_be_any_of_them(tmp_path: Path) -> None:
+    for name in ("captions.json", "captions.JSONL", "captions.ndjson", "captions.TXT"):
+        folder = tmp_path / name
+        small.write(folder / name, '{"video": "a0", "caption": "x", "split": "test"}\n')
+        assert read(Tree.walk(folder), FolderOptions()).protocol["annotations"] == name
