@@ -13,8 +13,8 @@ from core.datasets import load_dataset
 from core.datasets.duplicates import HEAD, repeated
 from core.datasets.locations import Location, save_location
 from core.progress import Silent
+from core.resolving import resolve
 from core.running.pipeline import announce
-from core.spec import resolve
 from tests.core.datasets import small_copies as small
 
 pytestmark = pytest.mark.usefixtures("project")

@@ -10,9 +10,9 @@ from typer.testing import Result
 
 from core.datasets import load_dataset
 from core.progress import Silent
+from core.resolving import resolve
 from core.running.code import code_fingerprint
 from core.settings import project_file
-from core.spec import resolve
 from tests.core.datasets import small_copies as small
 
 Invoke = Callable[..., Result]
