@@ -24,7 +24,8 @@ from torch import Tensor
 from core.cli.bars import Bars
 from core.cli.shell import console
 from core.dataset import Video
-from core.media.media import decode_frames, describe
+from core.media.describing import describe
+from core.media.media import decode_frames
 from core.progress import bytes_in_words
 from core.store.store import Store, StoreSettings, prepare_store
 

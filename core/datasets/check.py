@@ -14,7 +14,7 @@ from core.datasets.sounds import sound_in_words
 from core.datasets.tree import digest
 from core.encoders.released_states import read_tensor
 from core.errors import BenchError
-from core.media.media import describe
+from core.media.describing import describe
 from core.media.sound_source import StatesFile
 from core.progress import Progress
 from core.store.decoding import each_clip, reason_of

@@ -5,10 +5,8 @@ and sound. A broken packet costs its own frames, not the clip. No file name reac
 media file can make FFmpeg open the network.
 """
 
-import itertools
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from errno import EINVAL
 from pathlib import Path
 from time import thread_time
@@ -17,15 +15,18 @@ from typing import Any, Literal
 import av
 from av.container import InputContainer
 from av.error import FFmpegError
+from av.stream import Disposition
 
 from core.errors import BenchError
+from core.media.clock import EXCHANGED, LEAPS, UNSEEKABLE, Clock, origin_of, shifts_of
+from core.media.links import Link, links_of
 
 Track = av.VideoStream | av.AudioStream
+Kind = Literal["video", "audio"]
 Window = tuple[float, float | None]
 """Start and end in seconds; None: to the end of the file."""
 
 PREROLL = 1.0  # seconds read before a window, so that audio decoders have settled when it begins
-DEFAULT_FPS = 25.0  # for a single frame without any stated rate
 PATIENCE = 300.0
 """Seconds of this thread's processor time that one pass over a file may take."""
 FORMATS = (
@@ -40,6 +41,9 @@ FORMATS = (
 image2, imf, ...) and recordings in several files (mlv, vobsub) do, nor devices."""
 OPTIONS = {"protocol_whitelist": "file", "format_whitelist": FORMATS, "enable_drefs": "0"}
 """What FFmpeg may open: one file. QuickTime's references to other files are off, as they are by default."""
+NO_PICTURE = "holds no picture track"
+NO_FILM = "no moving picture"
+"""How the reason begins for a file whose only picture is attached to its sound."""
 LARGEST = 64 * 2**20
 """Pixels of a frame beyond which its codec refuses it (8K has half as many)."""
 
@@ -55,18 +59,6 @@ class MediaError(BenchError):
         return "{}: {}".format(*self.args)
 
 
-@dataclass(frozen=True)
-class Packets:
-    """What the packets of a picture track tell before anything is decoded."""
-
-    count: int
-    """Packets inside the window."""
-    fps: float
-    """Frames per second that the container states, or the measured rate where it states none."""
-    end: float
-    """When the last of them ends, in seconds from the window's start."""
-
-
 def inside(time: float, window: Window) -> bool:
     """Whether a time, counted from the window's start, lies in the window (to a tenth of a millisecond)."""
     start, end = window
@@ -74,18 +66,21 @@ def inside(time: float, window: Window) -> bool:
 
 
 @contextmanager
-def opened(path: Path, start: float) -> Iterator[InputContainer]:
-    """The open file, positioned so that every frame from second `start` on is still to come."""
+def opened(path: Path, start: float = 0.0) -> Iterator[InputContainer]:
+    """The open file, positioned so that every frame from second `start` on is still to come.
+
+    Of a chained Ogg file it is the first link; `decoded` goes on to the others.
+    """
     try:
         if not path.is_file():  # a pipe or a device would block
             raise MediaError(path, "no such file")
-        # An absolute path is never taken for a protocol, whatever its name begins with.
-        container = av.open(str(path.resolve()), options=OPTIONS, metadata_errors="ignore")
+        links = links_of(path)
+        container = open_link(links[0]) if links else open_file(path)
     except (FFmpegError, OSError) as error:
         reason = "a playlist or a format that is not read" if error.errno == EINVAL else error.strerror
         raise MediaError(path, f"not a readable media file ({reason})") from error
     with container:
-        if start > PREROLL:
+        if start > PREROLL and container.format.name not in UNSEEKABLE:
             target = round((start - PREROLL) * av.time_base) + (container.start_time or 0)
             try:
                 container.seek(target, backward=True)
@@ -94,24 +89,82 @@ def opened(path: Path, start: float) -> Iterator[InputContainer]:
         yield container
 
 
-def best(
-    container: InputContainer, kind: Literal["video", "audio"], related: Track | None = None
-) -> Track | None:
-    """FFmpeg's choice among a file's tracks of a kind; cover art is no choice where there is a film."""
+def open_file(path: Path) -> InputContainer:
+    """A file; an absolute path is never taken for a protocol, whatever its name begins with."""
+    return av.open(str(path.resolve()), options=OPTIONS, metadata_errors="ignore")
+
+
+def open_link(link: Link) -> InputContainer:
+    """A link of a chained Ogg file."""
+    return av.open(link.open(), "r", format="ogg", options=OPTIONS, metadata_errors="ignore")
+
+
+def best(container: InputContainer, kind: Kind, related: Track | None = None) -> Track | None:
+    """FFmpeg's choice among a file's tracks of a kind; an attached picture is none."""
     stream = container.streams.best(kind, related)
-    return stream if isinstance(stream, Track) else None
+    if not isinstance(stream, Track) or is_attached(stream):
+        return None
+    return stream
+
+
+def codec_of(container: InputContainer, kind: Kind) -> str:
+    """FFmpeg's name of the codec of the best track of a kind; empty where there is none."""
+    stream = best(container, kind)
+    return stream.codec_context.name if stream is not None and stream.codec_context else ""
+
+
+def is_attached(stream: "av.stream.Stream") -> bool:
+    """Whether a track is a picture that is attached to the file, such as the cover of a record."""
+    return bool(stream.disposition & Disposition.attached_pic)
+
+
+def parts(
+    container: InputContainer, streams: Sequence[Track]
+) -> Iterator[tuple[InputContainer, Sequence[Track]]]:
+    """The open file with the wanted tracks, then the further links of a chained Ogg file with theirs."""
+    yield container, streams
+    if container.format.name != "ogg":
+        return
+    for link in links_of(Path(container.name))[1:]:
+        try:
+            opened_link = open_link(link)
+        except FFmpegError:
+            return
+        with opened_link:
+            found = [best(opened_link, stream.type) for stream in streams]
+            yield opened_link, [stream for stream in found if stream is not None]
+
+
+def clock_of(container: InputContainer) -> Clock:
+    """The clock of a file that is read from its beginning."""
+    leaps = LEAPS if container.format.name in EXCHANGED else float("inf")
+
+    def plan() -> list[float]:
+        with open_file(Path(container.name)) as whole:
+            return shifts_of(whole, picture_and_sound(whole), leaps)
+
+    return Clock(origin_of(container), leaps, plan)
+
+
+def picture_and_sound(container: InputContainer) -> list[Track]:
+    """The best track of each kind."""
+    return [track for track in (best(container, "video"), best(container, "audio")) if track is not None]
 
 
 def packets(
-    container: InputContainer, streams: Sequence[Track], end: float | None
+    container: InputContainer, streams: Sequence[Track], end: float | None, clock: Clock
 ) -> "Iterator[av.Packet[Any]]":
-    """The packets of some streams until all of them have passed second `end`, or the file breaks off."""
-    origin = (container.start_time or 0) / av.time_base
-    units = {stream.index: float(stream.time_base or 0) for stream in streams}
+    """The packets of some tracks until all of them have passed second `end`, or the file breaks off.
+
+    Their stamps are carried on where the file's clock begins anew. Picture and sound are read, whichever of
+    them is wanted, because the clock is that of both.
+    """
+    read = list({stream.index: stream for stream in (*streams, *picture_and_sound(container))}.values())
+    wanted, units = {stream.index for stream in streams}, {s.index: float(s.time_base or 0) for s in read}
     passed: set[int] = set()
-    demuxer = container.demux(streams)
+    demuxer = container.demux(read)
     begun = thread_time()
-    while len(passed) < len(streams):
+    while not wanted <= passed:
         if thread_time() - begun > PATIENCE:
             raise MediaError(
                 container.name, f"reading takes more than {PATIENCE:g} s of processor time; cut it"
@@ -120,92 +173,21 @@ def packets(
             packet = next(demuxer)
         except (StopIteration, FFmpegError):
             return
+        if not packet.size:
+            continue
+        index = packet.stream_index
+        clock.place(packet, units[index])
         decoded_at = packet.dts if packet.dts is not None else packet.pts
-        if (
-            end is not None
-            and decoded_at is not None
-            and decoded_at * units[packet.stream_index] - origin >= end
-        ):
-            passed.add(packet.stream_index)
-        elif packet.size:
+        if end is not None and decoded_at is not None and decoded_at * units[index] - clock.origin >= end:
+            passed.add(index)
+        elif index in wanted:
             yield packet
 
 
-def count_packets(container: InputContainer, window: Window) -> Packets:
-    """The video packets of the window; nothing is decoded for it.
-
-    Raises `MediaError` where the file has no picture track.
-    """
-    stream = _picture_track(container)
-    origin = (container.start_time or 0) / av.time_base + window[0]
-    unit = float(stream.time_base or 0)
-    times = [
-        None if packet.pts is None else packet.pts * unit - origin
-        for packet in packets(container, [stream], window[1])
-    ]
-    known = sorted(time for time in times if time is not None)
-    stated = stream.average_rate or stream.guessed_rate
-    if stated:
-        fps = float(stated)
-    elif len(known) > 1 and known[-1] > known[0]:
-        fps = (len(known) - 1) / (known[-1] - known[0])
-    else:
-        fps = DEFAULT_FPS
-    shown = [time for time in known if inside(time, window)]
-    count = len(shown) + times.count(None)
-    end = (shown[-1] if shown else (count - 1) / fps) + 1 / fps
-    return Packets(count, fps, end if window[1] is None else min(end, window[1] - window[0]))
-
-
-def first_frame(container: InputContainer, window: Window) -> av.VideoFrame:
-    """The first frame of the window that decodes.
-
-    Raises `MediaError` where there is none.
-    """
-    stream = _picture_track(container)
-    origin = (container.start_time or 0) / av.time_base + window[0]
-    errors: dict[str, str] = {}
-    for unit, frame in decoded(container, [stream], window[1], errors):
-        outside = frame.pts is not None and not inside(frame.pts * unit - origin, window)
-        if isinstance(frame, av.VideoFrame) and not outside:
-            return frame
-    raise no_picture(container.name, window, errors)
-
-
-def no_picture(path: Path | str, window: Window, errors: Mapping[str, str]) -> MediaError:
-    """The error for a file of whose window no frame decodes."""
-    start, end = window
-    place = f" between {start:g} s and {'the end' if end is None else f'{end:g} s'}" if start or end else ""
-    why = errors.get("video", "the track holds no picture there")
-    return MediaError(path, f"no frame can be decoded{place}: {why}")
-
-
-def _picture_track(container: InputContainer) -> Track:
+def picture_track(container: InputContainer) -> Track:
+    """The track whose frames are shown; raises `MediaError` where there is none."""
     stream = best(container, "video")
     if stream is None:
-        raise MediaError(container.name, "holds no picture track")
+        attached = any(map(is_attached, container.streams.video))
+        raise MediaError(container.name, f"{NO_FILM}: an attached cover" if attached else NO_PICTURE)
     return stream
-
-
-def decoded(
-    container: InputContainer, streams: Sequence[Track], end: float | None, errors: dict[str, str]
-) -> Iterator[tuple[float, av.frame.Frame]]:
-    """Every frame that decodes, with its track's unit of time; a track's first error goes into `errors`."""
-    for stream in streams:
-        if stream.codec_context is None:
-            errors[stream.type] = "FFmpeg has no decoder for this track"
-        else:
-            stream.codec_context.thread_count = 1  # the parallelism is over clips, in worker processes
-            stream.codec_context.options = {"max_pixels": str(LARGEST)}
-    usable = [stream for stream in streams if stream.codec_context is not None]
-    work = itertools.chain(
-        ((packet.stream, packet) for packet in packets(container, usable, end)),
-        ((stream, None) for stream in usable),
-    )
-    units = {stream.index: float(stream.time_base or 0) for stream in usable}
-    for stream, packet in work:
-        try:
-            for frame in stream.decode(packet):
-                yield units[stream.index], frame
-        except FFmpegError as error:
-            errors.setdefault(stream.type, str(error.strerror))

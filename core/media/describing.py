@@ -1,25 +1,26 @@
-"""What a media file holds: whether its picture decodes, how long it is, and what became of its sound.
+"""What a media file holds: whether its picture decodes, how long it is, what its sound is, what is wrong.
 
-For a check of many files before they are decoded into a store: of the picture only the first frame
-decodes and the others are counted as packets, the sound decodes whole, because nothing less tells
-digital silence from sound.
+For a check of many files before they are decoded into a store. Picture and sound are decoded whole, because
+nothing less tells damage from a whole film and digital silence from sound.
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from av.container import InputContainer
+import av
 
-from core.media.demuxing import MediaError, Window, best, count_packets, first_frame, opened
-from core.media.passes import NO_TRACK, read_pass
-from core.media.sound_source import SoundSource, why_unheard
-from core.media.waveform import SOUND_RATE, finished_sound
+from core.media.clock import origin_of
+from core.media.counting import count_packets, no_picture
+from core.media.decoders import Decoding, decoded
+from core.media.demuxing import MediaError, Window, codec_of, inside, opened, picture_track
+from core.media.listening import Heard, listen
+from core.media.sound_source import SoundSource
+from core.media.states import EARLY_SECONDS, States, picture_states, sound_states
+from core.media.upright import TRANSPOSED, orientation_of
 
 SoundState = Literal["with-track", "shorter", "silent", "none", "undecodable"]
-
-SHORTER_SECONDS = 0.5
-"""Sound that ends this long before the picture is reported as shorter; codecs' own padding is below."""
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,8 @@ class Picture:
     """From the start of the clip to the end of its last packet."""
     reason: str = ""
     """Why no frame decodes."""
+    states: States = field(default_factory=dict)
+    """What is wrong with the file, or its picture."""
 
 
 @dataclass(frozen=True)
@@ -57,6 +60,8 @@ class Track:
     """Where the sound ends, on the picture's clock."""
     reason: str = ""
     """Why the sound is missing or incomplete."""
+    states: States = field(default_factory=dict)
+    """What is wrong with the sound."""
 
 
 @dataclass(frozen=True)
@@ -76,53 +81,57 @@ def describe(
 ) -> Description:
     """What a file, or its window [start, end) in seconds, holds; never raises for what is in the file.
 
-    The window is that of a `sound` file, too. A picture of one single frame is not shorter or longer than its
-    sound.
+    The window is that of a `sound` file, too.
     """
-    window = (start, end)
-    picture = _picture(path, window)
-    if sound == "own track":
-        return Description(path, picture, _sound(path, window, picture))
-    if isinstance(sound, Path):
-        return Description(path, picture, _sound(sound, window, picture))
-    return Description(path, picture, Track("none", reason=why_unheard(sound)))
+    heard = listen(path, sound, (start, end))
+    picture = describe_picture(path, (start, end), heard.sound.end)
+    return Description(path, picture, describe_sound(heard, picture, (start, end)))
 
 
-def _picture(path: Path, window: Window) -> Picture:
+def describe_picture(path: Path, window: Window, sound_end: float) -> Picture:
+    """What the picture of a file is, beside sound that ends at some second of the window."""
     try:
         with opened(path, window[0]) as container:
             packets = count_packets(container, window)
+        found, end, shape = Decoding(), 0.0, (0, 0)
         with opened(path, window[0]) as container:
-            frame = first_frame(container, window)
-            codec = _codec(container, "video")
+            codec, track = codec_of(container, "video"), picture_track(container)
+            origin = origin_of(container) + window[0]
+            for unit, frame in decoded(container, [track], window[1], found):
+                begins = end if frame.pts is None else frame.pts * unit - origin
+                if isinstance(frame, av.VideoFrame) and inside(begins, window):
+                    shape = shape if any(shape) else upright_size(frame)
+                    end = max(end, begins + (frame.duration * unit or 1 / packets.fps))
+        if not any(shape):
+            raise no_picture(path, window, found.errors)
     except MediaError as error:
         return Picture(decodable=False, reason=error.reason)
-    width, height = frame.width, frame.height
-    if frame.rotation % 180:
-        width, height = height, width
-    return Picture(True, codec, width, height, packets.fps, packets.count, packets.end)
+    end = end if window[1] is None else min(end, window[1] - window[0])
+    states = picture_states(packets, found.tally("video"), codec, end, sound_end, window)
+    return Picture(True, codec, *shape, packets.fps, packets.count, end, states=states)
 
 
-def _sound(path: Path, window: Window, picture: Picture) -> Track:
-    try:
-        with opened(path, window[0]) as container:
-            codec = _codec(container, "audio")
-            found = read_pass(container, window, None, SOUND_RATE)
-    except MediaError as error:
-        return Track("undecodable", reason=error.reason)
-    if NO_TRACK in found.errors:
-        return Track("none", reason=found.errors[NO_TRACK])
-    sound = finished_sound(found.sound, None, found.errors.get("audio", ""))
-    seconds = found.sound.seconds if window[1] is None else min(found.sound.seconds, window[1] - window[0])
-    if sound.status == "undecodable":
-        return Track("undecodable", codec, reason=sound.reason)
-    if sound.status == "silent":
-        return Track("silent", codec, seconds, sound.reason)
-    if picture.frames > 1 and seconds < picture.seconds - SHORTER_SECONDS:
-        return Track("shorter", codec, seconds, f"ends {picture.seconds - seconds:.1f} s before the picture")
-    return Track("with-track", codec, seconds, sound.reason)
+def upright_size(frame: av.VideoFrame) -> tuple[int, int]:
+    """Width and height of a frame as it is shown."""
+    turned = orientation_of(frame) & TRANSPOSED
+    return (frame.height, frame.width) if turned else (frame.width, frame.height)
 
 
-def _codec(container: InputContainer, kind: Literal["video", "audio"]) -> str:
-    stream = best(container, kind)
-    return stream.codec_context.name if stream is not None and stream.codec_context else ""
+def describe_sound(heard: Heard, picture: Picture, window: Window) -> Track:
+    """What the sound of a clip is, beside its picture."""
+    sound, seconds = heard.sound, heard.sound.end
+    states = sound_states(heard, "incomplete" not in picture.states, window)
+    state: SoundState = STATUS_STATES[sound.status]
+    if state == "with-track" and picture.decodable and seconds < picture.seconds - EARLY_SECONDS:
+        reason = f"ends {picture.seconds - seconds:.1f} s before the picture"
+        return Track("shorter", heard.codec, seconds, reason, states)
+    return Track(state, heard.codec, seconds, sound.reason, states)
+
+
+STATUS_STATES: Mapping[str, SoundState] = {
+    "audible": "with-track",
+    "silent": "silent",
+    "no-track": "none",
+    "undecodable": "undecodable",
+}
+"""What the status of a sound is called here."""

@@ -11,9 +11,13 @@ from typing import Any
 import av
 from av.container import InputContainer
 
-from core.media.demuxing import MediaError, Track, Window, decoded, inside, no_picture, opened, packets
+from core.media.clock import origin_of
+from core.media.counting import no_picture
+from core.media.decoders import Decoding, decoded
+from core.media.demuxing import NO_PICTURE, MediaError, Track, Window, clock_of, inside, opened, packets
+from core.media.listening import LONGEST
 from core.media.opencv import Header, Read, Timeline, second_reads, segment_reads
-from core.media.passes import LONGEST, WIDEST
+from core.media.passes import WIDEST
 from core.media.pictures import Picture
 from core.media.planes import PixelFormatError, pack
 from core.media.sampling import PADDING, Sampling
@@ -31,8 +35,8 @@ class Numbered:
     """When each frame begins and ends, on the container's clock."""
     kept: dict[int, Picture] = field(default_factory=dict)
     """The wanted frames by number."""
-    errors: dict[str, str] = field(default_factory=dict)
-    """The first error of the track."""
+    decoding: Decoding = field(default_factory=Decoding)
+    """What became of the track's packets."""
 
 
 @dataclass(frozen=True)
@@ -72,7 +76,7 @@ def choose_and_read(path: Path, sampling: Sampling, frames: int, window: Window)
         with opened(path, 0.0) as container:
             found = _read(container, frozenset(slots), header.rate)
         if not found.shown:
-            raise no_picture(path, window, found.errors)
+            raise no_picture(path, window, found.decoding.errors)
         if reads == _reads(path, sampling, found.timeline, header, frames, window):
             break
         timeline = found.timeline  # damaged packets gave no frame, or key frames are others than packets say
@@ -103,14 +107,14 @@ def _reads(
 
 def _usable(container: InputContainer) -> InputContainer:
     if not container.streams.video:
-        raise MediaError(container.name, "holds no picture track")
+        raise MediaError(container.name, NO_PICTURE)
     return container
 
 
 def _from_packets(container: InputContainer) -> Timeline:
     """Times and key frames as the packets tell them, in the order in which frames are shown."""
     stream: Track = container.streams.video[0]
-    seen = [(packet.pts, packet.is_keyframe) for packet in packets(container, [stream], None)]
+    seen = [(packet.pts, packet.is_keyframe) for packet in packets(container, [stream], None, clock_of(container))]
     return _timeline(stream, sorted((pts, key) for pts, key in seen if pts is not None))
 
 
@@ -122,11 +126,11 @@ def _timeline(stream: Any, frames: list[tuple[int, bool]]) -> Timeline:
 def _read(container: InputContainer, wanted: frozenset[int], rate: float) -> Numbered:
     """Decodes the first picture track from front to back."""
     stream: Track = container.streams.video[0]
-    origin = (container.start_time or 0) / av.time_base
+    origin = origin_of(container)
     frames: list[tuple[int, bool]] = []
     found = Numbered(Timeline([], []))
     unit = float(stream.time_base or 0)
-    for _, frame in decoded(container, [stream], None, found.errors):
+    for _, frame in decoded(container, [stream], None, found.decoding):
         if not isinstance(frame, av.VideoFrame):
             continue
         if max(frame.width, frame.height) > WIDEST * min(frame.width, frame.height):

@@ -16,6 +16,8 @@ from av.error import FFmpegError
 from av.video.reformatter import ColorRange, Colorspace, VideoReformatter
 from numpy.typing import NDArray
 
+from core.media.upright import TRANSPOSED, orientation_of, shown, turned
+
 Colours = Literal["flagged", "opencv"]
 """From YUV to RGB: by the matrix and range that the file states, or as OpenCV does it, which sets no colour
 details: BT.601 for every file, limited range unless the pixel format itself is full range (`yuvj...`)."""
@@ -42,6 +44,8 @@ class Layout:
     """Colour matrix that the file states, FFmpeg's number."""
     range: int
     """Range that the file states, FFmpeg's number."""
+    orientation: int
+    """How the frame is turned and mirrored to be shown (see `core.media.upright`)."""
     rotation: int
     """Degrees by which the frame is to be turned anticlockwise."""
 
@@ -53,7 +57,7 @@ class Layout:
     @property
     def upright(self) -> tuple[int, int]:
         """Height and width of the upright picture."""
-        turned = round(self.rotation / 90) % 2
+        turned = self.orientation & TRANSPOSED
         return (self.width, self.height) if turned else (self.height, self.width)
 
 
@@ -69,6 +73,7 @@ def pack(frame: av.VideoFrame) -> tuple[Layout, NDArray[np.uint8]]:
         plain.height,
         int(plain.colorspace),
         int(plain.color_range),
+        orientation_of(frame),
         int(frame.rotation),
     )
     views = _plane_views(plain)
@@ -89,7 +94,8 @@ def unpack(layout: Layout, data: NDArray[np.uint8]) -> av.VideoFrame:
 def rgb(layout: Layout, data: NDArray[np.uint8], colours: Colours) -> NDArray[np.uint8]:
     """A packed frame as upright RGB `(h, w, 3)`."""
     image = _reformat(unpack(layout, data), colours)
-    return np.ascontiguousarray(np.rot90(image.to_ndarray(), round(layout.rotation / 90)))
+    orientation = turned(layout.rotation) if colours == "opencv" else layout.orientation
+    return np.ascontiguousarray(shown(image.to_ndarray(), orientation))
 
 
 def _reformat(frame: av.VideoFrame, colours: Colours) -> av.VideoFrame:

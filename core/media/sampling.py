@@ -1,10 +1,14 @@
-"""Which frames of a video a method sees: two rules, both on frame numbers alone.
+"""Which frames of a video a method sees: two rules, as released on frame numbers alone.
 
 `segment_centres` is the rule of X-Pool, T-MASS and GAID: F equal index intervals, the middle of each;
 a short video repeats its last frame, so every slot is a real frame. `one_per_second` is the rule of
 CLIP4Clip and AVIGATE: a frame a second, thinned to `max_frames`; a short video leaves empty slots.
+Numbers stand for times only where frames come evenly at the stated rate. Where they do not (`are_even`), the
+same rules are applied to times, so that the frames are spread over the clip as the rules mean it.
 """
 
+from bisect import bisect_right
+from collections.abc import Sequence
 from typing import Literal, TypeVar
 
 import numpy as np
@@ -16,6 +20,11 @@ Sampling = Literal["segment-centres", "one-per-second"]
 
 Position = Literal["head", "tail", "uniform"]
 """Which of too many frames are kept: the first ones, the last ones, or evenly spread ones."""
+
+UNEVEN_SECONDS = 0.5
+"""By which a frame may be off the place that its number and the stated rate give it."""
+INSTANT = 0.05
+"""Seconds before a clip's end in which no further frame is taken, and by which times may be rounded."""
 
 PADDING = -1
 """Frame number of an empty slot: no frame has it, and the mask is False there."""
@@ -66,6 +75,36 @@ def one_per_second(
     indices = thinned(indices, max_frames, position)
     padding = max_frames - len(indices)
     return indices + [PADDING] * padding, [True] * len(indices) + [False] * padding
+
+
+def are_even(times: Sequence[float], fps: float, duration: float) -> bool:
+    """Whether frames come at the stated rate, from the first of them to the clip's end (seconds)."""
+    if len(times) < 2:  # a single picture has no rate
+        return True
+    expected = times[0] + np.arange(len(times)) / fps
+    off = np.abs(np.asarray(times) - expected).max()
+    return bool(off <= UNEVEN_SECONDS and duration - times[-1] - 1 / fps <= UNEVEN_SECONDS)
+
+
+def segment_centres_by_time(times: Sequence[float], duration: float, frames: int) -> list[int]:
+    """The frames that are shown at the centres of equal parts of a clip of `duration` seconds."""
+    return [shown_at(times, (part + 0.5) * duration / frames) for part in range(frames)]
+
+
+def one_per_second_by_time(
+    times: Sequence[float], duration: float, max_frames: int, position: Position = "uniform"
+) -> tuple[list[int], list[bool]]:
+    """As `one_per_second`: the frame shown in the middle of each second, from the first frame to the end."""
+    seconds = np.arange(times[0], max(duration - INSTANT, times[0] + INSTANT), 1.0)
+    indices = [shown_at(times, float(second) + 0.5) for second in seconds]
+    indices = thinned(indices, max_frames, position)
+    padding = max_frames - len(indices)
+    return indices + [PADDING] * padding, [True] * len(indices) + [False] * padding
+
+
+def shown_at(times: Sequence[float], second: float) -> int:
+    """The last frame that begins up to a second; the first one before there is any."""
+    return max(0, bisect_right(times, second + INSTANT / 10) - 1)
 
 
 def thinned(items: list[Item], count: int, position: Position) -> list[Item]:

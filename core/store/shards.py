@@ -10,7 +10,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from core.dataset import Video
-from core.media.media import Clip, Frames, MediaError, Sound, decode_clip
+from core.media.hearing import heard
+from core.media.media import Clip, Frames, MediaError, decode_clip
+from core.media.waveform import no_sound
 from core.paths import written_whole
 from core.store.decoding import bounded
 from core.store.storage import SAMPLE_SCALE, StoreSettings, shard_files
@@ -61,7 +63,7 @@ def _blank(settings: StoreSettings, reason: str) -> Clip:
         duration=0.0,
         fps=0.0,
     )
-    return Clip(frames, Sound(np.zeros(0, np.float32), "undecodable", reason))
+    return Clip(frames, no_sound("undecodable", reason))
 
 
 def write_shard(
@@ -94,7 +96,8 @@ def write_shard(
     begin("")
     if failures:
         return failures
-    sounds = [np.rint(clip.sound.samples.clip(-1, 1) * SAMPLE_SCALE).astype(np.int16) for clip in clips]
+    waveforms = [heard(clip.sound, clip.frames.duration) for clip in clips]
+    sounds = [np.rint(waveform.clip(-1, 1) * SAMPLE_SCALE).astype(np.int16) for waveform in waveforms]
     pixels = [clip.frames.pixels.reshape(-1) for clip in clips]
     for name, arrays in zip(shard_files(shard.number), (pixels, sounds), strict=True):
         with written_whole(folder / name) as temporary, temporary.open("wb") as file:

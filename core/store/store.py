@@ -117,7 +117,7 @@ def _cost(video: Video, decode: Decode, settings: StoreSettings) -> Estimate | N
         clip = decode(video, settings)
     except MediaError:
         return None
-    return Estimate(clip.frames.pixels.nbytes + 2 * clip.sound.samples.size, thread_time() - began)
+    return Estimate(clip.frames.pixels.nbytes + clip.sound.planes.nbytes, thread_time() - began)
 
 
 def _prepare(

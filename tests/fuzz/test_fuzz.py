@@ -29,7 +29,7 @@ from core.datasets.real import survey
 from core.encoders.released_states import read_states
 from core.encoders.state_files import read_state
 from core.errors import BenchError
-from core.media.media import describe
+from core.media.describing import describe
 from core.running.experiment import experiment_files
 from core.running.matrix import from_command_line
 from core.runs import RunDirectory

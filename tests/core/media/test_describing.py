@@ -6,8 +6,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from core.media import demuxing, passes
-from core.media.media import MediaError, decode_clip, describe
+from core.media import decoders, demuxing, passes
+from core.media.describing import describe
+from core.media.media import MediaError, decode_clip
 from tests.core.media_files import grey_ramp, tone, write_media
 
 CLIPS = Path(__file__).parents[3] / ".." / "shared" / "clips"
@@ -85,7 +86,7 @@ def test_what_cannot_be_opened_has_a_reason(tmp_path):
     [
         (demuxing, "PATIENCE", -1.0, "reading takes more than"),
         (passes, "LONGEST", 2.0, "reach past 2 s"),
-        (demuxing, "LARGEST", 1000, "no frame can be decoded"),
+        (decoders, "LARGEST", 1000, "no frame can be decoded"),
         (passes, "WIDEST", 1.2, "a picture of 48 x 32 pixels"),
     ],
 )

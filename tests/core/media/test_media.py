@@ -10,13 +10,26 @@ import pytest
 from PIL import Image
 from scipy.signal import resample_poly
 
-from core.media.media import MediaError, decode_clip, decode_frames, decode_sound
+from core.media.hearing import heard
+from core.media.listening import listen
+from core.media.media import MediaError, decode_clip, decode_frames
 from core.media.waveform import mix_to_mono
 from tests.core.media_files import grey_ramp, greys, tone, write_media
 
 CLIPS = Path(__file__).parents[3] / ".." / "shared" / "clips"
 CENTRES = {"sampling": "segment-centres", "size": 32}
 EACH_SECOND = {"sampling": "one-per-second", "size": 32}
+
+
+def waveform(clip):
+    """What a method hears of a clip."""
+    return heard(clip.sound, clip.frames.duration)
+
+
+def track(path):
+    """The sound of a file alone, and what a method hears of it."""
+    sound = listen(path).sound
+    return sound, heard(sound, sound.end)
 
 
 def test_segment_centres_are_decoded_with_their_times(tmp_path):
@@ -66,9 +79,7 @@ def test_a_window_is_a_clip_of_its_own(tmp_path, start, end, expected):
     assert greys(clip.frames) == expected
     np.testing.assert_allclose(clip.frames.times, np.array(expected) / 10 - start, atol=1e-3)
     assert clip.frames.duration == pytest.approx(stop - start, abs=1e-3)
-    np.testing.assert_allclose(
-        clip.sound.samples, sound[round(start * 16_000) : round(stop * 16_000)], atol=1e-4
-    )
+    np.testing.assert_allclose(waveform(clip), sound[round(start * 16_000) : round(stop * 16_000)], atol=1e-4)
 
 
 def test_a_window_far_into_a_compressed_file_starts_at_its_own_frames(tmp_path):
@@ -87,12 +98,18 @@ def test_a_window_past_the_end_is_refused(tmp_path):
 @pytest.mark.parametrize("rate", [8_000, 16_000, 44_100, 48_000])
 def test_a_tone_keeps_its_pitch_level_and_time(tmp_path, rate):
     wave = tone(440, 1.0, 1.5, 3.0, rate)
-    found = decode_sound(write_media(tmp_path / "a.mkv", sound=[wave, wave], rate=rate, layout="stereo"))
-    assert found.status == "audible"
-    assert found.samples.size == pytest.approx(48_000, abs=16)
-    loud = np.abs(found.samples) > 0.05
+    path = write_media(tmp_path / "a.mkv", sound=[wave, wave], rate=rate, layout="stereo")
+    found, samples = track(path)
+    assert (found.status, found.rate, found.channels, found.planes.shape) == (
+        "audible",
+        rate,
+        2,
+        (2, 3 * rate),
+    )
+    assert samples.size == pytest.approx(48_000, abs=16)
+    loud = np.abs(samples) > 0.05
     assert np.flatnonzero(loud)[[0, -1]] / 16_000 == pytest.approx([1.0, 1.5], abs=2e-3)
-    inside = found.samples[17_000:23_000]
+    inside = samples[17_000:23_000]
     assert np.abs(inside).max() == pytest.approx(0.5, abs=0.01)
     assert np.fft.rfft(
         inside * np.hanning(inside.size)
@@ -101,7 +118,7 @@ def test_a_tone_keeps_its_pitch_level_and_time(tmp_path, rate):
 
 def test_resampling_agrees_with_a_polyphase_filter(tmp_path):
     wave = tone(1_000, 0, 1, 1.0, 48_000) + tone(3_300, 0, 1, 1.0, 48_000, 0.2)
-    found = decode_sound(write_media(tmp_path / "a.mkv", sound=[wave], rate=48_000)).samples
+    _, found = track(write_media(tmp_path / "a.mkv", sound=[wave], rate=48_000))
     expected = resample_poly(wave, 1, 3)
     np.testing.assert_allclose(found[400:-400], expected[400 : found.size - 400], atol=5e-3)
 
@@ -110,24 +127,27 @@ def test_aac_sound_stays_in_step_with_the_picture(tmp_path):
     wave = tone(500, 1.0, 2.0, 3.0, 16_000)
     path = write_media(tmp_path / "a.mp4", grey_ramp(30), sound=[wave], codec="libx264", format="mp4")
     clip = decode_clip(path, frames=2, **CENTRES)
-    loud = np.flatnonzero(np.abs(clip.sound.samples) > 0.2) / 16_000
+    loud = np.flatnonzero(np.abs(waveform(clip)) > 0.2) / 16_000
     assert loud[[0, -1]] == pytest.approx([1.0, 2.0], abs=0.02)
-    assert clip.sound.samples.size == round(clip.frames.duration * 16_000)
+    assert waveform(clip).size == round(clip.frames.duration * 16_000)
 
 
-@pytest.mark.parametrize("seconds", [1.0, 5.0])
-def test_sound_is_as_long_as_the_picture(tmp_path, seconds):
+@pytest.mark.parametrize(("seconds", "lasts"), [(1.0, 3.0), (5.0, 5.0)])
+def test_a_clip_lasts_until_its_picture_and_its_sound_have_ended(tmp_path, seconds, lasts):
     wave = tone(440, 0, seconds, seconds, 16_000)
     clip = decode_clip(write_media(tmp_path / "a.mkv", grey_ramp(30), sound=[wave]), frames=2, **CENTRES)
-    assert clip.sound.samples.size == 48_000
-    assert not clip.sound.samples[round(seconds * 16_000) :].any()
+    assert clip.frames.duration == pytest.approx(lasts)
+    np.testing.assert_allclose(waveform(clip)[: wave.size], wave, atol=1e-4)
+    assert not waveform(clip)[wave.size :].any()
+    assert waveform(clip).size == lasts * 16_000
+    assert set(clip.states) == ({"picture ends early"} if seconds > 3 else set())
 
 
 def test_a_single_picture_lasts_as_long_as_its_sound(tmp_path):
     wave = tone(440, 0, 2, 2.0, 16_000)
     clip = decode_clip(write_media(tmp_path / "a.mkv", grey_ramp(1), sound=[wave]), frames=2, **CENTRES)
     assert clip.frames.duration == pytest.approx(2.0, abs=0.01)
-    assert clip.sound.samples.size == pytest.approx(32_000, abs=160)
+    assert waveform(clip).size == pytest.approx(32_000, abs=160)
 
 
 def test_channels_are_averaged_except_where_they_cancel():
@@ -144,16 +164,16 @@ def test_anti_phase_and_surround_tracks_are_heard(tmp_path, layout, channels, ex
     wave = tone(440, 0, 1, 1.0, 16_000)
     sound = [np.zeros_like(wave)] * channels
     sound[0], sound[1] = wave, -wave if channels == 2 else wave
-    found = decode_sound(write_media(tmp_path / "a.mkv", sound=sound, layout=layout))
-    np.testing.assert_allclose(found.samples, expected * wave, atol=1e-3)
+    _, found = track(write_media(tmp_path / "a.mkv", sound=sound, layout=layout))
+    np.testing.assert_allclose(found, expected * wave, atol=1e-3)
 
 
 def test_what_became_of_the_sound_is_said(tmp_path):
     silence = np.zeros(16_000, np.float32)
-    silent = decode_sound(write_media(tmp_path / "silent.mkv", grey_ramp(10), sound=[silence]))
-    assert (silent.status, silent.reason, silent.samples.size) == ("silent", "digital silence", 16_000)
-    without = decode_sound(write_media(tmp_path / "without.mkv", grey_ramp(10)))
-    assert (without.status, without.samples.size) == ("no-track", 0)
+    silent, samples = track(write_media(tmp_path / "silent.mkv", grey_ramp(10), sound=[silence]))
+    assert (silent.status, silent.reason, samples.size) == ("silent", "digital silence", 16_000)
+    without, samples = track(write_media(tmp_path / "without.mkv", grey_ramp(10)))
+    assert (without.status, samples.size) == ("no-track", 0)
 
 
 @pytest.mark.parametrize(
@@ -199,7 +219,7 @@ def test_a_track_of_sound_alone_is_no_clip(tmp_path):
     path = write_media(tmp_path / "a.mkv", sound=[tone(440, 0, 1, 1.0, 16_000)])
     with pytest.raises(MediaError, match="no picture track"):
         decode_clip(path, frames=2, **CENTRES)
-    assert decode_sound(path).status == "audible"
+    assert listen(path).sound.status == "audible"
 
 
 def test_damaged_packets_cost_only_their_own_frames(tmp_path):
@@ -231,8 +251,8 @@ def test_every_shared_clip_is_decoded(path, sampling):
     assert clip.frames.mask.tolist() == [i < real or sampling == "segment-centres" for i in range(4)]
     assert clip.frames.duration > 0
     assert (np.diff(clip.frames.times[clip.frames.mask]) >= 0).all()
-    assert clip.sound.samples.size in (0, round(clip.frames.duration * 16_000))
-    assert (clip.sound.samples.size > 0) == (clip.sound.status in ("audible", "silent"))
+    assert waveform(clip).size in (0, round(clip.frames.duration * 16_000))
+    assert (waveform(clip).size > 0) == (clip.sound.status in ("audible", "silent"))
 
 
 @needs_clips

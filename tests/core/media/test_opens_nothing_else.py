@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 
 from core.dataset import Video
-from core.media.media import MediaError, decode_clip, describe
+from core.media.describing import describe
+from core.media.media import MediaError, decode_clip
 from core.store.decoding import CLIP_SECONDS, LEAST_SECONDS, patience
 from tests.core.media_files import grey_ramp, write_media
 

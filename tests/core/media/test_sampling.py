@@ -5,7 +5,15 @@ from pathlib import Path
 import pytest
 
 from core.errors import BenchError
-from core.media.sampling import PADDING, one_per_second, segment_centres, segment_indices
+from core.media.sampling import (
+    PADDING,
+    are_even,
+    one_per_second,
+    one_per_second_by_time,
+    segment_centres,
+    segment_centres_by_time,
+    segment_indices,
+)
 from methods.parity import check_file
 
 GOLDEN = Path(__file__).parents[2] / "golden"
@@ -61,3 +69,21 @@ def test_a_video_without_frames_is_all_padding() -> None:
 def test_an_impossible_request_is_refused(total: int, fps: float, frames: int) -> None:
     with pytest.raises(BenchError, match="cannot sample"):
         one_per_second(total, fps, frames)
+
+
+def test_frames_are_chosen_by_time_where_numbers_do_not_stand_for_times():
+    times = [i / 10 for i in range(10)] + [1.0, 2.0, 3.0]  # ten in the first second, then one a second
+    assert not are_even(times, 10.0, 4.0)
+    assert segment_centres_by_time(times, 4.0, 4) == [5, 10, 11, 12]
+    assert one_per_second_by_time(times, 4.0, 6) == (
+        [5, 10, 11, 12, PADDING, PADDING],
+        [True] * 4 + [False] * 2,
+    )
+    assert one_per_second_by_time(times, 4.0, 2) == ([5, 12], [True, True])
+
+
+def test_frames_at_the_stated_rate_are_even_and_those_of_a_picture_that_stops_are_not():
+    times = [0.02 + i / 25 for i in range(100)]
+    assert are_even(times, 25.0, 4.02)
+    assert not are_even(times, 25.0, 8.0)
+    assert not are_even(times, 50.0, 4.02)
