@@ -27,7 +27,8 @@ def orientation_of(frame: av.VideoFrame) -> int:
     matrix = frame.side_data.get(Type.DISPLAYMATRIX)  # type: ignore[call-overload]
     if matrix is None:
         return UPRIGHT
-    a, b, _, c, d = struct.unpack("=9i", bytes(matrix))[:5]
+    numbers: tuple[int, ...] = struct.unpack("=9i", bytes(matrix))
+    a, b, _, c, d = numbers[:5]
     if abs(a) + abs(d) >= abs(b) + abs(c):
         return ROWS * (d < 0) | COLUMNS * (a < 0)
     return TRANSPOSED | ROWS * (b < 0) | COLUMNS * (c < 0)
