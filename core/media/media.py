@@ -223,7 +223,5 @@ def _choose(
         return one_per_second(total, fps, frames)
     if sampling == "one-per-second":
         return one_per_second_by_time(times, duration, frames)
-    chosen = (
-        segment_centres(total, frames) if by_number else segment_centres_by_time(times, duration, frames)
-    )
+    chosen = segment_centres(total, frames) if by_number else segment_centres_by_time(times, duration, frames)
     return chosen, [True] * frames

@@ -114,7 +114,9 @@ def _usable(container: InputContainer) -> InputContainer:
 def _from_packets(container: InputContainer) -> Timeline:
     """Times and key frames as the packets tell them, in the order in which frames are shown."""
     stream: Track = container.streams.video[0]
-    seen = [(packet.pts, packet.is_keyframe) for packet in packets(container, [stream], None, clock_of(container))]
+    seen = [
+        (packet.pts, packet.is_keyframe) for packet in packets(container, [stream], None, clock_of(container))
+    ]
     return _timeline(stream, sorted((pts, key) for pts, key in seen if pts is not None))
 
 
