@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from core.axes import Protocol, Released
+from core.axes import Released
 
 MissingPolicy = Literal["fail", "count-as-miss", "drop"]
 Resize = Literal["antialiased", "tensor", "tensor-antialiased"]
@@ -20,10 +20,10 @@ class DataOptions(BaseModel):
 
     missing: MissingPolicy = "fail"
     """What becomes of videos without a file that decodes (see `core.datasets.missing`)."""
-    resize: Annotated[Resize, Protocol("resize")] = "antialiased"
+    resize: Resize = "antialiased"
     """How frames come to the image tower's size: bicubic on 8 bits as Pillow does it, or on floats without
     rounding, as X-Pool and T-MASS do without antialiasing (`tensor`) and GAID with (`tensor-antialiased`)."""
-    reader: Annotated[Reader, Released("opencv"), Protocol("reader")] = "own"
+    reader: Annotated[Reader, Released("opencv")] = "own"
     """Who numbers the frames and converts the colours: `own` takes the frames that decode, of FFmpeg's best
     track, in the colours that the file states; `opencv` what the authors' loaders get from OpenCV 4.7."""
 

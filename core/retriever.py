@@ -117,7 +117,7 @@ class Retriever(nn.Module):
         return Texts(embeds[:, 0], keys, embeds[:, 1:], shown)
 
     def frame_embeds(self, pixels: Tensor, mask: Tensor) -> Tensor:
-        """Embeddings `(V, F, D)` of frames `(V, F, h, w, 3)` uint8 with their mask `(V, F)`.
+        """Embeddings `(V, F, D)` of frames `(V, F, h, w, 3)`, values 0 to 255, with their mask `(V, F)`.
 
         Where patches are asked for, with the patch tokens behind the embedding, `(V, F, 1 + P, D)`.
         """
@@ -144,9 +144,7 @@ class Retriever(nn.Module):
         if self.mode != "finetune":
             return videos
         size = self.backbone.image_size
-        pixels = torch.stack(
-            [centre_crop(torch.from_numpy(self.store.frames(row)), size) for row in rows.tolist()]
-        )
+        pixels = torch.stack([centre_crop(self.store.pixels(row), size) for row in rows.tolist()])
         return self.pictured(videos, self.frame_embeds(pixels.to(self.device), videos.frame_mask))
 
     @torch.no_grad()

@@ -40,10 +40,10 @@ def facts_of(model: "open_clip.CLIP") -> dict[str, Any]:
 
 
 def preprocess(pixels: Tensor, size: int, mean: Tensor, std: Tensor) -> Tensor:
-    """Centre crop `(B, 3, size, size)` of RGB `(B, h, w, 3)` uint8, scaled to 0..1 and normalised.
+    """Centre crop `(B, 3, size, size)` of RGB `(B, h, w, 3)`, values 0 to 255, scaled to 0..1 and normalised.
 
     Radford et al., "Learning transferable visual models", 2021, in the precision of `mean` and `std`, `(3,)`
-    each; the resize to `size` has been done by the decoder. Raises `ValueError` for pixels
+    each; the resize to `size` has been done (`core.media.resizing`). Raises `ValueError` for pixels
     smaller than the crop.
     """
     cropped = centre_crop(pixels, size).permute(0, 3, 1, 2)
@@ -171,7 +171,7 @@ class ClipBackbone:
         return tokens, int(cut.sum())
 
     def encode_images(self, pixels: Tensor, mask: Tensor | None = None) -> Tensor:
-        """Embeddings `(B, D)` of RGB frames `(B, h, w, 3)` uint8 with a short side of `image_size`.
+        """Embeddings `(B, D)` of RGB frames `(B, h, w, 3)`, values 0 to 255, short side `image_size`.
 
         Where `mask` `(B,)` is False the normalised image is all zeros: CLIP4Clip's and AVIGATE's empty slot.
         """

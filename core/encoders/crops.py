@@ -45,7 +45,7 @@ def random_window(height: int, width: int, random: np.random.Generator) -> Windo
 
 
 def random_resized_crop(frames: Tensor, size: int, random: np.random.Generator) -> Tensor:
-    """A random window of frames `(F, h, w, 3)` uint8 as `(F, size, size, 3)`, mirrored every second time."""
+    """A random window of frames `(F, h, w, 3)` as `(F, size, size, 3)`, mirrored every second time."""
     from torchvision.transforms.v2 import InterpolationMode
     from torchvision.transforms.v2.functional import resize
 

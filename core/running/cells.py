@@ -93,10 +93,15 @@ def prepare_inputs(spec: RunSpec, progress: Progress, workers: int) -> RunInputs
     clip = ClipBackbone.load(spec.backbone, progress)
     if checkpoint:
         checkpoint.load_towers(clip)
-    settings = StoreSettings(frames=spec.frames, sampling=spec.frame_sampling, size=clip.image_size)
+    settings = StoreSettings(
+        frames=spec.frames,
+        sampling=spec.frame_sampling,
+        size=clip.image_size,
+        reader=spec.data["reader"],
+    )
     videos, media = dataset.videos, dataset.media_fingerprint
     clips = sha256(f"{media} {videos_digest(videos)}".encode()).hexdigest()[:12]
-    place = f"{dataset.name}-{clips}-{settings.frames}-{settings.sampling}-{settings.size}"
+    place = f"{dataset.name}-{clips}-{settings.frames}-{settings.sampling}-{settings.size}-{settings.reader}"
     missing: MissingPolicy = spec.data["missing"]
     store = prepare_store(
         videos,
@@ -106,6 +111,7 @@ def prepare_inputs(spec: RunSpec, progress: Progress, workers: int) -> RunInputs
         workers=workers,
         progress=progress,
         keep_undecodable=missing != "fail",
+        resize=spec.data["resize"],
     )
     undecodable = {store.ids[row]: store.reason[row] for row in store.undecodable.nonzero()[0]}
     dataset = apply_missing_policy(mark_absent(dataset, undecodable, missing), missing)

@@ -60,8 +60,8 @@ class Pictures(FeatureEncoder):
 
     @property
     def weights(self) -> str:
-        """Fingerprint of both towers."""
-        return self.clip.fingerprint
+        """Fingerprints of both towers and of the pixels, which are not decided by the store alone."""
+        return f"{self.clip.fingerprint} {self.store.pixels_fingerprint}"
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -69,7 +69,7 @@ class Pictures(FeatureEncoder):
         return self.store.settings.frames, self.clip.width
 
     def encode(self, pixels: Tensor, mask: Tensor) -> Tensor:
-        """A clip's features from its frames `(F, h, w, 3)` uint8, of which `mask` `(F,)` are real."""
+        """A clip's features from its frames `(F, h, w, 3)` in 0 to 255, of which `mask` `(F,)` are real."""
         return self.clip.encode_images(pixels, mask)
 
     @torch.inference_mode()
@@ -81,10 +81,10 @@ class Pictures(FeatureEncoder):
         found = []
         self.store.verify(shard)
         for row in self.store.rows(shard):
-            pixels = self.store.frames(row)
-            key = sha256(pixels.data).digest() + self.store.mask[row].tobytes()
+            pixels = self.store.pixels(row)
+            key = sha256(pixels.numpy().data).digest() + self.store.mask[row].tobytes()
             if key not in known:
-                frames = torch.from_numpy(pixels).to(self.device)
+                frames = pixels.to(self.device)
                 mask = torch.from_numpy(self.store.mask[row]).to(self.device)
                 known[key] = self.encode(frames, mask).float().cpu().numpy().astype(self.dtype)
             found.append(known[key])

@@ -121,7 +121,7 @@ def encode_store(
         valid = torch.tensor([audio.valid_states(float(duration)) for duration in store.duration])
     heard = store.has_audio.copy() if audio_states is None else np.isin(store.ids, list(audio_states))
     said = None if captions is None else CaptionStates.of(captions, store, clip, place)
-    weights = f"{clip.fingerprint} {hear.weights if audio else 'no sound'}"
+    weights = f"{clip.fingerprint} {store.pixels_fingerprint} {hear.weights if audio else 'no sound'}"
     weights += f" {said.weights}" if said else ""
     return Features(
         frames=pictures,

@@ -1,8 +1,11 @@
 """The memory-mapped store of decoded clips: training and scoring read no media file.
 
-A store is a folder: pixels (uint8 RGB) and waveforms (int16, 16 kHz) of some clips each in one
-flat file per shard, `clips.parquet` with a row per clip, and `manifest.json`, which is written
-last. `core.store.store` makes it; nothing here writes.
+A store is a folder: frames as they decoded (packed planes, see `core.media.planes`) and waveforms (int16,
+16 kHz) of some clips each in one flat file per shard, `clips.parquet` with a row per clip, and
+`manifest.json`, which is written last. Every resize is made of the planes when they are read. Clips whose
+planes would take more than twice the space of their resized frames are large: of them the resized frames are
+kept, per resize in files of their own (`core.store.large`). `core.store.store` makes a store; nothing here
+writes.
 """
 
 import json
@@ -15,14 +18,20 @@ from typing import Any, Self
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+import torch
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from torch import Tensor
 
 from core.checksums import checksum
+from core.data_options import Reader, Resize
 from core.errors import BenchError
-from core.media.media import Sampling
+from core.media.media import COLOURS, Sampling
+from core.media.pictures import Picture, pixels_of
+from core.media.planes import Layout
+from core.store.large import Large, read_large
 
-SCHEMA = 1
+SCHEMA = 2
 """Version of the files; another one is refused."""
 SHARD_CLIPS = 64
 """Clips per shard of a new store: the unit of work, and of what a kill can cost."""
@@ -32,6 +41,8 @@ SAMPLE_SCALE = 32_767
 MANIFEST = "manifest.json"
 TABLE = "clips.parquet"
 MEND = "delete the folder and run the command again"
+LAYOUT = ["format", "width", "height", "space", "range", "orientation", "rotation"]
+"""Columns that say how a clip's frames are read."""
 
 
 class StoreSettings(BaseModel):
@@ -44,7 +55,9 @@ class StoreSettings(BaseModel):
     sampling: Sampling = "segment-centres"
     """Which frames (see `core.media.sampling`)."""
     size: int = Field(default=224, ge=8, le=2048)
-    """Short side of the frames in pixels."""
+    """Short side of the frames in pixels, when they are read."""
+    reader: Reader = "own"
+    """Who numbers the frames and converts the colours (see `core.data_options`)."""
 
 
 class Manifest(BaseModel):
@@ -98,11 +111,17 @@ class Store:
     """`(V,)` what became of the sound: `audible`, `silent`, `no-track` or `undecodable`."""
     reason: tuple[str, ...]
     """`(V,)` why the sound, or the whole clip, is missing or incomplete; empty where all is well."""
+    resize: Resize
+    """How `pixels` come to the short side's size."""
+    layouts: tuple[Layout | None, ...]
+    """`(V,)` of the frames; None for large clips, and for those that do not decode."""
+    large: Large | None
+    """The resized frames of the large clips; None where there are none, or none for this resize."""
     _columns: dict[str, NDArray[np.int64]]
     _shards: dict[str, NDArray[Any]] = field(default_factory=dict, compare=False)
 
     @classmethod
-    def open(cls, folder: Path) -> Self:
+    def open(cls, folder: Path, resize: Resize = "antialiased") -> Self:
         """Opens a finished store without reading its pixels and sounds.
 
         Raises `BenchError` where it is missing, unfinished, truncated or not readable.
@@ -127,7 +146,10 @@ class Store:
             _numbers(table, "times").reshape(-1, frames),
             tuple(table["status"].to_pylist()),
             tuple(table["reason"].to_pylist()),
-            {name: _numbers(table, name) for name in ("height", "width", "pixels_at", "sound_at", "samples")},
+            resize,
+            tuple(_layout(row) for row in table.select(LAYOUT).to_pylist()),
+            read_large(folder, resize) if _numbers(table, "large").any() else None,
+            {name: _numbers(table, name) for name in ("large", "pixels_at", "sound_at", "samples")},
         )
 
     def __len__(self) -> int:
@@ -140,6 +162,17 @@ class Store:
     def fingerprint(self) -> str:
         """See `Manifest.fingerprint`."""
         return self.manifest.fingerprint
+
+    @cached_property
+    def pixels_fingerprint(self) -> str:
+        """64 hexadecimal digits that change with what `pixels` gives."""
+        large = self.large.fingerprint if self.large else "no large clips"
+        return sha256(f"{self.fingerprint} {self.resize} {large}".encode()).hexdigest()
+
+    @property
+    def large_rows(self) -> list[int]:
+        """Rows of the clips whose resized frames are kept."""
+        return [int(row) for row in np.flatnonzero(self._columns["large"])]
 
     @property
     def settings(self) -> StoreSettings:
@@ -169,11 +202,41 @@ class Store:
         if (self.manifest.dataset, self.manifest.clips) != (dataset, clips):
             raise BenchError(f"{self.folder} was made of another version of the data set; {MEND}")
 
-    def frames(self, row: int) -> NDArray[np.uint8]:
-        """Pixels of a clip, `(F, h, w, 3)`, mapped from disk and not copied."""
-        shape = (self.settings.frames, int(self._columns["height"][row]), int(self._columns["width"][row]), 3)
+    def planes(self, row: int) -> NDArray[np.uint8]:
+        """Frames of a clip as they decoded, `(F, bytes)`, mapped from disk and not copied.
+
+        Read by the row's layout; without a byte where the row has none.
+        """
+        layout, frames = self.layouts[row], self.settings.frames
+        size = layout.size if layout else 0
         first = self._columns["pixels_at"][row]
-        return self._shard(row, 0)[first : first + np.prod(shape)].reshape(shape)
+        return self._shard(row, 0)[first : first + frames * size].reshape(frames, size)
+
+    def pixels(self, row: int) -> Tensor:
+        """Frames of a clip as the method takes them, `(F, h, w, 3)` with values 0 to 255.
+
+        The short side has `settings.size` pixels; uint8 under `antialiased`, else float32. Black where the
+        mask is False. Raises `BenchError` for a large clip that was never resized in this way.
+        """
+        return self._pixels(row, self.resize)
+
+    def frames(self, row: int) -> NDArray[np.uint8]:
+        """Frames of a clip for people, `(F, h, w, 3)`, short side `settings.size`."""
+        found = self._pixels(row, "antialiased")
+        shown: NDArray[np.uint8] = found.round().clamp(0, 255).to(torch.uint8).numpy()
+        return shown
+
+    def _pixels(self, row: int, resize: Resize) -> Tensor:
+        layout, size = self.layouts[row], self.settings.size
+        if self._columns["large"][row]:
+            if self.large is None:
+                raise BenchError(f"{self.folder}: {self.ids[row]} is not there under {self.resize}; {MEND}")
+            return self.large.frames(self.ids[row])
+        if layout is None:
+            return torch.zeros((self.settings.frames, size, size, 3), dtype=torch.uint8)
+        shown = zip(self.planes(row), self.mask[row], strict=True)
+        pictures = [Picture(layout, planes) if real else None for planes, real in shown]
+        return pixels_of(pictures, size, resize, COLOURS[self.settings.reader])
 
     def sound(self, row: int) -> NDArray[np.int16]:
         """Waveform of a clip, `(n,)` at 16 kHz, mapped and not copied; empty where there is no sound."""
@@ -186,8 +249,9 @@ class Store:
 
     def verify(self, shard: int) -> None:
         """Raises `BenchError` unless a shard's files have the contents that were written."""
-        for name in shard_files(shard):
-            if checksum(self.folder / name) != self.manifest.files[name][1]:
+        files = {name: self.manifest.files[name] for name in shard_files(shard)}
+        for name, (_, sum) in {**files, **(self.large.files_of(shard) if self.large else {})}.items():
+            if checksum(self.folder / name) != sum:
                 raise BenchError(f"{self.folder / name} is damaged; {MEND}")
 
     def _shard(self, row: int, kind: int) -> NDArray[Any]:
@@ -209,6 +273,10 @@ def _read_manifest(folder: Path) -> Manifest:
         raise BenchError(f"{folder} is no finished store; run `bench data prepare NAME`") from error
     except (OSError, ValueError, ValidationError, AttributeError) as error:
         raise BenchError(f"{file} cannot be read; {MEND}") from error
+
+
+def _layout(row: dict[str, Any]) -> Layout | None:
+    return Layout(**row) if row["format"] else None
 
 
 def _numbers(table: pa.Table, column: str) -> NDArray[Any]:

@@ -5,7 +5,7 @@ killed preparation therefore goes on where it stopped, and a half-made store is 
 A file that crashes or hangs its decoder costs a process, not the preparation: it counts as undecodable.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from hashlib import sha256
@@ -20,13 +20,23 @@ import pyarrow.parquet as pq
 from filelock import FileLock
 
 from core.checksums import checksum
+from core.data_options import Resize
 from core.dataset import Video
 from core.errors import BenchError
 from core.media.media import MediaError
 from core.paths import require_space, require_writable, written_whole
 from core.progress import Progress, bytes_in_words, seconds_in_words
 from core.store.decoding import CLIP_SECONDS, each_clip, reason_of
-from core.store.shards import Decode, Shard, decode, shard_table, write_shard
+from core.store.large import finish_large, places_file
+from core.store.shards import (
+    Decode,
+    Shard,
+    decode,
+    keep,
+    shard_table,
+    write_large_again,
+    write_shard,
+)
 from core.store.storage import (
     MANIFEST,
     SHARD_CLIPS,
@@ -36,7 +46,7 @@ from core.store.storage import (
     StoreSettings,
     shard_files,
 )
-from core.workers import Lost, watched
+from core.workers import Begin, Lost, watched
 
 __all__ = ["Store", "StoreSettings", "digest", "estimate", "prepare_store"]
 
@@ -56,12 +66,15 @@ def prepare_store(
     workers: int,
     progress: Progress,
     keep_undecodable: bool = False,
+    resize: Resize = "antialiased",
 ) -> Store:
     """The store of these videos in `folder`, decoded first where it is not finished.
 
-    `fingerprint` is the data set's. A clip without a picture that decodes is an error, or with
-    `keep_undecodable` a row without a real frame (see `Store.undecodable`). Raises `BenchError` where
-    the folder holds a store of other settings or videos, the disk is too full, or clips do not decode.
+    `resize` is how its pixels will be read; of large clips they are kept under it (see `core.store.large`),
+    so another one decodes these again, and no others. `fingerprint` is the data set's. A clip without a
+    picture that decodes is an error, or with `keep_undecodable` a row without a real frame (see
+    `Store.undecodable`). Raises `BenchError` where the folder holds a store of other settings or videos, the
+    disk is too full, or clips do not decode.
     """
     clips = digest(videos)
     if not (folder / MANIFEST).exists():  # a finished store may be read-only
@@ -71,9 +84,14 @@ def prepare_store(
                 plan = Manifest(
                     settings=settings, dataset=fingerprint, clips=clips, shard=SHARD_CLIPS, files={}
                 )
-                _prepare(videos, plan, folder, workers, progress, keep_undecodable)
-    store = Store.open(folder)
+                _prepare(videos, plan, resize, folder, workers, progress, keep_undecodable)
+    store = Store.open(folder, resize)
     store.require(settings, fingerprint, clips)
+    if store.large_rows and store.large is None:
+        require_writable(folder)
+        with FileLock(folder / "lock"):
+            _resize_large(store, videos, workers, progress)
+        store = Store.open(folder, resize)
     if not keep_undecodable and store.undecodable.any():
         first = int(store.undecodable.argmax())
         raise BenchError(
@@ -98,10 +116,10 @@ class Estimate(NamedTuple):
     """Of one processor core."""
 
 
-def estimate(videos: Sequence[Video], settings: StoreSettings) -> Estimate:
+def estimate(videos: Sequence[Video], settings: StoreSettings, resize: Resize = "antialiased") -> Estimate:
     """About what decoding the videos will take, from decoding a few of them, evenly spaced."""
     rows = np.unique(np.linspace(0, len(videos) - 1, PROBES).round().astype(int))
-    cost = partial(_cost, decode=decode, settings=settings)
+    cost = partial(_cost, decode=decode, settings=settings, resize=resize)
     found = [one for _, one in each_clip(cost, [videos[row] for row in rows], 1, PROBE_SECONDS)]
     # Preparation itself names every clip that cannot be decoded.
     costs = [one for one in found if isinstance(one, Estimate)] or [Estimate(0, 0)]
@@ -110,19 +128,21 @@ def estimate(videos: Sequence[Video], settings: StoreSettings) -> Estimate:
     )
 
 
-def _cost(video: Video, decode: Decode, settings: StoreSettings) -> Estimate | None:
+def _cost(video: Video, decode: Decode, settings: StoreSettings, resize: Resize) -> Estimate | None:
     """What one clip takes; None where it does not decode."""
     began = thread_time()
     try:
-        clip = decode(video, settings)
+        kept = keep(decode(video, settings), resize)
     except MediaError:
         return None
-    return Estimate(clip.frames.pixels.nbytes + clip.sound.planes.nbytes, thread_time() - began)
+    size = kept.planes.nbytes + (kept.large.nbytes if kept.large is not None else 0)
+    return Estimate(size + kept.clip.sound.planes.nbytes, thread_time() - began)
 
 
 def _prepare(
     videos: Sequence[Video],
     plan: Manifest,
+    resize: Resize,
     folder: Path,
     workers: int,
     progress: Progress,
@@ -137,15 +157,20 @@ def _prepare(
     _clear_other_plans(folder, plan)
     missing = [shard for shard in shards if not (folder / shard_table(shard.number)).exists()]
     if missing:
-        _decode_all(missing, plan.settings, folder, workers, progress, keep_undecodable)
-    _finish(folder, plan, [shard.number for shard in shards])
+        _decode_all(missing, plan.settings, resize, folder, workers, progress, keep_undecodable)
+    _finish(folder, plan, resize, [shard.number for shard in shards])
 
 
 def _clear_other_plans(folder: Path, plan: Manifest) -> None:
     """Removes what a killed preparation left, except finished shards of this very plan."""
     text = plan.model_dump_json()
     same = (folder / PLAN).is_file() and (folder / PLAN).read_text() == text
-    for file in [*folder.glob("*.npy"), *folder.glob("*.parquet"), *folder.glob(".*.part")]:
+    for file in [
+        *folder.glob("*.npy"),
+        *folder.glob("*.parquet"),
+        *folder.glob("resized-*.json"),
+        *folder.glob(".*.part"),
+    ]:
         if not same or file.suffix == ".part":
             file.unlink()
     with written_whole(folder / PLAN) as temporary:
@@ -155,26 +180,74 @@ def _clear_other_plans(folder: Path, plan: Manifest) -> None:
 def _decode_all(
     shards: Sequence[Shard],
     settings: StoreSettings,
+    resize: Resize,
     folder: Path,
     workers: int,
     progress: Progress,
     keep_undecodable: bool,
 ) -> None:
     """Writes the shards, after an estimate of what that will take and a look at the free disk."""
+    write = partial(
+        write_shard,
+        decode=decode,
+        settings=settings,
+        resize=resize,
+        folder=folder,
+        keep_undecodable=keep_undecodable,
+    )
     videos = [video for shard in shards for video in shard.videos]
-    needed = estimate(videos, settings)
+    needed = estimate(videos, settings, resize)
+    failures = _write_all(write, shards, needed, folder, workers, progress, "decoding")
+    if failures:
+        raise BenchError(
+            f"{len(failures)} of {len(videos)} clips have no picture that decodes; first: {failures[0]}; "
+            "replace them, or pass --missing count-as-miss or drop to go on"
+        )
+
+
+def _resize_large(store: Store, videos: Sequence[Video], workers: int, progress: Progress) -> None:
+    """Decodes the large clips of a finished store again, for a resize that nobody has asked for before."""
+    folder, settings, resize = store.folder, store.settings, store.resize
+    rows = store.large_rows
+    numbers = sorted({row // store.manifest.shard for row in rows})
+    shards = [
+        Shard(number, tuple(videos[row] for row in rows if row // store.manifest.shard == number))
+        for number in numbers
+    ]
+    write = partial(write_large_again, decode=decode, settings=settings, resize=resize, folder=folder)
+    missing = [shard for shard in shards if not (folder / places_file(resize, shard.number)).exists()]
+    failures = []
+    if missing:
+        needed = estimate([video for shard in missing for video in shard.videos], settings, resize)
+        failures = _write_all(write, missing, needed, folder, workers, progress, f"resizing ({resize})")
+    if failures:
+        raise BenchError(
+            f"{len(failures)} of {len(rows)} large clips decoded before and do not now; first: "
+            f"{failures[0]}; put the files back, or delete {folder}"
+        )
+    finish_large(folder, resize, numbers)
+
+
+def _write_all(
+    write: Callable[[Shard, Begin], list[str]],
+    shards: Sequence[Shard],
+    needed: Estimate,
+    folder: Path,
+    workers: int,
+    progress: Progress,
+    what: str,
+) -> list[str]:
+    """Writes shards in worker processes; says before what it takes. Returns the errors of clips."""
+    count = sum(len(shard.videos) for shard in shards)
     processes = min(workers, len(shards))
     by = f"{processes} processes" if processes > 1 else "one process"
     progress.say(
-        f"decoding {len(videos):,} clips once: about {bytes_in_words(needed.size)} in {folder}, "
-        f"about {seconds_in_words(needed.seconds / processes)} with {by}"
+        f"{what} {count:,} clips once: about {bytes_in_words(needed.size)} in {folder}, "
+        f"about {seconds_in_words(needed.seconds / max(1, processes))} with {by}"
     )
     require_space(folder, needed.size)
     failures: list[str] = []
-    with progress.task("decoding clips", len(videos)) as advance:
-        write = partial(
-            write_shard, decode=decode, settings=settings, folder=folder, keep_undecodable=keep_undecodable
-        )
+    with progress.task(f"{what} clips", count) as advance:
         left = list(shards)
         while left:
             again = []
@@ -185,11 +258,7 @@ def _decode_all(
                     failures += failed
                     advance(len(shard.videos), "")
             left = again
-    if failures:
-        raise BenchError(
-            f"{len(failures)} of {len(videos)} clips have no picture that decodes; first: {failures[0]}; "
-            "replace them, or pass --missing count-as-miss or drop to go on"
-        )
+    return failures
 
 
 def _without_lost(shard: Shard, lost: Lost) -> Shard:
@@ -202,11 +271,15 @@ def _without_lost(shard: Shard, lost: Lost) -> Shard:
     return replace(shard, lost={**shard.lost, lost.step: reason_of(lost)})
 
 
-def _finish(folder: Path, plan: Manifest, numbers: Sequence[int]) -> None:
+def _finish(folder: Path, plan: Manifest, resize: Resize, numbers: Sequence[int]) -> None:
     """Joins the shards' tables and writes the manifest; from then on the folder is a store."""
     parts = [folder / shard_table(number) for number in numbers]
+    tables = [pq.read_table(part) for part in parts]
     with written_whole(folder / TABLE) as temporary:
-        pq.write_table(pa.concat_tables(pq.read_table(part) for part in parts), temporary)
+        pq.write_table(pa.concat_tables(tables), temporary)
+    large = [n for n, table in zip(numbers, tables, strict=True) if any(table["large"].to_pylist())]
+    if large and all((folder / places_file(resize, number)).exists() for number in large):
+        finish_large(folder, resize, large)
     names = [TABLE, *(name for number in numbers for name in shard_files(number))]
     files = {name: ((folder / name).stat().st_size, checksum(folder / name)) for name in names}
     with written_whole(folder / MANIFEST) as temporary:

@@ -66,7 +66,7 @@ class Batch:
     videos: Videos
     """`(B, ...)` cached features."""
     pixels: Tensor | None
-    """`(b, F, size, size, 3)` uint8 of this process's part; None where the image tower does not train."""
+    """`(b, F, size, size, 3)` in 0 to 255, of this process's part; None where no image tower trains."""
     part: slice
     """The rows of the batch that this process encodes."""
     text_embeds: Tensor | None = None
@@ -130,11 +130,11 @@ class Loader:
         return batch.map(Tensor.pin_memory) if self.pinned else batch
 
     def pixels(self, rows: Tensor, epoch: int) -> Tensor:
-        """Training frames `(b, F, size, size, 3)` uint8 of some clips by store row."""
+        """Training frames `(b, F, size, size, 3)`, values 0 to 255, of some clips by store row."""
         size = self.retriever.backbone.image_size
 
         def square(row: int) -> Tensor:
-            frames = torch.from_numpy(self.retriever.store.frames(row))
+            frames = self.retriever.store.pixels(row)
             if self.spec.crop == "centre":
                 return centre_crop(frames, size)
             random = clip_random(self.seeds.data, epoch, int(self.retriever.features.keys[row]))

@@ -51,10 +51,10 @@ def test_store_returns_what_decoding_returns(videos, tmp_path):
         assert store.duration[row] == pytest.approx(clip.frames.duration)
 
 
-def test_frames_and_sound_are_views_of_the_file(videos, tmp_path):
+def test_planes_and_sound_are_views_of_the_file(videos, tmp_path):
     store = prepare(videos, tmp_path / "store")
-    assert isinstance(store.frames(1).base, np.ndarray)
-    assert store.frames(1).dtype == np.uint8
+    assert isinstance(store.planes(1).base, np.ndarray)
+    assert store.planes(1).dtype == np.uint8
     assert store.sound(0).dtype == np.int16
     assert store.sound(2).size == 0
 
@@ -250,4 +250,4 @@ def test_the_manifest_says_what_the_store_is(videos, tmp_path):
     store = prepare(videos, tmp_path / "store", fingerprint="of the data set")
     manifest = json.loads((store.folder / MANIFEST).read_text())
     assert manifest["dataset"] == "of the data set"
-    assert manifest["settings"] == {"frames": 4, "sampling": "segment-centres", "size": 32}
+    assert manifest["settings"] == {"frames": 4, "sampling": "segment-centres", "size": 32, "reader": "own"}

@@ -1,0 +1,105 @@
+"""One store serves every resize: planes are decoded once, and only large clips again."""
+
+import numpy as np
+import pytest
+import torch
+
+import core.store.shards
+from core.dataset import Video
+from core.media.media import decode_clip
+from core.media.pictures import pixels_of
+from core.progress import Silent
+from core.store.large import DTYPES, is_large
+from core.store.storage import StoreSettings
+from core.store.store import prepare_store
+from tests.core.media_files import write_media
+
+SETTINGS = StoreSettings(frames=3, size=32)
+RESIZES = list(DTYPES)
+CENTRES = {"sampling": "segment-centres", "frames": 3, "size": 32}
+
+
+def noise(height, width, seed):
+    return np.random.default_rng(seed).integers(0, 256, (6, height, width, 3), np.uint8)
+
+
+@pytest.fixture
+def clips(tmp_path) -> list[Video]:
+    """A small clip, and one of ten times the size that frames will have."""
+    return [
+        Video("small", write_media(tmp_path / "small.mkv", noise(40, 48, 0))),
+        Video("large", write_media(tmp_path / "large.mkv", noise(320, 400, 1))),
+    ]
+
+
+def expected(video, resize):
+    frames = decode_clip(video.path, **CENTRES).frames
+    return pixels_of(frames.pictures, 32, resize, "flagged")
+
+
+def prepare(videos, folder, resize, progress=None):
+    return prepare_store(
+        videos, "f", SETTINGS, folder, workers=1, progress=progress or Silent(), resize=resize
+    )
+
+
+@pytest.mark.parametrize("resize", RESIZES)
+def test_pixels_are_those_of_a_fresh_decoding(clips, tmp_path, resize):
+    store = prepare(clips, tmp_path / "store", resize)
+    assert store.large_rows == [1]
+    small, large = store.pixels(0), store.pixels(1)
+    assert torch.equal(small, expected(clips[0], resize))
+    wanted = expected(clips[1], resize)
+    assert small.dtype == large.dtype == wanted.dtype
+    # halves are an eighth apart between 128 and 256, and a quarter beyond
+    torch.testing.assert_close(large, wanted, atol=0.0 if resize == "antialiased" else 0.1251, rtol=0)
+    assert (large.float() - wanted.float()).abs().mean() < 0.05
+
+
+def test_another_resize_decodes_the_large_clips_alone(clips, tmp_path, monkeypatch):
+    first = prepare(clips, tmp_path / "store", "antialiased")
+    decoded = []
+    decode = core.store.shards.decode
+
+    def noting(video, settings):
+        decoded.append(video.id)
+        return decode(video, settings)
+
+    monkeypatch.setattr("core.store.store.decode", noting)
+    said = []
+    monkeypatch.setattr(Silent, "say", lambda self, text, *_: said.append(text))
+    monkeypatch.setattr("core.store.store.estimate", lambda *_: core.store.store.Estimate(1e6, 1.0))
+    monkeypatch.setattr(
+        "core.store.store.watched", lambda write, shards, *_: [(s, write(s, str)) for s in shards]
+    )
+    second = prepare(clips, tmp_path / "store", "tensor")
+    assert decoded == ["large"]
+    assert "resizing (tensor) 1 clips once: about 1.0 MB" in said[0]
+    assert first.fingerprint == second.fingerprint
+    assert first.pixels_fingerprint != second.pixels_fingerprint
+    decoded.clear()
+    assert prepare(clips, tmp_path / "store", "antialiased").pixels_fingerprint == first.pixels_fingerprint
+    assert decoded == []
+
+
+@pytest.mark.parametrize("order", [RESIZES, RESIZES[::-1]])
+def test_the_order_of_resizes_changes_nothing(clips, tmp_path, order):
+    found = {resize: prepare(clips, tmp_path / "store", resize).pixels_fingerprint for resize in order}
+    alone = {resize: prepare(clips, tmp_path / resize, resize).pixels_fingerprint for resize in RESIZES}
+    assert found == alone
+
+
+def test_the_store_takes_less_than_twice_the_space_of_resized_frames(clips, tmp_path):
+    store = prepare(clips, tmp_path / "store", "antialiased")
+    kept = sum(file.stat().st_size for file in (tmp_path / "store").glob("*.npy"))
+    resized = sum(store.frames(row).nbytes for row in range(len(store)))
+    assert kept < 2 * resized
+
+
+def test_a_picture_that_changes_its_size_is_kept_resized(tmp_path):
+    small, large = (
+        decode_clip(write_media(tmp_path / f"{size}.mkv", noise(size, size, 2)), **CENTRES).frames.pictures
+        for size in (40, 44)
+    )
+    assert is_large([*small[:1], *large[1:]], 32)
+    assert not is_large(small, 32)
