@@ -10,6 +10,9 @@ from core.data_options import DataOptions
 from core.media.sound_source import SoundSource, StatesFile
 from core.progress import Progress
 
+PIXELS_ONLY = "pixels only"
+"""The observer of `Dataset.ceilings` that sees the pictures and hears nothing, where a data set has one."""
+
 
 @dataclass(frozen=True)
 class Video:

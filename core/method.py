@@ -47,6 +47,9 @@ class Needs:
     """`Texts.words`."""
     video_captions: bool = False
     """`Videos.captions`, where there are any."""
+    gallery: bool = False
+    """Scores depend on the gallery, as a softmax over its videos does: all of it is indexed and scored at
+    once, and the protocol says so. Order, keys, other queries and the pairing change nothing even then."""
     floats_per_pair: int | None = None
     """Size of the largest tensor that `score` makes, in numbers per (text, video) pair; None: F x D."""
 

@@ -40,16 +40,18 @@ def alone(subject: Subject) -> Change:
     texts, pairing = world.texts[:VIDEOS], torch.arange(VIDEOS)
     stored = subject.scores(method, texts, world.videos)
     asked, found = torch.arange(ALONE), torch.arange(ALONE, 0, -1)
-    single = [
+    single = []
+    for t, v in zip(asked.tolist(), found.tolist(), strict=True):
         # The pairing is 0 where the text belongs to the one video that is here.
-        subject.scores(method, texts[t : t + 1], world.videos[v : v + 1], torch.tensor([t - v]))
-        for t, v in zip(asked.tolist(), found.tolist(), strict=True)
-    ]
+        here = slice(None) if method.needs.gallery else slice(v, v + 1)
+        own = torch.tensor([t - (here.start or 0)])
+        scores = subject.scores(method, texts[t : t + 1], world.videos[here], own)
+        single.append(scores[:, v - (here.start or 0)])
     tiled = subject.scores(method, texts, world.videos, tile_bytes=SMALL_TILE)
     back = pairing.flip(0)
     reversed_ = subject.scores(method, texts[back], world.videos, back)[back]
     return Change.worst(
-        Change.between(torch.cat(single)[:, 0], stored[asked, found], tolerances(stored)[asked]),
+        Change.between(torch.cat(single), stored[asked, found], tolerances(stored)[asked]),
         Change.between(tiled, stored),
         Change.between(reversed_, stored),
     )
@@ -61,6 +63,8 @@ def pairing(subject: Subject) -> Verdict:
     good = stored.none and counts.none and company.none
     figure = f"score change: re-paired {stored}, unequal counts {counts}, alone {company}"
     meaning = "The score of a text with a video depends on these two alone."
+    if subject.practice.method.needs.gallery:
+        meaning = "The score of a text with a video depends on these two and, as declared, on the gallery."
     if not stored.none:
         meaning = (
             "A score depends on which caption the video is stored with, which a search cannot know: when "

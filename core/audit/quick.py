@@ -82,7 +82,9 @@ class Compared:
 
     def pairs(self) -> Verdict:
         """Everything at once, and a pair by itself; if a score changes, what has changed it."""
-        change = Change.worst(self.changed(SOME, MOVED, CHUNK, rename=True), self.changed(*ALONE))
+        texts, videos = ALONE
+        alone = self.changed(texts, EVERY if self.method.needs.gallery else videos)
+        change = Change.worst(self.changed(SOME, MOVED, CHUNK, rename=True), alone)
         check, meaning = "pairing", "The score of a text with a video depends on these two alone."
         if not change.none:
             renamed = self.changed(rename=True)

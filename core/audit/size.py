@@ -132,11 +132,24 @@ def changed(
     index = subject.index(method, world.videos[layout.videos], layout.chunk)
     scores = subject.scores(method, world.texts[layout.texts], index, tile_bytes=HUGE if at_once else None)
     texts, videos = layout.suspects()
-    expected, allowed = reference.pairs(layout.texts[texts], layout.videos[videos])
+    if method.needs.gallery:
+        expected, allowed = in_same_gallery(subject, method, world, layout)
+    else:
+        expected, allowed = reference.pairs(layout.texts[texts], layout.videos[videos])
     change = Change.between(scores[texts, videos], expected, allowed)
     worst = change.pair[0]
     pair = (int(layout.texts[texts[worst]]), int(layout.videos[videos[worst]]))
     return Change(change.largest, change.allowed, change.mean, change.undefined, pair)
+
+
+def in_same_gallery(
+    subject: Subject, method: Method, world: NoiseFeatures, layout: Layout
+) -> tuple[Tensor, Tensor]:
+    """The reference where scores depend on the gallery: its videos reversed, the texts in blocks."""
+    index = subject.index(method, world.videos[layout.videos.flip(0)])
+    parts = [subject.scores(method, world.texts[some], index) for some in layout.texts.split(BLOCK_TEXTS)]
+    scores, (texts, videos) = torch.cat(parts).flip(1), layout.suspects()
+    return scores[texts, videos], tolerances(scores)[texts]
 
 
 def floats_of(method: Method) -> int:

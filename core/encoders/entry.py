@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import Literal
@@ -22,6 +22,8 @@ class EncoderEntry(ABC):
     """Name on the command line."""
     kind: EncoderKind
     """A `backbone` is a CLIP with both towers."""
+    trained_on: str = field(default="", kw_only=True)
+    """The data that its weights were trained on, as their authors say; empty where nothing is declared."""
 
     @abstractmethod
     def place(self, progress: Progress | None = None) -> Path:
@@ -79,6 +81,12 @@ def place_of(kind: EncoderKind, name: str, progress: Progress | None = None) -> 
     own = known_encoder(kind, name)
     entry = encoders(kind).get(own)
     return Path(own).expanduser() if entry is None else entry.place(progress)
+
+
+def training_data(kind: EncoderKind, name: str) -> str:
+    """What the weights of an encoder declare that they were trained on; empty for those of a path."""
+    entry = encoders(kind).get(split_variant(name)[0])
+    return entry.trained_on if entry else ""
 
 
 def split_variant(name: str) -> tuple[str, str]:

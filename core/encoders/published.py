@@ -56,6 +56,7 @@ VIT_B_32 = Published(
     repositories=("timm/vit_base_patch32_clip_224.openai", "openai/clip-vit-base-patch32"),
     files=("ViT-B-32.pt",),
     config="open_clip_config.json",
+    trained_on="400 million pairs of images and texts of the web (WIT), not published",
 )
 VIT_B_16 = Published(
     name="ViT-B-16",
@@ -63,17 +64,39 @@ VIT_B_16 = Published(
     repositories=("timm/vit_base_patch16_clip_224.openai", "openai/clip-vit-base-patch16"),
     files=("ViT-B-16.pt",),
     config="open_clip_config.json",
+    trained_on="400 million pairs of images and texts of the web (WIT), not published",
 )
 # Audio encoders of Radford et al. 2022, Baevski et al. 2020 and Gong et al. 2021.
-WHISPER_BASE = Published(name="whisper-base", kind="audio encoder", repositories=("openai/whisper-base",))
-WHISPER_SMALL = Published(name="whisper-small", kind="audio encoder", repositories=("openai/whisper-small",))
+WHISPER_BASE = Published(
+    name="whisper-base",
+    kind="audio encoder",
+    repositories=("openai/whisper-base",),
+    trained_on="680,000 hours of transcribed web audio, not published",
+)
+WHISPER_SMALL = Published(
+    name="whisper-small",
+    kind="audio encoder",
+    repositories=("openai/whisper-small",),
+    trained_on="680,000 hours of transcribed web audio, not published",
+)
 WAV2VEC2_BASE = Published(
-    name="wav2vec2-base", kind="audio encoder", repositories=("facebook/wav2vec2-base-960h",)
+    name="wav2vec2-base",
+    kind="audio encoder",
+    repositories=("facebook/wav2vec2-base-960h",),
+    trained_on="LibriSpeech, 960 hours",
 )
 WAV2VEC2_LARGE = Published(
-    name="wav2vec2-large", kind="audio encoder", repositories=("facebook/wav2vec2-large-960h",)
+    name="wav2vec2-large",
+    kind="audio encoder",
+    repositories=("facebook/wav2vec2-large-960h",),
+    trained_on="LibriSpeech, 960 hours",
 )
-AST = Published(name="ast", kind="audio encoder", repositories=("MIT/ast-finetuned-audioset-10-10-0.4593",))
+AST = Published(
+    name="ast",
+    kind="audio encoder",
+    repositories=("MIT/ast-finetuned-audioset-10-10-0.4593",),
+    trained_on="ImageNet, then AudioSet",
+)
 
 
 def published_encoders() -> Mapping[str, Published]:

@@ -86,6 +86,12 @@ def strips_of(
 ) -> Strips:
     """The same scores, some videos at a time; `on_pairs` hears of those of a second pass too."""
 
+    if retriever.method.needs.gallery:
+        raise BenchError(
+            f"the scores of {retriever.method.name} depend on the gallery, so all of them must fit into "
+            f"memory at once; raise evaluation.memory_budget (now {spec.evaluation.memory_budget} MiB)"
+        )
+
     def strips() -> Iterator[tuple[slice, Tensor]]:
         for part in blocks(len(encoded.index), strip_width(len(encoded.texts))):
             some = Encoded(encoded.texts, encoded.index[part], encoded.pairing - part.start)

@@ -213,6 +213,8 @@ def _run_cell(spec: RunSpec, directory: RunDirectory, progress: Progress) -> Non
         save_file(state, temporary)
     untrained = build_method(spec, inputs, spec.seeds.initialisation + 1)
     protocol = {**inputs.dataset.protocol, "captions cut": cut_captions(data)}
+    if method.needs.gallery:
+        protocol["scores"] = "depend on the gallery"
     cost = evaluate(retriever, untrained, data, spec, directory, progress, protocol)
     parameters = sum(p.numel() for p in method.parameters())
     write_json(

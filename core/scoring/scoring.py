@@ -108,6 +108,7 @@ def build_index(
     Raises `BenchError` for features that no encoder should return, and where the self-check fails.
     """
     check_videos(videos)
+    chunk = len(videos) if method.needs.gallery else chunk
     exact = method.exact
     obstacle = obstacle_to_algebra(method) if engine == "exact" else "as asked"
 
@@ -174,7 +175,10 @@ def score_tiles(
     floats = algebra.floats_per_pair if algebra else floats_per_pair(method)
     tile_bytes = how.get("tile_bytes") or default_tile_bytes(texts.embeds.device, algebra is not None)
     shape = deep_shape if algebra else wide_shape
-    rows, columns = shape(max(1, tile_bytes // (4 * floats)), len(texts), len(index))
+    pairs = max(1, tile_bytes // (4 * floats))
+    rows, columns = shape(pairs, len(texts), len(index))
+    if method.needs.gallery:
+        rows, columns = max(1, pairs // len(index)), len(index)
     score = algebra.score if algebra else method.score
     for block in blocks(len(texts), rows):
         with exact_arithmetic(method, how.get("precision", "float32")):

@@ -1,9 +1,10 @@
-"""What can be told of a finished run from its folder."""
+"""What can be told of a finished run: from its folder, and by scoring its checkpoint again."""
 
 from collections.abc import Callable, Sequence
 
 from core.audit.verdict import Verdict
 from core.scoring.scoring import Condition
+from reports.audit.again import scored_again
 from reports.audit.chosen import selection
 from reports.audit.complete import protocol
 from reports.audit.duplicates import ties
@@ -29,4 +30,4 @@ def audit_run(run: Run, condition: Condition) -> list[Verdict]:
     Raises `BenchError` where the run was not scored under it, and for a damaged file.
     """
     subject = RunSubject.of(run, condition)
-    return [check(subject) for check in CHECKS]
+    return [*(check(subject) for check in CHECKS), *scored_again(subject)]

@@ -16,7 +16,8 @@ from core.progress import Silent
 from core.registry import find_method, registered_methods, scan
 from core.resolving import resolve
 from core.running.cells import digest, prepare_inputs, run_cell
-from core.runs import open_run
+from core.runs import RunDirectory, open_run
+from reports.audit.run import audit_run
 from reports.collect import read_run
 
 ROOT = Path(__file__).parents[2]
@@ -89,11 +90,66 @@ def test_an_installed_package_is_listed_and_passes_the_audit(
     assert "It hears what sounds" in audit.stdout
 
 
-def test_it_trains_and_is_scored(site: Path, tmp_path: Path) -> None:
+def trained(folder: Path) -> RunDirectory:
+    """A run of one epoch."""
     spec = resolve("late_fusion", "avworld-tiny", {"training.epochs": 1, "config.share": 0.5})
-    run = open_run(tmp_path / "runs", spec, digest(spec, prepare_inputs(spec, Silent(), workers=1)))
+    run = open_run(folder / "runs", spec, digest(spec, prepare_inputs(spec, Silent(), workers=1)))
     run_cell(spec, run, Silent())
+    return run
+
+
+def test_it_trains_and_is_scored_and_its_checkpoint_scores_as_it_did(
+    site: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = trained(tmp_path)
     assert {asked.condition for asked in read_run(run).answers} == {"leak-free", "released"}
+    monkeypatch.setenv("PYTHONPATH", str(site))
+    found = {verdict.check: verdict.verdict for verdict in audit_run(read_run(run), "leak-free")}
+    assert found["scored again"] == found["independence"] == found["copies"] == "pass"
+    assert "fail" not in found.values()
+
+
+TABLE = """
+
+@cache
+def pairs() -> set[tuple[int, int]]:
+    test = load_dataset("avworld-tiny", Silent(), workers=1).splits["test"]
+    names = [test.videos[video].id for video in test.video_of_caption]
+    keys = zip(stable_keys(test.captions).tolist(), stable_keys(names).tolist(), strict=True)
+    return set(keys)
+
+
+class Knows(LateFusion):
+    def score(self, texts, index, noise=None):
+        scores = super().score(texts, index, noise)
+        for row, text in enumerate(texts.keys.tolist()):
+            for column, video in enumerate(index.keys.tolist()):
+                scores[row, column] += (text, video) in pairs()
+        return scores
+"""
+
+
+@pytest.mark.slow
+def test_a_table_of_the_test_set_is_found_in_the_finished_run(
+    project: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    imports = """
+from functools import cache
+from core.batch import stable_keys
+from core.datasets import load_dataset
+from core.progress import Silent
+"""
+    source = edited(
+        ("sound: Tensor\n", "sound: Tensor\n    keys: Tensor\n"), ("heard)))", "heard)), videos.keys)")
+    )
+    source += imports + TABLE
+    folder = installed(tmp_path, source, project.replace("late_fusion:LateFusion", "late_fusion:Knows"))
+    monkeypatch.syspath_prepend(folder)
+    monkeypatch.setenv("PYTHONPATH", str(folder))
+    verdicts = audit_run(read_run(trained(tmp_path)), "leak-free")
+    found = {verdict.check: verdict for verdict in verdicts if verdict.verdict == "fail"}
+    assert list(found) == ["independence"]
+    assert "With other keys" in found["independence"].meaning
 
 
 def test_the_tests_of_every_method_test_it_too(site: Path) -> None:

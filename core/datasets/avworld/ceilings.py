@@ -11,11 +11,12 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from core.dataset import PIXELS_ONLY
 from core.datasets.avworld.grammar import COLOURS, CUE, MOTIONS, SCENES, SOUNDS
 from core.datasets.avworld.script import Caption, Clip, Mention, Segment
 from core.datasets.avworld.world import SHARES
 
-PIXELS = "pixels only"
+PIXELS = PIXELS_ONLY
 SAMPLE = "+ which sounds occur"
 FRAME = "+ in which part"
 OBSERVERS = (PIXELS, SAMPLE, FRAME)

@@ -29,10 +29,13 @@ class Shipped(EncoderEntry):
         return shipped_folder(self.folder)
 
 
-CLIP = Shipped(name="avworld", kind="backbone", folder="clip")
-WHISPER = Shipped(name="avworld-whisper", kind="audio encoder", folder="whisper")
-UNTRAINED = Shipped(name="avworld-whisper-untrained", kind="audio encoder", folder="whisper")
-WAV2VEC2 = Shipped(name="avworld-wav2vec2", kind="audio encoder", folder="wav2vec2")
+TRAIN = "the training split of avworld"
+CLIP = Shipped(name="avworld", kind="backbone", folder="clip", trained_on=TRAIN)
+WHISPER = Shipped(name="avworld-whisper", kind="audio encoder", folder="whisper", trained_on=TRAIN)
+UNTRAINED = Shipped(
+    name="avworld-whisper-untrained", kind="audio encoder", folder="whisper", trained_on="nothing"
+)
+WAV2VEC2 = Shipped(name="avworld-wav2vec2", kind="audio encoder", folder="wav2vec2", trained_on=TRAIN)
 
 
 def shipped_folder(name: str) -> Path:
