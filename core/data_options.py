@@ -4,13 +4,16 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from core.axes import Released
+from core.axes import Only, Released
 
 MissingPolicy = Literal["fail", "count-as-miss", "drop"]
 Resize = Literal["antialiased", "tensor", "tensor-antialiased"]
 """See `core.media.resizing`."""
 Reader = Literal["own", "opencv"]
 """See `core.media.opencv`."""
+Channels = Literal["mean", "left"]
+SoundEnd = Literal["picture", "file"]
+"""See `core.media.hearing`."""
 
 
 class DataOptions(BaseModel):
@@ -26,6 +29,13 @@ class DataOptions(BaseModel):
     reader: Annotated[Reader, Released("opencv")] = "own"
     """Who numbers the frames and converts the colours: `own` takes the frames that decode, of FFmpeg's best
     track, in the colours that the file states; `opencv` what the authors' loaders get from OpenCV 4.7."""
+    channels: Annotated[Channels, Only(needs="sound")] = "mean"
+    """Which channels are heard: their `mean` (the first one in seconds in which they cancel each other), or
+    the `left` one alone, as AVIGATE's filter bank does."""
+    sound_end: Annotated[SoundEnd, Only(needs="sound"), Released("file")] = "picture"
+    """How long sound is: with the `picture`, on its clock, padded with silence to the clip's end; or the
+    whole track of the `file` whatever the picture's, its time stamps ignored: AVIGATE's (`left`) at its own
+    rate, GAID's (`mean`) as moviepy extracts it, for as long as the container states."""
 
 
 class HeldOutOptions(DataOptions):

@@ -70,6 +70,7 @@ class Avigate(ComposedMethod):
         "training.frozen_clip_prefixes": Ours((), released=FROZEN_CLIP),
         "training.epochs": 5,
         "frame_sampling": "one-per-second",
+        "data.channels": Ours("mean", released="left"),
         "audio_encoder": Ours("ast:avigate", released="ast:avigate-random"),
         "text_tokens": 32,
     }

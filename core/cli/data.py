@@ -7,6 +7,7 @@ import typer
 
 from core.cli import names, shell
 from core.cli.bars import Bars
+from core.cli.look import look
 from core.cli.shell import AsJson, Missing, Names, Offline, forbid_downloads, friendly, values
 
 data_app = typer.Typer(
@@ -131,3 +132,6 @@ def prepare(
     from core.running import pipeline
 
     pipeline.prepare_dataset(name, chosen, workers, Bars(shell.console), missing or "fail")
+
+
+data_app.command()(look)

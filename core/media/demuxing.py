@@ -99,12 +99,21 @@ def open_link(link: Link) -> InputContainer:
     return av.open(link.open(), "r", format="ogg", options=OPTIONS, metadata_errors="ignore")
 
 
-def best(container: InputContainer, kind: Kind, related: Track | None = None) -> Track | None:
-    """FFmpeg's choice among a file's tracks of a kind; an attached picture is none."""
-    stream = container.streams.best(kind, related)
-    if not isinstance(stream, Track) or is_attached(stream):
-        return None
-    return stream
+def best(container: InputContainer, kind: Kind) -> Track | None:
+    """The track of a kind that is seen or heard; an attached picture is none.
+
+    Of pictures FFmpeg's choice; of sounds that of its command line: a track that is marked as the default
+    before others, then the most channels, then the first.
+    """
+    if kind == "video":
+        stream = container.streams.best(kind)
+        return stream if isinstance(stream, Track) and not is_attached(stream) else None
+    tracks = [track for track in container.streams.audio if track.codec_context] or container.streams.audio
+    return max(
+        tracks,
+        key=lambda track: (bool(track.disposition & Disposition.default), track.channels),
+        default=None,
+    )
 
 
 def codec_of(container: InputContainer, kind: Kind) -> str:

@@ -15,12 +15,9 @@ import av
 import numpy as np
 from numpy.typing import NDArray
 
-from core.media.waveform import SAMPLE_SCALE, SOUND_RATE, Sound, mix_to_mono
+from core.data_options import Channels, SoundEnd
+from core.media.waveform import MOVIEPY_RATE, SAMPLE_SCALE, SOUND_RATE, Reading, Sound, mix_to_mono
 
-Channels = Literal["mean", "left"]
-SoundEnd = Literal["picture", "file"]
-
-MOVIEPY_RATE = 44_100
 MOVIEPY_LIMIT = 0.99
 """moviepy limits its samples before it writes them."""
 LARGEST_KERNEL = 4_000_000
@@ -38,6 +35,11 @@ class Hearing:
 OURS = Hearing()
 
 
+def reading_of(hearing: Hearing) -> Reading:
+    """How a track is read for this hearing: a second rounding to 16 bit is heard in what is almost silent."""
+    return "moviepy" if hearing == Hearing("mean", "file") else "track"
+
+
 def heard(sound: Sound, duration: float, hearing: Hearing = OURS) -> NDArray[np.float32]:
     """The waveform `(n,)` at 16 kHz of a clip of `duration` seconds; empty where there is no sound."""
     if not sound.planes.size:
@@ -47,7 +49,9 @@ def heard(sound: Sound, duration: float, hearing: Hearing = OURS) -> NDArray[np.
     if hearing.channels == "left":
         left: NDArray[np.float32] = sinc_resampled(as_floats(sound.planes[:1]), sound.rate)[0]
         return left
-    return _as_moviepy_reads(sound)
+    stereo = as_moviepy_reads(sound)
+    mono: NDArray[np.float32] = sinc_resampled(stereo.mean(axis=0, keepdims=True), MOVIEPY_RATE)[0]
+    return mono
 
 
 def on_the_clock(sound: Sound, duration: float) -> NDArray[np.float32]:
@@ -101,16 +105,18 @@ def _chosen(planes: NDArray[np.float32], channels: Channels, of: int) -> NDArray
     return chosen
 
 
-def _as_moviepy_reads(sound: Sound) -> NDArray[np.float32]:
-    planes = sound.planes if sound.channels <= 2 else sound.planes[1:]
-    stereo = np.concatenate(_converted(planes, sound.rate, MOVIEPY_RATE, "s16", 2), axis=1)
+def as_moviepy_reads(sound: Sound) -> NDArray[np.float32]:
+    """Both channels `(2, n)` at 44.1 kHz that GAID's extraction writes."""
+    stereo: NDArray[Any] = sound.planes
+    if sound.rate != MOVIEPY_RATE or sound.channels != 2:  # it was read as the track has it
+        planes = sound.planes if sound.channels <= 2 else sound.planes[1:]
+        stereo = np.concatenate(_converted(planes, sound.rate, MOVIEPY_RATE, "s16", 2), axis=1)
     if sound.stated is not None:
         length = int(MOVIEPY_RATE * (math.floor(sound.stated * 100 + 0.5) / 100))
         stereo = np.pad(stereo[:, :length], ((0, 0), (0, max(0, length - stereo.shape[1]))))
     limit = MOVIEPY_LIMIT * SAMPLE_SCALE
-    limited = np.trunc(stereo.astype(np.float32).clip(-limit, limit)) / np.float32(SAMPLE_SCALE)
-    mono: NDArray[np.float32] = sinc_resampled(limited.mean(axis=0, keepdims=True), MOVIEPY_RATE)[0]
-    return mono
+    limited: NDArray[np.float32] = np.trunc(stereo.astype(np.float32).clip(-limit, limit))
+    return limited / np.float32(SAMPLE_SCALE)
 
 
 def _converted(

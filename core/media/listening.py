@@ -11,7 +11,7 @@ from core.media.clock import origin_beside, origin_of
 from core.media.decoders import Decoding, Tally, decoded
 from core.media.demuxing import MediaError, Track, Window, best, opened
 from core.media.sound_source import SoundSource, why_unheard
-from core.media.waveform import SILENCE, Sound, SoundBuilder, no_sound
+from core.media.waveform import SILENCE, Reading, Sound, SoundBuilder, no_sound
 
 LONGEST = 3600.0
 """Seconds: a longer clip, or a time stamp that pretends one, is refused before it fills the memory."""
@@ -31,7 +31,12 @@ class Heard:
     """Seconds into the file at which the track ends by its own header; None where it states nothing."""
 
 
-def listen(path: Path, source: SoundSource = "own track", window: Window = (0.0, None)) -> Heard:
+def listen(
+    path: Path,
+    source: SoundSource = "own track",
+    window: Window = (0.0, None),
+    reading: Reading = "track",
+) -> Heard:
     """The sound of a media file, or of its window [start, end) in seconds.
 
     The window is that of a sound file apart, too, on the clock of the media file. Never raises for what is
@@ -46,7 +51,7 @@ def listen(path: Path, source: SoundSource = "own track", window: Window = (0.0,
     try:
         # A file apart has its own stamps, so no place in it is known before it is read.
         with opened(file, window[0] if file == path else 0.0) as container:
-            return _track(container, window, _origin(path, file, container))
+            return _track(container, window, _origin(path, file, container), reading)
     except MediaError as error:
         reason = error.reason if file == path else str(error)
         return Heard(no_sound("undecodable", reason))
@@ -63,11 +68,11 @@ def _origin(path: Path, file: Path, container: InputContainer) -> float:
         return origin_of(container)
 
 
-def _track(container: InputContainer, window: Window, origin: float) -> Heard:
-    track = best(container, "audio", best(container, "video"))
+def _track(container: InputContainer, window: Window, origin: float, reading: Reading) -> Heard:
+    track = best(container, "audio")
     if track is None:
         return Heard(no_sound("no-track", "no audio track"))
-    found, builder = Decoding(), SoundBuilder()
+    found, builder = Decoding(), SoundBuilder(reading)
     for unit, frame in decoded(container, [track], window[1], found):
         if isinstance(frame, av.AudioFrame):
             builder.add(frame, None if frame.pts is None else frame.pts * unit - origin - window[0])

@@ -24,6 +24,9 @@ SAMPLE_SCALE = 32_768
 """The int16 value that a sample of 1.0 would have; FFmpeg's and torchaudio's convention."""
 SILENCE = 1
 """Largest int16 sample of a track that counts as silent."""
+Reading = Literal["track", "moviepy"]
+"""As the track has it; or as moviepy has FFmpeg write it: stereo at 44.1 kHz, whatever its time stamps."""
+MOVIEPY_RATE = 44_100
 GAP_SECONDS = 0.1  # time stamps of some containers are rounded to milliseconds; less than this is jitter
 
 
@@ -88,9 +91,10 @@ def mix_to_mono(channels: NDArray[np.float32], rate: int = SOUND_RATE) -> NDArra
 class SoundBuilder:
     """Collects the decoded frames of one audio track; times are seconds of the clip."""
 
-    def __init__(self) -> None:
+    def __init__(self, reading: Reading = "track") -> None:
         self.rate = 0
         self.channels = 0
+        self._reading = reading
         self._runs: list[tuple[float, list[NDArray[np.int16]]]] = []
         self._waiting: list[NDArray[np.int16]] = []
         self._resampler: av.AudioResampler | None = None
@@ -107,7 +111,12 @@ class SoundBuilder:
         """Appends a frame that begins `time` seconds into the clip; None: right after the one before."""
         native = (frame.format.name, frame.layout.name, frame.sample_rate)
         if self._layout is None:
-            self._layout, self.rate, self.channels = frame.layout, frame.sample_rate, frame.layout.nb_channels
+            self._layout, self.rate = frame.layout, frame.sample_rate
+            if self._reading == "moviepy":
+                self._layout, self.rate = av.AudioLayout("stereo"), MOVIEPY_RATE
+            self.channels = self._layout.nb_channels
+        elif self._reading == "moviepy":
+            time = None
         gap = time is not None and abs(time - self._clock) > GAP_SECONDS
         if self._resampler is None or gap or native != self._native:
             self._flush()

@@ -34,6 +34,7 @@ from methods.parity.heads_xpool import (
     check_xpool_pooling,
 )
 from methods.parity.inputs import ClipNotFound, Clips, check_frames
+from methods.parity.inputs_sound import check_sound
 
 CHECKS: Mapping[str, Check] = {
     "xpool.pooling": check_xpool_pooling,
@@ -64,7 +65,10 @@ CHECKS: Mapping[str, Check] = {
 }
 """The check of each kind."""
 
-INPUT_CHECKS: Mapping[str, Callable[[Golden, Clips], None]] = {"inputs.frames": check_frames}
+INPUT_CHECKS: Mapping[str, Callable[[Golden, Clips], None]] = {
+    "inputs.frames": check_frames,
+    "inputs.sound": check_sound,
+}
 """The check of each kind that needs a clip, which is in no golden file."""
 
 Verdict = Literal["agrees", "off", "unknown", "no clip"]

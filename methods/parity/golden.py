@@ -134,6 +134,16 @@ class Golden:
         error = float((ours.double() - reference).abs().mean())
         self.comparisons.append(Comparison(name, math.inf if math.isnan(error) else error, allowed))
 
+    def compare_relative(self, name: str, ours: Tensor, allowed: float) -> None:
+        """Compares the Euclidean norm of the difference with a share of that of the recorded tensor."""
+        self._seen.add(name)
+        reference = self._reference(name).double()
+        if ours.shape != reference.shape:
+            self.comparisons.append(compared(name, ours, reference, allowed))
+            return
+        error = float((ours.double() - reference).norm() / reference.norm())
+        self.comparisons.append(Comparison(name, math.inf if math.isnan(error) else error, allowed))
+
     def skip(self, name: str, reason: str) -> None:
         """Leaves a tensor out on purpose; the reason is kept."""
         self._reference(name)

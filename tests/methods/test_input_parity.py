@@ -9,7 +9,7 @@ from safetensors.torch import save_file
 from methods.parity import check_file, run_parity
 
 GOLDEN = Path(__file__).parents[1] / "golden"
-FILES = sorted(path.name for path in GOLDEN.glob("inputs_frames_*.safetensors"))
+FILES = sorted(path.name for path in GOLDEN.glob("inputs_*.safetensors"))
 SHARED = Path(__file__).parents[2].parent / "shared"
 CLIPS = [folder for folder in (SHARED / "clips", SHARED / "cases") if folder.is_dir()]
 needs_clips = pytest.mark.skipif(not CLIPS, reason="the clips are not in ../shared")
