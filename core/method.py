@@ -9,7 +9,7 @@ pairing enters, and there it is an argument.
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar, Generic
+from typing import Any, ClassVar, Generic
 
 import torch
 from torch import Tensor, nn
@@ -19,6 +19,8 @@ from core.batch import Texts, Videos
 from core.capabilities import Candidates, Exact, Gate, Index, Released, Timed
 from core.capabilities import NoiseSource as NoiseSource
 from core.config import MethodConfig as MethodConfig
+from core.errors import BenchError
+from core.plugin_errors import blamed, in_words
 
 
 @dataclass(frozen=True)
@@ -112,3 +114,24 @@ class Method(nn.Module, ABC, Generic[Index]):
     @abstractmethod
     def score(self, texts: Texts, index: Index, noise: NoiseSource) -> Tensor:
         """Leak-free similarities `(N, V)`, divided by exp(logit_scale) (cosines where it has them)."""
+
+
+def made(cls: type[Method], config: Mapping[str, Any], dimensions: Dimensions) -> Method:
+    """A method with fresh weights; what its own code raises is a `PluginError`.
+
+    Raises `BenchError` for values that its configuration does not take.
+    """
+    with blamed(cls, "building it", in_words(dimensions)):
+        return cls(cls.Config(**config), dimensions)
+
+
+def check_losses(method: Method, losses: object) -> Losses:
+    """What `loss` has returned; raises `BenchError` unless it is a record with a scalar total."""
+    if not isinstance(losses, Losses):
+        raise BenchError(
+            f"{method.name}: loss returns {type(losses).__name__}; return core.method.Losses(total, terms)"
+        )
+    if not isinstance(losses.total, Tensor) or losses.total.dim():
+        shape = tuple(losses.total.shape) if isinstance(losses.total, Tensor) else type(losses.total).__name__
+        raise BenchError(f"{method.name}: the total of its loss is {shape}; it must be a scalar tensor")
+    return losses

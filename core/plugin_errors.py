@@ -4,6 +4,7 @@ import inspect
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from core.errors import BenchError
 
@@ -32,6 +33,21 @@ def blamed(plugin: type, doing: str, asked: str = "") -> Iterator[None]:
         if type(error).__name__ == "OutOfMemoryError" or "DefaultCPUAllocator" in str(error):
             raise
         raise PluginError(sentence(plugin, doing, asked, error)) from error
+
+
+@contextmanager
+def calling(plugin: Any, name: str) -> Iterator[None]:
+    """The same for a call of a method that has been built: it was asked for what it was built for."""
+    with blamed(type(plugin), name, in_words(getattr(plugin, "dimensions", None))):
+        yield
+
+
+def in_words(dimensions: Any) -> str:
+    """Of `core.method.Dimensions`, `width 96, 12 frames, audio width 384`; empty where there are none."""
+    if dimensions is None:
+        return ""
+    heard = f", audio width {dimensions.audio_width}" if dimensions.audio_width else ""
+    return f"width {dimensions.width}, {dimensions.frames} frames{heard}"
 
 
 def sentence(plugin: type, doing: str, asked: str, error: Exception) -> str:

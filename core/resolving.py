@@ -11,8 +11,10 @@ from typing import Any
 from pydantic import ValidationError
 
 from core.axes import Declared, Released, SmallWorld, declared, marked_values, sided
+from core.config import MethodConfig
 from core.datasets import find_dataset
 from core.errors import BenchError, unknown_name
+from core.plugin_errors import blamed
 from core.registry import find_method
 from core.spec import NESTED, RunSpec, Seeds, explain
 
@@ -43,6 +45,17 @@ def layers(method: str, dataset: str, recipe: str = "ours") -> Iterator[Mapping[
         yield marked_values(fields, SmallWorld)
 
 
+def config_of(method: str, values: Mapping[str, Any]) -> MethodConfig:
+    """A method's configuration; raises pydantic's `ValidationError` for a value that it does not take."""
+    cls = find_method(method)
+    with blamed(cls, "its Config"):
+        try:
+            return cls.Config(**values)
+        except ValidationError as error:
+            refused = error
+    raise refused
+
+
 def resolve(method: str, dataset: str, overrides: Mapping[str, Any]) -> RunSpec:
     """The complete spec of a cell; `overrides` are dotted keys and win over every default.
 
@@ -63,7 +76,7 @@ def resolve(method: str, dataset: str, overrides: Mapping[str, Any]) -> RunSpec:
             if key == "seeds":
                 nested["seeds"] |= dict.fromkeys(Seeds.model_fields, nested[""].pop("seeds"))
     try:
-        config = find_method(method).Config(**nested["config"])
+        config = config_of(method, nested["config"])
         data = find_dataset(dataset).options(**nested["data"])
         plain = {part: nested[part] for part in NESTED} | nested[""]
         return RunSpec(

@@ -16,6 +16,7 @@ from core.audit.subject import Subject
 from core.audit.verdict import Verdict
 from core.batch import Rows, Texts, Videos
 from core.method import Method
+from core.plugin_errors import PluginError
 from core.scoring.names import Engine
 from core.scoring.noise import scoring_noise
 from core.scoring.scoring import build_index, exact_arithmetic, score_matrix
@@ -40,12 +41,10 @@ def device(subject: Subject) -> Verdict:
         with cuda() as generator:
             for step in steps(subject, method, generator):
                 progress = Progress(step, (*progress.done, step))
-    except CannotPretend as error:
-        figure = f"{place(error)}{error}"
-        return subject.verdict(
-            "device", "not applicable", figure, "Only a GPU can tell: run `make gpu-check`."
-        )
-    except Exception as error:  # on the CPU the same calls went well
+    except Exception as raised:  # on the CPU the same calls went well
+        error = raised.__cause__ if isinstance(raised, PluginError) and raised.__cause__ else raised
+        if isinstance(error, CannotPretend):
+            return untold(subject, error)
         words = " ".join(str(error).split())
         after = f" after {progress.step}" if progress.step else ""
         figure = f"on {kind}{after}: {place(error)}{type(error).__name__}: {words}"
@@ -55,7 +54,13 @@ def device(subject: Subject) -> Verdict:
     return subject.verdict("device", "pass", f"on {kind}: {', '.join(progress.done)}", meaning)
 
 
-def place(error: Exception) -> str:
+def untold(subject: Subject, error: BaseException) -> Verdict:
+    """Where the pretence ends."""
+    meaning = "Only a GPU can tell: run `make gpu-check`."
+    return subject.verdict("device", "not applicable", f"{place(error)}{error}", meaning)
+
+
+def place(error: BaseException) -> str:
     """`late.py, line 30, `: the last line outside of torch and the audit that an exception passed."""
     frames = traceback.extract_tb(error.__traceback__)
     beside = [Path(torch.__file__).parent, Path(__file__).parent]

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from core.audit.noise_features import NoiseFeatures
 from core.batch import Texts, Videos
-from core.method import Method
+from core.method import Method, check_losses
 
 BATCH = 16
 """Pairs of a step."""
@@ -56,10 +56,10 @@ def practise(method: Method, world: NoiseFeatures, steps: int) -> Practice:
         hears, unfit = False, ""
         for step in range(steps):
             sound = videos.audio.clone().requires_grad_(True)
-            loss = method.loss(texts, replace(videos, audio=sound), generator).total
-            if loss.dim() or not bool(loss.isfinite()):
-                value = "no scalar" if loss.dim() else float(loss.detach())
-                unfit = f"the loss is {value} in training step {step + 1}"
+            found = check_losses(method, method.loss(texts, replace(videos, audio=sound), generator))
+            loss = found.total
+            if not bool(loss.isfinite()):
+                unfit = f"the loss is {float(loss.detach())} in training step {step + 1}"
                 break
             if not loss.requires_grad:
                 break

@@ -7,7 +7,7 @@ import typer
 from core.cli import names, shell
 from core.cli.bars import Bars
 from core.cli.screen import Screen
-from core.cli.shell import friendly, values
+from core.cli.shell import Traceback, friendly, values
 
 
 @friendly
@@ -25,9 +25,7 @@ def audit(
         list[str] | None,
         typer.Option("--set", metavar="KEY=VALUE", help="A field of the method's Config; may be repeated."),
     ] = None,
-    traceback: Annotated[
-        bool, typer.Option("--traceback", help="Show where a method's own code has failed.")
-    ] = False,
+    traceback: Traceback = False,
     json: Annotated[bool, typer.Option("--json", help="Print the records as JSON.")] = False,
 ) -> None:
     """Check methods for leaks, or a finished run for its protocol; exit code 1 if a check fails.

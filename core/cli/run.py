@@ -10,7 +10,7 @@ from core.cli.axis_options import given_axes, named
 from core.cli.bars import Bars
 from core.cli.render import print_table
 from core.cli.screen import Screen
-from core.cli.shell import AsJson, Missing, Offline, Runs, forbid_downloads, friendly
+from core.cli.shell import AsJson, Missing, Offline, Runs, Traceback, forbid_downloads, friendly
 
 
 @friendly
@@ -65,6 +65,7 @@ def run(
     ] = False,
     runs: Runs = Path("runs"),
     json: AsJson = False,
+    traceback: Traceback = False,
 ) -> None:
     """Train and evaluate a grid of runs. Completed runs are reused; interrupted ones resume.
 
@@ -105,6 +106,8 @@ def run(
         shell.left_out(conclusion.left_out)
         for table in conclusion.tables:
             print_table(table, shell.console)
+    if traceback:
+        shell.show_logs(outcome.cell.directory.path / "error.txt" for outcome in failed)
     if failed:
         screen.print(
             f"[red]{len(failed)} of {len(outcomes)} cells failed[/]; the same command tries them again"

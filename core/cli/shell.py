@@ -2,6 +2,7 @@
 
 import errno
 import functools
+import inspect
 import json
 import math
 import os
@@ -39,16 +40,25 @@ Offline = Annotated[
 ]
 
 
+Traceback = Annotated[bool, typer.Option("--traceback", help="Show where the code of a plug-in has failed.")]
+
+
 def friendly(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Turns what a user can mend into one line and exit code 2, and Ctrl-C into exit code 130."""
+    """Turns what a user can mend into one line and exit code 2, and Ctrl-C into exit code 130.
+
+    The command takes `--traceback`, which shows what lies behind the line.
+    """
+    known = inspect.signature(function)
+    own = "traceback" in known.parameters
 
     @functools.wraps(function)
     def command(*arguments: Any, **options: Any) -> Any:
+        shown = bool(options["traceback"] if own else options.pop("traceback", False))
         try:
             check_trio()
             return function(*arguments, **options)
         except BenchError as error:
-            complain_of(error, traceback=bool(options.get("traceback")))
+            complain_of(error, traceback=shown)
             raise typer.Exit(2) from None
         except BrokenPipeError:
             silence()
@@ -65,6 +75,12 @@ def friendly(function: Callable[..., Any]) -> Callable[..., Any]:
         complain(line)
         raise typer.Exit(2)
 
+    if not own:
+        last = inspect.Parameter(
+            "traceback", inspect.Parameter.KEYWORD_ONLY, default=False, annotation=Traceback
+        )
+        command.__signature__ = known.replace(parameters=[*known.parameters.values(), last])  # type: ignore[attr-defined]
+        command.__annotations__ = {**function.__annotations__, "traceback": Traceback}
     return command
 
 
@@ -77,6 +93,14 @@ def complain_of(error: BenchError, *, traceback: bool) -> None:
         if text:
             Screen(stderr=True).print(escape(visible(text)), soft_wrap=True)
     complain(str(error))
+
+
+def show_logs(files: Iterable[Path]) -> None:
+    """Prints the tracebacks that cells have left, on standard error."""
+    for file in files:
+        if file.is_file():
+            text = visible(file.read_text(encoding="utf-8", errors="replace"))
+            Screen(stderr=True).print(f"{escape(str(file))}:\n{escape(text)}", soft_wrap=True)
 
 
 def refused_by_system(error: Exception) -> str | None:

@@ -18,6 +18,7 @@ from core.dataset import Truth
 from core.evaluation.misses import present_videos
 from core.evaluation.statistics import auroc, average_precision, within_group_auroc
 from core.method import Method
+from core.plugin_errors import calling
 from core.retriever import Retriever, SplitData
 from core.scoring.scoring import exact_arithmetic
 
@@ -70,7 +71,8 @@ def gate_report(retriever: Retriever, untrained: Method, data: SplitData) -> Gat
         videos = retriever.encode_videos(data)[video.to(retriever.device)]
         if videos.has_audio is None:
             return None
-        values, control = trained.weights(texts, videos).cpu(), fresh.weights(texts, videos).cpu()
+        with calling(retriever.method, "gate.weights"):
+            values, control = trained.weights(texts, videos).cpu(), fresh.weights(texts, videos).cpu()
     audible, truth = videos.has_audio.cpu(), None
     scores: dict[str, Mapping[str, float]] = {}
     precision: dict[str, Mapping[str, float]] = {}

@@ -19,8 +19,9 @@ from core.encoders.clip import ClipBackbone
 from core.errors import BenchError
 from core.evaluation.evaluation import evaluate, recall_at_1
 from core.evaluation.split_scores import check_budget
-from core.method import Dimensions, Method
+from core.method import Dimensions, Method, made
 from core.paths import cache_root, written_whole
+from core.plugin_errors import calling
 from core.progress import Progress
 from core.registry import find_method
 from core.retriever import Retriever, SplitData
@@ -72,7 +73,7 @@ def device() -> torch.device:
 def probe_method(spec: RunSpec) -> Method:
     """A cell's method at a width that all usual numbers of heads divide; it says what it needs."""
     cls = find_method(spec.method)
-    return cls(cls.Config(**spec.config), Dimensions(192, spec.frames, 192, spec.text_tokens or 77))
+    return made(cls, spec.config, Dimensions(192, spec.frames, 192, spec.text_tokens or 77))
 
 
 def video_captions(spec: RunSpec, dataset: Dataset) -> Mapping[str, VideoCaption] | None:
@@ -152,9 +153,10 @@ def build_method(spec: RunSpec, inputs: RunInputs, seed: int) -> Method:
     clip = inputs.clip
     words = spec.text_tokens or clip.context
     dimensions = Dimensions(clip.width, spec.frames, inputs.features.audio_width, words)
-    method = cls(cls.Config(**spec.config), dimensions)
+    method = made(cls, spec.config, dimensions)
     if method.authors:
-        method.authors.initialise(method, clip.text_weights())
+        with calling(method, "authors.initialise"):
+            method.authors.initialise(method, clip.text_weights())
     return method.to(device())
 
 

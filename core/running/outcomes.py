@@ -7,6 +7,7 @@ from typing import Literal
 
 from core.errors import BenchError
 from core.paths import ELSEWHERE, is_full, remove_leftovers
+from core.plugin_errors import PluginError
 from core.progress import Progress, Tone
 from core.running.cells import run_cell
 from core.running.code import code_fingerprint
@@ -61,6 +62,8 @@ def run_and_mark(cell: Cell, progress: Progress) -> str:
             except KeyboardInterrupt:
                 directory.set_status("interrupted")
             except BenchError as error:
+                if isinstance(error, PluginError):  # what lies behind the line is kept for --traceback
+                    (directory.path / "error.txt").write_text(traceback.format_exc(), encoding="utf-8")
                 directory.set_status("failed", message=str(error), mendable=True)
             except Exception as error:  # a defect of one cell must not stop the others; its traceback is kept
                 if reason := obstacle(directory, error):

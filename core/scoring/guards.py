@@ -10,6 +10,7 @@ from core.batch import Rows, Texts, Videos
 from core.capabilities import Exact
 from core.errors import BenchError
 from core.method import Method
+from core.plugin_errors import calling
 from core.scoring.noise import KeyedNoise, NoiseMode
 
 CHECKED = 8
@@ -52,6 +53,25 @@ def check_videos(videos: Videos) -> None:
         name_first(~heard.isfinite(), "video {}, audio state {}: it is not finite; encode it again")
 
 
+def check_rows(method: Method, rows: object, count: int) -> None:
+    """Raises `BenchError` unless `index` has returned a record of `count` rows."""
+    if not isinstance(rows, Rows):
+        raise BenchError(
+            f"{method.name}: index returns {type(rows).__name__}; return a dataclass of core.batch.Rows"
+        )
+    if len(rows) != count:
+        raise BenchError(f"{method.name}: index returns {len(rows)} rows for {count} videos")
+
+
+def check_scores(method: Method, scores: object, texts: int, videos: int) -> None:
+    """Raises `BenchError` unless `score` has returned a matrix, which no other shape may pass for."""
+    shape = tuple(scores.shape) if isinstance(scores, Tensor) else type(scores).__name__
+    if shape != (texts, videos):
+        raise BenchError(
+            f"{method.name}: score returns {shape} for {texts} texts and {videos} videos; it must be (N, V)"
+        )
+
+
 def name_first(wrong: Tensor, message: str) -> None:
     """Raises `BenchError` with the position of the first True in `wrong` put into the message."""
     if bool(wrong.any()):
@@ -88,11 +108,14 @@ def self_check(method: Method, exact: Exact, videos: Videos, basis: Rows) -> Non
     texts = Texts(embeds, torch.arange(CHECKED, device=embeds.device))
     if method.needs.words:
         texts = with_words(texts, method.dimensions.words, generator)
-    rows = method.index(videos[chosen])
+    with calling(method, "index"):
+        rows = method.index(videos[chosen])
     for mode in get_args(NoiseMode):
         noise = KeyedNoise(0, mode)
-        expected = method.score(texts, rows, noise)
-        found = exact.score(exact.queries(texts, noise), basis[chosen], noise)
+        with calling(method, "score"):
+            expected = method.score(texts, rows, noise)
+        with calling(method, "exact.score"):
+            found = exact.score(exact.queries(texts, noise), basis[chosen], noise)
         difference = (found - expected).abs().amax(0)
         worst = int(difference.argmax())
         if not bool((difference <= TOLERANCE).all()):

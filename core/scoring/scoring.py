@@ -17,7 +17,15 @@ from torch import Tensor
 from core.batch import Rows, Texts, Videos
 from core.errors import BenchError
 from core.method import Dimensions, Method, NoiseSource
-from core.scoring.guards import check_texts, check_videos, self_check, weights_state
+from core.plugin_errors import calling
+from core.scoring.guards import (
+    check_rows,
+    check_scores,
+    check_texts,
+    check_videos,
+    self_check,
+    weights_state,
+)
 from core.scoring.names import Condition as Condition
 from core.scoring.names import Engine as Engine
 from core.scoring.names import Precision as Precision
@@ -113,10 +121,12 @@ def build_index(
     obstacle = obstacle_to_algebra(method) if engine == "exact" else "as asked"
 
     def made(part: slice) -> Rows:
-        rows: Rows = method.index(videos[part])
+        with calling(method, "index"):
+            rows: Rows = method.index(videos[part])
+        check_rows(method, rows, len(videos[part].keys))
         return rows
 
-    with exact_arithmetic(method):
+    with exact_arithmetic(method), calling(method, "exact.index"):
         if exact is None or obstacle:
             rows = in_chunks(made, len(videos), chunk)
             kept = rows if method.released else None
@@ -181,11 +191,12 @@ def score_tiles(
         rows, columns = max(1, pairs // len(index)), len(index)
     score = algebra.score if algebra else method.score
     for block in blocks(len(texts), rows):
-        with exact_arithmetic(method, how.get("precision", "float32")):
+        with exact_arithmetic(method, how.get("precision", "float32")), calling(method, "exact.queries"):
             asked = algebra.queries(texts[block], noise) if algebra else texts[block]
         for part in blocks(len(index), columns):
-            with exact_arithmetic(method, how.get("precision", "float32")):
+            with exact_arithmetic(method, how.get("precision", "float32")), calling(method, "score"):
                 scores = with_oom_retry(score, asked, index.videos[part], noise)
+            check_scores(method, scores, len(asked), part.stop - part.start)
             yield Tile(block, part, scores)
 
 
@@ -213,7 +224,7 @@ def released_tiles(
     own = pairing.to(texts.embeds.device)
 
     def scored(part: slice, block: slice = EVERY) -> Tensor:
-        with exact_arithmetic(method, precision):
+        with exact_arithmetic(method, precision), calling(method, "released.score"):
             return score(texts[block], rows[part], own[block] - part.start, noise)
 
     if released.tile:  # scores depend on it, so that nothing may make it smaller

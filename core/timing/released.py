@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from core.method import Method
+from core.plugin_errors import calling
 from core.scoring.scoring import exact_arithmetic
 from core.timing.clock import NO_TIME, Seconds, Stopwatch, median_seconds
 from core.timing.engines import BATCH, as_clock
@@ -49,7 +50,7 @@ class ReleasedSide:
         """Why there is nothing to time; empty where there is."""
         self.timed = timed_of(method)
         self.texts = random_texts(size, setting, device).embeds
-        with exact_arithmetic(method):
+        with exact_arithmetic(method), calling(method, "index"):
             self.index = method.index(random_videos(size, setting, device))
         self.laps: list[Mapping[str, Seconds]] = []
         """Seconds per stage, of every run."""

@@ -10,7 +10,7 @@ from core.axes import ScoringNoise, declared, has_part
 from core.batch import Texts, Videos
 from core.capabilities import Timed
 from core.errors import unknown_name
-from core.method import Dimensions, Method
+from core.method import Dimensions, Method, made
 from core.registry import find_method, registered_methods
 from core.scoring.guards import with_words
 from core.scoring.noise import KeyedNoise, NoiseMode
@@ -64,7 +64,7 @@ class Work:
             config = known | config
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(0)
-            method = cls(cls.Config(**config), setting.dimensions).eval()
+            method = made(cls, config, setting.dimensions).eval()
             with torch.no_grad():
                 for name, parameter in method.named_parameters():
                     if name != "logit_scale":

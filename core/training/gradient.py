@@ -17,7 +17,8 @@ from torch.amp.grad_scaler import GradScaler
 from torch.utils.checkpoint import checkpoint
 
 from core.errors import BenchError
-from core.method import Losses
+from core.method import Losses, check_losses
+from core.plugin_errors import calling
 from core.retriever import Retriever
 from core.spec import TrainingSpec
 from core.training.loading import Batch
@@ -122,8 +123,12 @@ class BatchGradient:
         if frame_embeds is not None:
             videos = self.retriever.pictured(videos, frame_embeds)
         texts = self.retriever.worded(text_embeds, batch.tokens, batch.text_keys)
-        losses = self.retriever.method.loss(texts, videos, self.generator)
-        torch.autograd.backward(self.scaler.scale(losses.total))
+        method = self.retriever.method
+        with calling(method, "loss"):
+            losses = check_losses(method, method.loss(texts, videos, self.generator))
+            scaled = self.scaler.scale(losses.total)
+        with calling(method, "the gradient of its loss"):
+            torch.autograd.backward(scaled)
         return losses
 
     def fitting(self, work: Callable[[], Result]) -> Result | None:
