@@ -159,16 +159,20 @@ class ClipBackbone:
 
         Raises `BenchError` where the tower cannot read so many tokens.
         """
-        if length > self.context:
-            raise BenchError(
-                f"backbone '{self.name}' reads {self.context} tokens, not {length}; "
-                f"pass --set text_tokens={self.context}"
-            )
+        self.require_length(length)
         rows = self.tokenise(texts, length + 1)
         cut = rows[:, -1] != 0
         tokens = rows[:, :-1].clone()
         tokens[cut, -1] = rows[cut, -1]  # the end mark
         return tokens, int(cut.sum())
+
+    def require_length(self, length: int) -> None:
+        """Raises `BenchError` where the text tower cannot read so many tokens."""
+        if length > self.context:
+            raise BenchError(
+                f"backbone '{self.name}' reads {self.context} tokens, not {length}; "
+                f"pass --set text_tokens={self.context}"
+            )
 
     def encode_images(self, pixels: Tensor, mask: Tensor | None = None) -> Tensor:
         """Embeddings `(B, D)` of RGB frames `(B, h, w, 3)`, values 0 to 255, short side `image_size`.

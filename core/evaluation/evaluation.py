@@ -109,7 +109,7 @@ def evaluate(
 
     `untrained` is the control of the gate report, `protocol` what the data set adds to that of the results.
     """
-    check_budget(data, spec)
+    check_budget({name: (len(s.tokens), len(s.rows)) for name, s in data.items()}, spec)
     results: list[Result] = []
     gates: dict[str, GateReport] = {}
     index_seconds = 0.0

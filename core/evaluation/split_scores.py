@@ -111,11 +111,14 @@ def pairs_to_score(data: SplitData, spec: RunSpec) -> int:
     return texts * videos * (1 if fits(texts, videos, spec) else 3)
 
 
-def check_budget(data: Mapping[str, SplitData], spec: RunSpec) -> None:
-    """Raises `BenchError` where a rescoring is asked for whose matrix goes beyond the budget."""
+def check_budget(sizes: Mapping[str, tuple[int, int]], spec: RunSpec) -> None:
+    """Raises `BenchError` where a rescoring is asked for whose matrix goes beyond the budget.
+
+    `sizes` are the texts and videos of each split.
+    """
     wanted = [name for name in spec.evaluation.rescoring if name != "none"]
     for name in spec.evaluation.splits:
-        texts, videos = len(data[name].tokens), len(data[name].rows)
+        texts, videos = sizes[name]
         if wanted and not fits(texts, videos, spec):
             size, budget = 4 * texts * videos / 2**20, spec.evaluation.memory_budget
             raise BenchError(

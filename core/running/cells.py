@@ -16,9 +16,7 @@ from core.datasets import load_dataset
 from core.datasets.missing import apply_missing_policy, mark_absent
 from core.encoders.audio import AudioEncoder
 from core.encoders.clip import ClipBackbone
-from core.errors import BenchError
 from core.evaluation.evaluation import evaluate, recall_at_1
-from core.evaluation.split_scores import check_budget
 from core.method import Dimensions, Method, made
 from core.paths import cache_root, written_whole
 from core.plugin_errors import calling
@@ -27,6 +25,7 @@ from core.registry import find_method
 from core.retriever import Retriever, SplitData
 from core.run_files import DIGESTED
 from core.running.code import code_fingerprint
+from core.running.early import check_parts, check_splits
 from core.running.space import bytes_of, require_run_space
 from core.runs import RunDirectory, manifest, write_json
 from core.spec import RunSpec
@@ -94,6 +93,12 @@ def prepare_inputs(spec: RunSpec, progress: Progress, workers: int) -> RunInputs
     clip = ClipBackbone.load(spec.backbone, progress)
     if checkpoint:
         checkpoint.load_towers(clip)
+    method = probe_method(spec)
+    captions = video_captions(spec, dataset) if method.needs.video_captions else None
+    audio = AudioEncoder.load(spec.audio_encoder, progress) if method.needs.sound else None
+    if checkpoint and audio:
+        checkpoint.load_audio(audio)
+    check_parts(spec, clip, audio)
     settings = StoreSettings(
         frames=spec.frames,
         sampling=spec.frame_sampling,
@@ -116,10 +121,6 @@ def prepare_inputs(spec: RunSpec, progress: Progress, workers: int) -> RunInputs
     )
     undecodable = {store.ids[row]: store.reason[row] for row in store.undecodable.nonzero()[0]}
     dataset = apply_missing_policy(mark_absent(dataset, undecodable, missing), missing)
-    method = probe_method(spec)
-    audio = AudioEncoder.load(spec.audio_encoder, progress) if method.needs.sound else None
-    if checkpoint and audio:
-        checkpoint.load_audio(audio)
     features = encode_store(
         store,
         clip,
@@ -129,7 +130,7 @@ def prepare_inputs(spec: RunSpec, progress: Progress, workers: int) -> RunInputs
         progress=progress,
         device=device(),
         patches=method.needs.patches,
-        captions=video_captions(spec, dataset) if method.needs.video_captions else None,
+        captions=captions,
         audio_states=dataset.audio_states,
     )
     code = code_fingerprint(spec)
@@ -199,11 +200,8 @@ def _run_cell(spec: RunSpec, directory: RunDirectory, progress: Progress) -> Non
         name: SplitData.of(split, inputs.clip, inputs.store, spec.text_tokens)
         for name, split in inputs.dataset.splits.items()
     }
+    check_splits(spec, inputs.dataset)
     selecting = "test" if spec.training.selection == "test-best" else "val"
-    for name in {"train", selecting, *spec.evaluation.splits}:
-        if name not in data:
-            raise BenchError(f"{spec.dataset} has no split '{name}'; it has {', '.join(data)}")
-    check_budget(data, spec)
     if world.leads:
         require_run_space(directory.path, retriever, data, spec)
     trainer = Trainer(retriever, spec.training, spec.seeds, directory.path, world, session)

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from core.data_options import MissingPolicy
+from core.dataset import Dataset
 from core.datasets import find_dataset, load_dataset
 from core.datasets.missing import absence
 from core.errors import BenchError
@@ -14,6 +15,7 @@ from core.resolving import resolve
 from core.running.cells import prepare_inputs, probe_method
 from core.running.cluster import run_on_cluster
 from core.running.distributed import run_distributed
+from core.running.early import check_splits
 from core.running.other_code import OtherCode
 from core.running.outcomes import Cell, Outcome, describe
 from core.running.scheduler import default_slots, run_cells
@@ -58,17 +60,49 @@ def fingerprints_of(
 ) -> list[Mapping[str, str] | BenchError]:
     """Per cell the fingerprints of its data, weights and code, or why its data cannot be prepared.
 
-    Data, store and features are made where they are missing; cells that share them ask only once.
+    What can be known before is checked first, for all cells. Then data, store and features are made where
+    they are missing; cells that share them ask only once.
     """
+    refused = refusals(specs, workers, progress)
     found: dict[str, Mapping[str, str] | BenchError] = {}
-    for spec in specs:
+    for spec, refusal in zip(specs, refused, strict=True):
         key = shared_key(spec)
-        if key not in found:
+        if key not in found and refusal is None:
             try:
                 found[key] = prepare_inputs(spec, progress, workers).fingerprints()
             except BenchError as error:
                 found[key] = error
-    return [found[shared_key(spec)] for spec in specs]
+    return [refusal or found[shared_key(spec)] for spec, refusal in zip(specs, refused, strict=True)]
+
+
+def refusals(specs: Sequence[RunSpec], workers: int, progress: Progress) -> list[BenchError | None]:
+    """Per cell why its data set cannot be read or does not have what it asks for; None where it has."""
+    datasets: dict[tuple[str, str], Dataset | BenchError] = {}
+    found: list[BenchError | None] = []
+    for spec in specs:
+        key = data_key(spec)
+        if key not in datasets:
+            datasets[key] = read_or_refused(spec, workers, progress)
+        dataset = datasets[key]
+        found.append(dataset if isinstance(dataset, BenchError) else refusal_of(spec, dataset))
+    return found
+
+
+def read_or_refused(spec: RunSpec, workers: int, progress: Progress) -> Dataset | BenchError:
+    """A cell's data set, or why it cannot be read."""
+    try:
+        return load_dataset(spec.dataset, progress, workers=workers, options=spec.data)
+    except BenchError as error:
+        return error
+
+
+def refusal_of(spec: RunSpec, dataset: Dataset) -> BenchError | None:
+    """What `check_splits` refuses a cell for, if anything."""
+    try:
+        check_splits(spec, dataset)
+    except BenchError as error:
+        return error
+    return None
 
 
 def execute(

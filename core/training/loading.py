@@ -12,6 +12,7 @@ from torch import Tensor
 
 from core.batch import Videos, first_captions
 from core.encoders.crops import centre_crop, clip_random, random_resized_crop
+from core.errors import BenchError
 from core.retriever import Retriever, SplitData
 from core.spec import Seeds, TrainingSpec
 from core.training.world import ALONE, World
@@ -38,6 +39,15 @@ def data_order(pairing: Tensor, captions: Literal["every", "one"], seed: int, ep
 def batches_of(order: Tensor, batch_size: int, drop_last: bool, least: int = 2) -> list[Tensor]:
     """Consecutive batches; a last one of fewer than `least` pairs is left out: one pair has no negatives."""
     return [b for b in order.split(batch_size) if len(b) == batch_size or (not drop_last and len(b) >= least)]
+
+
+def require_batch(pairs: int, spec: TrainingSpec, processes: int = 1) -> None:
+    """Raises `BenchError` where so many training pairs make no batch."""
+    if not batches_of(torch.arange(pairs), spec.batch_size, spec.drop_last, max(2, processes)):
+        raise BenchError(
+            f"training has {pairs} pairs, fewer than one batch of {spec.batch_size}; "
+            "lower training.batch_size"
+        )
 
 
 def read_ahead(read: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
@@ -104,10 +114,15 @@ class Loader:
         self.readers = ThreadPoolExecutor(reader_threads(retriever.device), "reader")
         self.text_embeds = frozen_text_embeds(retriever, data, spec) if retriever.mode == "frozen" else None
 
+    def order(self, epoch: int) -> Tensor:
+        """The positions of the captions that an epoch visits, in its order."""
+        return data_order(self.data.pairing, self.spec.captions, self.seeds.data, epoch)
+
     def batches(self, epoch: int) -> list[Tensor]:
         """The batches of an epoch, each the positions `(B,)` of its captions."""
-        order = data_order(self.data.pairing, self.spec.captions, self.seeds.data, epoch)
-        return batches_of(order, self.spec.batch_size, self.spec.drop_last, max(2, self.world.size))
+        return batches_of(
+            self.order(epoch), self.spec.batch_size, self.spec.drop_last, max(2, self.world.size)
+        )
 
     def epoch(self, epoch: int) -> Iterator[Batch]:
         """The batches of an epoch, on the CPU."""

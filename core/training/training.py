@@ -23,7 +23,7 @@ from core.progress import Progress
 from core.retriever import Retriever, SplitData
 from core.spec import Seeds, TrainingSpec
 from core.training.gradient import BatchGradient
-from core.training.loading import Batch, Loader
+from core.training.loading import Batch, Loader, require_batch
 from core.training.randomness import RandomState
 from core.training.rates import SCHEDULES, build_optimizer
 from core.training.world import ALONE, World
@@ -117,10 +117,7 @@ class Trainer:
         loader = Loader(self.retriever, data, self.spec, self.seeds, self.world)
         steps = len(loader.batches(0))
         if steps == 0 and self.spec.epochs:
-            raise BenchError(
-                f"training has {len(data.tokens)} pairs, fewer than one batch of {self.spec.batch_size}; "
-                "lower training.batch_size"
-            )
+            require_batch(len(loader.order(0)), self.spec, self.world.size)
         total = steps * self.spec.epochs
         with progress.task("train", total) as advance, self.log() as log:
             advance(self.done.step, "")

@@ -1,0 +1,48 @@
+"""What a cell's spec and its data set's annotation files tell, checked before a clip is decoded."""
+
+import torch
+
+from core.dataset import Dataset, Split
+from core.datasets.missing import dropped
+from core.encoders.audio import AudioEncoder
+from core.encoders.clip import ClipBackbone
+from core.errors import BenchError
+from core.evaluation.split_scores import check_budget
+from core.method import Dimensions, made
+from core.registry import find_method
+from core.spec import RunSpec
+from core.training.loading import require_batch
+
+
+def needed_splits(spec: RunSpec) -> list[str]:
+    """The splits that a cell trains on, selects by and is scored on."""
+    selecting = "test" if spec.training.selection == "test-best" else "val"
+    return list(dict.fromkeys(("train", selecting, *spec.evaluation.splits)))
+
+
+def check_splits(spec: RunSpec, dataset: Dataset) -> None:
+    """Raises `BenchError` where a data set does not have what a cell asks for.
+
+    That is a split, a batch of training pairs, or scores that fit into the memory that the spec allows.
+    """
+    for name in needed_splits(spec):
+        if name not in dataset.splits:
+            raise BenchError(f"{spec.dataset} has no split '{name}'; it has {', '.join(dataset.splits)}")
+    present = {name: dropped(split) for name, split in dataset.splits.items()}
+    check_budget({name: (len(s.captions), len(s.videos)) for name, s in present.items()}, spec)
+    if spec.training.epochs and "train" in present:
+        require_batch(pairs_of(present["train"], spec), spec.training)
+
+
+def pairs_of(split: Split, spec: RunSpec) -> int:
+    """The pairs that an epoch visits: every caption, or one of each video."""
+    return len(split.captions if spec.training.captions == "every" else set(split.video_of_caption))
+
+
+def check_parts(spec: RunSpec, clip: ClipBackbone, audio: AudioEncoder | None) -> None:
+    """Raises `BenchError` where a method and its backbones do not fit each other."""
+    words = spec.text_tokens or clip.context
+    clip.require_length(words)
+    cls, width = find_method(spec.method), audio.width if audio else None
+    with torch.random.fork_rng(devices=[]):
+        made(cls, spec.config, Dimensions(clip.width, spec.frames, width, words))
