@@ -25,7 +25,7 @@ from core.running.cells import build_method, prepare_inputs
 from core.supervisor import CONTEXT
 from core.training.gradient import BatchGradient
 from core.training.loading import Batch, Loader
-from core.training.world import ALONE, World, joined
+from core.training.world import ONE_PROCESS, World, joined
 
 DATASET = "avworld-tiny"
 PAIRS = 9
@@ -48,7 +48,7 @@ class Case:
     """Where it is computed."""
 
 
-def gradient_of(case: Case, world: World = ALONE) -> Gradients:
+def gradient_of(case: Case, world: World = ONE_PROCESS) -> Gradients:
     """The gradient of every weight that `finetune` trains, on the first pairs of the tiny world."""
     wanted = {"training.mode": "finetune", "training.batch_size": PAIRS, **case.overrides}
     spec = resolve(case.method, DATASET, wanted)

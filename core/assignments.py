@@ -14,12 +14,12 @@ def parse_value(text: str, option: str = "--set") -> Any:
     Raises `BenchError` for numbers that are infinite or too large, and for what is nested too deeply.
     """
     try:
-        return read_json(text, option)
+        return json_value(text, option)
     except json.JSONDecodeError:
         return text
 
 
-def read_json(text: str, option: str) -> Any:
+def json_value(text: str, option: str) -> Any:
     """JSON whose values an option can have; raises `JSONDecodeError` for what is no JSON.
 
     Raises `BenchError` for numbers that are infinite or too large, and for what is nested too deeply.
@@ -83,7 +83,7 @@ def parse_values(text: str, option: str = "--set") -> tuple[Any, ...]:
     ((0.25, 0.5), ('a,b',), (['frame', 'audio'],))
     """
     try:
-        return (read_json(text, option),)
+        return (json_value(text, option),)
     except json.JSONDecodeError:
         pass
     return tuple(parse_value(item.strip(), option) for item in top_level_items(text))

@@ -16,7 +16,7 @@ from core.errors import BenchError
 M = TypeVar("M", bound=nn.Module, default=Any)
 """The method."""
 
-SHOWN = 5
+KEYS_SHOWN = 5
 """Keys that a message names."""
 
 
@@ -99,8 +99,9 @@ def load_renamed(
     missing = [renamed(name, authors) or name for name in own if name not in found]
     for kind, keys in (("unknown", unknown), ("missing", missing), ("misshapen", misshapen)):
         if keys:
-            more = f" and {len(keys) - SHOWN} more" if len(keys) > SHOWN else ""
+            more = f" and {len(keys) - KEYS_SHOWN} more" if len(keys) > KEYS_SHOWN else ""
             raise BenchError(
-                f"{owner}: {kind} keys in the checkpoint: {', '.join(keys[:SHOWN])}{more}; check its config"
+                f"{owner}: {kind} keys in the checkpoint: {', '.join(keys[:KEYS_SHOWN])}{more}; "
+                "check its config"
             )
     module.load_state_dict(found)

@@ -18,7 +18,7 @@ from typing import Protocol as Protocol_
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-Mark = TypeVar("Mark")
+AnyMark = TypeVar("AnyMark")
 
 ANY = "any"
 """In `Only`: any kind of a part but `none`, any number but 0."""
@@ -136,7 +136,7 @@ class Declared:
     about: str
     """Its docstring, of the nearest class that gives it one."""
 
-    def mark(self, kind: type[Mark]) -> Mark | None:
+    def mark(self, kind: type[AnyMark]) -> AnyMark | None:
         """The nearest declaration of a kind; None where there is none."""
         return next((mark for mark in self.marks if isinstance(mark, kind)), None)
 

@@ -1,7 +1,7 @@
 """What a method may offer beyond the contract (`core.method`): each an object, or None where it has none.
 
 A plug-in of one file leaves all of them out. `Exact` scores by algebra what `Method.score` scores by modules;
-`Released` scores as the authors' evaluation does; `Gate` reports how much sound enters; `Authors` (in
+`ReleasedScorer` scores as the authors' evaluation does; `Gate` reports how much sound enters; `Authors` (in
 `core.authors`) reads the authors' checkpoints; `Candidates` finds what is worth scoring in a large gallery;
 `Timed` tells `bench time` what it cannot measure.
 """
@@ -71,7 +71,7 @@ class Exact(ABC, Generic[Index, Queries, Basis]):
         """Scores `(N, V)` of queries `(N,)` against V bases."""
 
 
-class Released(ABC, Generic[Index]):
+class ReleasedScorer(ABC, Generic[Index]):
     """The authors' own scoring, where it differs from `Method.score`: a labelled protocol beside it.
 
     A method without it has a clean release: its released scores are its leak-free ones.

@@ -35,7 +35,7 @@ def digests(folder: Path, names: Iterable[str]) -> dict[str, tuple[int, int]]:
     return {name: ((folder / name).stat().st_size, checksum(folder / name)) for name in found}
 
 
-_sound: dict[tuple[Path, Seen], int] = {}
+_verified: dict[tuple[Path, Seen], int] = {}
 """Checksums of this process, so that an unchanged file is read once."""
 
 
@@ -48,8 +48,8 @@ def first_damaged(folder: Path, expected: Mapping[str, tuple[int, int]]) -> tupl
         looks = seen(path)
         if looks[0] != size:
             return name, f"has {looks[0]:,} bytes, not {size:,}"
-        if (path, looks) not in _sound:
-            _sound[path, looks] = checksum(path)
-        if _sound[path, looks] != value:
+        if (path, looks) not in _verified:
+            _verified[path, looks] = checksum(path)
+        if _verified[path, looks] != value:
             return name, "does not have the checksum that was written"
     return None

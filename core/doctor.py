@@ -23,8 +23,14 @@ from core.datasets.locations import SECTION as DATA_SECTION
 from core.datasets.locations import find_location
 from core.datasets.missing import absence
 from core.encoders.entry import registered_encoders
-from core.encoders.published import SECTION as WEIGHTS_SECTION
-from core.encoders.published import Published, is_offline, locate, missing, published_encoders
+from core.encoders.published import (
+    WEIGHTS_SECTION,
+    Published,
+    is_offline,
+    missing,
+    published_encoders,
+    weights_folder,
+)
 from core.errors import BenchError
 from core.lock import LOCK, differences
 from core.paths import cache_root, require_writable
@@ -33,9 +39,9 @@ from core.settings import read_settings
 from core.spec import RunSpec
 from core.versions import package_version
 
-State = Literal["ok", "note", "missing"]
+FindingState = Literal["ok", "note", "missing"]
 
-PACKAGES = ("torch", "torchvision", "torchaudio", "open_clip_torch", "transformers", "av")
+CHECKED_PACKAGES = ("torch", "torchvision", "torchaudio", "open_clip_torch", "transformers", "av")
 """Libraries whose versions matter."""
 DECODERS = ("h264", "hevc", "mpeg4", "vp8", "vp9", "aac", "mp3", "opus", "vorbis")
 """Codecs of the data sets' media."""
@@ -49,7 +55,7 @@ class Finding:
 
     subject: str
     """What it is."""
-    state: State
+    state: FindingState
     """Whether it is there, or needed and not there."""
     value: str
     """What was found."""
@@ -59,12 +65,12 @@ class Finding:
 
 def examine() -> list[Finding]:
     """Looks at everything once; nothing is downloaded, generated or decoded."""
-    findings = [*software(), *hardware(), *disk()]
+    findings = [*software(), *hardware_findings(), *disk()]
     try:
         settings_files_are_readable()
     except BenchError as error:
         return [*findings, Finding("settings", "missing", str(error))]
-    return [*findings, *datasets(), *encoders()]
+    return [*findings, *datasets(), *encoder_findings()]
 
 
 def settings_files_are_readable() -> None:
@@ -76,7 +82,7 @@ def settings_files_are_readable() -> None:
 def software() -> Iterator[Finding]:
     """Python, the libraries, and the decoders of PyAV's FFmpeg."""
     yield Finding("Python", "ok", platform.python_version())
-    versions = {name: package_version(name) for name in PACKAGES}
+    versions = {name: package_version(name) for name in CHECKED_PACKAGES}
     absent = [name for name, found in versions.items() if found == "absent"]
     listed = ", ".join(f"{name} {found}" for name, found in versions.items())
     yield Finding("libraries", "missing" if absent else "ok", listed, "make setup" if absent else "")
@@ -103,7 +109,7 @@ def compared_with_lock() -> Finding:
     return Finding("lock", "ok", f"what is installed is what {LOCK.parent.name}/{LOCK.name} pins")
 
 
-def hardware() -> Iterator[Finding]:
+def hardware_findings() -> Iterator[Finding]:
     """Cores, memory, driver and GPUs."""
     memory = psutil.virtual_memory()
     total, available = bytes_in_words(memory.total), bytes_in_words(memory.available)
@@ -169,7 +175,7 @@ def health(name: str) -> Finding:
     return Finding(name, "ok", f"{counts} videos")
 
 
-def encoders() -> Iterator[Finding]:
+def encoder_findings() -> Iterator[Finding]:
     """The shipped weights, and where the published ones lie."""
     own = [entry for entry in registered_encoders().values() if not isinstance(entry, Published)]
     try:
@@ -179,7 +185,7 @@ def encoders() -> Iterator[Finding]:
     configured = any(entry.layout and entry.ready() for entry in all_datasets().values())
     defaults = {RunSpec.model_fields[field].default for field in ("backbone", "audio_encoder")}
     for name, entry in published_encoders().items():
-        place = locate(entry)
+        place = weights_folder(entry)
         if place is not None:
             yield Finding(name, "ok", str(place))
         elif configured and name in defaults and is_offline():
@@ -198,18 +204,18 @@ def disk() -> Iterator[Finding]:
         yield Finding("cache", "missing", str(error))
         return
     free = shutil.disk_usage(root).free
-    state: State = "ok" if free > LITTLE_SPACE else "note"
+    state: FindingState = "ok" if free > LITTLE_SPACE else "note"
     mend = "" if free > LITTLE_SPACE else "a store of MSR-VTT takes about 30 GB; set BENCH_CACHE"
     yield Finding("cache", state, f"{root}, {bytes_in_words(free)} free", mend)
 
 
-def as_json(findings: list[Finding]) -> str:
+def findings_as_json(findings: list[Finding]) -> str:
     """The findings for machines."""
     return json.dumps(
-        {"whole": is_whole(findings), "findings": [asdict(found) for found in findings]}, indent=1
+        {"whole": all_found(findings), "findings": [asdict(found) for found in findings]}, indent=1
     )
 
 
-def is_whole(findings: list[Finding]) -> bool:
+def all_found(findings: list[Finding]) -> bool:
     """Whether nothing that is needed is missing."""
     return all(finding.state != "missing" for finding in findings)

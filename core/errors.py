@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from difflib import get_close_matches
 
-LISTED = 12
+NAMES_LISTED = 12
 """Known names that fit into one line."""
 NEAREST = 3
 """Near names that are offered."""
@@ -29,7 +29,7 @@ def unknown_name(kind: str, name: str, known: Iterable[str], where: str = "") ->
     names = sorted(set(known))
     near = nearest(name, names)
     hint = f"did you mean {' or '.join(map(repr, near))}? " if near else ""
-    few = len(names) <= LISTED
+    few = len(names) <= NAMES_LISTED
     rest = f"Known: {', '.join(names)}" if few else f"See: {where}" if where else f"{len(names)} are known"
     return BenchError(f"unknown {kind} '{name}'; {hint}{rest}")
 

@@ -47,7 +47,7 @@ def keys_of(method: str) -> list[Key]:
     """
     cls = find_method(method)
     fields = declared({"": RunSpec, **NESTED, "config": cls.Config})
-    own = [listed(field, cls) for key, field in fields.items() if key not in MADE]
+    own = [listed_key(field, cls) for key, field in fields.items() if key not in MADE]
     return own + data_keys(cls)
 
 
@@ -59,13 +59,13 @@ def data_keys(cls: type[Method]) -> list[Key]:
             options.setdefault(key, {})[entry.name] = field
     found: list[Key] = []
     for own_fields in options.values():
-        own = listed(next(iter(own_fields.values())), cls)
+        own = listed_key(next(iter(own_fields.values())), cls)
         everywhere = len(own_fields) == len(registered_datasets())
         found.append(own if everywhere else replace(own, only=f"data set {' or '.join(own_fields)}"))
     return found
 
 
-def listed(field: Declared, cls: type[Method]) -> Key:
+def listed_key(field: Declared, cls: type[Method]) -> Key:
     """A field as it is listed for a method."""
     default = default_of(field)
     ours, theirs = sided(cls.recipe), sided(cls.recipe, released=True)
@@ -77,8 +77,8 @@ def listed(field: Declared, cls: type[Method]) -> Key:
         field.key,
         type_in_words(field.info.annotation),
         tuple(map(str, field.choices)),
-        plain(value),
-        plain(released) if differs else None,
+        as_json_value(value),
+        as_json_value(released) if differs else None,
         differs,
         on_datasets(field.key, cls),
         condition(field),
@@ -91,7 +91,10 @@ def on_datasets(key: str, cls: type[Method]) -> dict[str, dict[str, Any]]:
     """What a method's authors set a key to on single data sets: our value and theirs."""
     ours, theirs = sided(cls.recipe), sided(cls.recipe, released=True)
     return {
-        name.removeprefix(f"{key}@"): {"default": plain(ours[name]), "released": plain(theirs[name])}
+        name.removeprefix(f"{key}@"): {
+            "default": as_json_value(ours[name]),
+            "released": as_json_value(theirs[name]),
+        }
         for name in ours
         if name.startswith(f"{key}@")
     }
@@ -103,7 +106,7 @@ def default_of(field: Declared) -> Any:
     return default.model_dump(mode="json") if isinstance(default, BaseModel) else default
 
 
-def plain(value: Any) -> Any:
+def as_json_value(value: Any) -> Any:
     """A value as JSON has it."""
     if isinstance(value, Mapping):
         return dict(value)

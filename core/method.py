@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from core.authors import Authors
 from core.batch import Texts, Videos
-from core.capabilities import Candidates, Exact, Gate, Index, Released, Timed
+from core.capabilities import Candidates, Exact, Gate, Index, ReleasedScorer, Timed
 from core.capabilities import NoiseSource as NoiseSource
 from core.config import MethodConfig as MethodConfig
 from core.errors import BenchError
@@ -85,7 +85,7 @@ class Method(nn.Module, ABC, Generic[Index]):
 
     exact: Exact | None = None
     """Scores by algebra."""
-    released: Released | None = None
+    released: ReleasedScorer | None = None
     """The authors' scoring, where it differs from `score`."""
     gate: Gate | None = None
     """Weights of the sound."""

@@ -11,7 +11,7 @@ from typing import Any, NoReturn
 
 MEMO = frozenset(("PUT", "BINPUT", "LONG_BINPUT"))
 """Operations that number a value; the numbers are the size of a table that `pickle` allocates."""
-EXTENSIONS = frozenset(("EXT1", "EXT2", "EXT4"))
+EXTENSION_CODES = frozenset(("EXT1", "EXT2", "EXT4"))
 """Operations that name a class by its number in a table of the process."""
 
 
@@ -53,7 +53,7 @@ class InertUnpickler(pickle.Unpickler):
         except PickleError:
             raise
         except Exception as error:  # damage can make any operation fail in any way
-            _refuse(error)
+            _refuse_pickle(error)
 
 
 def check_lengths(content: bytes) -> None:
@@ -67,14 +67,14 @@ def check_lengths(content: bytes) -> None:
                 length = int(argument or 0)
                 if length > len(content):
                     raise PickleError(f"it states a length of {length:,} in {len(content):,} bytes")
-            elif operation.name in EXTENSIONS:
+            elif operation.name in EXTENSION_CODES:
                 raise ForbiddenName(f"extension {argument}")
     except PickleError:
         raise
     except Exception as error:  # as above: these are the bytes of a stranger
-        _refuse(error)
+        _refuse_pickle(error)
 
 
-def _refuse(error: Exception) -> NoReturn:
+def _refuse_pickle(error: Exception) -> NoReturn:
     reason = (str(error).splitlines() or [""])[0][:120] or type(error).__name__
     raise PickleError(f"it is damaged: {reason}") from error

@@ -4,7 +4,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-LARGEST = 2**63
+LARGEST_NUMBER = 2**63
 """What a whole number may reach."""
 VALUES = 100_000
 """How many values may stand in one file. A few lines of YAML can name billions, by aliases of aliases."""
@@ -25,7 +25,7 @@ def check_plain(content: Any) -> None:
             waiting += value
         elif isinstance(value, float) and not math.isfinite(value):
             raise ValueError(f"{value} is no number that an option can have; give a finite one")
-        elif isinstance(value, int) and abs(value) >= LARGEST:
+        elif isinstance(value, int) and abs(value) >= LARGEST_NUMBER:
             raise ValueError(f"a number of {value.bit_length()} bits is too large; give one below 2^63")
         elif not isinstance(value, str | int | float | None):
             raise ValueError(f"a value is of type {type(value).__name__}; write it in quotes")
@@ -38,7 +38,7 @@ def brief(value: Any) -> str:
     >>> brief("x" * 100)
     "'xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx..."
     """
-    if isinstance(value, int) and abs(value) >= LARGEST:
+    if isinstance(value, int) and abs(value) >= LARGEST_NUMBER:
         return f"a number of {value.bit_length()} bits"
     if isinstance(value, str):
         value = value[:100]

@@ -41,7 +41,7 @@ class Bar(Protocol):
         ...
 
 
-class Screen(Progress, Protocol):
+class ManyBars(Progress, Protocol):
     """A `Progress` that can show several works at the same time."""
 
     def bars(self) -> AbstractContextManager[Callable[[str], Bar]]:

@@ -7,7 +7,7 @@ from core.registry import registered_methods
 from core.resolving import fields_of, resolve
 from core.spec import NESTED, RunSpec, dotted
 
-OWN = ("recipe", "checkpoint", "seeds")
+RUN_KEYS = ("recipe", "checkpoint", "seeds")
 """Keys, or parts of them, that say which run it is and not how the authors would have made it."""
 
 
@@ -35,6 +35,6 @@ def differs_from_authors(spec: RunSpec) -> dict[str, Any]:
         key: value
         for key, value in authors.items()
         if values.get(key, value) != value
-        and key.partition(".")[0] not in OWN
+        and key.partition(".")[0] not in RUN_KEYS
         and not (key in fields and fields[key].idle(values, lambda need: True))
     }

@@ -11,7 +11,7 @@ from typing import Any
 
 from core.authors import Authors
 from core.axes import declared
-from core.capabilities import Candidates, Exact, Gate, Released, Timed
+from core.capabilities import Candidates, Exact, Gate, ReleasedScorer, Timed
 from core.errors import BenchError, unknown_name
 from core.method import Method, MethodConfig, Needs
 from core.plugins import METHODS, Registered, register
@@ -27,7 +27,7 @@ CALLS: Mapping[str, tuple[str, ...]] = {
 CAPABILITIES: Mapping[str, type] = {
     "needs": Needs,
     "exact": Exact,
-    "released": Released,
+    "released": ReleasedScorer,
     "gate": Gate,
     "authors": Authors,
     "candidates": Candidates,
@@ -40,8 +40,8 @@ NEVER_CALLED: Mapping[str, str] = {
     "uses_video_captions": "needs = Needs(video_captions=True)",
     "floats_per_pair": "needs = Needs(floats_per_pair=...)",
     "dataset_defaults": 'recipe = {"KEY@DATASET": ...}',
-    "own_caption_scoring": "released, a core.capabilities.Released",
-    "released_": "released, a core.capabilities.Released",
+    "own_caption_scoring": "released, a core.capabilities.ReleasedScorer",
+    "released_": "released, a core.capabilities.ReleasedScorer",
     "exact_": "exact, a core.capabilities.Exact",
     "gate_axis": "gate, a core.capabilities.Gate",
     "gates": "gate, a core.capabilities.Gate",

@@ -19,10 +19,10 @@ from core.checksums import first_damaged
 from core.runs import RunDirectory
 from core.scoring.scoring import Condition
 
-Count = Annotated[int, Field(ge=0, lt=2**63)]
-Rows = Annotated[int, Field(ge=1, le=10**8)]
+WholeNumber = Annotated[int, Field(ge=0, lt=2**63)]
+RowCount = Annotated[int, Field(ge=1, le=10**8)]
 """Queries or videos of a scored split: more of them fit into no memory."""
-Seconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Duration = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
 
 class RunRecord(BaseModel):
@@ -38,16 +38,16 @@ class ResultProtocol(RunRecord):
     condition: Condition
     rescoring: str
     rescoring_uses: str
-    queries: Rows
-    gallery: Rows
+    queries: RowCount
+    gallery: RowCount
     gallery_fingerprint: str
 
 
 class SimilarityCounts(RunRecord):
     """Counts of cosines in equal bins over [-1, 1]."""
 
-    positive: tuple[Count, ...]
-    negative: tuple[Count, ...]
+    positive: tuple[WholeNumber, ...]
+    negative: tuple[WholeNumber, ...]
 
 
 class ResultEntry(RunRecord):
@@ -95,16 +95,16 @@ class Manifest(RunRecord):
     started: Annotated[str, AfterValidator(moment)]
     fingerprints: Mapping[str, str]
     store: str
-    parameters: Count
-    trained_parameters: Count | None = None
-    training_videos: Count
-    text_length: Count
-    train_seconds: Seconds
-    index_seconds: Seconds
-    query_seconds: Seconds
+    parameters: WholeNumber
+    trained_parameters: WholeNumber | None = None
+    training_videos: WholeNumber
+    text_length: WholeNumber
+    train_seconds: Duration
+    index_seconds: Duration
+    query_seconds: Duration
     queries: Annotated[int, Field(ge=1)]
-    peak_memory_bytes: Count
-    wall_seconds: Seconds | None = None
+    peak_memory_bytes: WholeNumber
+    wall_seconds: Duration | None = None
     query_reliable: bool = True
     """Whether nothing disturbed the measurement of `query_seconds`."""
     selected_epoch: int | None = None
@@ -187,7 +187,7 @@ def verify(directory: RunDirectory, files: Mapping[str, tuple[int, int]]) -> Non
         raise directory.damaged(*found)
 
 
-def read_lines(directory: RunDirectory, name: str, model: type[Record]) -> list[Record]:
+def read_records(directory: RunDirectory, name: str, model: type[Record]) -> list[Record]:
     """The lines of a JSON Lines file of a run, `[]` where there is none; raises as `read_record` does."""
     path = directory.path / name
     try:
@@ -201,7 +201,7 @@ def read_lines(directory: RunDirectory, name: str, model: type[Record]) -> list[
         raise directory.damaged(name, str(error)) from error
 
 
-def read_table(directory: RunDirectory, name: str, schema: pa.Schema, columns: list[str]) -> pa.Table:
+def read_columns(directory: RunDirectory, name: str, schema: pa.Schema, columns: list[str]) -> pa.Table:
     """Some columns of a parquet file of a run, none of them null.
 
     Raises `BenchError` naming file and column where one is missing, null or of another type.

@@ -18,22 +18,22 @@ from tomlkit.exceptions import TOMLKitError
 from core.errors import BenchError
 from core.paths import written_whole
 
-FILE = "bench.toml"
+SETTINGS_FILE = "bench.toml"
 
 
 def project_file() -> Path:
     """Where the project's `bench.toml` is, or will be."""
     here = Path.cwd()
-    marks = (Path.is_file, FILE), (Path.is_file, "pyproject.toml"), (Path.is_dir, "runs")
+    marks = (Path.is_file, SETTINGS_FILE), (Path.is_file, "pyproject.toml"), (Path.is_dir, "runs")
     for folder in (here, *here.parents):
         if any(there(folder / mark) for there, mark in marks):
-            return folder / FILE
-    return here / FILE
+            return folder / SETTINGS_FILE
+    return here / SETTINGS_FILE
 
 
 def account_file() -> Path:
     """Where the account's `bench.toml` is, or will be."""
-    return Path(platformdirs.user_config_dir("av-retrieval-bench")) / FILE
+    return Path(platformdirs.user_config_dir("av-retrieval-bench")) / SETTINGS_FILE
 
 
 def settings_files() -> list[Path]:
@@ -88,7 +88,7 @@ def _changed(file: Path) -> Iterator[tomlkit.TOMLDocument]:
     """The content of a file, to be changed; it is written when the block ends without an error."""
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
-        with FileLock(file.with_name(f".{FILE}.lock")):
+        with FileLock(file.with_name(f".{SETTINGS_FILE}.lock")):
             document = _read(file)
             yield document
             with written_whole(file) as temporary:

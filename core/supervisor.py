@@ -131,7 +131,7 @@ class Supervisor(Generic[Task]):
             if child.closed and child.deadline == math.inf:
                 child.expect(self.grace)
             if ended:
-                yield child, Ended("crashed", in_words(self.dismiss(child)))
+                yield child, Ended("crashed", exit_in_words(self.dismiss(child)))
             elif monotonic() > child.deadline:
                 patience = child.patience
                 self.dismiss(child)
@@ -168,7 +168,7 @@ class Supervisor(Generic[Task]):
                 self.children.remove(child)
 
 
-def in_words(exit_code: int) -> str:
+def exit_in_words(exit_code: int) -> str:
     """How a process ended.
 
     >>> in_words(1), in_words(-6)

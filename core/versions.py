@@ -20,7 +20,7 @@ TRIO = ("torch", "torchvision", "torchaudio")
 UNDECLARED = {"torchaudio>=2.11.1": "torch>=2.12"}
 """What a library of the trio needs although its metadata asks for less: torchaudio 2.11.1 calls
 `torch_exception_get_what_without_backtrace`, which torch 2.11 does not have."""
-OWN = ("core", "methods", "reports", "benchmarks", "harness", "__main__")
+OWN_MODULES = ("core", "methods", "reports", "benchmarks", "harness", "__main__")
 """Packages of this project, whose own errors are not those of a library."""
 REMEDY = "run `make setup`, or install versions that docs/versions.md lists"
 
@@ -42,7 +42,7 @@ def check_trio() -> None:
         found = package_version(name)
         if found == "absent":
             raise BenchError(f"{name} is not installed; {REMEDY}")
-        for need in needs_of(name, found):
+        for need in requirements_of(name, found):
             other = package_version(need.name)
             if not need.specifier.contains(other, prereleases=True):
                 raise BenchError(
@@ -50,7 +50,7 @@ def check_trio() -> None:
                 )
 
 
-def needs_of(name: str, found: str) -> Iterator[Requirement]:
+def requirements_of(name: str, found: str) -> Iterator[Requirement]:
     """What a library at version `found` needs of the other two."""
     for need in map(Requirement, requires(name) or ()):
         if need.name in TRIO and (need.marker is None or need.marker.evaluate({"extra": ""})):
@@ -83,10 +83,10 @@ def failed_import(error: BaseException) -> str | None:
     """The installed package whose import raised `error`, or that is missing; None where none did."""
     if isinstance(error, ModuleNotFoundError) and error.name:
         missing = error.name.partition(".")[0]
-        if missing not in OWN:
+        if missing not in OWN_MODULES:
             return missing
     importing = list(packages_in_import(error.__traceback__))
-    return importing[-1] if importing and importing[-1] not in OWN else None
+    return importing[-1] if importing and importing[-1] not in OWN_MODULES else None
 
 
 def packages_in_import(traceback: TracebackType | None) -> Iterator[str]:

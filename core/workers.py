@@ -24,7 +24,7 @@ TIDY_SECONDS = 2.0
 """That a process has for removing what it has half written."""
 
 Item = TypeVar("Item")
-Result = TypeVar("Result")
+Returned = TypeVar("Returned")
 
 Begin = Callable[[str], None]
 """Called by work that may kill its process, with the name of the step that it begins; "": a harmless one."""
@@ -49,8 +49,8 @@ def default_workers(items: int) -> int:
 
 
 def in_workers(
-    function: Callable[[Item], Result], items: Sequence[Item], workers: int
-) -> Iterator[tuple[Item, Result]]:
+    function: Callable[[Item], Returned], items: Sequence[Item], workers: int
+) -> Iterator[tuple[Item, Returned]]:
     """Each item with its result, in the order in which they finish.
 
     With fewer than two workers or items everything runs in this process, also on one thread, so that
@@ -74,7 +74,7 @@ def in_workers(
         yield item, result
 
 
-def _without_steps(function: Callable[[Item], Result], item: Item, begin: Begin) -> Result:
+def _without_steps(function: Callable[[Item], Returned], item: Item, begin: Begin) -> Returned:
     return function(item)
 
 
@@ -90,11 +90,11 @@ class _Work(Generic[Item]):
 
 
 def watched(
-    function: Callable[[Item, Begin], Result],
+    function: Callable[[Item, Begin], Returned],
     items: Sequence[Item],
     workers: int,
     seconds_per_step: float = math.inf,
-) -> Iterator[tuple[Item, Result | Lost]]:
+) -> Iterator[tuple[Item, Returned | Lost]]:
     """Each item with its result, in the order in which they finish; none can kill or hang this process.
 
     A process that dies, or takes longer than `seconds_per_step` over one of its steps, is replaced, and its

@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 
 from core.batch import Texts
-from core.capabilities import NoiseSource, Released
+from core.capabilities import NoiseSource, ReleasedScorer
 from core.method import Dimensions, MethodConfig
 from methods.composed import ComposedAuthors, ComposedMethod
 from methods.parts.composition import VideoIndex
@@ -52,7 +52,7 @@ class EmclAuthors(ComposedAuthors):
         super().load(method, {**kept, **state})
 
 
-class TileEm(Released[VideoIndex]):
+class TileEm(ReleasedScorer[VideoIndex]):
     """EM over a tile of texts and their pooled videos, in the order of the test set."""
 
     tile = (TILE, TILE)

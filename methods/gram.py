@@ -45,10 +45,10 @@ from methods.parts.modalities import (
 from methods.parts.objective.principal import leading_loss, principal, separation_loss
 from methods.parts.objective.smoothed import smoothed_infonce
 from methods.parts.recipes import VAST
-from methods.parts.sentences import Sentences
+from methods.parts.sentences import SentenceVectors
 from methods.parts.vectors import unit
 
-MEASURES: Mapping[str, Callable[[Tensor, Tensor, Tensor | None], Tensor]] = {
+SIMPLEX_MEASURES: Mapping[str, Callable[[Tensor, Tensor, Tensor | None], Tensor]] = {
     "volume": volumes,
     "height": heights,
     "area": areas,
@@ -71,7 +71,7 @@ class GramConfig(ModalityConfig):
     """PMRL's tau2, of leading vectors."""
 
 
-class SpanExact(Exact[ModalityVectors, Sentences, Rows]):
+class SpanExact(Exact[ModalityVectors, SentenceVectors, Rows]):
     """Measures by products with an orthonormal basis of each video's span, or with its vectors."""
 
     where = "methods/parts/interaction/volume.py"
@@ -85,11 +85,11 @@ class SpanExact(Exact[ModalityVectors, Sentences, Rows]):
         rows = self.method.filled(rows)
         return rows if self.method.measure == "area" else spans(rows.vectors, rows.present)
 
-    def queries(self, texts: Texts, noise: NoiseSource) -> Sentences:
+    def queries(self, texts: Texts, noise: NoiseSource) -> SentenceVectors:
         """Unit texts."""
-        return Sentences(self.method.texts(texts))
+        return SentenceVectors(self.method.texts(texts))
 
-    def score(self, queries: Sentences, basis: Rows, noise: NoiseSource) -> Tensor:
+    def score(self, queries: SentenceVectors, basis: Rows, noise: NoiseSource) -> Tensor:
         """Scores `(N, V)`."""
         if isinstance(basis, ModalityVectors):
             return areas(queries.embeds, basis.vectors, basis.present).neg_()
@@ -144,7 +144,7 @@ class Gram(Method[ModalityVectors]):
 
     def measured(self, texts: Tensor, videos: ModalityVectors) -> Tensor:
         """M `(N, V)`."""
-        return MEASURES[self.measure](texts, videos.vectors, videos.present)
+        return SIMPLEX_MEASURES[self.measure](texts, videos.vectors, videos.present)
 
     def score(self, texts: Texts, index: ModalityVectors, noise: NoiseSource) -> Tensor:
         """-M `(N, V)`."""

@@ -22,7 +22,7 @@ from torch import Tensor, nn
 from core.authors import Authors, ClipTextWeights
 from core.axes import Ours
 from core.batch import Texts, Videos
-from core.capabilities import Exact, NoiseSource, Released
+from core.capabilities import Exact, NoiseSource, ReleasedScorer
 from core.errors import BenchError
 from core.method import Dimensions, Losses, Method, MethodConfig, Needs
 from methods.parts.config import Count
@@ -85,7 +85,7 @@ class UatvrAuthors(Authors["Uatvr"]):
         copy_clip_positions(method.frame_positions, clip)
 
 
-class TokenExact(Exact[Tokens, Tokens, Tokens]):
+class UatvrExact(Exact[Tokens, Tokens, Tokens]):
     """`token_wise_scores`."""
 
     where = "methods/parts/interaction/token_wise.py"
@@ -111,7 +111,7 @@ class TokenExact(Exact[Tokens, Tokens, Tokens]):
         return token_wise_scores(queries, basis)
 
 
-class OneByOne(Released[Tokens]):
+class OneByOne(ReleasedScorer[Tokens]):
     """The release with one text per call: the start mark is hidden from weights and cosines, not from T."""
 
     def __init__(self, method: "Uatvr") -> None:
@@ -173,7 +173,7 @@ class Uatvr(Method[Tokens]):
         initialise_normal(self)
         pairs = (dimensions.words + extra) * (dimensions.frames + extra)
         self.needs = Needs(words=True, floats_per_pair=pairs)
-        self.exact = TokenExact(self)
+        self.exact = UatvrExact(self)
         self.released = OneByOne(self)
 
     def tokens(self, side: str, tokens: Tensor, mask: Tensor) -> Tokens:

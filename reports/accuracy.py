@@ -6,14 +6,14 @@ from dataclasses import dataclass, replace
 from core.evaluation.measures import MEASURES, PRIMARY
 from core.evaluation.significance import smallest_detectable, standard_error
 from reports.differences import ALPHABET, DETECTABLE_NOTE, letters_of
-from reports.results import Cell, Results
+from reports.results import Results, SeededRows
 from reports.shown import (
-    FEWEST,
     FEWEST_NOTE,
+    FEWEST_QUERIES,
     UNDEFINED_NOTE,
     gap,
     interval_in_words,
-    shown,
+    shown_interval,
 )
 from reports.table import DASH, Mark, Table, number, places
 
@@ -65,12 +65,12 @@ def metrics_table(results: Results, direction: str) -> Table | None:
                 str(len(cell.rows)),
             ]
             for measure in MEASURES.values():
-                line.append(shown(cell, measure))
+                line.append(shown_interval(cell, measure))
                 line += [interval_in_words(cell)] if measure is PRIMARY else []
             rows.append([*line, *costs_of(cell)])
     notes = [SPREAD_NOTE, LETTERS_NOTE, measures_note(), COST_NOTE]
     every = [cell for cells in groups.values() for cell in cells]
-    if any(cell.answers.entry.protocol.queries < FEWEST for cell in every):
+    if any(cell.answers.entry.protocol.queries < FEWEST_QUERIES for cell in every):
         notes.append(FEWEST_NOTE)
     if any(not reliable(cell) for cell in every):
         notes.append(UNRELIABLE_NOTE)
@@ -84,25 +84,25 @@ def measures_note() -> str:
     return "; ".join(f"{name}: {measure.about}" for name, measure in MEASURES.items() if measure.about) + "."
 
 
-def mean_of(cell: Cell, name: str) -> float:
+def mean_of(cell: SeededRows, name: str) -> float:
     """A figure of the manifest averaged over the runs of a cell; NaN where a run does not have it."""
     found = [getattr(row.run.manifest, name) for row in cell.rows]
     return math.nan if None in found else sum(found) / len(found)
 
 
-def milliseconds(cell: Cell) -> float:
+def milliseconds(cell: SeededRows) -> float:
     """Time of a query, averaged over the runs of a cell."""
     return sum(1000 * r.run.manifest.query_seconds / r.run.manifest.queries for r in cell.rows) / len(
         cell.rows
     )
 
 
-def reliable(cell: Cell) -> bool:
+def reliable(cell: SeededRows) -> bool:
     """Whether nothing disturbed the measurement of the time of a query."""
     return all(row.run.manifest.query_reliable for row in cell.rows)
 
 
-def costs_of(cell: Cell) -> list[str]:
+def costs_of(cell: SeededRows) -> list[str]:
     """Parameters, seconds, milliseconds and memory of a configuration."""
     return [
         number(mean_of(cell, "trained_parameters") / 1e6, 2),
@@ -117,11 +117,11 @@ def costs_of(cell: Cell) -> list[str]:
 class Pair:
     """One configuration under both conditions, on the same checkpoints."""
 
-    any: Cell
+    any: SeededRows
     """Either of the two."""
-    clean: Cell | None
+    clean: SeededRows | None
     """Leak-free; None where it was not scored so."""
-    released: Cell | None
+    released: SeededRows | None
 
 
 def beside_released(results: Results, direction: str) -> list[Pair]:
@@ -147,8 +147,8 @@ def leak_table(results: Results) -> Table | None:
             queries, seeds = pair.any.answers.entry.protocol.queries, len(pair.any.rows)
             line = lines.setdefault((pair.any.data, pair.any.label), {"": [str(queries), str(seeds)]})
             line[direction] = [
-                shown(pair.clean),
-                shown(pair.released),
+                shown_interval(pair.clean),
+                shown_interval(pair.released),
                 gap(pair.released, pair.clean),
                 detectable(pair),
             ]

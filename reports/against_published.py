@@ -13,7 +13,7 @@ from reports.results import Results
 from reports.shown import UNDEFINED_NOTE
 from reports.table import DASH, Table, number, signed
 
-SHOWN = tuple(MEASURES[f"R@{k}"] for k in RECALL_AT)
+COMPARED_MEASURES = tuple(MEASURES[f"R@{k}"] for k in RECALL_AT)
 
 
 def published_table(results: Results) -> Table | None:
@@ -60,8 +60,8 @@ def figures(match: Match) -> list[str]:
     if cell.undefined:
         return [f"undefined ({cell.undefined} of {queries})", policy, DASH, DASH]
     deltas, detectable = [], []
-    recall = [cell.figure(measure, policy) for measure in SHOWN]
-    for measure, ours, theirs in zip(SHOWN, recall, (row.r1, row.r5, row.r10), strict=True):
+    recall = [cell.figure(measure, policy) for measure in COMPARED_MEASURES]
+    for measure, ours, theirs in zip(COMPARED_MEASURES, recall, (row.r1, row.r5, row.r10), strict=True):
         deltas.append(math.nan if theirs is None else ours - theirs)
         if theirs is None or cell.protocol.rescoring != "none":
             detectable.append(math.nan)

@@ -8,12 +8,12 @@ from pydantic import ValidationError
 
 from core.errors import BenchError
 from core.registry import find_method
-from core.run_files import CHECKPOINT, EpochLook, Manifest, MetricsFile, read_lines, read_record, verify
+from core.run_files import CHECKPOINT, EpochLook, Manifest, MetricsFile, read_record, read_records, verify
 from core.runs import RunDirectory, find_runs
 from core.spec import SCHEMA, RunSpec, explain
 from reports.gates import Gates, read_gates
 from reports.labels import label
-from reports.queries import Answers, Protocol, not_scored, read_answers
+from reports.queries import Answers, ResultKey, not_scored, read_answers
 
 SHORT = 7
 """Characters by which a row names its code."""
@@ -26,7 +26,7 @@ class Run:
     directory: RunDirectory
     spec: RunSpec
     manifest: Manifest
-    answers: Mapping[Protocol, Answers]
+    answers: Mapping[ResultKey, Answers]
     """What its queries came to under every protocol that it was scored under."""
     gates: Mapping[str, Gates]
     """Audio gates by split; empty for a method without them."""
@@ -40,7 +40,7 @@ class Run:
         """The name of its folder."""
         return self.directory.path.name
 
-    def answered(self, protocol: Protocol) -> Answers:
+    def answered(self, protocol: ResultKey) -> Answers:
         """What it answered under a protocol; raises `BenchError` naming those that it has."""
         if protocol not in self.answers:
             raise not_scored(self.name, protocol, self.answers)
@@ -150,6 +150,6 @@ def read_run(directory: RunDirectory) -> Run:
         manifest,
         read_answers(directory, metrics.results),
         read_gates(directory, metrics.gates),
-        read_lines(directory, "epochs.jsonl", EpochLook),
+        read_records(directory, "epochs.jsonl", EpochLook),
         label(spec),
     )

@@ -10,12 +10,12 @@ from core.evaluation.significance import permutation_test
 from core.runs import RunDirectory
 from reports.collect import Run, read_run
 from reports.differences import DETECTABLE_NOTE, TEST_NOTE, paired_difference
-from reports.queries import Answers, Protocol, require_same_gallery
-from reports.shown import FEWEST, FEWEST_NOTE
+from reports.queries import Answers, ResultKey, require_same_gallery
+from reports.shown import FEWEST_NOTE, FEWEST_QUERIES
 from reports.table import Table, number
 
 
-def compare(first: Path, second: Path, protocol: Protocol, shown: int) -> list[Table]:
+def compare_runs(first: Path, second: Path, protocol: ResultKey, shown: int) -> list[Table]:
     """How two runs differ under a protocol, with at most `shown` changed queries for either side.
 
     Raises `BenchError` where a run cannot be read, was not scored under the protocol, or answered other
@@ -27,7 +27,7 @@ def compare(first: Path, second: Path, protocol: Protocol, shown: int) -> list[T
     return [difference_table(runs[0], runs[1], protocol), *changed_tables(ours, theirs, shown)]
 
 
-def difference_table(first: Run, second: Run, protocol: Protocol) -> Table:
+def difference_table(first: Run, second: Run, protocol: ResultKey) -> Table:
     """Measures of both runs, the second minus the first, its interval, the smallest detectable one and p.
 
     Raises `BenchError` where no query has a rank in both runs.
@@ -56,7 +56,7 @@ def difference_table(first: Run, second: Run, protocol: Protocol) -> Table:
         TEST_NOTE,
         DETECTABLE_NOTE,
     ]
-    if int(known.sum()) < FEWEST:
+    if int(known.sum()) < FEWEST_QUERIES:
         notes.append(FEWEST_NOTE)
     columns = ["measure", "A", "B", "B - A", "95 % interval", "detectable", "p"]
     return Table(f"Paired difference, {protocol}", columns, rows, notes, words=(0,))

@@ -12,8 +12,8 @@ from torch import Tensor
 from core.errors import unknown_name
 from core.evaluation.measures import MEASURES
 from core.evaluation.significance import (
-    LEVEL,
     PERMUTATIONS,
+    SIGNIFICANCE_LEVEL,
     adjusted,
     permutation_test,
     smallest_detectable,
@@ -21,8 +21,8 @@ from core.evaluation.significance import (
 )
 from core.evaluation.statistics import bootstrap_difference
 from core.plugins import in_their_case
-from reports.results import Cell, Results
-from reports.shown import FEWEST
+from reports.results import Results, SeededRows
+from reports.shown import FEWEST_QUERIES
 from reports.table import DASH, Mark, Table, number, places, signed
 
 ALPHABET = "abcdefghijklmnopqrstuvwxyz"
@@ -39,7 +39,7 @@ TEST_NOTE = (
 )
 
 
-def letters_of(groups: Sequence[Sequence[Cell]]) -> list[dict[tuple[str, str], str]]:
+def letters_of(groups: Sequence[Sequence[SeededRows]]) -> list[dict[tuple[str, str], str]]:
     """For each group of comparable cells, (label, measure) -> letters of the rows it is better than.
 
     Significant means an adjusted p below 5 % over every pair of every group and lettered measure together;
@@ -64,7 +64,7 @@ def letters_of(groups: Sequence[Sequence[Cell]]) -> list[dict[tuple[str, str], s
     if not tests:
         return found
     for (position, name, left, right, gain), p in zip(tests, adjusted(torch.cat(p_values)), strict=True):
-        if p < LEVEL:
+        if p < SIGNIFICANCE_LEVEL:
             winner, loser = (left, right) if gain > 0 else (right, left)
             key = groups[position][winner].label, name
             found[position][key] = "".join(sorted(found[position].get(key, "") + ALPHABET[loser]))
@@ -134,6 +134,6 @@ def paired_difference(values: Tensor, others: Tensor, clusters: Tensor, digits: 
     interval = f"{signed(found.low, digits)} to {signed(found.high, digits)}"
     return [
         signed(found.estimate, digits),
-        interval if len(clusters) >= FEWEST else DASH,
+        interval if len(clusters) >= FEWEST_QUERIES else DASH,
         number(detectable, digits),
     ]

@@ -10,7 +10,7 @@ from torch import Tensor
 from core.run_files import GateScores
 from core.runs import RunDirectory
 
-FILE = "gates.safetensors"
+GATES_FILE = "gates.safetensors"
 
 
 @dataclass(frozen=True)
@@ -48,9 +48,9 @@ def read_gates(directory: RunDirectory, scores: Mapping[str, GateScores]) -> Map
     if not scores:
         return {}
     try:
-        stored = load_file(directory.path / FILE)
+        stored = load_file(directory.path / GATES_FILE)
     except (OSError, SafetensorError) as error:
-        raise directory.damaged(FILE, str(error)) from error
+        raise directory.damaged(GATES_FILE, str(error)) from error
     found = {}
     for split, scored in scores.items():
         named = {
@@ -60,18 +60,18 @@ def read_gates(directory: RunDirectory, scores: Mapping[str, GateScores]) -> Map
         video, values, audible = named["video"], named["gates"], named["audible"]
         if video is None or values is None or audible is None:
             missing = next(name for name, tensor in named.items() if tensor is None)
-            raise directory.damaged(FILE, f"no tensor '{split}/{missing}'")
+            raise directory.damaged(GATES_FILE, f"no tensor '{split}/{missing}'")
         for name, tensor in named.items():
             dimensions = 1 if name in ("video", "audible") else 2
             if tensor is not None and (tensor.ndim != dimensions or len(tensor) != len(video)):
-                raise directory.damaged(FILE, f"'{split}/{name}' has shape {tuple(tensor.shape)}")
+                raise directory.damaged(GATES_FILE, f"'{split}/{name}' has shape {tuple(tensor.shape)}")
         if not bool(values.isfinite().all()):
-            raise directory.damaged(FILE, f"'{split}/gates' is not finite")
+            raise directory.damaged(GATES_FILE, f"'{split}/gates' is not finite")
         truth, untrained = named["truth"], named["untrained"]
         if untrained is not None and untrained.shape != values.shape:
-            raise directory.damaged(FILE, f"'{split}/untrained' has shape {tuple(untrained.shape)}")
+            raise directory.damaged(GATES_FILE, f"'{split}/untrained' has shape {tuple(untrained.shape)}")
         if truth is not None and scored.axis == "frame" and truth.shape != values.shape:
-            raise directory.damaged(FILE, f"'{split}/truth' has shape {tuple(truth.shape)}")
+            raise directory.damaged(GATES_FILE, f"'{split}/truth' has shape {tuple(truth.shape)}")
         found[split] = Gates(
             video, values, audible.bool(), None if truth is None else truth.bool(), untrained, scored
         )

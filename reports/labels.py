@@ -35,7 +35,7 @@ class Labels:
     @classmethod
     def among(cls, specs: Sequence[RunSpec]) -> Self:
         """The names for the runs of one report, at least one."""
-        rows = {f"{spec.dataset} {label(spec)}": settings(spec) for spec in specs}
+        rows = {f"{spec.dataset} {label(spec)}": label_settings(spec) for spec in specs}
         items = dict.fromkeys(item for one in rows.values() for item in one.items())
         everywhere = dict(item for item in items if all(item in one.items() for one in rows.values()))
         groups: dict[frozenset[str], dict[str, str]] = {}
@@ -48,7 +48,7 @@ class Labels:
 
     def of(self, spec: RunSpec) -> str:
         """The label of one of the runs, seeds left out."""
-        left = {key: text for key, text in settings(spec).items() if key not in self.everywhere}
+        left = {key: text for key, text in label_settings(spec).items() if key not in self.everywhere}
         marks = [mark for mark, group in self.together.items() if group.items() <= left.items()]
         hidden = {key for mark in marks for key in self.together[mark]}
         return titled(spec, [*(f"{key}={text}" for key, text in left.items() if key not in hidden), *marks])
@@ -56,8 +56,8 @@ class Labels:
     @property
     def notes(self) -> list[str]:
         """What the labels leave out, a line each."""
-        lines = [f"In every run: {in_words(self.everywhere)}."] if self.everywhere else []
-        return lines + [f"{mark}: {in_words(group)}." for mark, group in self.together.items()]
+        lines = [f"In every run: {settings_line(self.everywhere)}."] if self.everywhere else []
+        return lines + [f"{mark}: {settings_line(group)}." for mark, group in self.together.items()]
 
 
 def label(spec: RunSpec) -> str:
@@ -66,7 +66,7 @@ def label(spec: RunSpec) -> str:
     >>> label(resolve("gaid", "avworld", {"config.fusion": "sample"}))
     'GAID (fusion=sample)'
     """
-    return titled(spec, [f"{key}={text}" for key, text in settings(spec).items()])
+    return titled(spec, [f"{key}={text}" for key, text in label_settings(spec).items()])
 
 
 def titled(spec: RunSpec, words: Sequence[str]) -> str:
@@ -74,7 +74,7 @@ def titled(spec: RunSpec, words: Sequence[str]) -> str:
     return find_method(spec.method).title + (f" ({', '.join(words)})" if words else "")
 
 
-def settings(spec: RunSpec) -> Settings:
+def label_settings(spec: RunSpec) -> Settings:
     """What differs from the method's defaults on this data set, seeds left out."""
     default = defaults(spec.method, spec.dataset, spec.recipe)
     return {
@@ -84,7 +84,7 @@ def settings(spec: RunSpec) -> Settings:
     }
 
 
-def in_words(found: Settings) -> str:
+def settings_line(found: Settings) -> str:
     """Settings in one line."""
     return ", ".join(f"{key}={text}" for key, text in found.items())
 

@@ -26,7 +26,7 @@ def latex(table: Table) -> str:
     """The table as a float that needs `\\usepackage{booktabs}`; its notes stand in the caption's footnote."""
     alignment = "".join("l" if position in table.words else "r" for position in range(len(table.columns)))
     lines = [
-        [marked(cell, table.marks.get((row, column), Mark())) for column, cell in enumerate(cells)]
+        [emphasised_cell(cell, table.marks.get((row, column), Mark())) for column, cell in enumerate(cells)]
         for row, cells in enumerate(table.rows)
     ]
     body = "\n".join(" & ".join(line) + r" \\" for line in lines)
@@ -75,7 +75,7 @@ def latex_picture(name: str, caption: str) -> str:
     )
 
 
-def marked(cell: str, mark: Mark) -> str:
+def emphasised_cell(cell: str, mark: Mark) -> str:
     """A cell with its emphasis and letters."""
     text = escaped(cell)
     text = {"best": rf"\textbf{{{text}}}", "second": rf"\underline{{{text}}}"}.get(mark.place, text)

@@ -15,8 +15,8 @@ from core.errors import BenchError
 from core.evaluation.metrics import TiePolicy
 from core.resolving import resolve
 from core.spec import RunSpec
-from reports.published import Published, published, released_protocol
-from reports.results import Cell
+from reports.published import PublishedRow, published, released_protocol
+from reports.results import SeededRows
 
 POST_PROCESSING = {"none": "none", "dsl": "DSL", "qb-norm": "QB-Norm"}
 
@@ -25,8 +25,8 @@ POST_PROCESSING = {"none": "none", "dsl": "DSL", "qb-norm": "QB-Norm"}
 class Match:
     """A published row beside what was measured."""
 
-    row: Published
-    measured: Cell
+    row: PublishedRow
+    measured: SeededRows
     differs: Mapping[str, tuple[object, object]]
     """Points of the protocol that differ -> published and measured value."""
     unstated: Sequence[str]
@@ -42,27 +42,27 @@ class Match:
         return "; ".join(part for part in (f"differs: {', '.join(points)}", unstated) if part)
 
 
-def plain(name: str) -> str:
+def plain_name(name: str) -> str:
     """A name without what papers and folders spell differently."""
     return re.sub(r"[^a-z0-9]", "", name.lower())
 
 
-def matches_of(measured: Cell) -> list[Match]:
+def matches_of(measured: SeededRows) -> list[Match]:
     """The published rows beside one measurement: those of its data set.
 
     Released scores are compared only with rows that were scored so.
     """
     found = []
     for row in published():
-        same_data = plain(row.dataset) == plain(measured.run.spec.dataset)
+        same_data = plain_name(row.dataset) == plain_name(measured.run.spec.dataset)
         condition = condition_of(row)
         scored_so = measured.protocol.condition == "leak-free" or condition == "released"
         if same_data and scored_so and answers_to(row, measured):
-            found.append(Match(row, measured, *compared(row, measured)))
+            found.append(Match(row, measured, *protocol_differences(row, measured)))
     return found
 
 
-def answers_to(row: Published, measured: Cell) -> bool:
+def answers_to(row: PublishedRow, measured: SeededRows) -> bool:
     """Whether a row prints figures of a measurement's method, configuration, direction and rescoring."""
     spec = measured.run.spec
     return (
@@ -89,13 +89,15 @@ def configuration(spec: RunSpec) -> tuple[str, str]:
     return str(sorted(spec.config.items())), spec.audio_encoder
 
 
-def condition_of(row: Published) -> str | None:
+def condition_of(row: PublishedRow) -> str | None:
     """The scoring condition of a published row, None where it is not known."""
     released = released_protocol(row.run_method, row.dataset)
     return row.condition or (released.condition if released else None)
 
 
-def compared(row: Published, measured: Cell) -> tuple[dict[str, tuple[object, object]], list[str]]:
+def protocol_differences(
+    row: PublishedRow, measured: SeededRows
+) -> tuple[dict[str, tuple[object, object]], list[str]]:
     """Points of the protocol in which a row and a measurement differ, and points that are not stated."""
     spec, manifest = measured.run.spec, measured.run.manifest
     released = released_protocol(row.run_method, row.dataset)
@@ -124,7 +126,7 @@ def compared(row: Published, measured: Cell) -> tuple[dict[str, tuple[object, ob
     return differs, [point for point in theirs if theirs[point] is None]
 
 
-def tie_policy(row: Published) -> TiePolicy:
+def tie_policy(row: PublishedRow) -> TiePolicy:
     """The tie policy of a published row, `expected` where it is not known."""
     released = released_protocol(row.run_method, row.dataset)
     return released.tie_policy if released else "expected"

@@ -19,14 +19,14 @@ def provenance(runs: Sequence[Run]) -> list[dict[str, Any]]:
             "label": label(run.spec),
             "command": reproducing_command(run.spec),
             "commit": commit_of(run),
-            "facts": facts_of(run),
+            "facts": making_of(run),
             "spec": run.spec.model_dump_json(indent=1),
         }
         for run in runs
     ]
 
 
-def facts_of(run: Run) -> dict[str, str]:
+def making_of(run: Run) -> dict[str, str]:
     """When, how long and on what a run was made, in words."""
     manifest = run.manifest
     facts = {"started": manifest.started}

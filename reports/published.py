@@ -19,7 +19,7 @@ from core.evaluation.metrics import TiePolicy
 from core.scoring.scoring import Condition
 from core.spec import Frozen, explain
 
-FOLDER = Path(__file__).parent
+HERE = Path(__file__).parent
 
 
 def stated(value: Any) -> Any:
@@ -29,11 +29,11 @@ def stated(value: Any) -> Any:
 
 Points = Annotated[Annotated[float, Field(ge=0, le=100)] | None, BeforeValidator(stated)]
 Rank = Annotated[Annotated[float, Field(ge=1)] | None, BeforeValidator(stated)]
-Count = Annotated[Annotated[int, Field(ge=1)] | None, BeforeValidator(stated)]
+StatedCount = Annotated[Annotated[int, Field(ge=1)] | None, BeforeValidator(stated)]
 Stated = Annotated[Condition | None, BeforeValidator(stated)]
 
 
-class Published(Frozen):
+class PublishedRow(Frozen):
     """One printed result. An empty cell is something that is not stated, or could not be read."""
 
     source_paper: str
@@ -72,9 +72,9 @@ class Published(Frozen):
     """Who says so; `missing` rows wait for someone who has the paper."""
     note: str
     """What is odd about the row, as a fact."""
-    gallery: Count
+    gallery: StatedCount
     """Videos that were ranked, where the source says so."""
-    training_videos: Count
+    training_videos: StatedCount
     """Videos that were trained on, where the source says so."""
     condition: Stated
     """Scoring condition, where it differs from that of the method's released code."""
@@ -84,7 +84,7 @@ class Published(Frozen):
     """What it must be told, `key=value` separated by semicolons."""
 
     @model_validator(mode="after")
-    def recall_grows_with_k(self) -> "Published":
+    def recall_grows_with_k(self) -> "PublishedRow":
         """Refuses rows in which a longer list finds less."""
         known = [value for value in (self.r1, self.r5, self.r10) if value is not None]
         if known != sorted(known):
@@ -119,7 +119,7 @@ class Footnote(Frozen):
     """Rows that it concerns; empty: all of those tables."""
     text: str
 
-    def concerns(self, row: Published) -> bool:
+    def concerns(self, row: PublishedRow) -> bool:
         """Whether it belongs under a table that shows the row."""
         return (
             row.source_paper == self.source
@@ -145,15 +145,15 @@ def read_csv(path: Path, model: type[Model]) -> list[Model]:
 
 
 @cache
-def published() -> Sequence[Published]:
+def published() -> Sequence[PublishedRow]:
     """Every published row."""
-    return read_csv(FOLDER / "published.csv", Published)
+    return read_csv(HERE / "published.csv", PublishedRow)
 
 
 @cache
 def released_protocol(method: str, dataset: str) -> ReleasedProtocol | None:
     """How a method's released code measures on a data set, named as in published.csv; None if unknown."""
-    rows = [row for row in read_csv(FOLDER / "protocols.csv", ReleasedProtocol) if row.method == method]
+    rows = [row for row in read_csv(HERE / "protocols.csv", ReleasedProtocol) if row.method == method]
     exact = [row for row in rows if row.dataset == dataset]
     return next(iter(exact or [row for row in rows if not row.dataset]), None)
 
@@ -161,5 +161,5 @@ def released_protocol(method: str, dataset: str) -> ReleasedProtocol | None:
 @cache
 def footnotes() -> Sequence[Footnote]:
     """Every known contradiction."""
-    content = yaml.safe_load((FOLDER / "footnotes.yaml").read_text(encoding="utf-8"))
+    content = yaml.safe_load((HERE / "footnotes.yaml").read_text(encoding="utf-8"))
     return [Footnote.model_validate(entry) for entry in content]

@@ -16,13 +16,13 @@ from core.evaluation.measures import HUB_SIZE, Measure, Ranks, ranks_of
 from core.evaluation.metrics import TiePolicy
 from core.evaluation.ranking import Counts, QueryRecords
 from core.evaluation.top import times_listed
-from core.run_files import PROTOCOL_COLUMNS, QUERY_TABLE, TOP_TABLE, ResultEntry, numbers, read_table, words
+from core.run_files import PROTOCOL_COLUMNS, QUERY_TABLE, TOP_TABLE, ResultEntry, numbers, read_columns, words
 from core.runs import RunDirectory
 
-COUNTS = ("greater", "ties", "above", "equal", "equal_before", "undefined")
+RANK_COUNTS = ("greater", "ties", "above", "equal", "equal_before", "undefined")
 
 
-class Protocol(NamedTuple):
+class ResultKey(NamedTuple):
     """What a query was asked under."""
 
     split: str
@@ -41,7 +41,7 @@ def not_scored(run: str, asked: Sequence[str], present: Iterable[Sequence[str]])
     """
     words = f"{run} was not scored under '{' '.join(asked)}'"
     results = [result[: len(asked)] for result in present]
-    for field, value, values in zip(Protocol._fields, asked, zip(*results, strict=True), strict=False):
+    for field, value, values in zip(ResultKey._fields, asked, zip(*results, strict=True), strict=False):
         if value not in values:
             return BenchError(f"{words}: {unknown_name(field, value, values)}")
     return BenchError(f"{words}, though it has each of these words: see metrics.json in its folder")
@@ -51,7 +51,7 @@ def not_scored(run: str, asked: Sequence[str], present: Iterable[Sequence[str]])
 class Answers:
     """The queries of one run under one protocol, in the order of the split."""
 
-    protocol: Protocol
+    protocol: ResultKey
     entry: ResultEntry
     """The protocol in full, with what is kept beside the ranks."""
     query: NDArray[np.int64]
@@ -96,13 +96,13 @@ class Answers:
         return found
 
 
-def read_answers(directory: RunDirectory, entries: tuple[ResultEntry, ...]) -> Mapping[Protocol, Answers]:
+def read_answers(directory: RunDirectory, entries: tuple[ResultEntry, ...]) -> Mapping[ResultKey, Answers]:
     """The answers of a run under each protocol of its metrics.json, in that order.
 
     Raises `BenchError` naming the file where one is damaged, or where the two do not belong together.
     """
-    queries = read_table(directory, "queries.parquet", QUERY_TABLE, QUERY_TABLE.names)
-    top = read_table(directory, "top.parquet", TOP_TABLE, TOP_TABLE.names)
+    queries = read_columns(directory, "queries.parquet", QUERY_TABLE, QUERY_TABLE.names)
+    top = read_columns(directory, "top.parquet", TOP_TABLE, TOP_TABLE.names)
     if not pc.all(pc.is_finite(top["score"])).as_py() and len(top):
         raise directory.damaged("top.parquet", "column 'score' is not finite")
     top = top.filter(pc.less_equal(top["position"], HUB_SIZE))
@@ -110,7 +110,7 @@ def read_answers(directory: RunDirectory, entries: tuple[ResultEntry, ...]) -> M
     found = {}
     for entry in entries:
         stated = entry.protocol
-        asked = Protocol(stated.split, stated.condition, stated.rescoring, entry.direction)
+        asked = ResultKey(stated.split, stated.condition, stated.rescoring, entry.direction)
         here = rows.get(asked, queries.slice(0, 0))
         if len(here) != entry.protocol.queries:
             raise directory.damaged(
@@ -126,7 +126,7 @@ def read_answers(directory: RunDirectory, entries: tuple[ResultEntry, ...]) -> M
     return found
 
 
-def by_protocol(table: pa.Table) -> dict[Protocol, pa.Table]:
+def by_protocol(table: pa.Table) -> dict[ResultKey, pa.Table]:
     """The rows of each protocol, in their order."""
     codes = np.zeros(len(table), dtype=np.int64)
     for name in PROTOCOL_COLUMNS:
@@ -135,14 +135,14 @@ def by_protocol(table: pa.Table) -> dict[Protocol, pa.Table]:
     found = {}
     for code in dict.fromkeys(codes.tolist()):
         rows = table.take(pa.array(np.flatnonzero(codes == code)))
-        found[Protocol(*(rows[name][0].as_py() for name in PROTOCOL_COLUMNS))] = rows
+        found[ResultKey(*(rows[name][0].as_py() for name in PROTOCOL_COLUMNS))] = rows
     return found
 
 
-def answers_of(asked: Protocol, entry: ResultEntry, rows: pa.Table, listed: Tensor) -> Answers:
+def answers_of(asked: ResultKey, entry: ResultEntry, rows: pa.Table, listed: Tensor) -> Answers:
     """The record of some rows; `listed` `(n,)` numbers the candidates of all lists."""
     names = {name: words(rows[name]) for name in ("text", "video", "group", "stratum", "best_wrong_video")}
-    counted = {name: torch.from_numpy(numbers(rows[name])) for name in ("query", "own_score", *COUNTS)}
+    counted = {name: torch.from_numpy(numbers(rows[name])) for name in ("query", "own_score", *RANK_COUNTS)}
     video = numbered(names["video"])
     nothing = torch.zeros_like(video)
     records = QueryRecords(
@@ -151,7 +151,7 @@ def answers_of(asked: Protocol, entry: ResultEntry, rows: pa.Table, listed: Tens
         video=video,
         own_score=counted["own_score"],
         counts=Counts(
-            **{name: counted[name] for name in COUNTS},
+            **{name: counted[name] for name in RANK_COUNTS},
             best_wrong=nothing,
             best_wrong_score=nothing.double(),
         ),
@@ -176,7 +176,7 @@ def answers_of(asked: Protocol, entry: ResultEntry, rows: pa.Table, listed: Tens
 def contradiction(answers: Answers) -> str:
     """What cannot be true of some answers; empty where nothing is wrong."""
     counts = answers.records.counts
-    if any(bool((getattr(counts, name) < 0).any()) for name in COUNTS):
+    if any(bool((getattr(counts, name) < 0).any()) for name in RANK_COUNTS):
         return "a negative count"
     last = 1 + counts.greater + counts.ties + counts.undefined
     if bool((last > answers.records.candidates).any()):

@@ -10,9 +10,9 @@ from core.evaluation.measures import MEASURES
 from core.progress import Silent
 from core.runs import RunDirectory, find_runs
 from reports.collect import Run, read_run, read_runs
-from reports.figures.write import CAPTIONS, Extra, write_figures
+from reports.figures.write import FIGURE_CAPTIONS, Extra, write_figures
 from reports.header import header_of
-from reports.labels import in_words, settings
+from reports.labels import label_settings, settings_line
 from reports.results import Ceilings, Results
 from reports.summary import summary_table
 from reports.table import Table
@@ -84,7 +84,7 @@ def write_report(
     tables = all_tables(results, against)
     make_folder(folder)
     pictures, notes = write_figures(results, study, folder, figures)
-    embedded = {path.name: CAPTIONS[path.stem] for path in pictures if path.suffix == ".png"}
+    embedded = {path.name: FIGURE_CAPTIONS[path.stem] for path in pictures if path.suffix == ".png"}
     contents = contents_of(tables, header_of(results), embedded)
     paths = write_files({**contents, "results.csv": comma_separated(results_table(results))}, folder)
     paths += pictures
@@ -143,7 +143,7 @@ def results_table(results: Results) -> Table:
             [
                 row.run.name,
                 row.run.spec.method,
-                in_words(settings(row.run.spec)),
+                settings_line(label_settings(row.run.spec)),
                 row.data,
                 str(row.run.spec.seeds.initialisation),
                 *row.protocol,

@@ -13,14 +13,14 @@ from core.evaluation.metrics import TiePolicy
 from core.spec import RunSpec
 from reports.collect import Run, code_marks
 from reports.labels import Labels
-from reports.queries import Answers, Protocol
+from reports.queries import Answers, ResultKey
 
 Ceilings = Mapping[str, Mapping[str, Mapping[str, Mapping[str, float]]]]
 """Data set -> split -> observer -> stratum (and `all`) -> text-to-video R@1 in points."""
 
 
 @dataclass(frozen=True)
-class Row:
+class SeedRow:
     """One run under one protocol and direction."""
 
     run: Run
@@ -29,7 +29,7 @@ class Row:
     """Data set and split, and the gallery too where one name stands for several."""
 
     @property
-    def protocol(self) -> Protocol:
+    def protocol(self) -> ResultKey:
         """What it was scored under."""
         return self.answers.protocol
 
@@ -57,12 +57,12 @@ class Sample:
 
 
 @dataclass(frozen=True)
-class Cell:
+class SeededRows:
     """One configuration on one gallery under one protocol: a row per seed."""
 
     data: str
     label: str
-    rows: Sequence[Row]
+    rows: Sequence[SeedRow]
 
     @property
     def run(self) -> Run:
@@ -75,7 +75,7 @@ class Cell:
         return self.rows[0].answers
 
     @property
-    def protocol(self) -> Protocol:
+    def protocol(self) -> ResultKey:
         """What it was scored under."""
         return self.answers.protocol
 
@@ -101,7 +101,7 @@ class Results:
     """The runs of one report, in the order in which every table, figure and page shows them."""
 
     runs: Sequence[Run]
-    rows: Sequence[Row]
+    rows: Sequence[SeedRow]
     ceilings: Ceilings
     """What could be reached, where a data set knows it."""
     notes: Sequence[str]
@@ -114,7 +114,7 @@ class Results:
         marks = zip(runs, code_marks(runs), strict=True)
         named = [replace(run, label=labels.of(run.spec) + mark) for run, mark in marks]
         ordered = sorted(named, key=lambda run: (run.spec.dataset, natural(run.label), seeds_of(run.spec)))
-        return cls(ordered, rows_of(ordered), ceilings or {}, labels.notes)
+        return cls(ordered, seed_rows(ordered), ceilings or {}, labels.notes)
 
     def select(
         self,
@@ -123,7 +123,7 @@ class Results:
         condition: str | None = None,
         rescoring: str | None = None,
         direction: str | None = None,
-    ) -> list[Row]:
+    ) -> list[SeedRow]:
         """The rows that agree with every field that is given."""
         asked = (split, condition, rescoring, direction)
         return [
@@ -132,22 +132,22 @@ class Results:
             if all(wanted in (None, found) for wanted, found in zip(asked, row.protocol, strict=True))
         ]
 
-    def cells(self, **protocol: str | None) -> list[Cell]:
+    def cells(self, **protocol: str | None) -> list[SeededRows]:
         """The selected rows by data, configuration and protocol, in the order of the rows."""
-        groups: dict[tuple[str, str, Protocol], list[Row]] = {}
+        groups: dict[tuple[str, str, ResultKey], list[SeedRow]] = {}
         for row in self.select(**protocol):
             groups.setdefault((row.data, row.run.label, row.protocol), []).append(row)
-        return [Cell(data, label, rows) for (data, label, _), rows in groups.items()]
+        return [SeededRows(data, label, rows) for (data, label, _), rows in groups.items()]
 
-    def by_data(self, **protocol: str | None) -> dict[str, list[Cell]]:
+    def by_data(self, **protocol: str | None) -> dict[str, list[SeededRows]]:
         """The selected cells of each gallery: those that can be compared."""
-        found: dict[str, list[Cell]] = {}
+        found: dict[str, list[SeededRows]] = {}
         for cell in self.cells(**protocol):
             found.setdefault(cell.data, []).append(cell)
         return found
 
 
-def rows_of(runs: Sequence[Run]) -> list[Row]:
+def seed_rows(runs: Sequence[Run]) -> list[SeedRow]:
     """A row per run and protocol: by data set and split, then in the order of the runs."""
     galleries: dict[tuple[str, str], set[str]] = {}
     for run in runs:
@@ -161,7 +161,7 @@ def rows_of(runs: Sequence[Run]) -> list[Row]:
                 if (run.spec.dataset, asked.split) == (dataset, split):
                     gallery = answers.entry.protocol.gallery_fingerprint
                     mark = f" #{gallery[:4]}" if len(found) > 1 else ""
-                    rows.append(Row(run, answers, f"{dataset}/{split}{mark}"))
+                    rows.append(SeedRow(run, answers, f"{dataset}/{split}{mark}"))
     return rows
 
 

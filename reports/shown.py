@@ -5,13 +5,15 @@ import math
 from core.evaluation.measures import PRIMARY, Measure
 from core.evaluation.metrics import TiePolicy
 from core.evaluation.statistics import Interval, bootstrap_interval
-from reports.results import Cell
+from reports.results import SeededRows
 from reports.table import DASH, between, number, signed
 
-FEWEST = 30
+FEWEST_QUERIES = 30
 """Queries below which an interval would say more about the bootstrap than about the method."""
 
-FEWEST_NOTE = f"No interval for fewer than {FEWEST} queries: too few to tell how much the figure would vary."
+FEWEST_NOTE = (
+    f"No interval for fewer than {FEWEST_QUERIES} queries: too few to tell how much the figure would vary."
+)
 
 UNDEFINED_NOTE = (
     "undefined: so many queries meet a pair for which the released pooling has no value (a video with fewer "
@@ -19,32 +21,34 @@ UNDEFINED_NOTE = (
 )
 
 
-def interval_of(cell: Cell, measure: Measure = PRIMARY) -> Interval | None:
+def interval_of(cell: SeededRows, measure: Measure = PRIMARY) -> Interval | None:
     """The 95 % bootstrap interval of a mean over queries; None where it says nothing."""
-    if cell.answers.entry.protocol.queries < FEWEST or cell.undefined or measure.each is None:
+    if cell.answers.entry.protocol.queries < FEWEST_QUERIES or cell.undefined or measure.each is None:
         return None
     sample = cell.sample(measure)
     return bootstrap_interval(sample.values, sample.clusters, seed=0)
 
 
-def interval_in_words(cell: Cell, measure: Measure = PRIMARY) -> str:
+def interval_in_words(cell: SeededRows, measure: Measure = PRIMARY) -> str:
     """The interval of a cell, or a dash."""
     found = interval_of(cell, measure)
     return DASH if found is None else between(found.low, found.high)
 
 
-def defined_figure(cell: Cell | None, measure: Measure = PRIMARY, policy: TiePolicy = "expected") -> float:
+def defined_figure(
+    cell: SeededRows | None, measure: Measure = PRIMARY, policy: TiePolicy = "expected"
+) -> float:
     """A measure of a cell; NaN where there is no cell or its scores are partly undefined."""
     return math.nan if cell is None or cell.undefined else cell.figure(measure, policy)
 
 
-def shown(cell: Cell | None, measure: Measure = PRIMARY) -> str:
+def shown_interval(cell: SeededRows | None, measure: Measure = PRIMARY) -> str:
     """A measure of a cell as text: the figure, how much of it is undefined, or a dash where there is none."""
     if cell is not None and cell.undefined:
         return f"undefined ({cell.undefined} of {cell.answers.entry.protocol.queries})"
     return number(defined_figure(cell, measure), measure.digits)
 
 
-def gap(released: Cell | None, clean: Cell | None) -> str:
+def gap(released: SeededRows | None, clean: SeededRows | None) -> str:
     """R@1 of the released condition minus the leak-free one; a dash where either does not exist."""
     return signed(defined_figure(released) - defined_figure(clean))

@@ -3,10 +3,10 @@
 from core.evaluation.measures import MEASURES
 from reports.accuracy import beside_released
 from reports.results import Results
-from reports.shown import UNDEFINED_NOTE, gap, shown
+from reports.shown import UNDEFINED_NOTE, gap, shown_interval
 from reports.table import Table
 
-SHOWN = ("R@1", "R@5", "MdR")
+SUMMARY_MEASURES = ("R@1", "R@5", "MdR")
 
 
 def summary_table(results: Results) -> Table | None:
@@ -26,8 +26,8 @@ def summary_table(results: Results) -> Table | None:
     rows = [
         [
             f"{pair.any.label}, {pair.any.data}" if several else pair.any.label,
-            *(shown(pair.clean, MEASURES[name]) for name in SHOWN),
-            shown(pair.released),
+            *(shown_interval(pair.clean, MEASURES[name]) for name in SUMMARY_MEASURES),
+            shown_interval(pair.released),
             gap(pair.released, pair.clean),
         ]
         for pair in pairs
@@ -37,4 +37,4 @@ def summary_table(results: Results) -> Table | None:
     if any("undefined" in text for row in rows for text in row):
         notes.append(UNDEFINED_NOTE)
     title = "Text-to-video, leak-free" + ("" if several else f", {pairs[0].any.data}")
-    return Table(title, ["method", *SHOWN, "released", "gap"], rows, notes, words=(0,))
+    return Table(title, ["method", *SUMMARY_MEASURES, "released", "gap"], rows, notes, words=(0,))

@@ -9,8 +9,8 @@ from core.evaluation.measures import PRIMARY
 from reports.accuracy import leak_table, metrics_table
 from reports.against_published import published_table
 from reports.differences import differences_table
-from reports.results import Cell, Results
-from reports.shown import UNDEFINED_NOTE, shown
+from reports.results import Results, SeededRows
+from reports.shown import UNDEFINED_NOTE, shown_interval
 from reports.table import DASH, Table, number
 
 GATE_MEASURES = {
@@ -74,12 +74,12 @@ def strata_table(results: Results) -> Table | None:
     return Table("Text-to-video R@1 per stratum, leak-free", columns, rows, notes)
 
 
-def stratum_figure(cell: Cell, stratum: str) -> float:
+def stratum_figure(cell: SeededRows, stratum: str) -> float:
     """R@1 of the queries of a stratum, averaged over the seeds; NaN where it has none."""
     return fmean(row.answers.strata(PRIMARY).get(stratum, math.nan) for row in cell.rows)
 
 
-def stratum_sizes(cell: Cell) -> str:
+def stratum_sizes(cell: SeededRows) -> str:
     """How many queries of a cell's data each stratum has."""
     names = cell.answers.stratum.tolist()
     sizes = ", ".join(f"{name} {names.count(name)}" for name in dict.fromkeys(names))
@@ -98,7 +98,7 @@ def rescoring_table(results: Results) -> Table | None:
     for cell in results.cells(condition="leak-free"):
         key = (cell.data, cell.label)
         asked = (cell.protocol.direction, cell.protocol.rescoring)
-        lines.setdefault(key, {})[asked] = shown(cell)
+        lines.setdefault(key, {})[asked] = shown_interval(cell)
         counts.setdefault(key, str(cell.answers.entry.protocol.queries))
     same = ("v2t", "dsl"), ("v2t", "none")
     for line in lines.values():

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from urllib.parse import quote
 
 from reports.collect import Run
-from reports.lists import Listed, read_lists
+from reports.lists import ListedVideo, read_lists
 from reports.queries import Answers, not_scored
 
 
@@ -30,7 +30,7 @@ def trec_files(run: Run, split: str, condition: str, rescoring: str) -> Mapping[
     return contents
 
 
-def run_lines(lists: Mapping[int, list[Listed]], tag: str) -> str:
+def run_lines(lists: Mapping[int, list[ListedVideo]], tag: str) -> str:
     """`query Q0 document rank score tag`, a line per kept candidate."""
     return "".join(
         f"{query} Q0 {quote(listed.video)} {listed.position} {listed.score:.9g} {tag}\n"

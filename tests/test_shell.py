@@ -22,7 +22,7 @@ from typer.testing import Result
 
 from core.errors import BenchError
 from core.progress import Silent
-from core.running.cells import RunInputs, digest, run_cell
+from core.running.cells import RunInputs, run_cell, run_hash
 from core.running.outcomes import Outcome
 from core.runs import RunDirectory, find_runs
 from core.workers import default_workers
@@ -178,7 +178,7 @@ def test_a_run_leaves_whole_directories_and_prints_its_tables(story: Story, done
 
 def test_a_run_is_named_by_the_hash_of_its_spec_data_and_weights(done: Path, materials: RunInputs) -> None:
     directory = directories(done)["gaid"]
-    assert directory.path.name == f"gaid-avworld-tiny-{digest(directory.read_spec(), materials)}"
+    assert directory.path.name == f"gaid-avworld-tiny-{run_hash(directory.read_spec(), materials)}"
     assert directory.read_json("manifest.json")["fingerprints"] == materials.fingerprints()
 
 

@@ -7,7 +7,7 @@ import typer
 from core.cli import names, shell
 from core.cli.bars import Bars
 from core.cli.screen import Screen
-from core.cli.shell import Traceback, friendly, values
+from core.cli.shell import Traceback, friendly, listed_values
 
 
 @friendly
@@ -42,7 +42,7 @@ def audit(
     screen = Screen(stderr=True) if json else shell.console  # JSON has standard output to itself
     found = command.audited(
         named,
-        command.conditions_of(values(condition, "--condition")),
+        command.conditions_of(listed_values(condition, "--condition")),
         every_method=all_,
         size=size,
         seeds=seeds,
@@ -50,7 +50,7 @@ def audit(
         progress=Bars(screen),
     )
     if json:
-        shell.console.json(command.as_json(found.verdicts))
+        shell.console.json(command.verdicts_as_json(found.verdicts))
     elif found.verdicts:
         show_verdicts(found.verdicts, shell.console)
     if all_ and not json:

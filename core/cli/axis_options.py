@@ -13,7 +13,7 @@ from typer.core import TyperCommand
 import core
 import methods
 from core.axes import Declared, declared
-from core.cli.shell import integers, values
+from core.cli.shell import integers, listed_values
 from core.plugins import METHODS, sources_of
 from core.remembered import remembered
 from core.spec import NESTED, RunSpec, Seeds
@@ -126,9 +126,9 @@ def given_axes(context: typer.Context) -> dict[str, tuple[Any, ...]]:
 def items(name: str, axis: AxisOption, text: str) -> tuple[Any, ...]:
     """The values of an axis; of whole numbers, `0-4` are all from 0 to 4."""
     flag = "--" + name.replace("_", "-")
-    return integers(text, flag) if axis.whole else values(text, flag)
+    return integers(text, flag) if axis.whole else listed_values(text, flag)
 
 
-def named(flags: Mapping[str, tuple[Any, ...]], axis: str) -> tuple[str, ...]:
+def flag_names(flags: Mapping[str, tuple[Any, ...]], axis: str) -> tuple[str, ...]:
     """The values of one axis; none where it is not given."""
     return tuple(map(str, flags.get(axis, ())))

@@ -19,7 +19,7 @@ from rich.text import Text
 from core.progress import Advance, Tone
 from core.visible import visible_lines
 
-COLOURS: dict[Tone, str] = {"good": "green", "bad": "red", "": ""}
+TONE_COLOURS: dict[Tone, str] = {"good": "green", "bad": "red", "": ""}
 
 
 class Bars:
@@ -67,7 +67,7 @@ class Bars:
     def say(self, line: str, tone: Tone = "") -> None:
         """One line, its first word in the colour of the tone."""
         text = Text(visible_lines(line))
-        text.stylize(COLOURS[tone], 0, len(line.partition(" ")[0]))
+        text.stylize(TONE_COLOURS[tone], 0, len(line.partition(" ")[0]))
         self.console.print(text, soft_wrap=True)
 
 

@@ -8,14 +8,14 @@ import typer
 from core.cli import names, shell
 from core.cli.bars import Bars
 from core.cli.look import look
-from core.cli.shell import AsJson, Missing, Names, Offline, forbid_downloads, friendly, values
+from core.cli.shell import AsJson, Missing, Names, Offline, forbid_downloads, friendly, listed_values
 
 data_app = typer.Typer(
     no_args_is_help=True, help="List, locate, check and prepare data sets.\n\nExample: bench data list"
 )
 Root = Annotated[Path | None, typer.Option(help="Folder that holds annotation files and videos.")]
-Videos = Annotated[Path | None, typer.Option(help="Folder of the videos, if it is another one.")]
-Captions = Annotated[
+VideosOption = Annotated[Path | None, typer.Option(help="Folder of the videos, if it is another one.")]
+CaptionsOption = Annotated[
     Path | None,
     typer.Option(help="Caption file of your own videos: a table or JSON with video, caption[, split]."),
 ]
@@ -52,8 +52,8 @@ def data_list(json: AsJson = False) -> None:
 def add(
     name: Annotated[str, typer.Argument(help="A data set, e.g. msrvtt, or a name for videos of your own.")],
     root: Root = None,
-    videos: Videos = None,
-    captions: Captions = None,
+    videos: VideosOption = None,
+    captions: CaptionsOption = None,
     audio: Audio = None,
     global_: Global = False,
 ) -> None:
@@ -88,8 +88,8 @@ def remove(
 def check(
     name: Annotated[str, typer.Argument(help="A data set, e.g. msrvtt.")],
     root: Root = None,
-    videos: Videos = None,
-    captions: Captions = None,
+    videos: VideosOption = None,
+    captions: CaptionsOption = None,
     audio: Audio = None,
     set_: Annotated[
         list[str] | None, typer.Option("--set", help="An option of the data set, data.key=value; repeatable.")
@@ -128,7 +128,7 @@ def prepare(
     Example: bench data prepare msrvtt --methods gaid,tmass
     """
     forbid_downloads(offline)
-    name, chosen = names.dataset_named(name), names.methods_named(values(methods, "--methods"))
+    name, chosen = names.dataset_named(name), names.methods_named(listed_values(methods, "--methods"))
     from core.running import pipeline
 
     pipeline.prepare_dataset(name, chosen, workers, Bars(shell.console), missing or "fail")

@@ -3,7 +3,7 @@
 import os
 from pathlib import Path
 
-from core.cli.data_work import Place, find_real
+from core.cli.data_work import GivenPaths, find_real
 from core.cli.screen import Screen
 from core.datasets import real_datasets, registered_datasets
 from core.datasets.locations import (
@@ -22,7 +22,7 @@ from core.plugins import DATASETS, in_their_case
 from core.settings import account_file, project_file, remove_setting, settings_files, tables_in
 
 
-def add_dataset(name: str, place: Place, console: Screen, *, everywhere: bool) -> None:
+def add_dataset(name: str, place: GivenPaths, console: Screen, *, everywhere: bool) -> None:
     """Writes into `bench.toml` where a data set is, once its annotation files have been read.
 
     The account's file is written where it is to hold `everywhere`, else the project's. Raises `BenchError`,
@@ -68,7 +68,7 @@ def remove_dataset(name: str, console: Screen, *, everywhere: bool) -> None:
         console.print(f"now counts: {holding[1]}", markup=False, highlight=False, soft_wrap=True)
 
 
-def named(name: str, place: Place) -> RealDataset:
+def named(name: str, place: GivenPaths) -> RealDataset:
     """The data set to be added: a known one, or a new one of the user's own.
 
     Raises `BenchError` for a name that cannot be one, and for an unknown one without captions of its own.

@@ -19,13 +19,13 @@ from core.progress import Silent
 from core.spec import explain
 from core.workers import default_workers
 
-Place = tuple[Path | None, Path | None, Path | None, Path | None]
+GivenPaths = tuple[Path | None, Path | None, Path | None, Path | None]
 """What the options `--root`, `--videos`, `--captions` and `--audio` say."""
 
 
 def check_files(
     name: str,
-    place: Place,
+    place: GivenPaths,
     assignments: Sequence[str],
     console: Screen,
     *,

@@ -23,8 +23,8 @@ def doctor(
 
     findings = doctors.examine()
     if json:
-        shell.console.json(doctors.as_json(findings))
+        shell.console.json(doctors.findings_as_json(findings))
     else:
         show_findings(findings, shell.console)
-    if not doctors.is_whole(findings):
+    if not doctors.all_found(findings):
         raise typer.Exit(1)

@@ -44,7 +44,7 @@ def methods_(
         raise BenchError(f"what about {method}? bench methods --keys {method} lists its keys")
     from core.registry import broken_methods
 
-    rows, broken = overview(), broken_methods()
+    rows, broken = method_overview(), broken_methods()
     if json:
         shell.answer([*rows, *shell.broken_records(broken)])
         return
@@ -56,7 +56,7 @@ def methods_(
     shell.broken(broken)
 
 
-def overview() -> list[dict[str, Any]]:
+def method_overview() -> list[dict[str, Any]]:
     """A record per method: name, title, the kinds of its parts, the axes that it has, its paper."""
     from core.axes import fields_in
     from core.registry import registered_methods

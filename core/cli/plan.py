@@ -13,11 +13,11 @@ from core.running.plan import (
     Timing,
     columns,
     duration,
-    estimate,
+    estimated_seconds,
+    own_settings,
     read_past,
     recipe_differences,
     row,
-    settings,
 )
 from core.running.scheduler import default_slots
 from core.spec import RunSpec
@@ -34,7 +34,7 @@ def show(specs: Sequence[RunSpec], root: Path, workers: int | None, console: Con
     line = f"{len(specs)} cells, {len(specs) - len(left)} of them finished"
     if left:
         places = workers or default_slots(len(left))
-        seconds = [estimate(spec, past.timings) for spec in left]
+        seconds = [estimated_seconds(spec, past.timings) for spec in left]
         known = [value for value in seconds if value is not None]
         line += f"; {len(left)} left with {places} at a time: "
         line += f"about {duration(max(sum(known) / places, max(known)))}" if known else "unknown"
@@ -55,7 +55,7 @@ def records_of(specs: Sequence[RunSpec], root: Path) -> list[dict[str, object]]:
         {
             "spec": spec.model_dump(mode="json"),
             "state": state,
-            "seconds": None if state == "done" else estimate(spec, past.timings),
+            "seconds": None if state == "done" else estimated_seconds(spec, past.timings),
         }
         for spec, state in zip(specs, states, strict=True)
     ]
@@ -79,7 +79,7 @@ def cell_table(specs: Sequence[RunSpec], states: Sequence[str], timings: Sequenc
     names = columns(specs)
     table = Table(*names, "settings", "state", "time")
     for spec, state in zip(specs, states, strict=True):
-        seconds = estimate(spec, timings) if state != "done" else None
+        seconds = estimated_seconds(spec, timings) if state != "done" else None
         time = "" if state == "done" else "unknown" if seconds is None else duration(seconds)
-        table.add_row(*row(spec, names), escape(settings(spec)), state, time)
+        table.add_row(*row(spec, names), escape(own_settings(spec)), state, time)
     return table

@@ -10,12 +10,12 @@ from reports.table import Mark, Table
 
 FOLDED = 24
 """Letters at which a column of words is folded where there is too little room."""
-FRAME = 3
+COLUMN_FRAME = 3
 """Letters that a column takes beside its own."""
 NAMING = 2
 """Columns at the left that say what a row is about, where they are words."""
 
-STYLES = {"best": "[bold]{}[/]", "second": "[underline]{}[/]", "": "{}"}
+PLACE_STYLES = {"best": "[bold]{}[/]", "second": "[underline]{}[/]", "": "{}"}
 
 
 def print_table(table: Table, console: Console) -> None:
@@ -45,7 +45,7 @@ def parts(table: Table, width: int) -> list[list[int]]:
         marks = [table.marks.get((row, column), Mark()).letters for row in range(len(table.rows))]
         cells = [f"{row[column]} {m}".rstrip() for row, m in zip(table.rows, marks, strict=True)]
         letters = max(map(len, [title, *cells]))
-        needed.append(FRAME + (min(letters, FOLDED) if column in table.words else letters))
+        needed.append(COLUMN_FRAME + (min(letters, FOLDED) if column in table.words else letters))
     names = [column for column in table.words if column < NAMING]
     room = width - sum(needed[column] for column in names)
     found: list[list[int]] = [[]]
@@ -61,5 +61,5 @@ def parts(table: Table, width: int) -> list[list[int]]:
 def styled(cell: str, table: Table, row: int, column: int) -> str:
     """A cell in rich's markup."""
     mark = table.marks.get((row, column), Mark())
-    text = STYLES[mark.place].format(escape(cell))
+    text = PLACE_STYLES[mark.place].format(escape(cell))
     return f"{text} [dim]{mark.letters}[/]" if mark.letters else text

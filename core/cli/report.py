@@ -14,8 +14,8 @@ export_app = typer.Typer(
     help="Export results for other programs.\n\nExample: bench export trec RUN --out trec",
 )
 RunFolder = Annotated[Path, typer.Argument(help="Folder of a finished run.")]
-Split = Annotated[str, typer.Option(help="Split whose results are used.")]
-Condition = Annotated[str, typer.Option(help="leak-free or released.")]
+SplitOption = Annotated[str, typer.Option(help="Split whose results are used.")]
+ConditionOption = Annotated[str, typer.Option(help="leak-free or released.")]
 Rescoring = Annotated[str, typer.Option(help="none, dsl or qb-norm.")]
 
 
@@ -57,8 +57,8 @@ def report(
 def compare(
     first: RunFolder,
     second: RunFolder,
-    split: Split = "test",
-    condition: Condition = "leak-free",
+    split: SplitOption = "test",
+    condition: ConditionOption = "leak-free",
     rescoring: Rescoring = "none",
     direction: Annotated[str, typer.Option(help="t2v or v2t.")] = "t2v",
     show: Annotated[int, typer.Option(min=0, help="Number of changed queries to print for either run.")] = 10,
@@ -68,10 +68,10 @@ def compare(
     Example: bench compare runs/gaid-avworld-1a2b3c4d runs/tmass-avworld-5e6f7a8b
     """
     from reports import compare as comparison
-    from reports.queries import Protocol
+    from reports.queries import ResultKey
 
-    protocol = Protocol(split, condition, rescoring, direction)
-    for table in comparison.compare(first, second, protocol, show):
+    protocol = ResultKey(split, condition, rescoring, direction)
+    for table in comparison.compare_runs(first, second, protocol, show):
         print_table(table, shell.console)
 
 
@@ -80,8 +80,8 @@ def compare(
 def trec(
     run: RunFolder,
     out: Annotated[Path, typer.Option(help="Folder for DIRECTION.run and DIRECTION.qrels.")],
-    split: Split = "test",
-    condition: Condition = "leak-free",
+    split: SplitOption = "test",
+    condition: ConditionOption = "leak-free",
     rescoring: Rescoring = "none",
 ) -> None:
     """Write the best twenty candidates of each query and the right answers as TREC run and qrels files.

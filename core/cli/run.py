@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from core.cli import names, shell
-from core.cli.axis_options import given_axes, named
+from core.cli.axis_options import flag_names, given_axes
 from core.cli.bars import Bars
 from core.cli.render import print_table
 from core.cli.screen import Screen
@@ -80,7 +80,7 @@ def run(
     from core.training import checkpoints
 
     policy = [f"data.missing={missing}"] if missing else []
-    implied = checkpoints.assignments(checkpoint, named(flags, "methods"))
+    implied = checkpoints.assignments(checkpoint, flag_names(flags, "methods"))
     cells = matrix.from_command_line(name, flags, [*(set_ or ()), *policy], implied)
     names.require_encoders((cell.backbone, cell.audio_encoder) for cell in cells.cells)
     distributed.start(1 if dry_run else devices)
@@ -100,7 +100,7 @@ def run(
     done = [outcome.cell.directory for outcome in outcomes if outcome.state == "done"]
     failed = [outcome for outcome in outcomes if outcome.state != "done"]
     if json and not distributed.follows():
-        shell.answer({"cells": [record_of(outcome) for outcome in outcomes], "notes": cells.notes})
+        shell.answer({"cells": [outcome_record(outcome) for outcome in outcomes], "notes": cells.notes})
     elif done and not distributed.follows():
         conclusion = conclude(done, runs)
         shell.left_out(conclusion.left_out)
@@ -118,7 +118,7 @@ def run(
         raise typer.Exit(2 if all(outcome.mendable for outcome in failed) else 1)
 
 
-def record_of(outcome: Any) -> dict[str, object]:
+def outcome_record(outcome: Any) -> dict[str, object]:
     """How a cell ended, as `bench run --json` has it; metrics are in the folder that it names."""
     folder, spec = outcome.cell.directory.path, outcome.cell.spec
     return {

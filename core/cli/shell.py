@@ -143,7 +143,7 @@ def answer(content: Any) -> None:
     print(json.dumps(content, indent=1, ensure_ascii=False))
 
 
-def values(text: str | None, option: str) -> tuple[str, ...]:
+def listed_values(text: str | None, option: str) -> tuple[str, ...]:
     """The items of a comma-separated option, none where it is not given.
 
     Raises `BenchError` where it is given and empty.
@@ -162,7 +162,7 @@ def integers(text: str | None, option: str) -> tuple[int, ...]:
     Raises `BenchError` for one that is neither.
     """
     numbers: list[int] = []
-    for item in values(text, option):
+    for item in listed_values(text, option):
         try:
             numbers += span(item, option) or (int(item),)
         except ValueError as error:

@@ -9,7 +9,7 @@ from core.cli import names, shell
 from core.cli.bars import Bars
 from core.cli.render import print_table
 from core.cli.screen import Screen
-from core.cli.shell import finite, friendly, integers, values
+from core.cli.shell import finite, friendly, integers, listed_values
 
 
 @friendly
@@ -46,14 +46,14 @@ def time_(
 
     Example: bench time --methods gaid --videos 1000,5000,50000 --texts 1000
     """
-    chosen = names.methods_named(values(methods, "--methods"))
+    chosen = names.methods_named(listed_values(methods, "--methods"))
     from core.timing.plan import Plan, device_of
     from core.timing.study import run_study
     from core.timing.works import Setting, works_of
     from reports.timing.write import write_timing
     from reports.write import make_folder
 
-    works, notes = works_of(chosen, values(perturbation, "--perturbation"))
+    works, notes = works_of(chosen, listed_values(perturbation, "--perturbation"))
     plan = Plan(
         works,
         integers(videos, "--videos"),

@@ -10,7 +10,7 @@ from rich.table import Table
 from core.audit.verdict import Verdict
 from core.doctor import Finding
 
-COLOURS = {
+VERDICT_COLOURS = {
     "pass": "green",
     "fail": "red",
     "not applicable": "dim",
@@ -27,7 +27,7 @@ def show_verdicts(verdicts: Sequence[Verdict], console: Console) -> None:
     for verdict in verdicts:
         if (verdict.method, verdict.condition) != (before.method, before.condition):
             table.add_section()
-        colour = COLOURS[verdict.verdict]
+        colour = VERDICT_COLOURS[verdict.verdict]
         words = map(escape, (verdict.method, verdict.condition, verdict.check))
         table.add_row(
             *words,
@@ -47,6 +47,6 @@ def show_findings(findings: Sequence[Finding], console: Console) -> None:
     """Prints the findings as one table."""
     table = Table("", "", "found", "fix", box=SIMPLE)
     for finding in findings:
-        state = f"[{COLOURS[finding.state]}]{finding.state}[/]"
+        state = f"[{VERDICT_COLOURS[finding.state]}]{finding.state}[/]"
         table.add_row(finding.subject, state, escape(finding.value), escape(finding.mend))
     console.print(table)

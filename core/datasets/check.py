@@ -11,7 +11,7 @@ from core.datasets.duplicates import Repeated, repeated
 from core.datasets.locations import Location
 from core.datasets.real import RealDataset, Survey, survey
 from core.datasets.sounds import sound_in_words
-from core.datasets.tree import digest
+from core.datasets.tree import annotation_digest
 from core.encoders.released_states import read_tensor
 from core.errors import BenchError
 from core.media.describing import describe
@@ -116,7 +116,7 @@ def check_dataset(
             problems.setdefault(state, {})[video] = reason
     return Check(
         name=data.name,
-        files={path.name: digest(path) for path in listing.files},
+        files={path.name: annotation_digest(path) for path in listing.files},
         options=options.model_dump(mode="json"),
         protocol={**listing.protocol, "sound": sound_in_words(splits)},
         splits=[

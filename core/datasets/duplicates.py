@@ -15,7 +15,7 @@ from pathlib import Path
 
 from core.dataset import Split, Video
 from core.datasets.fields import shown
-from core.datasets.tree import digest
+from core.datasets.tree import annotation_digest
 
 HEAD = 1 << 16
 """Bytes of two files that are compared before all of them are."""
@@ -135,4 +135,4 @@ def content_of(video: Video) -> Hashable:
 
 @lru_cache(maxsize=4096)
 def _digest(path: Path, size: int, modified: int) -> str:
-    return digest(path)
+    return annotation_digest(path)

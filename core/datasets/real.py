@@ -15,7 +15,7 @@ from core.datasets.locate import Located, locate
 from core.datasets.locations import Location, find_location, require_location
 from core.datasets.missing import apply_missing_policy, mark_absent
 from core.datasets.sounds import locate_sounds, sound_in_words
-from core.datasets.tree import Tree, digest
+from core.datasets.tree import Tree, annotation_digest
 from core.errors import BenchError
 from core.progress import Progress, Silent
 
@@ -115,7 +115,7 @@ def load(data: RealDataset, progress: Progress, workers: int, options: DataOptio
     """
     found = survey(data, require_location(data.name), options)
     splits = found.splits
-    files = {path.name: digest(path) for path in found.listing.files}
+    files = {path.name: annotation_digest(path) for path in found.listing.files}
     read = [f"{name} {value}" for name, value in files.items()]
     dataset = Dataset(
         name=data.name,

@@ -91,7 +91,7 @@ class Tree:
         Raises `BenchError` where it lies in two places with different contents.
         """
         paths = next((found for found in map(self.named, names) if found), [])
-        if len({digest(path) for path in paths} if len(paths) > 1 else paths) > 1:
+        if len({annotation_digest(path) for path in paths} if len(paths) > 1 else paths) > 1:
             raise BenchError(
                 f"{paths[0]} and {paths[1]} differ; keep one of them or name its folder with --root"
             )
@@ -112,7 +112,7 @@ def each_once(paths: list[Path]) -> list[Path]:
     return paths if len(paths) < 2 else list({path.resolve(): path for path in paths}.values())
 
 
-def digest(path: Path) -> str:
+def annotation_digest(path: Path) -> str:
     """SHA-256 of a file, 64 hexadecimal digits."""
     value = sha256()
     with path.open("rb") as file:

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 
 from torch import Tensor
 
-NAMES: Mapping[str, str] = {
+AST_NAMES: Mapping[str, str] = {
     r"^v\.cls_token$": "embeddings.cls_token",
     r"^v\.dist_token$": "embeddings.distillation_token",
     r"^v\.pos_embed$": "embeddings.position_embeddings",
@@ -34,7 +34,7 @@ def transformers_ast_state(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     for name, tensor in state.items():
         if CLASSIFIERS.match(name):
             continue
-        for pattern, own in NAMES.items():
+        for pattern, own in AST_NAMES.items():
             name = re.sub(pattern, own, name)
         stem, packed, kind = name.partition(".attn.qkv.")
         if not packed:

@@ -21,7 +21,7 @@ from core.encoders.facts import facts_at
 from core.encoders.published import model_type
 from core.encoders.roads import AstRoad, AvigateRoad, Road, Wav2Vec2Road, WhisperRoad
 from core.encoders.state_files import check_folder
-from core.encoders.weights import fingerprint
+from core.encoders.weights import weights_fingerprint
 from core.errors import BenchError, unknown_name
 from core.progress import Progress
 
@@ -104,7 +104,7 @@ class StoredAudio:
 
 def facts_of(encoder: "transformers.PreTrainedModel", variant: str) -> dict[str, Any]:
     """Configuration of an encoder, and 64 hexadecimal digits over its weights and the variant."""
-    weights = fingerprint(encoder.state_dict())
+    weights = weights_fingerprint(encoder.state_dict())
     config = json.loads(encoder.config.to_json_string(use_diff=False))
     # Whisper's `hidden_size` is another name of its `d_model`.
     others = {name: config[own] for name, own in encoder.config.attribute_map.items() if own in config}

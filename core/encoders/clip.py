@@ -14,7 +14,7 @@ from core.encoders.crops import centre_crop
 from core.encoders.entry import place_of
 from core.encoders.facts import facts_at
 from core.encoders.towers import Tokenizer, open_towers
-from core.encoders.weights import fingerprint
+from core.encoders.weights import weights_fingerprint
 from core.errors import BenchError
 from core.progress import Progress
 
@@ -35,7 +35,7 @@ def facts_of(model: "open_clip.CLIP") -> dict[str, Any]:
         "context": int(model.context_length),
         "image_size": int(size[0] if isinstance(size, tuple) else size),
         "patches": int(grid[0] * grid[1]),
-        "fingerprint": fingerprint(model.state_dict()),
+        "fingerprint": weights_fingerprint(model.state_dict()),
     }
 
 

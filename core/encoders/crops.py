@@ -16,7 +16,7 @@ RATIO = (3 / 4, 4 / 3)
 ATTEMPTS = 10
 """Windows that are drawn before the largest central one of a fitting ratio is taken, as in torchvision."""
 
-Window = tuple[int, int, int, int]
+CropWindow = tuple[int, int, int, int]
 """Top, left, height and width in pixels."""
 
 
@@ -32,7 +32,7 @@ def centre_crop(frames: Tensor, size: int) -> Tensor:
     return frames[:, top : top + size, left : left + size]
 
 
-def random_window(height: int, width: int, random: np.random.Generator) -> Window:
+def random_window(height: int, width: int, random: np.random.Generator) -> CropWindow:
     """A window whose area is uniform in `AREA` and whose ratio is log-uniform in `RATIO`."""
     for _ in range(ATTEMPTS):
         area = height * width * random.uniform(*AREA)

@@ -19,7 +19,7 @@ from core.settings import read_settings
 
 VARIABLE = "BENCH_WEIGHTS"
 """Names folders of weights, separated as in PATH."""
-SECTION, KEY = "weights", "folder"
+WEIGHTS_SECTION, KEY = "weights", "folder"
 """What names a folder of weights in `bench.toml`."""
 OFFLINE = ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE")
 """Variables of the libraries that forbid downloads."""
@@ -129,7 +129,10 @@ def is_model_folder(folder: Path) -> bool:
 
 def own_folders() -> list[Path]:
     """The folders of weights that the user names; raises `BenchError` for an unreadable `bench.toml`."""
-    named = [*os.environ.get(VARIABLE, "").split(os.pathsep), str(read_settings(SECTION).get(KEY, ""))]
+    named = [
+        *os.environ.get(VARIABLE, "").split(os.pathsep),
+        str(read_settings(WEIGHTS_SECTION).get(KEY, "")),
+    ]
     return [Path(folder).expanduser() for folder in named if folder]
 
 
@@ -159,7 +162,7 @@ def cached_places(entry: Published) -> Iterator[Path]:
         yield Path(torch.hub.get_dir()) / "checkpoints" / file
 
 
-def locate(entry: Published) -> Path | None:
+def weights_folder(entry: Published) -> Path | None:
     """The model folder or the file of an encoder on this machine; None where there is none."""
     for place in (*own_places(entry), *cached_places(entry)):
         if is_model_folder(place) or place.is_file():
@@ -173,7 +176,7 @@ def obtain(entry: Published, progress: Progress | None = None) -> Path:
     Says so to `progress` first, unless given by printing. Raises `BenchError` that names the weights, the
     places and the remedy.
     """
-    found = locate(entry)
+    found = weights_folder(entry)
     if found is not None:
         return found
     if is_offline():

@@ -9,7 +9,7 @@ from torch import Tensor
 from core.encoders.state_files import plain_tensor, read_content
 from core.errors import BenchError
 
-TAIL = 4096
+DIGESTED_TAIL = 4096
 """Bytes at a file's end that its digest covers: there torch's format lists the checksums of all contents, and
 its old format has the last states."""
 
@@ -49,6 +49,6 @@ def states_digest(files: Mapping[str, Path]) -> str:
     for name, path in sorted(files.items()):
         size = path.stat().st_size
         with path.open("rb") as file:
-            file.seek(max(0, size - TAIL))
+            file.seek(max(0, size - DIGESTED_TAIL))
             value.update(f"{name}\t{size}\t".encode() + file.read())
     return value.hexdigest()

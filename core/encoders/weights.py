@@ -6,7 +6,7 @@ from hashlib import sha256
 from torch import Tensor
 
 
-def fingerprint(state: Mapping[str, Tensor]) -> str:
+def weights_fingerprint(state: Mapping[str, Tensor]) -> str:
     """64 hexadecimal digits over the names, shapes and values of weights, as float32."""
     digest = sha256()
     for name in sorted(state):

@@ -11,7 +11,7 @@ from core.dataset import Split
 from core.evaluation.gates import GateReport, gate_report
 from core.evaluation.metrics import rank_metrics
 from core.evaluation.misses import count_misses, spread
-from core.evaluation.query_cost import SAMPLE, QueryCost, query_cost
+from core.evaluation.query_cost import SAMPLED_QUERIES, QueryCost, query_cost
 from core.evaluation.ranking import QueryRecords, text_to_video, video_to_text
 from core.evaluation.rescoring import (
     DUAL_SOFTMAX_PROTOCOL,
@@ -120,7 +120,7 @@ def evaluate(
             encoded = encode(retriever, data[name], spec)
             index_seconds += encoded.index_seconds
             if not costs:
-                costs.append(query_cost(retriever, encoded, bank_of(data[name], SAMPLE), spec))
+                costs.append(query_cost(retriever, encoded, bank_of(data[name], SAMPLED_QUERIES), spec))
             for condition in spec.evaluation.conditions:
 
                 def on_pairs(count: int, note: str = f"{name} {condition}") -> None:

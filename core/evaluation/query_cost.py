@@ -13,7 +13,7 @@ from core.spec import RunSpec
 REPEATS = 3
 """Measurements of which the fastest counts: what disturbs one only adds to it."""
 
-SAMPLE = 100
+SAMPLED_QUERIES = 100
 """Texts of a measurement, at most."""
 
 DISTURBED = 1.25

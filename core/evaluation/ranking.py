@@ -24,10 +24,10 @@ from core.errors import BenchError
 Direction = Literal["t2v", "v2t"]
 """Text-to-video or video-to-text."""
 
-TOLERANCE = 1e-6
+TIE_TOLERANCE = 1e-6
 """Cosines that differ by at most this much tie. Rescored similarities are no cosines: they take 0."""
 
-BLOCK = 2**18
+SCORES_AT_ONCE = 2**18
 """Scores compared at a time: the handful of temporaries of this size stays in the cache."""
 
 
@@ -75,7 +75,9 @@ class QueryRecords:
         return len(self.query)
 
 
-def compare(scores: Tensor, own_score: Tensor, own_position: Tensor, tolerance: float = TOLERANCE) -> Counts:
+def compare_scores(
+    scores: Tensor, own_score: Tensor, own_position: Tensor, tolerance: float = TIE_TOLERANCE
+) -> Counts:
     """Counts of queries `(Q,)` with `own_score` against candidates `(Q, C)` in `scores`.
 
     `own_position` `(Q,)` int64 is the query's own candidate, which is left out; it lies outside `[0, C)`
@@ -107,7 +109,7 @@ def text_to_video(
     scores: Tensor,
     video_of_text: Tensor,
     *,
-    tolerance: float = TOLERANCE,
+    tolerance: float = TIE_TOLERANCE,
     undefined: Literal["refuse", "allow"] = "refuse",
 ) -> QueryRecords:
     """Records of all N captions as queries, from `scores` `(N, V)` and `video_of_text` `(N,)` int64.
@@ -121,7 +123,7 @@ def text_to_video(
         if undefined == "refuse":
             require_finite(block, first_text=rows.start, videos=torch.arange(scores.shape[1]))
         own_scores[rows] = block.gather(1, own[:, None])[:, 0]
-        _fill(counts, rows, compare(block, own_scores[rows], own, tolerance))
+        _fill(counts, rows, compare_scores(block, own_scores[rows], own, tolerance))
     return QueryRecords(
         direction="t2v",
         query=torch.arange(len(scores)),
@@ -137,7 +139,7 @@ def video_to_text(
     scores: Tensor,
     video_of_text: Tensor,
     *,
-    tolerance: float = TOLERANCE,
+    tolerance: float = TIE_TOLERANCE,
     undefined: Literal["refuse", "allow"] = "refuse",
 ) -> QueryRecords:
     """Records of all videos with captions as queries, from `scores` `(N, V)` and `video_of_text` `(N,)`.
@@ -177,7 +179,7 @@ def compare_groups(
     """
     best = best_captions(columns, group_of_text, groups).T.contiguous()
     own_scores = best.gather(1, own[:, None])[:, 0]
-    return own_scores, compare(best, own_scores, own, tolerance)
+    return own_scores, compare_scores(best, own_scores, own, tolerance)
 
 
 def best_captions(scores: Tensor, group_of_text: Tensor, groups: int) -> Tensor:
@@ -192,8 +194,8 @@ def best_captions(scores: Tensor, group_of_text: Tensor, groups: int) -> Tensor:
 
 
 def _blocks(rows: int, width: int) -> Iterator[slice]:
-    """Slices that cover `rows`, each of about `BLOCK` entries of that width."""
-    step = max(1, BLOCK // max(1, width))
+    """Slices that cover `rows`, each of about `SCORES_AT_ONCE` entries of that width."""
+    step = max(1, SCORES_AT_ONCE // max(1, width))
     return (slice(start, min(start + step, rows)) for start in range(0, rows, step))
 
 

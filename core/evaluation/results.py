@@ -24,7 +24,7 @@ from core.runs import write_json
 from core.scoring.similarities import Similarities
 from core.spec import SCHEMA, RunSpec
 
-COUNTS = ("greater", "ties", "above", "equal", "equal_before", "undefined")
+RANK_COUNTS = ("greater", "ties", "above", "equal", "equal_before", "undefined")
 """What is stored of `Counts`: every rank under every tie policy follows from them."""
 
 
@@ -150,7 +150,7 @@ def query_table(split: Split, result: Result) -> pd.DataFrame:
             "video": names,
             "group": [split.videos[v].group or split.videos[v].id for v in records.video.tolist()],
             "stratum": strata_of(split, records.video) or "",
-            **{name: getattr(records.counts, name).numpy() for name in COUNTS},
+            **{name: getattr(records.counts, name).numpy() for name in RANK_COUNTS},
             **ranks,
             "own_score": records.own_score.numpy(),
             "best_wrong_video": rivals,

@@ -11,18 +11,18 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from core.evaluation.statistics import BLOCK, cluster_sums
+from core.evaluation.statistics import DRAWS_AT_ONCE, cluster_sums
 
 PERMUTATIONS = 10_000
 """Random sign flips of a test."""
 
-LEVEL = 0.05
+SIGNIFICANCE_LEVEL = 0.05
 """Two-sided level of every test and of the false discovery rate."""
 
 POWER = 0.8
 """Chance that a difference of the smallest detectable size is found."""
 
-ROUNDING = 1e-9
+SAME_SUM = 1e-9
 """Sums that differ by less are the same sum added up in another order."""
 
 
@@ -42,7 +42,7 @@ def permutation_test(
         raise ValueError(f"{int((~values.isfinite()).sum())} of {values.numel()} values are not finite")
     sums = cluster_sums(values, clusters)  # (M, C)
     left, right = pairs.T
-    observed = (sums[left] - sums[right]).sum(1).abs() - ROUNDING
+    observed = (sums[left] - sums[right]).sum(1).abs() - SAME_SUM
     hits = torch.zeros(len(pairs), dtype=torch.int64)
     for signs in sign_flips(sums.shape[1], max(len(sums), len(pairs)), seed, permutations):
         # The flipped difference of two systems is the difference of their flipped sums.
@@ -50,7 +50,7 @@ def permutation_test(
         hits += ((flipped[left] - flipped[right]).abs() >= observed[:, None]).sum(1)
     sampled = (1 + hits).double() / (1 + permutations)
     differences = sums[left] - sums[right]
-    few = 2.0 ** (differences.abs() > ROUNDING).sum(1) <= permutations
+    few = 2.0 ** (differences.abs() > SAME_SUM).sum(1) <= permutations
     for test in few.nonzero()[:, 0].tolist():
         sampled[test] = exact_p(differences[test])
     return sampled
@@ -62,7 +62,7 @@ def sign_flips(clusters: int, width: int, seed: int, permutations: int) -> Itera
     The signs depend on `clusters` and `seed` only, so that a pair gets the same p alone as in a table.
     """
     generator = np.random.default_rng(seed)
-    step = max(1, BLOCK // max(clusters, width))
+    step = max(1, DRAWS_AT_ONCE // max(clusters, width))
     for start in range(0, permutations, step):
         count = min(step, permutations - start)
         words = generator.integers(2**32, size=(count, -(-clusters // 32)), dtype=np.uint32)
@@ -72,11 +72,11 @@ def sign_flips(clusters: int, width: int, seed: int, permutations: int) -> Itera
 
 def exact_p(differences: Tensor) -> float:
     """Share of all sign assignments of `differences` `(C,)` whose sum is at least as far from zero."""
-    active = differences[differences.abs() > ROUNDING]
+    active = differences[differences.abs() > SAME_SUM]
     reached = torch.zeros(1, dtype=torch.float64)
     for difference in active:
         reached = torch.cat([reached + difference, reached - difference])
-    return float((reached.abs() >= active.sum().abs() - ROUNDING).double().mean())
+    return float((reached.abs() >= active.sum().abs() - SAME_SUM).double().mean())
 
 
 def adjusted(p_values: Tensor) -> Tensor:
@@ -107,7 +107,7 @@ def standard_error(values: Tensor, clusters: Tensor) -> float:
     return float((count / (count - 1) * sums.square().sum()).sqrt() / len(values)) if count > 1 else torch.nan
 
 
-def smallest_detectable(error: float, *, level: float = LEVEL, power: float = POWER) -> float:
+def smallest_detectable(error: float, *, level: float = SIGNIFICANCE_LEVEL, power: float = POWER) -> float:
     """The smallest true difference that a two-sided test finds with probability `power`; NaN for no error.
 
     (z_(1 - level / 2) + z_power) * error, 2.80 errors at 5 % and 80 % (Bloom, "Minimum Detectable Effects",

@@ -12,7 +12,7 @@ from torch import Tensor
 RESAMPLES = 2000
 """Bootstrap samples of an interval."""
 
-BLOCK = 2**20
+DRAWS_AT_ONCE = 2**20
 """Draws or products held at a time."""
 
 
@@ -79,7 +79,7 @@ def resampled_means(
     drawn_seeds = _draws(len(seeds), resamples, seed + 1 + stream).double() / len(seeds)
     means = []
     drawn_clusters = _draws(sums.shape[1], resamples, seed)
-    step = max(1, BLOCK // sums.shape[1])
+    step = max(1, DRAWS_AT_ONCE // sums.shape[1])
     for part, weights in zip(drawn_clusters.split(step), drawn_seeds.split(step), strict=True):
         counts = part.double()
         means.append(((counts @ sums.T) * weights).sum(1) / (counts @ sizes.T)[:, 0])
@@ -91,7 +91,7 @@ def _draws(items: int, resamples: int, seed: int) -> Tensor:
     """How often each bootstrap sample drew each item, `(resamples, items)`; a table asks for it per row."""
     generator = torch.Generator().manual_seed(seed)
     counts = torch.zeros(resamples, items, dtype=torch.int16)
-    step = max(1, BLOCK // items)
+    step = max(1, DRAWS_AT_ONCE // items)
     for part in counts.split(step):
         drawn = torch.randint(items, part.shape, generator=generator)
         part.scatter_add_(1, drawn, torch.ones_like(part))

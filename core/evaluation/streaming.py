@@ -13,13 +13,13 @@ import torch
 from torch import Tensor
 
 from core.evaluation.ranking import (
-    TOLERANCE,
+    TIE_TOLERANCE,
     Counts,
     QueryRecords,
     best_captions,
     check_pairing,
-    compare,
     compare_groups,
+    compare_scores,
     require_finite,
     some_has_several,
 )
@@ -42,7 +42,7 @@ def streamed_records(
     videos: int,
     video_of_text: Tensor,
     *,
-    tolerance: float = TOLERANCE,
+    tolerance: float = TIE_TOLERANCE,
     undefined: Literal["refuse", "allow"] = "refuse",
 ) -> tuple[QueryRecords, QueryRecords]:
     """Records of both directions, text-to-video first, as `core.evaluation.ranking` has them from a matrix.
@@ -57,32 +57,32 @@ def streamed_records(
     for part, strip in strips():
         if undefined == "refuse":
             require_finite(strip, first_text=0, videos=torch.arange(part.start, part.stop))
-        here = inside(video_of_text, part)
+        here = positions_inside(video_of_text, part)
         own_text[here] = strip[here, video_of_text[here] - part.start]
-        asking = inside(queries, part).nonzero()[:, 0]
+        asking = positions_inside(queries, part).nonzero()[:, 0]
         columns = strip[:, queries[asking] - part.start]
         own_video[asking], counts = compare_groups(columns, asking, group_of_text, len(queries), tolerance)
         by_video.append(replace(counts, best_wrong=queries[counts.best_wrong]))
     by_text: Counts | None = None
     for part, strip in strips():
-        counts = compare(strip, own_text, video_of_text - part.start, tolerance)
+        counts = compare_scores(strip, own_text, video_of_text - part.start, tolerance)
         counts = replace(counts, best_wrong=counts.best_wrong + part.start)
         by_text = counts if by_text is None else added(by_text, counts)
     assert by_text is not None
     several = some_has_several(video_of_text)
     return (
         QueryRecords("t2v", torch.arange(texts), video_of_text, own_text, by_text, videos, several),
-        QueryRecords("v2t", queries, queries, own_video, joined(by_video), len(queries), several),
+        QueryRecords("v2t", queries, queries, own_video, joined_counts(by_video), len(queries), several),
     )
 
 
-def inside(videos: Tensor, part: slice) -> Tensor:
+def positions_inside(videos: Tensor, part: slice) -> Tensor:
     """Which of some videos `(Q,)` int64 a strip holds, `(Q,)` bool."""
     held: Tensor = (videos >= part.start) & (videos < part.stop)
     return held
 
 
-def joined(parts: Sequence[Counts]) -> Counts:
+def joined_counts(parts: Sequence[Counts]) -> Counts:
     """Counts of several lots of queries, one after the other."""
     return Counts(*(torch.cat([getattr(part, f.name) for part in parts]) for f in fields(Counts)))
 
@@ -111,7 +111,7 @@ def streamed_top_lists(strips: Strips, video_of_text: Tensor, kept: int = KEPT) 
         videos = torch.arange(part.start, part.stop).expand(len(strip), -1)
         both = torch.cat([by_text.video, videos], 1), torch.cat([by_text.score, strip], 1)
         by_text = best_of(*both, kept)
-        columns = strip[:, groups[inside(groups, part)] - part.start]
+        columns = strip[:, groups[positions_inside(groups, part)] - part.start]
         captions = best_captions(columns, group_of_text, len(groups)).T
         by_video.append(best_of(groups.expand(len(captions), -1), captions, kept))
     return by_text, TopLists(*(torch.cat([getattr(x, f.name) for x in by_video]) for f in fields(TopLists)))

@@ -64,7 +64,7 @@ class RunInputs:
         }
 
 
-def device() -> torch.device:
+def chosen_device() -> torch.device:
     """The GPU where there is one, else the CPU."""
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
@@ -128,7 +128,7 @@ def prepare_inputs(spec: RunSpec, progress: Progress, workers: int) -> RunInputs
         cache_root() / "features",
         workers=workers,
         progress=progress,
-        device=device(),
+        device=chosen_device(),
         patches=method.needs.patches,
         captions=captions,
         audio_states=dataset.audio_states,
@@ -142,7 +142,7 @@ def store_folder(place: str) -> Path:
     return cache_root() / "stores" / place
 
 
-def digest(spec: RunSpec, inputs: RunInputs) -> str:
+def run_hash(spec: RunSpec, inputs: RunInputs) -> str:
     """The hash that names a cell's folder."""
     return spec.digest(*inputs.fingerprints().values())
 
@@ -158,7 +158,7 @@ def build_method(spec: RunSpec, inputs: RunInputs, seed: int) -> Method:
     if method.authors:
         with calling(method, "authors.initialise"):
             method.authors.initialise(method, clip.text_weights())
-    return method.to(device())
+    return method.to(chosen_device())
 
 
 def cut_captions(data: Mapping[str, SplitData]) -> str:
@@ -194,7 +194,7 @@ def _run_cell(spec: RunSpec, directory: RunDirectory, progress: Progress) -> Non
     method = build_method(spec, inputs, spec.seeds.initialisation)
     if inputs.checkpoint:
         inputs.checkpoint.load_method(method)
-    inputs.clip.model.to(device())
+    inputs.clip.model.to(chosen_device())
     retriever = Retriever(inputs.clip, method, inputs.features, inputs.store, spec.training)
     data = {
         name: SplitData.of(split, inputs.clip, inputs.store, spec.text_tokens)

@@ -17,19 +17,19 @@ from uuid import uuid4
 from core.errors import BenchError
 from core.paths import cache_root
 from core.progress import Progress, Silent
-from core.running.outcomes import Cell, Outcome, describe, outcome_of, run_and_mark
+from core.running.outcomes import Cell, Outcome, outcome_line, outcome_of, run_and_mark
 from core.running.scheduler import default_slots
 from core.runs import RunDirectory
 from core.spec import RunSpec
 
-PROJECT = Path(__file__).parents[2]
+CHECKOUT_FOLDER = Path(__file__).parents[2]
 """Where nodes without an installation of their own find the engine, if they share it."""
 
 LOOPBACK = "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"
 """Variable that is 0 where Ray has all its processes listen on the loopback address, as it does by default on
 Windows and macOS. Elsewhere `_node_ip_address="127.0.0.1"` is replaced by the public address (Ray 2.60)."""
 
-PATIENCE = 60.0
+RAY_PATIENCE = 60.0
 """Seconds that a node has to answer, and that interrupted cells have to mark themselves."""
 
 
@@ -59,11 +59,11 @@ def run_on_cluster(
                     running[task.remote(cell.spec, cell.directory.path.absolute(), cell.code)] = cell
                 for ended in ray.wait(list(running), timeout=1.0)[0]:
                     outcomes.append(outcome_on(ray, running.pop(ended), ended))
-                    progress.say(describe(outcomes[-1]), outcomes[-1].tone)
+                    progress.say(outcome_line(outcomes[-1]), outcomes[-1].tone)
         except KeyboardInterrupt:
             for task_of_cell in running:
                 ray.cancel(task_of_cell)
-            ray.wait(list(running), num_returns=len(running), timeout=PATIENCE)
+            ray.wait(list(running), num_returns=len(running), timeout=RAY_PATIENCE)
             raise
     return outcomes
 
@@ -78,7 +78,7 @@ def connected(address: str, cores: int) -> Iterator[ModuleType]:
         import ray
     except ImportError as error:
         raise BenchError("--cluster needs Ray; install it with: uv sync --extra ray") from error
-    paths = [str(PROJECT), *filter(None, [os.environ.get("PYTHONPATH")])]
+    paths = [str(CHECKOUT_FOLDER), *filter(None, [os.environ.get("PYTHONPATH")])]
     variables = {"BENCH_CACHE": str(cache_root().absolute()), "PYTHONPATH": os.pathsep.join(paths)}
     options: dict[str, Any] = {"num_cpus": cores, "include_dashboard": False} if address == "local" else {}
     try:
@@ -119,7 +119,7 @@ def check_nodes(ray: ModuleType, folders: Sequence[Path]) -> list[str]:
         }
         for name, answer in answers.items():
             try:
-                hidden = ray.get(answer, timeout=PATIENCE)
+                hidden = ray.get(answer, timeout=RAY_PATIENCE)
             except ray.exceptions.RayError as error:
                 raise BenchError(
                     f"node {name} cannot run this project ({last_line(error)}); install it there too"

@@ -30,7 +30,7 @@ from core.spec import RunSpec
 ENGINE = "core.running.cells"
 """Where a cell is trained and scored; what it imports is the engine."""
 
-PROJECT = frozenset({"core", "methods", "benchmarks", "reports", "harness"})
+PROJECT_PACKAGES = frozenset({"core", "methods", "benchmarks", "reports", "harness"})
 """Top-level names of this project."""
 
 SILENT = frozenset({"core.errors", "core.progress", "core.running.code", "core.running.syntax"})
@@ -45,7 +45,7 @@ def code_fingerprint(spec: RunSpec) -> str:
     Raises `BenchError` where a module has no file or does not parse.
     """
     modules = Modules.remembered()
-    found = digest(closure({ENGINE, *roots_of(spec)}, modules), modules)
+    found = code_digest(closure({ENGINE, *roots_of(spec)}, modules), modules)
     modules.remember()
     return found
 
@@ -63,7 +63,7 @@ def roots_of(spec: RunSpec) -> set[str]:
     return own | {encoders[name] for name in (spec.backbone, spec.audio_encoder) if name in encoders}
 
 
-def digest(files: Mapping[str, Path], modules: Modules) -> str:
+def code_digest(files: Mapping[str, Path], modules: Modules) -> str:
     """The digest of some modules by name, wherever they are stored."""
     lines = (f"{name} {modules.read(path).digest}" for name, path in sorted(files.items()))
     return sha256("\n".join(lines).encode()).hexdigest()
@@ -76,7 +76,7 @@ def closure(roots: Iterable[str], modules: Modules) -> dict[str, Path]:
     found: dict[str, Path] = {}
     seen = set(SILENT)
     for name in waiting:
-        if locate(name) is None:
+        if module_file(name) is None:
             raise BenchError(
                 f"the code of {name} is in no file, so its runs cannot be told apart; put it in a module"
             )
@@ -85,7 +85,7 @@ def closure(roots: Iterable[str], modules: Modules) -> dict[str, Path]:
         if not name or name in seen:
             continue
         seen.add(name)
-        if (top_of(name) in own or is_nobodys(top_of(name))) and (path := locate(name)):
+        if (top_of(name) in own or is_nobodys(top_of(name))) and (path := module_file(name)):
             found[name] = path
             parent = name.rpartition(".")[0]
             package = name if path.stem == "__init__" else parent
@@ -109,25 +109,25 @@ def absolute(imported: str, package: str) -> list[str]:
     parent, _, last = name.rpartition(".")
     if last != "*":
         return [name]
-    path = locate(parent)
+    path = module_file(parent)
     folder = path.parent.glob("*.py") if path and path.stem == "__init__" else ()
     return [parent, *(f"{parent}.{file.stem}" for file in folder)]
 
 
 def installed_with(tops: set[str]) -> frozenset[str]:
     """This project's top-level names, the given ones, and those that were installed together with them."""
-    plugged = tops - PROJECT
+    plugged = tops - PROJECT_PACKAGES
     if not plugged:
-        return PROJECT
+        return PROJECT_PACKAGES
     owners = importlib.metadata.packages_distributions()
     packages = {package for top in plugged for package in owners.get(top, ())}
-    return PROJECT | plugged | {top for top, names in owners.items() if packages & set(names)}
+    return PROJECT_PACKAGES | plugged | {top for top, names in owners.items() if packages & set(names)}
 
 
 @cache
 def is_nobodys(top: str) -> bool:
     """Whether a top-level module is the user's own: neither installed nor one of Python's."""
-    path = locate(top)
+    path = module_file(top)
     return path is not None and not any(path.is_relative_to(folder) for folder in library_folders())
 
 
@@ -139,7 +139,7 @@ def library_folders() -> frozenset[Path]:
     return frozenset(Path(folder).resolve() for folder in (*named, *site.getsitepackages(), sys.prefix))
 
 
-def locate(name: str) -> Path | None:
+def module_file(name: str) -> Path | None:
     """The file of a module, found without importing it; None where there is none."""
     top, *rest = name.split(".")
     try:

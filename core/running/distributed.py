@@ -16,8 +16,8 @@ from pathlib import Path
 
 from core.errors import BenchError
 from core.progress import Progress, Silent
-from core.running.cells import digest, prepare_inputs, run_cell
-from core.running.outcomes import Cell, Outcome, describe, outcome_of, run_and_mark
+from core.running.cells import prepare_inputs, run_cell, run_hash
+from core.running.outcomes import Cell, Outcome, outcome_line, outcome_of, run_and_mark
 from core.runs import open_run
 from core.spec import RunSpec
 from core.supervisor import raise_interrupt
@@ -67,9 +67,9 @@ def run_one(spec: RunSpec, root: Path, workers: int, world: World, progress: Pro
     """Runs one cell unless it is finished. The leader prepares the data while the others wait."""
     if world.leads:
         inputs = prepare_inputs(spec, progress, workers)
-        open_run(root, spec, digest(spec, inputs))
+        open_run(root, spec, run_hash(spec, inputs))
     world.wait()
-    directory = open_run(root, spec, digest(spec, prepare_inputs(spec, Silent(), workers=1)))
+    directory = open_run(root, spec, run_hash(spec, prepare_inputs(spec, Silent(), workers=1)))
     cell = Cell(spec, directory)
     if directory.is_done():
         progress.say(f"done {directory.path.name}  (already finished)", "good")
@@ -80,7 +80,7 @@ def run_one(spec: RunSpec, root: Path, workers: int, world: World, progress: Pro
         world.wait()
         return Outcome(cell, "done")
     outcome = outcome_of(cell, run_and_mark(cell, progress), "it ended without a word")
-    progress.say(describe(outcome), outcome.tone)
+    progress.say(outcome_line(outcome), outcome.tone)
     if outcome.state == "interrupted":
         raise KeyboardInterrupt
     if outcome.state == "failed":

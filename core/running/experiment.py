@@ -12,7 +12,7 @@ from core.plain import check_plain
 from core.running.axes import all_axes
 from core.spec import Frozen, explain
 
-FILE_LIMIT = 1_000_000
+EXPERIMENT_LIMIT = 1_000_000
 """Bytes of an experiment file."""
 
 
@@ -134,8 +134,8 @@ def load_experiment(name: str) -> Experiment:
 def read_yaml(path: Path) -> Any:
     """The plain values of a YAML file; raises `BenchError` for one that is damaged or holds others."""
     try:
-        if path.stat().st_size > FILE_LIMIT:
-            raise BenchError(f"{path.name}: more than {FILE_LIMIT:,} bytes; is this the right file?")
+        if path.stat().st_size > EXPERIMENT_LIMIT:
+            raise BenchError(f"{path.name}: more than {EXPERIMENT_LIMIT:,} bytes; is this the right file?")
         content = yaml.load(path.read_text(encoding="utf-8"), Loader=OneValuePerKey)
     except RecursionError as error:
         raise BenchError(f"{path.name} is not YAML: too deeply nested") from error

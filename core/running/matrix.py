@@ -52,7 +52,7 @@ def expand(
                 matrix.notes += notes
     kept = [cell for cell in matrix.cells if not any(agrees(cell, entry) for entry in block.exclude)]
     if strict:
-        check(block, matrix.cells, kept)
+        check_block(block, matrix.cells, kept)
     return union([Matrix(kept, matrix.notes)])
 
 
@@ -88,7 +88,7 @@ def settled(
     return resolve(method, dataset, left), notes
 
 
-def check(block: Block, cells: Sequence[RunSpec], kept: Sequence[RunSpec]) -> None:
+def check_block(block: Block, cells: Sequence[RunSpec], kept: Sequence[RunSpec]) -> None:
     """Raises `BenchError` for an exclusion that matches no cell, or a key without effect in a kept one."""
     for entry in block.exclude:
         if not any(agrees(cell, entry) for cell in cells):

@@ -121,7 +121,7 @@ def outcome_of(cell: Cell, refused: str, ending: str, where: str = "") -> Outcom
     return Outcome(cell, "failed", ending, where=where)
 
 
-def describe(outcome: Outcome) -> str:
+def outcome_line(outcome: Outcome) -> str:
     """An outcome as one line; a failed cell comes with the path of its log."""
     directory = outcome.cell.directory
     name = directory.path.name + (f"  on {outcome.where}" if outcome.where else "")

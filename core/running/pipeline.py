@@ -9,7 +9,7 @@ from core.dataset import Dataset
 from core.datasets import find_dataset, load_dataset
 from core.datasets.missing import absence
 from core.errors import BenchError
-from core.progress import Progress, Screen, Silent
+from core.progress import ManyBars, Progress, Silent
 from core.registry import registered_methods
 from core.resolving import resolve
 from core.running.cells import prepare_inputs, probe_method
@@ -17,7 +17,7 @@ from core.running.cluster import run_on_cluster
 from core.running.distributed import run_distributed
 from core.running.early import check_splits
 from core.running.other_code import OtherCode
-from core.running.outcomes import Cell, Outcome, describe
+from core.running.outcomes import Cell, Outcome, outcome_line
 from core.running.scheduler import default_slots, run_cells
 from core.runs import RunDirectory, folder_of, open_run
 from core.spec import RunSpec
@@ -110,7 +110,7 @@ def execute(
     root: Path,
     workers: int | None,
     cluster: str | None,
-    screen: Screen,
+    screen: ManyBars,
     keep_old: bool = False,
 ) -> list[Outcome]:
     """Prepares data and features once, then runs every cell that is not finished yet.
@@ -138,7 +138,7 @@ def execute(
         if isinstance(prints, BenchError):
             nowhere = RunDirectory(root / f"{spec.method}-{spec.dataset}")  # it has no hash, so no folder
             outcomes.append(Outcome(Cell(spec, nowhere), "failed", str(prints), mendable=True))
-            screen.say(describe(outcomes[-1]), outcomes[-1].tone)
+            screen.say(outcome_line(outcomes[-1]), outcomes[-1].tone)
             continue
         digest = spec.digest(*prints.values())
         done = folder_of(root, spec, digest).is_done()

@@ -76,7 +76,7 @@ def read_past(root: Path) -> Past:
     return past
 
 
-def estimate(spec: RunSpec, timings: Sequence[Timing]) -> float | None:
+def estimated_seconds(spec: RunSpec, timings: Sequence[Timing]) -> float | None:
     """Seconds that a cell will take: the mean of the nearest ones that were timed.
 
     Near are cells of the same method, data set and mode of training, the nearer the fewer keys of their
@@ -97,7 +97,7 @@ def estimate(spec: RunSpec, timings: Sequence[Timing]) -> float | None:
     return sum(nearest) / len(nearest) if nearest else None
 
 
-def settings(spec: RunSpec) -> str:
+def own_settings(spec: RunSpec) -> str:
     """What of a cell differs from its method's defaults on the data set and has no column of its own.
 
     >>> settings(resolve("gaid", "avworld", {"config.alpha": 0.25, "training.epochs": 12}))

@@ -9,15 +9,15 @@ from multiprocessing.connection import Connection
 
 import torch
 
-from core.progress import Bar, Screen, Tone
-from core.running.outcomes import Cell, Outcome, describe, outcome_of, run_and_mark
+from core.progress import Bar, ManyBars, Tone
+from core.running.outcomes import Cell, Outcome, outcome_line, outcome_of, run_and_mark
 from core.supervisor import Ended, Supervisor
 from core.workers import default_workers
 
 GRACE = 60.0
 """Seconds that interrupted cells have for marking themselves; another Ctrl-C ends them at once."""
 
-LOOK = 0.2
+SCHEDULER_LOOK = 0.2
 """Seconds after which the bars move though no cell has said anything."""
 
 
@@ -72,7 +72,7 @@ class Running:
     """Why the process could not enter the cell or leave its end there, if it said so."""
 
 
-def run_cells(cells: Sequence[Cell], workers: int, screen: Screen) -> list[Outcome]:
+def run_cells(cells: Sequence[Cell], workers: int, screen: ManyBars) -> list[Outcome]:
     """Runs the cells with at most `workers` processes at a time and shows a bar per running cell.
 
     Whatever goes wrong here ends every running cell, and each marks itself as interrupted first.
@@ -85,14 +85,14 @@ def run_cells(cells: Sequence[Cell], workers: int, screen: Screen) -> list[Outco
                 cell, gpu = waiting.popleft(), free.pop(0)
                 one = Running(cell, gpu, add_bar(cell.directory.path.name))
                 crew.start(one, run_in_child, cell, gpu)
-            for child, news in crew.news(LOOK):
+            for child, news in crew.news(SCHEDULER_LOOK):
                 one = child.task
                 if isinstance(news, Ended):
                     free.append(one.gpu)
                     one.bar.remove()
                     ending = f"its process ended ({news.reason})"
                     outcomes.append(outcome_of(one.cell, one.refused, ending))
-                    screen.say(describe(outcomes[-1]), outcomes[-1].tone)
+                    screen.say(outcome_line(outcomes[-1]), outcomes[-1].tone)
                 else:
                     kind, text, number = news.content
                     take(one, kind, text, number)

@@ -28,7 +28,7 @@ from core.plugin_errors import PluginError, blamed
 from core.progress import Silent
 from core.retriever import Retriever, SplitData
 from core.run_files import CHECKPOINT
-from core.running.cells import RunInputs, build_method, device, prepare_inputs
+from core.running.cells import RunInputs, build_method, chosen_device, prepare_inputs
 from core.running.copies import copies
 from core.runs import RunDirectory, write_json
 from core.scoring.noise import RenamedNoise, scoring_noise
@@ -113,7 +113,7 @@ def loaded(directory: RunDirectory, spec: RunSpec, inputs: RunInputs) -> Retriev
     Raises `BenchError` where they do not fit.
     """
     method = build_method(spec, inputs, spec.seeds.initialisation)
-    inputs.clip.model.to(device())
+    inputs.clip.model.to(chosen_device())
     retriever = Retriever(inputs.clip, method, inputs.features, inputs.store, spec.training)
     try:
         retriever.load_trained_state(load_file(directory.path / CHECKPOINT))

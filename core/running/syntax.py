@@ -14,7 +14,7 @@ from pathlib import Path
 from core.errors import BenchError
 from core.paths import cache_root, written_whole
 
-VERSION = 1
+SYNTAX_VERSION = 1
 """Raised whenever the same code would give another digest."""
 MEMORY = 5000
 """Modules that the cache remembers at most."""
@@ -60,15 +60,15 @@ class Modules:
         content = path.read_bytes()
         key = sha256(content).hexdigest()
         if key not in self.known:
-            self.known[key], self.grown = read(content, path), True
+            self.known[key], self.grown = read_module(content, path), True
         return self.known[key]
 
 
 def _file() -> Path:
-    return cache_root() / f"code-{VERSION}.json"
+    return cache_root() / f"code-{SYNTAX_VERSION}.json"
 
 
-def read(content: bytes, path: Path) -> Module:
+def read_module(content: bytes, path: Path) -> Module:
     """What the content of a file comes to; of a compiled one every byte counts."""
     if path.suffix != ".py":
         return Module(sha256(content).hexdigest(), ())

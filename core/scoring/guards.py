@@ -16,7 +16,7 @@ from core.scoring.noise import KeyedNoise, NoiseMode
 CHECKED = 8
 """Videos and made-up texts of the self-check; all 64 pairs are compared."""
 
-TOLERANCE = 1e-5
+ALGEBRA_TOLERANCE = 1e-5
 """Largest difference of cosines that the self-check lets pass; rounding in float32 stays below 1e-6."""
 
 
@@ -98,7 +98,7 @@ def with_words(texts: Texts, length: int, generator: torch.Generator) -> Texts:
 def self_check(method: Method, exact: Exact, videos: Videos, basis: Rows) -> None:
     """Compares the exact engine with the modules on made-up texts and some of the videos.
 
-    Raises `BenchError` where a score differs by more than `TOLERANCE`.
+    Raises `BenchError` where a score differs by more than `ALGEBRA_TOLERANCE`.
     """
     generator = torch.Generator().manual_seed(0)
     chosen = torch.randperm(len(videos), generator=generator)[:CHECKED].to(videos.frames.device)
@@ -118,7 +118,7 @@ def self_check(method: Method, exact: Exact, videos: Videos, basis: Rows) -> Non
             found = exact.score(exact.queries(texts, noise), basis[chosen], noise)
         difference = (found - expected).abs().amax(0)
         worst = int(difference.argmax())
-        if not bool((difference <= TOLERANCE).all()):
+        if not bool((difference <= ALGEBRA_TOLERANCE).all()):
             raise BenchError(
                 f"{method.name}: the algebra no longer matches the modules: scores differ by "
                 f"{float(difference[worst]):.1e} on video {int(chosen[worst])}. If you changed a "

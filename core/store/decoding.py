@@ -17,12 +17,15 @@ LEAST_SECONDS = 60.0
 SECONDS_PER_MEGABYTE = 2.0
 """What a larger file may take beyond that: a minute of film has some ten megabytes and decodes in seconds."""
 
-Result = TypeVar("Result")
+Returned = TypeVar("Returned")
 
 
 def each_clip(
-    function: Callable[[Video], Result], videos: Sequence[Video], workers: int, seconds: float = CLIP_SECONDS
-) -> Iterator[tuple[Video, Result | Lost]]:
+    function: Callable[[Video], Returned],
+    videos: Sequence[Video],
+    workers: int,
+    seconds: float = CLIP_SECONDS,
+) -> Iterator[tuple[Video, Returned | Lost]]:
     """Each video with what `function` makes of its file, or with how that crashed or hung its processes.
 
     In the order in which they finish; `seconds` is the time that one file may take.
@@ -63,7 +66,7 @@ def bounded(video: Video) -> Iterator[None]:
         signal.setitimer(signal.ITIMER_REAL, 0)
 
 
-def _as_step(function: Callable[[Video], Result], video: Video, begin: Begin) -> Result:
+def _as_step(function: Callable[[Video], Returned], video: Video, begin: Begin) -> Returned:
     begin(video.id)
     with bounded(video):
         return function(video)

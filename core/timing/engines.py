@@ -16,7 +16,7 @@ from core.timing.works import Work, timed_of
 ENGINES: tuple[Implementation, ...] = ("tiled modules", "exact")
 WARM_UP = 8
 """Videos of the first index, which is not timed."""
-BATCH = 1000
+TIMED_QUERIES = 1000
 """Queries that a time is given for."""
 LATENCIES = 100
 """Most single queries that are timed: as many as a 99th percentile needs."""
@@ -92,7 +92,7 @@ class EngineSide:
         )
         if self.obstacle:
             return row(obstacle=self.obstacle)
-        scale = BATCH / self.sampled
+        scale = TIMED_QUERIES / self.sampled
         seconds = median_seconds(queries) * scale
         cost = timed_of(self.method).cost(exact=self.implementation == "exact")
         gflop = cost.gflop(self.sampled, len(self.videos)) if cost else None

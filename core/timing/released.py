@@ -10,7 +10,7 @@ from core.method import Method
 from core.plugin_errors import calling
 from core.scoring.scoring import exact_arithmetic
 from core.timing.clock import NO_TIME, Seconds, Stopwatch, median_seconds
-from core.timing.engines import BATCH, as_clock
+from core.timing.engines import TIMED_QUERIES, as_clock
 from core.timing.records import Measurement
 from core.timing.works import Setting, Work, random_texts, random_videos, timed_of
 
@@ -80,4 +80,4 @@ class ReleasedSide:
             return row(obstacle=self.obstacle)
         growth = self.timed.growth
         whole = median_seconds([extrapolated(laps, growth, self.size, videos) for laps in self.laps])
-        return row(sampled_videos=self.size, queries=as_clock(whole * (BATCH / videos)))
+        return row(sampled_videos=self.size, queries=as_clock(whole * (TIMED_QUERIES / videos)))

@@ -23,9 +23,9 @@ from core.retriever import Retriever
 from core.spec import TrainingSpec
 from core.training.loading import Batch
 from core.training.randomness import RandomState
-from core.training.world import ALONE, World
+from core.training.world import ONE_PROCESS, World
 
-Result = TypeVar("Result")
+Returned = TypeVar("Returned")
 
 
 def in_micro_batches(encode: Callable[..., Tensor], inputs: tuple[Tensor, ...], size: int) -> Tensor:
@@ -62,7 +62,7 @@ class BatchGradient:
     """Computes gradients of batches; where memory runs out, in smaller micro-batches from then on."""
 
     def __init__(
-        self, retriever: Retriever, spec: TrainingSpec, generator: torch.Generator, world: World = ALONE
+        self, retriever: Retriever, spec: TrainingSpec, generator: torch.Generator, world: World = ONE_PROCESS
     ) -> None:
         self.retriever = retriever
         self.spec = spec
@@ -131,7 +131,7 @@ class BatchGradient:
             torch.autograd.backward(scaled)
         return losses
 
-    def fitting(self, work: Callable[[], Result]) -> Result | None:
+    def fitting(self, work: Callable[[], Returned]) -> Returned | None:
         """What `work` returns; None in every process where any has too little memory for it."""
         try:
             result = work()

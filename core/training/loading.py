@@ -15,7 +15,7 @@ from core.encoders.crops import centre_crop, clip_random, random_resized_crop
 from core.errors import BenchError
 from core.retriever import Retriever, SplitData
 from core.spec import Seeds, TrainingSpec
-from core.training.world import ALONE, World
+from core.training.world import ONE_PROCESS, World
 
 AHEAD = 2
 """Batches that are read while the device works; more only cost memory."""
@@ -23,7 +23,7 @@ READERS = 8
 """Most threads that read and crop the clips of a batch beside a GPU."""
 
 Item = TypeVar("Item")
-Result = TypeVar("Result")
+Returned = TypeVar("Returned")
 
 
 def data_order(pairing: Tensor, captions: Literal["every", "one"], seed: int, epoch: int) -> Tensor:
@@ -50,11 +50,11 @@ def require_batch(pairs: int, spec: TrainingSpec, processes: int = 1) -> None:
         )
 
 
-def read_ahead(read: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
+def read_ahead(read: Callable[[Item], Returned], items: Iterable[Item]) -> Iterator[Returned]:
     """`read(item)` of every item in order, `AHEAD` of them ahead in a thread; errors are raised here."""
     remaining = iter(items)
     with ThreadPoolExecutor(1, "read-ahead") as thread:
-        waiting: list[Future[Result]] = [thread.submit(read, item) for item in islice(remaining, AHEAD)]
+        waiting: list[Future[Returned]] = [thread.submit(read, item) for item in islice(remaining, AHEAD)]
         try:
             while waiting:
                 result = waiting.pop(0).result()
@@ -103,7 +103,12 @@ class Loader:
     """Reads the training batches of a split, the same ones in the same order whatever the machine."""
 
     def __init__(
-        self, retriever: Retriever, data: SplitData, spec: TrainingSpec, seeds: Seeds, world: World = ALONE
+        self,
+        retriever: Retriever,
+        data: SplitData,
+        spec: TrainingSpec,
+        seeds: Seeds,
+        world: World = ONE_PROCESS,
     ) -> None:
         self.retriever = retriever
         self.data = data

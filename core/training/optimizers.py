@@ -16,19 +16,19 @@ from torch.optim import Optimizer
 
 from core.errors import unknown_name
 
-BLOCK = 2**19
+NUMBERS_AT_ONCE = 2**19
 """Numbers that a CPU updates at a time, so that they stay in its cache from one operation to the next. A GPU
 updates all at once."""
 
 
 def blocks_of(parameters: list[Tensor]) -> list[list[Tensor]]:
-    """Consecutive parameters of together `BLOCK` numbers or little more on a CPU, all of them on a GPU."""
+    """Consecutive parameters of about `NUMBERS_AT_ONCE` numbers together on a CPU, all of them on a GPU."""
     if parameters[0].device.type != "cpu":
         return [parameters]
     blocks: list[list[Tensor]] = [[]]
     size = 0
     for parameter in parameters:
-        if size >= BLOCK:
+        if size >= NUMBERS_AT_ONCE:
             blocks.append([])
             size = 0
         blocks[-1].append(parameter)

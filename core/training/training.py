@@ -26,7 +26,7 @@ from core.training.gradient import BatchGradient
 from core.training.loading import Batch, Loader, require_batch
 from core.training.randomness import RandomState
 from core.training.rates import SCHEDULES, build_optimizer
-from core.training.world import ALONE, World
+from core.training.world import ONE_PROCESS, World
 
 MAX_LOGIT_SCALE = math.log(100)
 """CLIP's cap on the stored logarithm (Radford et al., ICML 2021, section 2.5)."""
@@ -88,7 +88,7 @@ class Trainer:
         spec: TrainingSpec,
         seeds: Seeds,
         folder: Path,
-        world: World = ALONE,
+        world: World = ONE_PROCESS,
         session: Session | None = None,
     ) -> None:
         self.retriever = retriever

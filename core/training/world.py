@@ -14,7 +14,7 @@ from datetime import timedelta
 import torch
 from torch import Tensor, distributed
 
-PATIENCE = timedelta(days=7)
+COLLECTIVE_PATIENCE = timedelta(days=7)
 """How long processes wait for one that prepares data or scores; a dead one is torchrun's to notice."""
 
 
@@ -66,14 +66,14 @@ class World:
         self.any(False)
 
 
-ALONE = World()
+ONE_PROCESS = World()
 """The usual case: one process."""
 
 
 def current_world() -> World:
     """The world that this process has joined, or itself alone."""
     if not distributed.is_initialized():
-        return ALONE
+        return ONE_PROCESS
     return World(distributed.get_rank(), distributed.get_world_size())
 
 
@@ -92,7 +92,7 @@ def joined(meeting_point: str = "env://", rank: int = -1, size: int = -1) -> Ite
         torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", "0")))
     backend = "cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo"
     distributed.init_process_group(
-        backend, init_method=meeting_point, rank=rank, world_size=size, timeout=PATIENCE
+        backend, init_method=meeting_point, rank=rank, world_size=size, timeout=COLLECTIVE_PATIENCE
     )
     try:
         yield current_world()

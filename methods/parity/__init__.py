@@ -12,7 +12,7 @@ from typing import Literal
 
 from core.errors import BenchError
 from methods.parity.engine import ENGINE_CHECKS
-from methods.parity.golden import Check, Golden
+from methods.parity.golden import Golden, GoldenCheck
 from methods.parity.heads import check_avigate, check_clip4clip
 from methods.parity.heads_bases import check_dicosa, check_emcl, check_qb_norm_theta
 from methods.parity.heads_cae_av import check_caste_case
@@ -36,7 +36,7 @@ from methods.parity.heads_xpool import (
 from methods.parity.inputs import ClipNotFound, Clips, check_frames
 from methods.parity.inputs_sound import check_sound
 
-CHECKS: Mapping[str, Check] = {
+GOLDEN_CHECKS: Mapping[str, GoldenCheck] = {
     "xpool.pooling": check_xpool_pooling,
     "xpool.pooling_dropout": check_xpool_dropout,
     "xpool.baseline_pooling": check_xpool_baselines,
@@ -71,7 +71,7 @@ INPUT_CHECKS: Mapping[str, Callable[[Golden, Clips], None]] = {
 }
 """The check of each kind that needs a clip, which is in no golden file."""
 
-Verdict = Literal["agrees", "off", "unknown", "no clip"]
+Agreement = Literal["agrees", "off", "unknown", "no clip"]
 
 
 @dataclass(frozen=True)
@@ -86,7 +86,7 @@ class ParityRow:
     """Largest max|difference| / max(1, max|reference|), of the tensor that is worst for its tolerance."""
     tensor: str
     """Name of that tensor."""
-    verdict: Verdict
+    verdict: Agreement
     """`unknown`: a kind without a check; `no clip`: no folder of clips was named, so nothing was compared."""
     message: str
     """What is wrong or left out; empty where all is well."""
@@ -121,15 +121,15 @@ def check_file(path: Path, clips: Sequence[Path] = ()) -> ParityRow:
         golden = Golden(path)
     except BenchError as error:
         return ParityRow(path.name, "", math.nan, "", "off", str(error))
-    if golden.kind not in CHECKS and golden.kind not in INPUT_CHECKS:
+    if golden.kind not in GOLDEN_CHECKS and golden.kind not in INPUT_CHECKS:
         return ParityRow(path.name, golden.kind, math.nan, "", "unknown", f"unknown kind '{golden.kind}'")
     try:
         if golden.kind in INPUT_CHECKS:
             INPUT_CHECKS[golden.kind](golden, Clips(clips))
         else:
-            CHECKS[golden.kind](golden)
+            GOLDEN_CHECKS[golden.kind](golden)
     except ClipNotFound as error:
-        verdict: Verdict = "off" if clips else "no clip"
+        verdict: Agreement = "off" if clips else "no clip"
         return ParityRow(path.name, golden.kind, math.nan, "", verdict, str(error))
     except BenchError as error:
         return verdict_of(golden, str(error))

@@ -15,7 +15,7 @@ from core.evaluation.rescoring import qb_norm, query_bank
 from core.media.sampling import Position, one_per_second, segment_centres, segment_indices
 from core.threads import torch_threads
 from core.training.optimizers import BertAdam, MomentOptimizer, XPoolAdamW, bert_warmup_cosine, warmup_cosine
-from methods.parity.golden import Check, Golden
+from methods.parity.golden import Golden, GoldenCheck
 from methods.parity.metrics import check_clip4clip_metrics, check_xpool_metrics
 
 FBANK_TOLERANCE = 2e-4
@@ -25,7 +25,7 @@ between processors; float64 and the recording differ by 6e-5 too."""
 NOMINAL_RATES = {"11": 11_025, "22": 22_050, "44": 44_100}
 """Hz of the rates whose usual short name in kHz is rounded."""
 
-POSITIONS: dict[str, Position] = {"0": "head", "1": "tail", "2": "uniform"}
+TAKEN_FRAMES: dict[str, Position] = {"0": "head", "1": "tail", "2": "uniform"}
 """CLIP4Clip's `slice_framepos`."""
 
 
@@ -144,7 +144,7 @@ def check_one_per_second(golden: Golden) -> None:
         )
     for name in golden.names():
         if match := re.fullmatch(r"n(\d+)_fps([\d.]+)_slice([012])\.(frame_index|mask)", name):
-            total, fps, position = int(match[1]), float(match[2]), POSITIONS[match[3]]
+            total, fps, position = int(match[1]), float(match[2]), TAKEN_FRAMES[match[3]]
             indices, mask = one_per_second(total, fps, golden.integer("max_frames"), position)
             golden.compare(
                 name, torch.tensor(indices if match[4] == "frame_index" else mask, dtype=torch.int64)
@@ -208,7 +208,7 @@ def _count(golden: Golden, pattern: str) -> int:
     return sum(re.fullmatch(pattern, name) is not None for name in golden.names())
 
 
-ENGINE_CHECKS: dict[str, Check] = {
+ENGINE_CHECKS: dict[str, GoldenCheck] = {
     "avigate.fbank": check_fbank,
     "optim.adamw": check_adamw,
     "optim.adamw_schedule": check_adamw_schedule,

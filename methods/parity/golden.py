@@ -161,7 +161,7 @@ class Golden:
         return tensor
 
 
-Check = Callable[[Golden], None]
+GoldenCheck = Callable[[Golden], None]
 """Reads what it needs from a golden file, computes, and compares."""
 
 

@@ -9,7 +9,7 @@ from core.authors import load_renamed
 from methods.parity.golden import Golden
 from methods.parity.setup import compare_gradients_of
 from methods.parts.enrichment.caption import CaptionAdapter
-from methods.parts.enrichment.case import Caption, Case, Enriched, Stream
+from methods.parts.enrichment.case import CaptionTokens, Case, Enriched, Stream
 from methods.parts.enrichment.caste import Caste
 from methods.parts.enrichment.tokens import energies, hard_choice
 from methods.parts.post_norm import PostNormAttention
@@ -123,7 +123,7 @@ def through_case(
         caption = by_frames(golden, captions[index])
         mask = torch.ones(caption.shape[:-1], dtype=torch.bool)
         drawn = None if noise is None else by_frames(golden, noise[index])
-        streams.append(Stream(by_frames(golden, tokens[index]), Caption(caption, mask), drawn))
+        streams.append(Stream(by_frames(golden, tokens[index]), CaptionTokens(caption, mask), drawn))
     mask = torch.ones(streams[0].tokens.shape[:2], dtype=torch.bool)
     visual, audio = case(*streams, mask)
     return visual, audio

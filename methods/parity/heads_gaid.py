@@ -12,7 +12,7 @@ from methods.parity.setup import (
     build,
     compare_gradients,
     gate_of,
-    grouped,
+    grouped_scores,
     loss_under,
     released_scores,
     texts_of,
@@ -94,7 +94,7 @@ def check_gaid_protocols(golden: Golden, method: ComposedMethod) -> None:
 
     released = released_scores(method, texts, videos, pairing, noise)
     golden.compare("eval/released_sims", released)
-    golden.compare("eval/released_sims_grouped", grouped(released, pairing))
+    golden.compare("eval/released_sims_grouped", grouped_scores(released, pairing))
 
     first = torch.stack([(pairing == video).nonzero()[0, 0] for video in range(len(videos))])
     own = texts.embeds[first]

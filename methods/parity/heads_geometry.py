@@ -12,11 +12,11 @@ from core.evaluation.ranking import text_to_video, video_to_text
 from methods.parity.golden import Golden, float_tensor
 from methods.parity.setup import compare_gradients_of, metric_values
 from methods.parts.interaction.volume import exact_volumes, spans, triangle_areas, volumes
-from methods.parts.modality_heads import ModalityHeads, pooled_states
+from methods.parts.modality_heads import ModalityHeads, pooled_modality
 from methods.parts.objective.principal import leading_loss, principal, separation_loss
 from methods.parts.objective.smoothed import smoothed_infonce
 
-STATES = {"t": "text", "s": "subtitle", "v": "vision", "a": "audio", "d": "depth"}
+MODALITY_LETTERS = {"t": "text", "s": "subtitle", "v": "vision", "a": "audio", "d": "depth"}
 """Modality -> the encoder whose states it is made of."""
 DEGENERATE = 1e-3
 """Tolerance of volumes near 0: a determinant that cancels, under a square root."""
@@ -25,7 +25,7 @@ RAW = 2e-5
 LEADING = 2e-5
 """Tolerance of PMRL's gradients and vectors: nearly equal singular values."""
 
-Measure = Callable[[Tensor, Tensor], Tensor]
+SimplexMeasure = Callable[[Tensor, Tensor], Tensor]
 """Texts `(N, D)` and vectors `(V, k, D)` -> `(N, V)`."""
 
 
@@ -35,7 +35,7 @@ class ContrastiveHeads(nn.Module):
     def __init__(self, golden: Golden) -> None:
         super().__init__()
         weights = golden.inputs("w/")
-        keys = {m: f"contra_head_{m}.linear.weight" for m in STATES}
+        keys = {m: f"contra_head_{m}.linear.weight" for m in MODALITY_LETTERS}
         sizes = {m: weights[key] for m, key in keys.items() if key in weights}
         self.heads = ModalityHeads({m: w.shape[1] for m, w in sizes.items()}, len(sizes["t"]))
         self.temperature = nn.Parameter(torch.ones(()))
@@ -49,19 +49,19 @@ class ContrastiveHeads(nn.Module):
         """Unit vectors `(B, D)` of every modality, compared with the recording."""
         found = {}
         for modality, own in states.items():
-            found[modality] = self.heads(modality, pooled_states(modality, own))
+            found[modality] = self.heads(modality, pooled_modality(modality, own))
             golden.compare(f"out/feat_{modality}", found[modality])
         return found
 
 
 def states_of(golden: Golden) -> dict[str, Tensor]:
     """The recorded encoder states of every modality of the file, with gradients."""
-    names = {m: f"in/{encoder}_states" for m, encoder in STATES.items()}
+    names = {m: f"in/{encoder}_states" for m, encoder in MODALITY_LETTERS.items()}
     return {m: golden.input(name).requires_grad_() for m, name in names.items() if name in golden.names()}
 
 
 def detached_loss(
-    measure: Measure, texts: Tensor, vectors: Tensor, temperature: Tensor, smoothing: float
+    measure: SimplexMeasure, texts: Tensor, vectors: Tensor, temperature: Tensor, smoothing: float
 ) -> Tensor:
     """The loss with detached candidates: rows see detached videos, columns detached texts."""
     by_texts = -measure(texts, vectors.detach()) / temperature
@@ -69,7 +69,7 @@ def detached_loss(
     return smoothed_infonce(by_texts, by_videos, smoothing)
 
 
-def check_contrastive(golden: Golden, name: str, measure: Measure) -> None:
+def check_contrastive(golden: Golden, name: str, measure: SimplexMeasure) -> None:
     """Features, the measure, loss and gradients, of every set of modalities that has a recorded loss."""
     heads, states = ContrastiveHeads(golden), states_of(golden)
     for modalities in golden.endings("out/loss_"):
@@ -83,7 +83,7 @@ def check_contrastive(golden: Golden, name: str, measure: Measure) -> None:
         for tensor in (*heads.parameters(), *states.values()):
             tensor.grad = None
         loss.backward()
-        inputs = {f"in.{STATES[m]}_states": states[m] for m in ("t", *modalities)}
+        inputs = {f"in.{MODALITY_LETTERS[m]}_states": states[m] for m in ("t", *modalities)}
         compare_gradients_of(
             golden, f"grad_{modalities}/", heads, heads.names, inputs, ("contra_head_t.", "contra_temp")
         )
@@ -92,7 +92,7 @@ def check_contrastive(golden: Golden, name: str, measure: Measure) -> None:
 
 
 def check_matching(
-    golden: Golden, heads: ContrastiveHeads, name: str, measure: Measure, states: Mapping[str, Tensor]
+    golden: Golden, heads: ContrastiveHeads, name: str, measure: SimplexMeasure, states: Mapping[str, Tensor]
 ) -> None:
     """The matching head's logits and loss, and the weights that hard negatives are drawn with."""
     w = heads.matching
@@ -105,7 +105,7 @@ def check_matching(
     positives = len(logits) // 3
     target = (torch.arange(len(logits)) < positives).long()
     golden.compare("itm/loss", functional.cross_entropy(logits, target))
-    text, *vectors = (heads.heads(m, pooled_states(m, states[m])) for m in "tva")
+    text, *vectors = (heads.heads(m, pooled_modality(m, states[m])) for m in "tva")
     scores = -measure(text, torch.stack(vectors, dim=1)) / heads.temperature
     for direction, rows in (("t2v", scores), ("v2t", scores.T)):
         golden.compare(f"itm/sampling_weights_{direction}", (rows.softmax(1) + 1e-4).fill_diagonal_(0))

@@ -20,7 +20,7 @@ from methods.parts.interaction.token_wise import (
     token_wise,
     token_wise_scores,
 )
-from methods.parts.modality_heads import ModalityHeads, mean_class_token, pooled_states
+from methods.parts.modality_heads import ModalityHeads, mean_class_token, pooled_modality
 from methods.parts.objective.alignment import alignment_loss
 from methods.parts.objective.infonce import symmetric_infonce
 from methods.parts.objective.margin import adaptive_margin
@@ -60,7 +60,7 @@ class VastHead(nn.Module):
 
     def forward(self, modalities: str, states: Mapping[str, Tensor]) -> Tensor:
         """Unit vector `(B, D)` of one modality or of several, picture first."""
-        pooled = [pooled_states(m, states[m]) for m in modalities]
+        pooled = [pooled_modality(m, states[m]) for m in modalities]
         if len(modalities) == 1:
             vector: Tensor = self.heads(modalities, pooled[0])
             return vector

@@ -15,8 +15,8 @@ from methods.parity.setup import (
     ball_of,
     build,
     compare_gradients,
-    compare_metrics,
-    grouped,
+    compare_tied_metrics,
+    grouped_scores,
     loss_under,
     released_scores,
     texts_of,
@@ -184,17 +184,17 @@ def check_tmass_evaluation(golden: Golden) -> None:
 
     clean = method.score(texts, index, source)
     golden.compare("derived.sims_query_conditioned", clean)
-    golden.compare("derived.sims_query_conditioned_grouped", grouped(clean, pairing))
+    golden.compare("derived.sims_query_conditioned_grouped", grouped_scores(clean, pairing))
     recorded = golden.input("derived.sims_query_conditioned")
-    compare_metrics(golden, "derived.metrics_query_conditioned", recorded, pairing)
+    compare_tied_metrics(golden, "derived.metrics_query_conditioned", recorded, pairing)
 
-    released = grouped(released_scores(method, texts, videos_of(frames), pairing, source), pairing)
+    released = grouped_scores(released_scores(method, texts, videos_of(frames), pairing, source), pairing)
     golden.compare("out.sims_before_dsl", released)
     if golden.setting("DSL") == "True":
         released = dual_softmax(released)
     golden.compare("out.sims_released", released)
     recorded = ungrouped(golden.input("out.sims_released"), pairing)
-    compare_metrics(golden, "metrics_released", recorded, pairing)
+    compare_tied_metrics(golden, "metrics_released", recorded, pairing)
 
 
 def compare_selection(

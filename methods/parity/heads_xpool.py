@@ -8,8 +8,8 @@ from methods.parity.golden import Golden
 from methods.parity.setup import (
     build,
     compare_gradients,
-    compare_metrics,
-    grouped,
+    compare_tied_metrics,
+    grouped_scores,
     loss_of,
     released_scores,
     similarities_of,
@@ -95,8 +95,8 @@ def check_xpool_evaluation(golden: Golden) -> None:
     method = build_xpool(golden, frames, torch.tensor(golden.number("logit_scale")))
     golden.compare("out.pooled", pooled_vectors(method, texts, frames))
     scores = released_scores(method, texts_of(texts), videos_of(frames), pairing, NoNoise())
-    golden.compare("out.sims", grouped(scores, pairing))
-    compare_metrics(golden, "metrics", ungrouped(golden.input("out.sims"), pairing), pairing)
+    golden.compare("out.sims", grouped_scores(scores, pairing))
+    compare_tied_metrics(golden, "metrics", ungrouped(golden.input("out.sims"), pairing), pairing)
     batches = torch.arange(len(texts)).split(golden.integer("eval_batch_size"))
     losses = [loss_of(method, texts_of(texts[rows]), videos_of(frames[pairing[rows]])) for rows in batches]
     golden.compare("out.val_loss_mean_over_batches", torch.stack(losses).mean())

@@ -136,7 +136,7 @@ def compare_gradients_of(
         golden.compare(prefix + key, torch.zeros_like(own) if own.grad is None else own.grad, atol=atol)
 
 
-def grouped(scores: Tensor, pairing: Tensor) -> Tensor:
+def grouped_scores(scores: Tensor, pairing: Tensor) -> Tensor:
     """Scores `(N, V)` by video and slot of each caption, `(V, slots, V)`; NaN where there is no caption."""
     _, table = captions_by_slot(pairing, scores.shape[1])
     rows = scores[table.T.clamp(min=0)]
@@ -149,7 +149,7 @@ def ungrouped(scores: Tensor, pairing: Tensor) -> Tensor:
     return scores[pairing, slots]
 
 
-def compare_metrics(golden: Golden, prefix: str, scores: Tensor, pairing: Tensor) -> None:
+def compare_tied_metrics(golden: Golden, prefix: str, scores: Tensor, pairing: Tensor) -> None:
     """Compares `{prefix}.{t2v,v2t}.{R1, ..., MedR, MeanR}` with the metrics of recorded scores `(N, V)`.
 
     Computed from the recorded scores, which are compared themselves, so that rounding cannot reorder near

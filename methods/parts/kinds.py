@@ -22,7 +22,7 @@ from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
 from core.errors import BenchError
 
-Kind = TypeVar("Kind", bound=type)
+AnyKind = TypeVar("AnyKind", bound=type)
 
 
 @dataclass(frozen=True)
@@ -36,13 +36,13 @@ class Kinds:
     classes: dict[str, Any] = field(default_factory=dict, compare=False)
     """Those that are registered so far, by name."""
 
-    def kind(self, *names: str) -> Callable[[Kind], Kind]:
+    def kind(self, *names: str) -> Callable[[AnyKind], AnyKind]:
         """Registers a class under its name, or under several that its `build` tells apart.
 
         Raises `BenchError` for a name that is taken.
         """
 
-        def register(cls: Kind) -> Kind:
+        def register(cls: AnyKind) -> AnyKind:
             for name in names:
                 taken = self.classes.get(name, cls)
                 if taken.__qualname__ != cls.__qualname__ or taken.__module__ != cls.__module__:
@@ -89,7 +89,7 @@ class Kinds:
         known = self.names()
         if name not in known:
             raise PydanticCustomError(
-                "literal_error", "Input should be {expected}", {"expected": in_words(known)}
+                "literal_error", "Input should be {expected}", {"expected": quoted_names(known)}
             )
         return name
 
@@ -103,7 +103,7 @@ def registered_in(file: Path, changed: int) -> set[str]:
     return {str(name.value) for call in kinds for name in call.args if isinstance(name, ast.Constant)}
 
 
-def in_words(names: tuple[str, ...]) -> str:
+def quoted_names(names: tuple[str, ...]) -> str:
     """Names as pydantic lists the values of a literal: `'a', 'b' or 'c'`."""
     quoted = [repr(name) for name in names]
     return " or ".join(filter(None, (", ".join(quoted[:-1]), quoted[-1])))

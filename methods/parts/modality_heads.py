@@ -32,7 +32,7 @@ def mean_token(states: Tensor) -> Tensor:
     return states.mean(2).mean(1)
 
 
-def pooled_states(modality: str, states: Tensor) -> Tensor:
+def pooled_modality(modality: str, states: Tensor) -> Tensor:
     """Encoder states `(B, ..., C)` -> `(B, C)`: token 0 of text, its mean over frames, the mean of sound."""
     if states.dim() == 3:
         return states[:, 0]

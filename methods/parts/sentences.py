@@ -8,7 +8,7 @@ from core.batch import Rows
 
 
 @dataclass(frozen=True)
-class Sentences(Rows):
+class SentenceVectors(Rows):
     """One vector per text."""
 
     embeds: Tensor

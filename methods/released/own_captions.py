@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from core.batch import Texts
-from core.capabilities import NoiseSource, Released
+from core.capabilities import NoiseSource, ReleasedScorer
 from core.scoring.tiles import blocks, deep_shape, default_tile_bytes
 from methods.parts.composition import Composition, VideoIndex
 from methods.parts.exact import exact_of_fused, exact_of_pooled
@@ -27,7 +27,7 @@ TILE_BYTES = 32 * 2**20
 """Largest tensor of a tile."""
 
 
-class OwnCaptions(Released[VideoIndex]):
+class OwnCaptions(ReleasedScorer[VideoIndex]):
     """Gate: the video's first caption. Pooling: caption k for queries that are caption k of their video.
 
     NaN where the video has no caption k. The trial of STP is still chosen by the query's own pooling.

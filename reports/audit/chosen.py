@@ -10,7 +10,7 @@ CHOOSES = {"val": "val", "test-best": "test"}
 """The split that a rule looks at."""
 
 
-def selection(subject: RunSubject) -> Verdict:
+def chosen_checkpoint(subject: RunSubject) -> Verdict:
     """Fails where the scored split chose its own checkpoint."""
     spec, manifest = subject.run.spec, subject.run.manifest
     rule, looks = spec.training.selection, manifest.selection_looks or 0

@@ -122,6 +122,6 @@ def audit_one(asked: Asked) -> Sequence[Verdict | BenchError]:
     return found
 
 
-def as_json(verdicts: Sequence[Verdict]) -> str:
+def verdicts_as_json(verdicts: Sequence[Verdict]) -> str:
     """A list of records with the fields of `Verdict`."""
     return json.dumps([asdict(verdict) for verdict in verdicts], indent=1, ensure_ascii=False)

@@ -26,7 +26,7 @@ PROTOCOL = {
 """What a figure must never travel without."""
 PROVENANCE = {"commit", "packages", "hardware", "fingerprints", "selected_epoch", "selection_looks"}
 """What the manifest must hold beside it."""
-ROUNDING = 1e-6
+SAME_RECALL = 1e-6
 """Points by which a recomputed R@1 may be off."""
 
 
@@ -48,7 +48,7 @@ def protocol(subject: RunSubject) -> Verdict:
     )
     worst = max(deviations(subject), default=math.inf)
     undefined = sum(a.undefined() for a in answers)
-    good = not lacking and worst <= ROUNDING
+    good = not lacking and worst <= SAME_RECALL
     figure = (
         f"{len(PROTOCOL) + len(PROVENANCE) - len(lacking)} of {len(PROTOCOL) + len(PROVENANCE)} fields"
         + (f" (no {', '.join(lacking)})" if lacking else "")

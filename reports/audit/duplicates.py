@@ -57,7 +57,7 @@ def duplicates_of(answers: Answers) -> Duplicates:
     )
 
 
-def ties(subject: RunSubject) -> Verdict:
+def tied_duplicates(subject: RunSubject) -> Verdict:
     """Counts duplicates and ties; figures take ties in random order, so nothing here can fail."""
     found = duplicates_of(subject.text_to_video())
     figure = (

@@ -4,14 +4,15 @@ from core.audit.verdict import Verdict, judged
 from core.evaluation.measures import recall
 from core.evaluation.statistics import bootstrap_difference
 from reports.audit.protocols import RunSubject
-from reports.queries import Protocol
+from reports.queries import ResultKey
 from reports.table import signed
 
 
 def released_gap(subject: RunSubject) -> Verdict:
     """R@1 released minus leak-free, with its 95 % interval; fails where the interval lies above 0."""
     clean, released = (
-        subject.run.answers.get(Protocol(subject.split, condition)) for condition in ("leak-free", "released")
+        subject.run.answers.get(ResultKey(subject.split, condition))
+        for condition in ("leak-free", "released")
     )
     if subject.condition == "leak-free" or clean is None or released is None:
         meaning = "Only figures of the released condition profit from it."

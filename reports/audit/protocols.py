@@ -7,7 +7,7 @@ from core.audit.verdict import Outcome, Verdict
 from core.errors import BenchError
 from core.scoring.scoring import Condition
 from reports.collect import Run
-from reports.queries import Answers, Protocol
+from reports.queries import Answers, ResultKey
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class RunSubject:
             )
         return cls(run, condition, run.spec.evaluation.splits[0])
 
-    def answers(self) -> Mapping[Protocol, Answers]:
+    def answers(self) -> Mapping[ResultKey, Answers]:
         """What its queries came to under this split and condition, by protocol."""
         asked = (self.split, self.condition)
         return {key: found for key, found in self.run.answers.items() if key[:2] == asked}
@@ -39,7 +39,7 @@ class RunSubject:
 
         Raises `BenchError` where the run holds rescored results only.
         """
-        asked = Protocol(self.split, self.condition)
+        asked = ResultKey(self.split, self.condition)
         if asked not in self.run.answers:
             raise BenchError(
                 f"{self.run.directory.path} holds no results without rescoring; run the cell again with "

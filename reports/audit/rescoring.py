@@ -9,7 +9,7 @@ USES = {"dsl": "transductive", "qb-norm": "bank-based"}
 """The word that the label of each rescoring must hold."""
 
 
-def test_set_statistics(subject: RunSubject) -> Verdict:
+def rescored_figures(subject: RunSubject) -> Verdict:
     """The gain in R@1 of each rescoring over the plain scores; fails where one is not labelled."""
     answers = subject.answers()
     recall = {asked.rescoring: a.figure(PRIMARY) for asked, a in answers.items() if asked.direction == "t2v"}

@@ -5,20 +5,20 @@ from collections.abc import Callable, Sequence
 from core.audit.verdict import Verdict
 from core.scoring.scoring import Condition
 from reports.audit.again import scored_again
-from reports.audit.chosen import selection
+from reports.audit.chosen import chosen_checkpoint
 from reports.audit.complete import protocol
-from reports.audit.duplicates import ties
+from reports.audit.duplicates import tied_duplicates
 from reports.audit.gap import released_gap
 from reports.audit.gates import gates
 from reports.audit.protocols import RunSubject
-from reports.audit.rescoring import test_set_statistics
+from reports.audit.rescoring import rescored_figures
 from reports.collect import Run
 
-CHECKS: Sequence[Callable[[RunSubject], Verdict]] = (
+RUN_CHECKS: Sequence[Callable[[RunSubject], Verdict]] = (
     protocol,
-    selection,
-    ties,
-    test_set_statistics,
+    chosen_checkpoint,
+    tied_duplicates,
+    rescored_figures,
     gates,
     released_gap,
 )
@@ -30,4 +30,4 @@ def audit_run(run: Run, condition: Condition) -> list[Verdict]:
     Raises `BenchError` where the run was not scored under it, and for a damaged file.
     """
     subject = RunSubject.of(run, condition)
-    return [*(check(subject) for check in CHECKS), *scored_again(subject)]
+    return [*(check(subject) for check in RUN_CHECKS), *scored_again(subject)]

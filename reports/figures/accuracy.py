@@ -7,10 +7,10 @@ from matplotlib.figure import Figure
 from core.evaluation.statistics import Interval, bootstrap_interval
 from reports.accuracy import milliseconds, reliable
 from reports.collect import code_marks
-from reports.figures.style import COLOURS, MARKERS, tidy
+from reports.figures.style import MARKERS, PALETTE, tidy
 from reports.labels import Labels
-from reports.results import Cell, Results
-from reports.shown import FEWEST
+from reports.results import Results, SeededRows
+from reports.shown import FEWEST_QUERIES
 
 LABELLED = 12
 """Configurations that a panel names."""
@@ -18,13 +18,13 @@ LABELLED = 12
 R1 = "text-to-video R@1, leak-free (points)"
 
 
-def leak_free(results: Results) -> list[Cell]:
+def leak_free(results: Results) -> list[SeededRows]:
     """Leak-free text-to-video results of the test split without rescoring, enough queries for an interval."""
     cells = results.cells(split="test", condition="leak-free", rescoring="none", direction="t2v")
-    return [cell for cell in cells if cell.answers.entry.protocol.queries >= FEWEST]
+    return [cell for cell in cells if cell.answers.entry.protocol.queries >= FEWEST_QUERIES]
 
 
-def recall_at_1(cell: Cell) -> Interval:
+def recall_interval(cell: SeededRows) -> Interval:
     """R@1 in points of a configuration over its seeds, with its 95 % bootstrap interval."""
     sample = cell.sample()
     return bootstrap_interval(sample.values, sample.clusters, seed=0)
@@ -36,8 +36,8 @@ def draw_point(axis: Axes, x: float, found: Interval, number: int, name: str) ->
         x,
         found.estimate,
         [[found.estimate - found.low], [found.high - found.estimate]],
-        color=COLOURS[number % len(COLOURS)],
-        marker=MARKERS[(number + number // len(COLOURS)) % len(MARKERS)],  # no colour twice with one mark
+        color=PALETTE[number % len(PALETTE)],
+        marker=MARKERS[(number + number // len(PALETTE)) % len(MARKERS)],  # no colour twice with one mark
         markersize=5,
         capsize=2.5,
         linewidth=1,
@@ -51,7 +51,7 @@ def frames_figure(results: Results) -> Figure | str:
     cells = leak_free(results)
     alike = [cell.run.spec.model_copy(update={"frames": 12}) for cell in cells]
     labels = Labels.among(alike) if alike else None
-    families: dict[str, dict[int, Cell]] = {}
+    families: dict[str, dict[int, SeededRows]] = {}
     for cell, spec, mark in zip(cells, alike, code_marks([cell.run for cell in cells]), strict=True):
         name = f"{labels.of(spec) if labels else ''}{mark}, {cell.data}"
         families.setdefault(name, {})[cell.run.spec.frames] = cell
@@ -59,15 +59,15 @@ def frames_figure(results: Results) -> Figure | str:
     if not families:
         return "no configuration was run with several numbers of frames; `bench run figure-7` does"
     figure, axis = plt.subplots(figsize=(5.2, 3.4), layout="constrained")
-    for number, (name, found) in enumerate(list(families.items())[: len(COLOURS)]):
-        points = {frames: recall_at_1(found[frames]) for frames in sorted(found)}
+    for number, (name, found) in enumerate(list(families.items())[: len(PALETTE)]):
+        points = {frames: recall_interval(found[frames]) for frames in sorted(found)}
         shift = 0.12 * (number - (len(families) - 1) / 2)  # intervals of two lines would hide each other
         for frames, interval in points.items():
             draw_point(axis, frames + shift, interval, number, name if frames == min(points) else "")
         axis.plot(
             [frames + shift for frames in points],
             [interval.estimate for interval in points.values()],
-            color=COLOURS[number],
+            color=PALETTE[number],
             linewidth=1.2,
         )
     axis.set_xticks(sorted({frames for found in families.values() for frames in found}))
@@ -78,7 +78,7 @@ def frames_figure(results: Results) -> Figure | str:
 
 def cost_figure(results: Results) -> Figure | str:
     """R@1 over the time of a query, a panel per data; or why there is none."""
-    panels: dict[str, list[Cell]] = {}
+    panels: dict[str, list[SeededRows]] = {}
     for cell in leak_free(results):
         if milliseconds(cell) > 0:
             panels.setdefault(cell.data, []).append(cell)
@@ -90,7 +90,9 @@ def cost_figure(results: Results) -> Figure | str:
     for axis, (data, cells) in zip(grid[0], panels.items(), strict=True):
         for number, cell in enumerate(cells):
             name = cell.label + ("" if reliable(cell) else " (time unreliable)")
-            draw_point(axis, milliseconds(cell), recall_at_1(cell), number, name if number < LABELLED else "")
+            draw_point(
+                axis, milliseconds(cell), recall_interval(cell), number, name if number < LABELLED else ""
+            )
         times = [milliseconds(cell) for cell in cells]
         if max(times) > 10 * min(times):
             axis.set_xscale("log")

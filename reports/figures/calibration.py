@@ -11,18 +11,18 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from reports.collect import Run
-from reports.figures.style import BLACK, COLOURS, GREY, MARKERS, PANELS, explain, tidy
+from reports.figures.style import BLACK, GREY, MARKERS, PALETTE, PANELS, explain_labels, tidy
 from reports.gates import Gates
 from reports.table import number as number_text
 
-BINS = 10
+GATE_BINS = 10
 """Of equal width over [0, 1]."""
 
-FEWEST = 20
+FEWEST_FRAMES = 20
 """Frames that a bin needs for its share to be drawn."""
 
 
-def calibration(gate: Tensor, truth: Tensor, bins: int = BINS) -> tuple[Tensor, Tensor, Tensor]:
+def calibration(gate: Tensor, truth: Tensor, bins: int = GATE_BINS) -> tuple[Tensor, Tensor, Tensor]:
     """Mean gate, share of the relevant, and count of each bin of gate values, `(bins,)` float64 each.
 
     `gate` `(Q,)` in [0, 1], `truth` `(Q,)` bool. NaN where a bin is empty. Guo et al., "On Calibration of
@@ -73,8 +73,8 @@ def calibration_figure(runs: Sequence[Run]) -> Figure | str:
         axis.plot([0, 1], [0, 1], color=GREY, linewidth=0.8, linestyle=":")
         for number, (gate, (values, truth)) in enumerate(curves.items()):
             means, shares, count = calibration(values, truth)
-            drawn = count >= FEWEST
-            line, colour = ("--", BLACK) if "untrained" in gate else ("-", COLOURS[number % len(COLOURS)])
+            drawn = count >= FEWEST_FRAMES
+            line, colour = ("--", BLACK) if "untrained" in gate else ("-", PALETTE[number % len(PALETTE)])
             axis.plot(
                 means[drawn],
                 shares[drawn],
@@ -88,11 +88,11 @@ def calibration_figure(runs: Sequence[Run]) -> Figure | str:
         tidy(axis, name, "gate: weight of sound", "share of frames in which the sound matters")
         axis.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02))
         axis.legend(fontsize=6.5, frameon=False)
-    explain(
+    explain_labels(
         figure,
         [
-            f"Bins of {1 / BINS:g}; drawn from {FEWEST} frames on. error: distance of gate and share, "
-            "averaged over the frames. Dotted: a gate that means what it says."
+            f"Bins of {1 / GATE_BINS:g}; drawn from {FEWEST_FRAMES} frames on. error: distance of gate and "
+            "share, averaged over the frames. Dotted: a gate that means what it says."
         ],
     )
     return figure

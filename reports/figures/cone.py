@@ -16,7 +16,7 @@ from scipy.special import gammaln, logsumexp
 
 from reports.figures.style import BLACK, BLUE, GREEN, ORANGE, VERMILION, tidy
 
-WIDTH, DEGREES, PRINTED = 512, 30.0, -72
+BALL_WIDTH, DEGREES, PRINTED = 512, 30.0, -72
 """Width and angle of the paper's example, and the decimal exponent that it prints."""
 
 NODES = 400
@@ -64,9 +64,9 @@ def cone_figure() -> Figure:
     angles, widths = np.linspace(5, 90, 120), range(16, 1025, 16)
     for name, curve, colour, line in curves:
         style = {"color": colour, "linestyle": line, "linewidth": 1.8, "label": name}
-        by_angle.plot(angles, [curve(WIDTH, angle) for angle in angles], **style)
+        by_angle.plot(angles, [curve(BALL_WIDTH, angle) for angle in angles], **style)
         by_width.plot(widths, [curve(width, DEGREES) for width in widths], **style)
-    for axis, position in ((by_angle, DEGREES), (by_width, WIDTH)):
+    for axis, position in ((by_angle, DEGREES), (by_width, BALL_WIDTH)):
         axis.plot(
             position,
             PRINTED,
@@ -76,10 +76,10 @@ def cone_figure() -> Figure:
             linestyle="none",
             label="printed in the paper: 1e−72",
         )
-        exact = log10_cap_share(WIDTH, DEGREES)
+        exact = log10_cap_share(BALL_WIDTH, DEGREES)
         axis.plot(position, exact, marker="o", color=BLUE, linestyle="none")
         axis.annotate(scientific(exact), (position, exact), (8, 2), textcoords="offset points", fontsize=7)
-    tidy(by_angle, f"d = {WIDTH}", "angle θ around the text, degrees", "log₁₀ share of all directions")
+    tidy(by_angle, f"d = {BALL_WIDTH}", "angle θ around the text, degrees", "log₁₀ share of all directions")
     tidy(by_width, f"θ = {DEGREES:g}°", "embedding width d", "log₁₀ share of all directions")
     figure.legend(
         *by_angle.get_legend_handles_labels(), loc="outside lower center", ncols=4, fontsize=7, frameon=False

@@ -13,7 +13,7 @@ from reports.figures.cone import cone_figure
 from reports.figures.gates import first_gate_figure
 from reports.figures.learning import learning_figure
 from reports.figures.similarities import similarity_figure
-from reports.figures.style import explain, save
+from reports.figures.style import explain_labels, save
 from reports.results import Results
 from reports.timing.figure import timing_figure
 
@@ -21,7 +21,7 @@ WITHOUT_RUNS = {"latency", "cone"}
 """Figures in which no run is named."""
 
 
-def draw(name: str, results: Results, study: Path, folder: Path) -> str:
+def draw_figure(name: str, results: Results, study: Path, folder: Path) -> str:
     """Draws a figure into its files; returns why it was left out, or nothing."""
     drawings = {
         "gates": lambda: first_gate_figure(results.runs),
@@ -37,7 +37,7 @@ def draw(name: str, results: Results, study: Path, folder: Path) -> str:
     if isinstance(found, str):
         return found
     if results.notes and name not in WITHOUT_RUNS:
-        explain(found, results.notes)
+        explain_labels(found, results.notes)
     save(found, name, folder)
     return ""
 

@@ -21,7 +21,7 @@ from reports.collect import Run
 from reports.figures.spectrogram import draw_spectrogram
 from reports.figures.style import BLUE, GREY, ORANGE
 
-TITLE_WIDTH = 74
+GATE_TITLE_WIDTH = 74
 """Characters of a caption that fit over a column."""
 STILL = 1e-3
 """Deviation up to which a gate counts as the same in all frames."""
@@ -41,7 +41,7 @@ def draw_clip(
     duration = float(store.duration[row])
     strip, wave, bands, curve = axes
     strip.imshow(np.concatenate(list(frames), axis=1), extent=(0, duration, 0, 1), aspect="auto")
-    title = textwrap.fill(f"{split.videos[video].id}: “{caption}”", TITLE_WIDTH)
+    title = textwrap.fill(f"{split.videos[video].id}: “{caption}”", GATE_TITLE_WIDTH)
     strip.set_title(title, fontsize=8, loc="left")
     strip.set_yticks([])
     times = np.linspace(0, duration, len(sound), endpoint=False)
@@ -115,7 +115,7 @@ def gate_figure(run: Run, split_name: str = "test") -> Figure:
     return figure
 
 
-def moves(run: Run) -> bool:
+def gate_moves(run: Run) -> bool:
     """Whether the gate of some clip differs between its frames."""
     return bool((run.gates["test"].values.std(dim=1) > STILL).any())
 
@@ -131,9 +131,15 @@ def first_gate_figure(runs: Sequence[Run]) -> Figure | str:
         gates, entry = run.gates.get("test"), find_dataset(run.spec.dataset)
         same = entry.has_truth and entry.ready()
         same = same and entry.fingerprint(DataOptions()) == run.manifest.fingerprints.get("dataset")
-        if same and gates is not None and gates.per_frame and gates.truth is not None and mixed(gates.truth):
+        if (
+            same
+            and gates is not None
+            and gates.per_frame
+            and gates.truth is not None
+            and partly_true(gates.truth)
+        ):
             drawable.append(run)
-    for run in sorted(drawable, key=lambda run: not moves(run))[:1]:
+    for run in sorted(drawable, key=lambda run: not gate_moves(run))[:1]:
         try:
             return gate_figure(run)
         except BenchError as error:
@@ -141,6 +147,6 @@ def first_gate_figure(runs: Sequence[Run]) -> Figure | str:
     return "no run has a gate per frame on clips in the cache whose truth is known"
 
 
-def mixed(truth: Tensor) -> bool:
+def partly_true(truth: Tensor) -> bool:
     """Whether the sound matters for a part of some clip, from truth `(B, F)`."""
     return bool((truth.any(1) & ~truth.all(1)).any())

@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from reports.collect import Run
-from reports.figures.style import COLOURS, MARKERS, tidy
+from reports.figures.style import MARKERS, PALETTE, tidy
 
 LABELLED = 12
 """Configurations that a panel names."""
@@ -32,8 +32,8 @@ def learning_figure(runs: Sequence[Run]) -> Figure | str:
             axis.plot(
                 [look.epoch for look in run.epochs],
                 [look.recall_at_1 for look in run.epochs],
-                color=COLOURS[number % len(COLOURS)],
-                marker=MARKERS[(number + number // len(COLOURS)) % len(MARKERS)],
+                color=PALETTE[number % len(PALETTE)],
+                marker=MARKERS[(number + number // len(PALETTE)) % len(MARKERS)],
                 markersize=4,
                 linewidth=1.2,
                 label="" if run.label in named or number >= LABELLED else run.label,

@@ -41,7 +41,7 @@ def similarity_figure(results: Results) -> Figure | str:
     edges = bin_edges().numpy()
     first, last = occupied[0] // MERGED * MERGED, -(-(occupied[-1] + 1) // MERGED) * MERGED  # of drawn bins
     for axis, (name, counts) in zip(grid.flat, shown.items(), strict=False):
-        draw(axis, name, counts)
+        draw_counts(axis, name, counts)
         axis.set_xlim(edges[first], edges[last])
         axis.tick_params(labelleft=True)
     for axis in grid.flat[len(shown) :]:
@@ -56,7 +56,7 @@ def similarity_figure(results: Results) -> Figure | str:
     return figure
 
 
-def draw(axis: Axes, name: str, counts: NDArray[np.int64]) -> None:
+def draw_counts(axis: Axes, name: str, counts: NDArray[np.int64]) -> None:
     """One configuration: both densities, their means, and how far apart they stand in pooled deviations."""
     fine = bin_edges().numpy()
     centres, edges = (fine[1:] + fine[:-1]) / 2, fine[::MERGED]

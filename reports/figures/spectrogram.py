@@ -25,7 +25,7 @@ def draw_spectrogram(axis: Axes, sound: NDArray[np.float32], duration: float) ->
         levels = log_mel(torch.from_numpy(sound)).numpy()
         axis.imshow(levels, origin="lower", extent=(0, duration, 0, BANDS), aspect="auto", cmap="magma")
     axis.set_ylim(0, BANDS)
-    axis.set_yticks(heights(MARKED), [f"{hertz / 1000:g}" for hertz in MARKED])
+    axis.set_yticks(mel_heights(MARKED), [f"{hertz / 1000:g}" for hertz in MARKED])
     axis.set_ylabel("kHz", fontsize=7)
 
 
@@ -39,7 +39,7 @@ def log_mel(sound: Tensor) -> Tensor:
     return levels.clamp(min=-RANGE)
 
 
-def heights(hertz: Sequence[float]) -> list[float]:
+def mel_heights(hertz: Sequence[float]) -> list[float]:
     """Where frequencies lie in a panel whose band i reaches from i to i + 1.
 
     The bands' middles are evenly spaced in mel (HTK's, 2595 log10(1 + f / 700)) between 0 and half the rate.

@@ -31,12 +31,12 @@ PANELS = 6
 """Of a figure at most; more would be too small to read."""
 
 GREY = "#999999"
-COLOURS = (BLUE, VERMILION, GREEN, ORANGE, PURPLE, SKY, BLACK)
+PALETTE = (BLUE, VERMILION, GREEN, ORANGE, PURPLE, SKY, BLACK)
 MARKERS = "osD^vPX"
 """The second cue beside the colour."""
 
 DPI = 160
-FORMATS = ("png", "svg")
+FIGURE_FORMATS = ("png", "svg")
 
 
 TITLE_WIDTH = 48
@@ -56,7 +56,7 @@ def tidy(axis: Axes, title: str, x: str, y: str) -> None:
     axis.spines[["top", "right"]].set_visible(False)
 
 
-def explain(figure: Figure, notes: Sequence[str]) -> None:
+def explain_labels(figure: Figure, notes: Sequence[str]) -> None:
     """Says under a figure what the labels in it leave out; marks that no label bears are not explained."""
     letters = int(24 * figure.get_figwidth())  # that fit on a line of this size
     shown = " ".join(text.get_text() for text in figure.findobj(Text))
@@ -69,9 +69,9 @@ def explain(figure: Figure, notes: Sequence[str]) -> None:
 
 def save(figure: Figure, name: str, folder: Path) -> list[Path]:
     """Writes a figure as NAME.png and NAME.svg, each whole or not at all, and closes it."""
-    paths = [folder / f"{name}.{kind}" for kind in FORMATS]
+    paths = [folder / f"{name}.{kind}" for kind in FIGURE_FORMATS]
     with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": name}):
-        for path, kind in zip(paths, FORMATS, strict=True):
+        for path, kind in zip(paths, FIGURE_FORMATS, strict=True):
             with written_whole(path) as temporary:
                 figure.savefig(
                     temporary, dpi=DPI, format=kind, metadata={"Date": None} if kind == "svg" else None

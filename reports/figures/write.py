@@ -16,7 +16,7 @@ from reports.results import Results
 Extra = Literal["cone"]
 """Figures that are drawn only where they are asked for: they do not depend on any run."""
 
-CAPTIONS = {
+FIGURE_CAPTIONS = {
     "gates": "The audio gate of a typical clip of each stratum.",
     "calibration": "Calibration of audio gates: how often the sound matters, over the value of the gate.",
     "similarities": "Cosine similarities of matched and of other pairs, leak-free, test split.",
@@ -28,27 +28,27 @@ CAPTIONS = {
 }
 """Figure -> its caption in a report, in the order in which they are shown."""
 
-RECORD = "figures.json"
+FIGURES_FILE = "figures.json"
 
 
 def write_figures(
     results: Results, study: Path, folder: Path, extra: Sequence[Extra] = ()
 ) -> tuple[list[Path], list[str]]:
     """The files in an existing folder, drawn where they are not up to date, and why others are left out."""
-    current, kept = source_of(results, study), read_record(folder)
-    wanted = [name for name in CAPTIONS if name != "cone" or name in extra]
+    current, kept = source_of(results, study), drawn_before(folder)
+    wanted = [name for name in FIGURE_CAPTIONS if name != "cone" or name in extra]
     record: dict[str, list[str]] = {}
     for name in wanted:
         found = kept.get(name)
         if found and found[0] == current and (found[1] or all(f.exists() for f in files_of(name, folder))):
             record[name] = found
     if len(record) < len(wanted):
-        from reports.figures.drawings import draw  # matplotlib takes a second to be imported
+        from reports.figures.drawings import draw_figure  # matplotlib takes a second to be imported
 
         for name in wanted:
             if name not in record:
-                record[name] = [current, draw(name, results, study, folder)]
-        with written_whole(folder / RECORD) as temporary:
+                record[name] = [current, draw_figure(name, results, study, folder)]
+        with written_whole(folder / FIGURES_FILE) as temporary:
             temporary.write_text(json.dumps(record, indent=1), encoding="utf-8")
     paths = [file for name in wanted if not record[name][1] for file in files_of(name, folder)]
     return paths, [f"figure {name}: {record[name][1]}" for name in wanted if record[name][1]]
@@ -59,10 +59,10 @@ def files_of(name: str, folder: Path) -> list[Path]:
     return [folder / f"{name}.{kind}" for kind in ("png", "svg")]
 
 
-def read_record(folder: Path) -> dict[str, list[str]]:
+def drawn_before(folder: Path) -> dict[str, list[str]]:
     """What the figures of a folder were drawn from, by name; nothing where that is not known."""
     try:
-        found = json.loads((folder / RECORD).read_text(encoding="utf-8"))
+        found = json.loads((folder / FIGURES_FILE).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return {}
     kept = found if isinstance(found, dict) else {}

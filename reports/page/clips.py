@@ -14,16 +14,16 @@ from core.store.store import Store
 
 HEIGHT = 72
 """Of a frame in the strip, pixels."""
-FRAMES = 12
+PAGE_FRAMES = 12
 """At most so many in a strip."""
-SECONDS = 20
+PAGE_SECONDS = 20
 """Of sound at most; longer clips are cut."""
-RATE, BITS = 16_000, 24_000
+PAGE_RATE, BITS = 16_000, 24_000
 """Of the sound: samples per second, as in the store, and bits per second."""
 
 
 @dataclass(frozen=True)
-class Clip:
+class PageClip:
     """A clip as the page plays it."""
 
     strip: str
@@ -45,14 +45,14 @@ class Clip:
         return dict(vars(self))
 
 
-def clip_of(store: Store, row: int) -> Clip:
+def clip_of(store: Store, row: int) -> PageClip:
     """The clip in a row of the store."""
     frames = store.frames(row)
     real = np.flatnonzero(store.mask[row])
-    chosen = real[np.unique(np.linspace(0, len(real) - 1, min(FRAMES, len(real))).round().astype(int))]
+    chosen = real[np.unique(np.linspace(0, len(real) - 1, min(PAGE_FRAMES, len(real))).round().astype(int))]
     pictures = [smaller(frames[frame]) for frame in chosen]
-    sound = store.sound(row)[: SECONDS * RATE]
-    return Clip(
+    sound = store.sound(row)[: PAGE_SECONDS * PAGE_RATE]
+    return PageClip(
         data_url("image/webp", webp(np.concatenate(pictures, axis=1))) if pictures else "",
         len(pictures),
         float(store.duration[row]),
@@ -77,12 +77,12 @@ def mp3(sound: NDArray[np.int16]) -> bytes:
     """A waveform `(n,)` at 16 kHz as MP3, which every browser plays."""
     file = io.BytesIO()
     with av.open(file, "w", format="mp3") as container:
-        stream = container.add_stream("libmp3lame", rate=RATE)
+        stream = container.add_stream("libmp3lame", rate=PAGE_RATE)
         stream.bit_rate = BITS
         stream.layout = "mono"
         frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(sound)[None], format="s16", layout="mono")
-        frame.sample_rate = RATE
-        resampler = av.AudioResampler(format=stream.format, layout="mono", rate=RATE)
+        frame.sample_rate = PAGE_RATE
+        resampler = av.AudioResampler(format=stream.format, layout="mono", rate=PAGE_RATE)
         for part in (*resampler.resample(frame), *resampler.resample(None)):
             container.mux(stream.encode(part))
         container.mux(stream.encode(None))

@@ -8,15 +8,15 @@ from torch import Tensor
 
 from core.evaluation.measures import mean_rank
 from reports.collect import Run
-from reports.lists import Listed, read_lists
+from reports.lists import ListedVideo, read_lists
 from reports.page.library import Library
-from reports.queries import Answers, Protocol
+from reports.queries import Answers, ResultKey
 
 PER_RUN = 12
 """Failures of a run."""
-SHOWN = 5
+PAGE_FAILURES = 5
 """Candidates of a query, clips with equal pixels counted once."""
-ASKED = Protocol("test")
+PAGE_RESULTS = ResultKey("test")
 
 NO_GATE = {"gate": None, "axis": None, "truth": None}
 
@@ -37,17 +37,17 @@ def first_seeds(runs: Sequence[Run]) -> list[Run]:
     """One run of each configuration and data set that was scored on its test split."""
     first: dict[tuple[str, str], Run] = {}
     for run in runs:
-        if ASKED in run.answers:
+        if PAGE_RESULTS in run.answers:
             first.setdefault((run.spec.dataset, run.label), run)
     return list(first.values())
 
 
 def worst_answers(run: Run) -> list[dict[str, Any]]:
     """The failures of a run, the lowest rank of the true video first."""
-    answers = run.answers[ASKED]
+    answers = run.answers[PAGE_RESULTS]
     rank = mean_rank(answers.ranks()).nan_to_num(0).numpy()
     worst = [row for row in np.argsort(-rank, kind="stable")[:PER_RUN].tolist() if rank[row] > 1]
-    lists, gates = read_lists(run.directory, ASKED), gates_by_video(run)
+    lists, gates = read_lists(run.directory, PAGE_RESULTS), gates_by_video(run)
     return [
         failure(run, answers, row, float(rank[row]), lists.get(int(answers.query[row]), []), gates)
         for row in worst
@@ -59,7 +59,7 @@ def failure(
     answers: Answers,
     row: int,
     rank: float,
-    listed: Sequence[Listed],
+    listed: Sequence[ListedVideo],
     gates: Mapping[str, Any],
 ) -> dict[str, Any]:
     """A failure as the page's script reads it."""
@@ -78,13 +78,13 @@ def failure(
     }
 
 
-def one_per_group(listed: Sequence[Listed], answers: Answers, own_group: str) -> list[dict[str, Any]]:
+def one_per_group(listed: Sequence[ListedVideo], answers: Answers, own_group: str) -> list[dict[str, Any]]:
     """The best candidates, clips of equal pixels as one: with how many they are and whether the true one is.
 
     Clips without a caption of their own, whose group is not stored, stand alone.
     """
     group_of = dict(zip(answers.video.tolist(), answers.group.tolist(), strict=True))
-    groups: dict[str, list[Listed]] = {}
+    groups: dict[str, list[ListedVideo]] = {}
     for candidate in listed:
         groups.setdefault(group_of.get(candidate.video, candidate.video), []).append(candidate)
     return [
@@ -95,13 +95,13 @@ def one_per_group(listed: Sequence[Listed], answers: Answers, own_group: str) ->
             "alike": [clip.video for clip in clips[1:]],
             "own_pixels": group == own_group,
         }
-        for group, clips in list(groups.items())[:SHOWN]
+        for group, clips in list(groups.items())[:PAGE_FAILURES]
     ]
 
 
 def gates_by_video(run: Run) -> dict[str, dict[str, Any]]:
     """The gate of each video's first caption and, where known, where the sound matters, by its name."""
-    gates = run.gates.get(ASKED.split)
+    gates = run.gates.get(PAGE_RESULTS.split)
     if gates is None:
         return {}
     names, axis = video_names(run), gates.scores.axis
@@ -118,7 +118,7 @@ def gates_by_video(run: Run) -> dict[str, dict[str, Any]]:
 
 def video_names(run: Run) -> dict[int, str]:
     """Position in the test split -> name of each video that has a caption."""
-    answers = run.answers.get(ASKED._replace(direction="v2t"))
+    answers = run.answers.get(PAGE_RESULTS._replace(direction="v2t"))
     if answers is None:
         return {}
     return dict(zip(answers.query.tolist(), answers.video.tolist(), strict=True))

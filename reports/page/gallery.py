@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from reports.collect import Run
-from reports.page.failures import ASKED, first_seeds, gates_by_video
+from reports.page.failures import PAGE_RESULTS, first_seeds, gates_by_video
 from reports.page.library import Library
 
 PER_STRATUM = 2
@@ -15,7 +15,7 @@ def gate_gallery(runs: Sequence[Run], library: Library) -> list[dict[str, Any]]:
     """Clips with their gates: of each stratum those whose gates move most, by run."""
     found = []
     for run in first_seeds(runs):
-        answers, gates = run.answers[ASKED], gates_by_video(run)
+        answers, gates = run.answers[PAGE_RESULTS], gates_by_video(run)
         first: dict[str, int] = {}
         for row, video in enumerate(answers.video.tolist()):
             if video in gates:

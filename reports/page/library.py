@@ -4,7 +4,7 @@ from core.errors import BenchError
 from core.running.cells import store_folder
 from core.store.store import Store
 from reports.collect import Run
-from reports.page.clips import Clip, clip_of
+from reports.page.clips import PageClip, clip_of
 
 BUDGET = 10 * 2**20
 """Bytes of all clips together; ranks, tables and text share the rest of 15 MB."""
@@ -14,7 +14,7 @@ class Library:
     """The embedded clips, made when they are first asked for."""
 
     def __init__(self, budget: int = BUDGET) -> None:
-        self.clips: dict[str, Clip] = {}
+        self.clips: dict[str, PageClip] = {}
         self.notes: list[str] = []
         """Why pictures and sounds are missing, a line per store and one where the page is full."""
         self._budget = budget

@@ -4,12 +4,12 @@ from typing import Any
 
 from reports.accuracy import beside_released
 from reports.results import Results
-from reports.shown import defined_figure, gap, interval_of, shown
+from reports.shown import defined_figure, gap, interval_of, shown_interval
 from reports.table import between
 from reports.tables import strata_table
 
 
-def overview(results: Results) -> list[dict[str, Any]]:
+def results_overview(results: Results) -> list[dict[str, Any]]:
     """Per gallery the text-to-video R@1 of each method: leak-free, interval, released, gap, on 0 to 100."""
     found: dict[str, list[dict[str, Any]]] = {}
     for pair in beside_released(results, "t2v"):
@@ -20,9 +20,9 @@ def overview(results: Results) -> list[dict[str, Any]]:
             {
                 "label": pair.any.label,
                 "run": pair.any.run.name,
-                "leak_free": shown(pair.clean),
+                "leak_free": shown_interval(pair.clean),
                 "interval": "" if interval is None else between(interval.low, interval.high),
-                "released": shown(pair.released),
+                "released": shown_interval(pair.released),
                 "gap": gap(pair.released, pair.clean),
                 "bar": None if leak_free != leak_free else f"{leak_free:.2f}",
                 "low": None if interval is None else f"{interval.low:.2f}",

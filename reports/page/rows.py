@@ -6,20 +6,20 @@ import torch
 
 from core.evaluation.measures import MEASURES
 from reports.accuracy import milliseconds, reliable
-from reports.queries import Answers, Protocol
-from reports.results import Cell, Results
-from reports.shown import interval_in_words, shown
+from reports.queries import Answers, ResultKey
+from reports.results import Results, SeededRows
+from reports.shown import interval_in_words, shown_interval
 from reports.table import number
 
 BADGES = {"leak-free": "leak-free", "released": "released scoring"}
-COMPARED = tuple(Protocol("test", direction=direction) for direction in ("t2v", "v2t"))
+COMPARED = tuple(ResultKey("test", direction=direction) for direction in ("t2v", "v2t"))
 
 
 def result_rows(results: Results) -> list[dict[str, Any]]:
     """A row per run, split, condition, rescoring and direction."""
     found = []
     for row in results.rows:
-        cell, asked = Cell(row.data, row.run.label, [row]), row.answers.entry.protocol
+        cell, asked = SeededRows(row.data, row.run.label, [row]), row.answers.entry.protocol
         training = row.run.spec.training
         found.append(
             {
@@ -31,7 +31,7 @@ def result_rows(results: Results) -> list[dict[str, Any]]:
                 "figures": [
                     {
                         "value": None if cell.undefined else cell.figure(measure),
-                        "text": shown(cell, measure),
+                        "text": shown_interval(cell, measure),
                     }
                     for measure in MEASURES.values()
                 ],

@@ -15,7 +15,7 @@ from reports.header import header_of
 from reports.page.failures import failures
 from reports.page.gallery import gate_gallery
 from reports.page.library import Library
-from reports.page.overview import overview, strata
+from reports.page.overview import results_overview, strata
 from reports.page.rows import galleries, result_rows
 from reports.provenance import provenance
 from reports.results import Results
@@ -38,7 +38,7 @@ def write_page(results: Results, folder: Path) -> tuple[Path, list[str]]:
     page = rendered(
         data=Markup(script_safe(data)),
         header=header_of(results),
-        overview=overview(results),
+        overview=results_overview(results),
         strata=strata(results),
         rows=result_rows(results),
         measures=list(MEASURES),

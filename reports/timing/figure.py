@@ -17,9 +17,14 @@ from matplotlib.ticker import FixedLocator, NullLocator
 from core.paths import written_whole
 from core.timing.records import IMPLEMENTATIONS, Implementation, Measurement, Study
 
-COLOURS = {"none": "#000000", "dasp": "#0072B2", "stp-per-text": "#009E73", "stp-fresh": "#D55E00"}
+PERTURBATION_COLOURS = {
+    "none": "#000000",
+    "dasp": "#0072B2",
+    "stp-per-text": "#009E73",
+    "stp-fresh": "#D55E00",
+}
 """Okabe and Ito's palette, which colour-blind readers can tell apart."""
-STYLES: Mapping[Implementation, tuple[Literal[":", "--", "-"], str]] = {
+IMPLEMENTATION_STYLES: Mapping[Implementation, tuple[Literal[":", "--", "-"], str]] = {
     "as released": (":", "^"),
     "tiled modules": ("--", "s"),
     "exact": ("-", "o"),
@@ -29,9 +34,9 @@ STYLES: Mapping[Implementation, tuple[Literal[":", "--", "-"], str]] = {
 
 def draw_method(axis: Axes, rows: list[Measurement]) -> None:
     """The lines of one method."""
-    for perturbation, colour in COLOURS.items():
+    for perturbation, colour in PERTURBATION_COLOURS.items():
         for implementation in IMPLEMENTATIONS:
-            line, marker = STYLES[implementation]
+            line, marker = IMPLEMENTATION_STYLES[implementation]
             points = [
                 (row.videos, row.queries.busy)
                 for row in rows
@@ -76,13 +81,15 @@ def timing_figure(study: Study) -> Figure:
         draw_method(axis, [row for row in study.rows if row.method == method])
     grid[0, 0].set_ylabel(f"{study.clock} seconds per 1,000 queries", fontsize=8)
     seen = {row.perturbation for row in study.rows}
-    handles = [Line2D([], [], color=c, label=name) for name, c in COLOURS.items() if name in seen]
+    handles = [
+        Line2D([], [], color=c, label=name) for name, c in PERTURBATION_COLOURS.items() if name in seen
+    ]
     handles += [
         Line2D([], [], color="#555555", linestyle=line, marker=marker, markersize=4.5, label=name)
-        for name, (line, marker) in STYLES.items()
+        for name, (line, marker) in IMPLEMENTATION_STYLES.items()
     ]
-    handles[-len(STYLES)].set_markerfacecolor("none")
-    handles[-len(STYLES)].set_label("as released (extrapolated)")
+    handles[-len(IMPLEMENTATION_STYLES)].set_markerfacecolor("none")
+    handles[-len(IMPLEMENTATION_STYLES)].set_label("as released (extrapolated)")
     figure.legend(handles=handles, loc="outside lower center", ncols=len(handles), fontsize=7, frameon=False)
     return figure
 

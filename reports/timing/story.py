@@ -8,7 +8,7 @@ from core.timing.records import Implementation, Measurement
 PAPER_SECONDS: Mapping[str, float] = {"none": 6.1, "dasp": 6.5, "stp-fresh": 98.2}
 """GAID (arXiv 2508.01711), table 6, "time cost" in seconds, MSR-VTT 1k-A; hardware and code are not named."""
 
-STEPS: Sequence[tuple[Implementation, str]] = (
+STORY_STEPS: Sequence[tuple[Implementation, str]] = (
     ("as released", "stp-fresh"),
     ("tiled modules", "stp-fresh"),
     ("tiled modules", "stp-per-text"),
@@ -54,11 +54,11 @@ def story(costs: Costs) -> list[str]:
     pair (the law of a single score stays), no vectors built per pair. What is left is the method's: K trials
     for every pair. Nothing where a step was not measured.
     """
-    added = [added_seconds(costs, *step) for step in STEPS]
-    factors = [factor(costs, *step) for step in STEPS]
+    added = [added_seconds(costs, *step) for step in STORY_STEPS]
+    factors = [factor(costs, *step) for step in STORY_STEPS]
     seconds = [value for value in added if value is not None]
     ratios = [value for value in factors if value is not None]
-    if len(seconds) < len(STEPS) or len(ratios) < len(STEPS):
+    if len(seconds) < len(STORY_STEPS) or len(ratios) < len(STORY_STEPS):
         return []
     paper = PAPER_SECONDS["stp-fresh"] / PAPER_SECONDS["dasp"]
     released, tiles, shared, exact = (f"{ratio:.1f}x" for ratio in ratios)

@@ -4,7 +4,7 @@ from core.timing.records import IMPLEMENTATIONS, Measurement, Study
 from reports.table import Table
 from reports.timing.story import PAPER_SECONDS, busy_seconds, by_perturbation, factor, story
 
-PERTURBATIONS = ("none", "dasp", "stp-fresh", "stp-per-text")
+COLUMNS_OF_COSTS = ("none", "dasp", "stp-fresh", "stp-per-text")
 CLOCKS = {
     "CPU": "CPU s: process time, added up over threads.",
     "GPU": "GPU s: time on the GPU, between events.",
@@ -84,16 +84,16 @@ def perturbation_tables(study: Study) -> list[Table]:
         rows = [
             [
                 side,
-                *(figure(busy_seconds(costs, side, name)) for name in PERTURBATIONS),
-                *(figure(factor(costs, side, name), "x") for name in PERTURBATIONS[2:]),
+                *(figure(busy_seconds(costs, side, name)) for name in COLUMNS_OF_COSTS),
+                *(figure(factor(costs, side, name), "x") for name in COLUMNS_OF_COSTS[2:]),
             ]
             for side in IMPLEMENTATIONS
             if side in costs
         ]
-        paper = [figure(PAPER_SECONDS.get(name)) for name in PERTURBATIONS]
+        paper = [figure(PAPER_SECONDS.get(name)) for name in COLUMNS_OF_COSTS]
         ratio = PAPER_SECONDS["stp-fresh"] / PAPER_SECONDS["dasp"]
         rows.append(["GAID's table 6: 1,000 videos, its own hardware", *paper, figure(ratio, "x"), "–"])
-        columns = ["implementation", *PERTURBATIONS, "fresh / dasp", "per-text / dasp"]
+        columns = ["implementation", *COLUMNS_OF_COSTS, "fresh / dasp", "per-text / dasp"]
         title = f"What a perturbation costs {method}, {study.clock} s per 1,000 queries and {videos:,} videos"
         tables.append(Table(title, columns, rows, story(costs)))
     return tables

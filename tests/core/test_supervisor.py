@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from filelock import FileLock
 
-from core.supervisor import Ended, Said, Supervisor, in_words
+from core.supervisor import Ended, Said, Supervisor, exit_in_words
 from core.temporary import PREFIX, remove_abandoned
 
 
@@ -111,9 +111,9 @@ def test_ctrl_c_ends_at_once_what_does_not_want_to_end() -> None:
 
 
 def test_how_a_process_ended_is_told_in_words() -> None:
-    assert in_words(3) == "exit code 3"
-    assert in_words(-signal.SIGSEGV) == "Segmentation fault"
-    assert in_words(-signal.SIGKILL) == "Killed, perhaps out of memory"
+    assert exit_in_words(3) == "exit code 3"
+    assert exit_in_words(-signal.SIGSEGV) == "Segmentation fault"
+    assert exit_in_words(-signal.SIGKILL) == "Killed, perhaps out of memory"
 
 
 def test_folders_of_killed_commands_are_removed_and_those_of_living_ones_are_not(tmp_path: Path) -> None:

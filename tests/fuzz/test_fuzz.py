@@ -33,7 +33,7 @@ from core.media.describing import describe
 from core.running.experiment import experiment_files
 from core.running.matrix import from_command_line
 from core.runs import RunDirectory
-from core.settings import FILE, read_settings
+from core.settings import SETTINGS_FILE, read_settings
 from reports.collect import read_run
 from tests.core.datasets import small_copies
 from tests.core.media_files import grey_ramp, tone, write_media
@@ -191,7 +191,7 @@ def test_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def case(chance: random.Random, folder: Path) -> None:
         text = SETTINGS
         data = damaged(text.encode(), chance) if chance.random() < 0.5 else replaced(text, chance).encode()
-        (folder / FILE).write_bytes(data)
+        (folder / SETTINGS_FILE).write_bytes(data)
         monkeypatch.chdir(folder)
         read_settings("data")
         read_settings("weights")

@@ -25,7 +25,7 @@ from core.errors import BenchError
 from core.method import Dimensions
 from methods.cae_av import HOSTS, CaeAv
 from methods.composed import ComposedMethod
-from methods.parts.enrichment.caste import shifted
+from methods.parts.enrichment.caste import channels_shifted
 from methods.parts.enrichment.tokens import hard_choice, noisy_probabilities, soft_choice
 
 KINDS = ("caste", "case", "caste-case")
@@ -185,7 +185,7 @@ def test_the_ratio_says_how_many_tokens_are_chosen() -> None:
 
 def test_the_temporal_shift_moves_two_eighths_of_the_channels() -> None:
     tokens = torch.randn(2, 4, 3, 16)
-    moved = shifted(tokens)
+    moved = channels_shifted(tokens)
     for v, f, t, c in product(range(2), range(4), range(3), range(16)):
         source = f - 1 if c < 2 else f + 1 if c < 4 else f
         expected = tokens[v, source, t, c] if 0 <= source < 4 else torch.tensor(0.0)

@@ -9,7 +9,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from core.errors import BenchError
-from methods.parity import CHECKS, ParityRow, check_file, run_parity
+from methods.parity import GOLDEN_CHECKS, ParityRow, check_file, run_parity
 from methods.parity.golden import compared
 
 GOLDEN = Path(__file__).parents[1] / "golden"
@@ -142,7 +142,7 @@ def test_strange_shapes_fail_without_a_crash(tmp_path: Path) -> None:
 
 
 def test_every_kind_of_the_golden_files_has_a_check() -> None:
-    assert {read(name)[1]["kind"] for name in FILES} <= CHECKS.keys()
+    assert {read(name)[1]["kind"] for name in FILES} <= GOLDEN_CHECKS.keys()
 
 
 @pytest.mark.parametrize(

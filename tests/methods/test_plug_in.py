@@ -15,7 +15,7 @@ from core.errors import BenchError
 from core.progress import Silent
 from core.registry import find_method, registered_methods, scan
 from core.resolving import resolve
-from core.running.cells import digest, prepare_inputs, run_cell
+from core.running.cells import prepare_inputs, run_cell, run_hash
 from core.runs import RunDirectory, open_run
 from reports.audit.run import audit_run
 from reports.collect import read_run
@@ -93,7 +93,7 @@ def test_an_installed_package_is_listed_and_passes_the_audit(
 def trained(folder: Path) -> RunDirectory:
     """A run of one epoch."""
     spec = resolve("late_fusion", "avworld-tiny", {"training.epochs": 1, "config.share": 0.5})
-    run = open_run(folder / "runs", spec, digest(spec, prepare_inputs(spec, Silent(), workers=1)))
+    run = open_run(folder / "runs", spec, run_hash(spec, prepare_inputs(spec, Silent(), workers=1)))
     run_cell(spec, run, Silent())
     return run
 
@@ -191,7 +191,7 @@ BROKEN = {
         (NEEDS, NEEDS + "; released_score = None")
     ): "'released_score' would never be called; use released",
     edited((NEEDS, NEEDS + "; exact_score = None")): "'exact_score' would never be called; use exact",
-    edited((NEEDS, NEEDS + "; released = 'yes'")): "released is no Released",
+    edited((NEEDS, NEEDS + "; released = 'yes'")): "released is no ReleasedScorer",
     edited((NEEDS, NEEDS + "; recipe = 3")): "recipe is no mapping",
     edited((NEEDS, NEEDS + "; recipe = {'training.lr_mew': 1}")): "training.lr_mew.*training.lr_new",
     edited((NEEDS, NEEDS + "; recipe = {'trials@msrvtt': 1}")): "unknown key in the recipe.*'trials'",

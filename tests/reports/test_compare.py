@@ -12,10 +12,10 @@ from scipy import stats
 from core.errors import BenchError
 from core.runs import RunDirectory
 from reports.collect import read_run
-from reports.compare import changed_tables, compare, difference_table
-from reports.queries import Protocol
+from reports.compare import changed_tables, compare_runs, difference_table
+from reports.queries import ResultKey
 
-PROTOCOL = Protocol("test")
+PROTOCOL = ResultKey("test")
 
 
 def two_runs(root: Path, **second: Any) -> tuple[RunDirectory, RunDirectory]:
@@ -60,9 +60,9 @@ def test_changed_queries_stand_on_the_side_that_found_them(tmp_path: Path) -> No
     assert "the 3 in which" in few.notes[0]
 
 
-def refused(first: Path, second: Path, protocol: Protocol = PROTOCOL) -> str:
+def refused(first: Path, second: Path, protocol: ResultKey = PROTOCOL) -> str:
     with pytest.raises(BenchError) as error:
-        compare(first, second, protocol, 10)
+        compare_runs(first, second, protocol, 10)
     assert "\n" not in str(error.value)
     return str(error.value)
 
@@ -80,7 +80,7 @@ def test_what_is_no_finished_run_of_this_version_is_refused(tmp_path: Path) -> N
     assert "holds no run" in refused(first.path, tmp_path)
     assert "holds no run" in refused(tmp_path / "nowhere", first.path)
     assert "was not scored under 'val leak-free none t2v'" in refused(
-        first.path, second.path, Protocol("val")
+        first.path, second.path, ResultKey("val")
     )
     (second.path / "queries.parquet").write_bytes(b"PAR1 and no more")
     assert "queries.parquet is damaged" in refused(first.path, second.path)
@@ -115,8 +115,8 @@ def test_a_changed_rank_is_counted_apart_from_a_changed_r_at_1(tmp_path: Path) -
 
 def test_a_protocol_that_no_result_has_is_answered_with_the_nearest_word(tmp_path: Path) -> None:
     first, second = two_runs(tmp_path)
-    line = refused(first.path, second.path, Protocol("tset"))
+    line = refused(first.path, second.path, ResultKey("tset"))
     assert "unknown split 'tset'; did you mean 'test'?" in line
-    line = refused(first.path, second.path, Protocol("test", "leakfree"))
+    line = refused(first.path, second.path, ResultKey("test", "leakfree"))
     assert "unknown condition 'leakfree'; did you mean 'leak-free'?" in line
     assert len(line) < 200

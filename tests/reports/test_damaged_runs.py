@@ -16,7 +16,7 @@ from core.errors import BenchError
 from core.runs import RunDirectory
 from reports.audit.run import audit_run
 from reports.collect import read_run, read_runs
-from reports.compare import compare
+from reports.compare import compare_runs
 from reports.figures.calibration import calibration_figure
 from reports.figures.learning import learning_figure
 from reports.figures.similarities import similarity_figure
@@ -24,9 +24,9 @@ from reports.header import header_of
 from reports.page.failures import failures
 from reports.page.gallery import gate_gallery
 from reports.page.library import Library
-from reports.page.overview import overview
+from reports.page.overview import results_overview
 from reports.page.rows import galleries, result_rows
-from reports.queries import Protocol
+from reports.queries import ResultKey
 from reports.results import Results
 from reports.summary import summary_table
 from reports.tables import all_tables
@@ -123,7 +123,7 @@ def read_everything(root: Path) -> None:
     text = "".join(contents_of(all_tables(results), header_of(results)).values())
     assert all(run.label in text for run in results.runs)
     assert summary_table(results) is not None
-    page = [overview(results), result_rows(results), galleries(results)]
+    page = [results_overview(results), result_rows(results), galleries(results)]
     page += [failures(results.runs, Library()), gate_gallery(results.runs, Library())]
     json.dumps(page, allow_nan=False)
     for figure in (
@@ -155,7 +155,7 @@ def test_a_mutated_file_is_left_out_in_one_line_or_read(file: str, whole: Path, 
         damaged = RunDirectory(root / "damaged")
         one_line(lambda at=damaged: trec_files(read_run(at), "test", "leak-free", "none"))
         one_line(lambda at=damaged: audit_run(read_run(at), "leak-free"))
-        one_line(lambda at=damaged: compare(at.path, root / "intact", Protocol("test"), 3))  # noqa: B023
+        one_line(lambda at=damaged: compare_runs(at.path, root / "intact", ResultKey("test"), 3))  # noqa: B023
         shutil.rmtree(root)
 
 
@@ -189,7 +189,7 @@ def test_a_missing_key_is_named_with_its_file(
 def test_a_changed_byte_in_a_table_is_found(whole: Path, tmp_path: Path) -> None:
     """By the checksums of the pages; a byte of a page's header may change nothing that is read."""
     file = whole / "damaged" / "queries.parquet"
-    data, asked = file.read_bytes(), Protocol("test")
+    data, asked = file.read_bytes(), ResultKey("test")
     before, found = read_run(RunDirectory(whole / "damaged")).answered(asked), 0
     for place in range(100, len(data) // 2, len(data) // 40):
         root = tmp_path / str(place)

@@ -13,7 +13,7 @@ from core.resolving import resolve
 from reports.against_published import published_table
 from reports.collect import read_runs
 from reports.published import (
-    Published,
+    PublishedRow,
     ReleasedProtocol,
     footnotes,
     published,
@@ -79,7 +79,7 @@ def test_a_bad_row_is_named_with_its_line(column: str, value: str, words: str, t
     lines = [",".join(cells), ",".join(f'"{c}"' for c in (cells | {column: value}).values())]
     (tmp_path / "rows.csv").write_text("\n".join(lines) + "\n")
     with pytest.raises(BenchError, match="rows.csv, line 2") as error:
-        read_csv(tmp_path / "rows.csv", Published)
+        read_csv(tmp_path / "rows.csv", PublishedRow)
     assert words in str(error.value)
     assert "\n" not in str(error.value)
 
@@ -102,7 +102,7 @@ def as_rows(table: Table | None) -> list[dict[str, str]]:
 def on_msrvtt(monkeypatch: pytest.MonkeyPatch) -> None:
     """Takes the tiny world for MSR-VTT: only its name and sizes matter here."""
     monkeypatch.setattr(
-        "reports.matches.plain",
+        "reports.matches.plain_name",
         lambda name: "msrvtt" if name in ("MSR-VTT", "avworld-tiny") else name,
     )
 

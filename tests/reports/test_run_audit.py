@@ -17,7 +17,7 @@ from core.runs import RunDirectory, write_json
 from reports.audit.duplicates import duplicates_of
 from reports.audit.run import audit_run
 from reports.collect import read_run
-from reports.queries import Protocol
+from reports.queries import ResultKey
 
 WHOLE: dict[str, Any] = {
     "commit": {},
@@ -101,7 +101,7 @@ def test_duplicates_are_counted_and_bounded_by_hand(tmp_path: Path) -> None:
     pd.read_parquet(file).assign(
         **rows, greater=best - 1, above=best - 1, ties=worst - best, equal=worst - best
     ).to_parquet(file, index=False)
-    found = duplicates_of(read_run(directory).answered(Protocol("test")))
+    found = duplicates_of(read_run(directory).answered(ResultKey("test")))
     assert (found.captions, found.clips) == (1, 2)
     assert found.effect == pytest.approx(100 * 1.5 / 5)
     assert found.spread == pytest.approx(100 * 1 / 5)

@@ -12,7 +12,7 @@ from ranx import Run as RanxRun
 from core.errors import BenchError
 from core.evaluation.measures import MEASURES
 from reports.collect import Run, read_run
-from reports.queries import Protocol
+from reports.queries import ResultKey
 from reports.trec import trec_files
 from reports.write import write_files
 
@@ -43,7 +43,7 @@ def test_ranx_finds_the_recall_that_the_run_reports(direction: str, run: Run, tm
         RanxRun.from_file(str(folder / f"{direction}.run"), kind="trec"),
         [f"hit_rate@{k}" for k in (1, 5, 10)],
     )
-    ours = run.answered(Protocol("test", direction=direction))
+    ours = run.answered(ResultKey("test", direction=direction))
     for k in (1, 5, 10):
         assert 100 * theirs[f"hit_rate@{k}"] == pytest.approx(ours.figure(MEASURES[f"R@{k}"]))
     assert 20 < ours.figure(MEASURES["R@1"]) < 80

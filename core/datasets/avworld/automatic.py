@@ -10,8 +10,8 @@ from collections.abc import Iterable
 import numpy as np
 
 from core.datasets.avworld.grammar import COLOURS, MOTIONS, SCENES
-from core.datasets.avworld.script import Clip, Segment
-from core.datasets.avworld.world import VERSION
+from core.datasets.avworld.script import ScriptedClip, Segment
+from core.datasets.avworld.world import WORLD_VERSION
 from core.store.video_captions import VideoCaption
 
 NONE = 0.1
@@ -28,7 +28,7 @@ SCENE_SAID = 0.7
 """Chance that the scene is named."""
 
 
-def automatic_captions(clips: Iterable[Clip]) -> Iterable[VideoCaption]:
+def automatic_captions(clips: Iterable[ScriptedClip]) -> Iterable[VideoCaption]:
     """A line of `captions.jsonl` for each clip that gets a caption; sounds are never described."""
     for clip in clips:
         sentence = automatic_caption(clip)
@@ -36,27 +36,27 @@ def automatic_captions(clips: Iterable[Clip]) -> Iterable[VideoCaption]:
             yield VideoCaption(id=clip.id, visual=sentence)
 
 
-def automatic_caption(clip: Clip) -> str | None:
+def automatic_caption(clip: ScriptedClip) -> str | None:
     """What is said of a clip's picture, the same whenever it is asked; None for one clip in ten."""
-    rng = np.random.default_rng([VERSION, *clip.id.encode()])
+    rng = np.random.default_rng([WORLD_VERSION, *clip.id.encode()])
     if rng.random() < NONE:
         return None
     segments = [s for s in clip.picture.segments if rng.random() >= MISSED] or [clip.picture.segments[-1]]
-    sentence = ", ".join(_thing(rng, segment) for segment in segments)
+    sentence = ", ".join(_seen_thing(rng, segment) for segment in segments)
     if rng.random() < SCENE_SAID:
-        sentence += f" in the {_named(rng, clip.picture.scene, SCENES)}"
+        sentence += f" in the {_mostly_true(rng, clip.picture.scene, SCENES)}"
     return sentence
 
 
-def _thing(rng: np.random.Generator, segment: Segment) -> str:
-    words = f"a {_named(rng, segment.colour, COLOURS)} thing"
+def _seen_thing(rng: np.random.Generator, segment: Segment) -> str:
+    words = f"a {_mostly_true(rng, segment.colour, COLOURS)} thing"
     if rng.random() < COMPANION_SAID:
-        words += f" with a {_named(rng, segment.companion, COLOURS)} companion"
+        words += f" with a {_mostly_true(rng, segment.companion, COLOURS)} companion"
     if rng.random() < MOTION_SAID:
-        words += f" {_named(rng, segment.motion, MOTIONS)}"
+        words += f" {_mostly_true(rng, segment.motion, MOTIONS)}"
     return words
 
 
-def _named(rng: np.random.Generator, truth: str, values: tuple[str, ...]) -> str:
+def _mostly_true(rng: np.random.Generator, truth: str, values: tuple[str, ...]) -> str:
     """The truth, or now and then any value."""
     return values[rng.integers(len(values))] if rng.random() < WRONG else truth

@@ -21,7 +21,7 @@ from core.errors import BenchError, unknown_name
 from core.progress import Lines, Progress
 
 NAMES = ("clip", "whisper", "wav2vec2")
-FRAMES = 32
+STORED_FRAMES = 32
 """Frames per clip in the pre-training's own store: every one of them."""
 PROBE_CLIPS = 400
 """Clips of the train split that a probe is fitted on."""
@@ -33,7 +33,7 @@ def make(names: Sequence[str], progress: Progress, workers: int = 2) -> None:
     for name in names:
         if name not in NAMES:
             raise unknown_name("backbone", name, NAMES)
-    train, val = (load_material(split, FRAMES, progress, workers) for split in ("train", "val"))
+    train, val = (load_material(split, STORED_FRAMES, progress, workers) for split in ("train", "val"))
     torch.set_num_threads(1)  # results depend on the number of threads
     for name in names:
         folder = SHIPPED / name
@@ -59,7 +59,7 @@ def measure_clip(folder: Path, train: Material, val: Material) -> dict[str, floa
     (x, facts), (y, asked) = (_embedded_stills(clip, material) for material in (train, val))
     found = {}
     for name, values in FACTS.items():
-        answers = probe(x, nn.functional.one_hot(facts[name], len(values)), y)
+        answers = linear_probe(x, nn.functional.one_hot(facts[name], len(values)), y)
         found[name] = (answers.argmax(1) == asked[name]).double().mean().item()
     return found
 
@@ -68,10 +68,10 @@ def measure_audio(folder: Path, train: Material, val: Material) -> dict[str, flo
     """Share of val's valid states of audible clips of which a linear probe names all sounds rightly."""
     audio = AudioEncoder.load(str(folder))
     (x, sounds), (y, asked) = (_heard_states(audio, material) for material in (train, val))
-    return {"sounds": ((probe(x, sounds, y) > 0.5) == asked.bool()).all(1).double().mean().item()}
+    return {"sounds": ((linear_probe(x, sounds, y) > 0.5) == asked.bool()).all(1).double().mean().item()}
 
 
-def probe(train: Tensor, targets: Tensor, val: Tensor) -> Tensor:
+def linear_probe(train: Tensor, targets: Tensor, val: Tensor) -> Tensor:
     """Answers `(m, C)` on `val` `(m, D)` of ridge regression from features `(n, D)` onto targets `(n, C)`."""
     mean, std = train.mean(0), train.std(0) + 1e-6
     x, y = (torch.cat([(f - mean) / std, torch.ones(len(f), 1)], 1).double() for f in (train, val))

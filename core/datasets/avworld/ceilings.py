@@ -13,20 +13,20 @@ from numpy.typing import NDArray
 
 from core.dataset import PIXELS_ONLY
 from core.datasets.avworld.grammar import COLOURS, CUE, MOTIONS, SCENES, SOUNDS
-from core.datasets.avworld.script import Caption, Clip, Mention, Segment
+from core.datasets.avworld.script import Mention, ScriptedClip, Segment, WrittenCaption
 from core.datasets.avworld.world import SHARES
 
-PIXELS = PIXELS_ONLY
-SAMPLE = "+ which sounds occur"
-FRAME = "+ in which part"
-OBSERVERS = (PIXELS, SAMPLE, FRAME)
+PIXELS_ONLY = PIXELS_ONLY
+WITH_SOUNDS = "+ which sounds occur"
+WITH_PARTS = "+ in which part"
+OBSERVERS = (PIXELS_ONLY, WITH_SOUNDS, WITH_PARTS)
 """What the observers perceive, each more than the one before: sample level, then frame level."""
 
 MOST_SEGMENTS = 4
 ABSENT, UNSAID = -1, -2
 
 
-def ceilings(clips: Sequence[Clip]) -> dict[str, dict[str, float]]:
+def ceilings(clips: Sequence[ScriptedClip]) -> dict[str, dict[str, float]]:
     """Observer -> stratum, and `all`, -> expected text-to-video R@1 in points over the clips' captions."""
     captions = [caption for clip in clips for caption in clip.captions]
     strata = np.array([clip.stratum for clip in clips for _ in clip.captions])
@@ -40,16 +40,16 @@ def ceilings(clips: Sequence[Clip]) -> dict[str, dict[str, float]]:
     return table
 
 
-def nameable(clip: Clip, observer: str) -> set[str | None]:
+def nameable(clip: ScriptedClip, observer: str) -> set[str | None]:
     """The sounds that a caption of the clip may name, for all that the observer perceives.
 
     None stands for naming no sound.
     """
-    if observer == PIXELS:
+    if observer == PIXELS_ONLY:
         return {None, *SOUNDS}
     known: set[str | None] = {sound.name for sound in clip.sounds if sound.name in SOUNDS}
     rings = [segment for segment in clip.picture.segments if segment.ringed]
-    if len(known) == 2 and observer == FRAME:
+    if len(known) == 2 and observer == WITH_PARTS:
         if rings:
             middle = sum(rings[0].seconds) / 2
             return {sound.name for sound in clip.sounds if sound.start < middle < sound.end}
@@ -59,7 +59,7 @@ def nameable(clip: Clip, observer: str) -> set[str | None]:
     return known if known and (rings or len(clip.sounds) > 1) else {None}
 
 
-def _picture_fits(captions: Sequence[Caption], clips: Sequence[Clip]) -> NDArray[np.bool_]:
+def _picture_fits(captions: Sequence[WrittenCaption], clips: Sequence[ScriptedClip]) -> NDArray[np.bool_]:
     """Whether everything a caption says of the picture holds for a clip, `(N, V)`."""
     said = np.array([_facts(caption.scene, caption.objects) for caption in captions])
     shown = np.array([_facts(clip.picture.scene, clip.picture.segments) for clip in clips])
@@ -79,7 +79,9 @@ def _facts(scene: str | None, objects: Sequence[Mention] | Sequence[Segment]) ->
     return facts + [ABSENT] * (3 * (MOST_SEGMENTS - len(objects)))
 
 
-def _sound_fits(captions: Sequence[Caption], clips: Sequence[Clip], observer: str) -> NDArray[np.bool_]:
+def _sound_fits(
+    captions: Sequence[WrittenCaption], clips: Sequence[ScriptedClip], observer: str
+) -> NDArray[np.bool_]:
     """Whether the sound that a caption names, or its silence about it, is possible for a clip, `(N, V)`."""
     names = [*SOUNDS, None]
     possible = [nameable(clip, observer) for clip in clips]

@@ -19,14 +19,21 @@ from core.datasets.avworld.grammar import (
     SCENES,
     SOUND_PHRASES,
     SOUNDS,
-    sentence,
     tokens,
+    written_sentence,
 )
-from core.datasets.avworld.script import Caption, Clip, Mention, Picture, Segment, Sound
+from core.datasets.avworld.script import (
+    DrawnPicture,
+    Mention,
+    PlayedSound,
+    ScriptedClip,
+    Segment,
+    WrittenCaption,
+)
 from core.datasets.avworld.world import (
     CAPTIONS_PER_CLIP,
     FRAMES,
-    SECONDS,
+    WORLD_SECONDS,
     Group,
     SplitName,
     Stratum,
@@ -35,18 +42,18 @@ from core.datasets.avworld.world import (
 
 Span = tuple[float, float]
 
-WHOLE: Span = (0.0, SECONDS)
-HALVES: tuple[Span, Span] = ((0.0, SECONDS / 2), (SECONDS / 2, SECONDS))
+WHOLE: Span = (0.0, WORLD_SECONDS)
+HALVES: tuple[Span, Span] = ((0.0, WORLD_SECONDS / 2), (WORLD_SECONDS / 2, WORLD_SECONDS))
 
 
-def draw_split(config: WorldConfig, split: SplitName) -> list[tuple[Clip, ...]]:
+def draw_split(config: WorldConfig, split: SplitName) -> list[tuple[ScriptedClip, ...]]:
     """The groups of a split, in an order that mixes the strata."""
     groups = [draw_group(config.seed, group) for group in config.groups(split)]
     order = np.random.default_rng([config.seed, _index(SplitName, split)]).permutation(len(groups))
     return [groups[i] for i in order]
 
 
-def draw_group(seed: int, group: Group) -> tuple[Clip, ...]:
+def draw_group(seed: int, group: Group) -> tuple[ScriptedClip, ...]:
     """The scripts of one group: four clips with one picture, or a single clip."""
     split, stratum = group.split, group.stratum
     rng = np.random.default_rng([seed, _index(SplitName, split), _index(Stratum, stratum), group.number])
@@ -58,7 +65,7 @@ def draw_group(seed: int, group: Group) -> tuple[Clip, ...]:
         fewest, most = CAPTIONS_PER_CLIP[split]
         count = int(rng.integers(fewest, most + 1))
         clips.append(
-            Clip(
+            ScriptedClip(
                 id=id,
                 group=group.name,
                 stratum=stratum,
@@ -92,7 +99,7 @@ def _draw_rings(rng: np.random.Generator, stratum: Stratum) -> Span | None:
     return rings[stratum]
 
 
-def _draw_picture(rng: np.random.Generator, rings: Span | None) -> Picture:
+def _draw_picture(rng: np.random.Generator, rings: Span | None) -> DrawnPicture:
     # A ring lasts for whole segments, so three segments cannot be ringed for half the clip.
     longer = (3, 4)[rng.integers(2)] if rings in (None, WHOLE) else 4
     count = longer if rng.random() < 0.5 else 2
@@ -101,7 +108,7 @@ def _draw_picture(rng: np.random.Generator, rings: Span | None) -> Picture:
     segments = []
     for start, end, colour in zip(bounds[:-1], bounds[1:], colours, strict=True):
         companion = (colour + rng.integers(1, len(COLOURS))) % len(COLOURS)
-        middle = (start + end) / 2 / FRAMES * SECONDS
+        middle = (start + end) / 2 / FRAMES * WORLD_SECONDS
         segments.append(
             Segment(
                 start=start,
@@ -116,17 +123,17 @@ def _draw_picture(rng: np.random.Generator, rings: Span | None) -> Picture:
             )
         )
     scene = SCENES[rng.integers(len(SCENES))]
-    return Picture(scene=scene, seed=int(rng.integers(2**32)), segments=tuple(segments))
+    return DrawnPicture(scene=scene, seed=int(rng.integers(2**32)), segments=tuple(segments))
 
 
 def _draw_tracks(
     rng: np.random.Generator, stratum: Stratum, rings: Span | None
-) -> Iterator[tuple[tuple[Sound, ...], tuple[Span, ...], str | None]]:
+) -> Iterator[tuple[tuple[PlayedSound, ...], tuple[Span, ...], str | None]]:
     """For each clip of a group: its sounds, the spans where they matter, and the sound to be named."""
 
-    def sound(name: str, span: Span) -> Sound:
+    def sound(name: str, span: Span) -> PlayedSound:
         level, seed = float(rng.uniform(-4, 2)), int(rng.integers(2**32))
-        return Sound(name=name, start=span[0], end=span[1], level=level, seed=seed)
+        return PlayedSound(name=name, start=span[0], end=span[1], level=level, seed=seed)
 
     a, b, c, d = (SOUNDS[i] for i in rng.permutation(len(SOUNDS))[:4])
     filler = FILLERS[rng.integers(len(FILLERS))]
@@ -153,16 +160,16 @@ def _draw_tracks(
 
 
 def _draw_captions(
-    rng: np.random.Generator, picture: Picture, named: str | None, count: int
-) -> list[Caption]:
-    captions: dict[str, Caption] = {}
+    rng: np.random.Generator, picture: DrawnPicture, named: str | None, count: int
+) -> list[WrittenCaption]:
+    captions: dict[str, WrittenCaption] = {}
     while len(captions) < count:
         caption = _draw_caption(rng, picture, named)
         captions.setdefault(caption.text, caption)
     return list(captions.values())
 
 
-def _draw_caption(rng: np.random.Generator, picture: Picture, named: str | None) -> Caption:
+def _draw_caption(rng: np.random.Generator, picture: DrawnPicture, named: str | None) -> WrittenCaption:
     """A caption with some of the optional parts, as many as `MAX_TOKENS` leave room for."""
     count = len(picture.segments)
     said = np.concatenate([rng.random(1) < 0.5, rng.random(count) < 0.75, rng.random(count) < 0.5])
@@ -177,7 +184,7 @@ def _draw_caption(rng: np.random.Generator, picture: Picture, named: str | None)
             )
             for i, segment in enumerate(picture.segments)
         )
-        text = sentence(scene, objects, phrase)
+        text = written_sentence(scene, objects, phrase)
         if len(tokens(text)) <= MAX_TOKENS:
-            return Caption(text=text, scene=scene, objects=objects, sound=named)
+            return WrittenCaption(text=text, scene=scene, objects=objects, sound=named)
         said[rng.choice(np.flatnonzero(said))] = False

@@ -17,16 +17,16 @@ from core.datasets.avworld.automatic import automatic_captions
 from core.datasets.avworld.draw import draw_split
 from core.datasets.avworld.encode import add_sound, encode_picture
 from core.datasets.avworld.pictures import frames
-from core.datasets.avworld.script import Clip
+from core.datasets.avworld.script import ScriptedClip
 from core.datasets.avworld.sounds import track
-from core.datasets.avworld.world import CAPTIONS_PER_CLIP, VERSION, WorldConfig
+from core.datasets.avworld.world import CAPTIONS_PER_CLIP, WORLD_VERSION, WorldConfig
 from core.errors import BenchError
 from core.paths import remove_leftovers, require_space, written_whole
 from core.progress import Progress
 from core.store.video_captions import VideoCaption
 from core.workers import in_workers
 
-RECORD = "world.json"
+WORLD_RECORD = "world.json"
 SCRIPTS = "scripts.jsonl"
 VIDEO_CAPTIONS = "captions.jsonl"
 CLIP_BYTES = 30_000
@@ -38,13 +38,13 @@ class Job(NamedTuple):
 
     folder: Path
     """The folder of its split."""
-    clips: tuple[Clip, ...]
+    clips: tuple[ScriptedClip, ...]
     """Its scripts."""
 
 
-def is_whole(config: WorldConfig, folder: Path) -> bool:
+def is_complete(config: WorldConfig, folder: Path) -> bool:
     """Whether `folder` holds all of a world. Raises `BenchError` if it holds another one."""
-    record = folder / RECORD
+    record = folder / WORLD_RECORD
     if not record.exists():
         return False
     try:
@@ -68,7 +68,7 @@ def generate(name: str, config: WorldConfig, folder: Path, progress: Progress, w
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with _alone(folder, name, progress):
-            if not is_whole(config, folder):
+            if not is_complete(config, folder):
                 _complete(name, config, folder, progress, workers)
     except OSError as error:
         where = error.filename2 or error.filename or folder
@@ -95,7 +95,7 @@ def _complete(name: str, config: WorldConfig, folder: Path, progress: Progress, 
         for job, _ in in_workers(make_group, jobs, workers):
             advance(len(job.clips), "")
     os.sync()  # the clips, all at once: waiting for each would take longer than making it
-    with written_whole(folder / RECORD) as record:
+    with written_whole(folder / WORLD_RECORD) as record:
         record.write_text(json.dumps(_record(config), indent=1) + "\n")
 
 
@@ -112,7 +112,7 @@ def make_group(job: Job) -> None:
 
 
 def _record(config: WorldConfig) -> dict[str, object]:
-    return {"version": VERSION, "fingerprint": config.fingerprint, "config": config.model_dump()}
+    return {"version": WORLD_VERSION, "fingerprint": config.fingerprint, "config": config.model_dump()}
 
 
 def _media(folder: Path) -> set[str]:

@@ -49,7 +49,7 @@ def tokens(text: str) -> list[str]:
     return re.findall(r"\w+|[^\w\s]", text.lower())
 
 
-def sentence(scene: str | None, objects: Sequence[Mention], phrase: str | None) -> str:
+def written_sentence(scene: str | None, objects: Sequence[Mention], phrase: str | None) -> str:
     """The caption that mentions a scene, the objects in their order, and a sound."""
     sequence = ", then ".join(map(_thing, objects))
     return (f"in the {scene} " if scene else "") + sequence + (f"; {phrase}" if phrase else "")
@@ -62,6 +62,6 @@ def _thing(mention: Mention) -> str:
 
 def vocabulary() -> list[str]:
     """Every token that a caption can contain, sorted."""
-    skeleton = sentence("x", [Mention(colour="x", companion="x", motion="x")] * 2, "x")
+    skeleton = written_sentence("x", [Mention(colour="x", companion="x", motion="x")] * 2, "x")
     phrases = [phrase for pair in SOUND_PHRASES.values() for phrase in pair]
     return sorted({*tokens(" ".join([skeleton, *phrases, *COLOURS, *MOTIONS, *SCENES]))} - {"x"})

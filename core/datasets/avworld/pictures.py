@@ -6,10 +6,10 @@ Edges are smoothed over one pixel by a coverage between 0 and 1 that blends a co
 import numpy as np
 from numpy.typing import NDArray
 
-from core.datasets.avworld.script import Picture, Segment
+from core.datasets.avworld.script import DrawnPicture, Segment
 from core.datasets.avworld.world import FPS, PIXELS
 
-Array = NDArray[np.float32]
+Pixels = NDArray[np.float32]
 
 PAINTS: dict[str, tuple[int, int, int]] = {
     "red": (220, 30, 30),
@@ -29,13 +29,13 @@ CYCLE = 1.1
 _Y, _X = np.mgrid[0:PIXELS, 0:PIXELS].astype(np.float32)
 
 
-def frames(picture: Picture) -> NDArray[np.uint8]:
+def frames(picture: DrawnPicture) -> NDArray[np.uint8]:
     """The picture's frames, `(FRAMES, PIXELS, PIXELS, 3)` RGB."""
     ground = background(picture.scene, picture.seed)
     return np.concatenate([_segment(ground, segment) for segment in picture.segments])
 
 
-def background(scene: str, seed: int) -> Array:
+def background(scene: str, seed: int) -> Pixels:
     """The still background, `(PIXELS, PIXELS, 3)` of 0 to 255: muted, so that the objects stand out."""
     rng = np.random.default_rng(seed)
     shift, turn = rng.uniform(0, 2 * np.pi, 2)
@@ -52,11 +52,11 @@ def background(scene: str, seed: int) -> Array:
         base, wave = (164, 172, 184), np.sin(_X * 0.5 + shift) * np.sin(_Y * 0.5 + turn) - height
     else:
         base, wave = (84, 74, 68), np.sin(np.hypot(_X - 32, _Y - 32) * 0.45 + shift) - height
-    ground: Array = np.array(base, np.float32) + np.float32(14) * wave[..., None]
+    ground: Pixels = np.array(base, np.float32) + np.float32(14) * wave[..., None]
     return ground.astype(np.float32)
 
 
-def _segment(ground: Array, segment: Segment) -> NDArray[np.uint8]:
+def _segment(ground: Pixels, segment: Segment) -> NDArray[np.uint8]:
     """The frames of one segment, `(segment.end - segment.start, PIXELS, PIXELS, 3)`."""
     count = segment.end - segment.start
     canvas = np.repeat(ground[None], count, axis=0)
@@ -83,12 +83,12 @@ def _segment(ground: Array, segment: Segment) -> NDArray[np.uint8]:
     return canvas.clip(0, 255).astype(np.uint8)
 
 
-def _inside(depth: Array) -> Array:
+def _inside(depth: Pixels) -> Pixels:
     """Coverage of pixels that lie `depth` pixels inside an edge."""
-    coverage: Array = np.clip(depth + 0.5, 0, 1)
+    coverage: Pixels = np.clip(depth + 0.5, 0, 1)
     return coverage
 
 
-def _paint(canvas: Array, coverage: Array, paint: tuple[int, int, int]) -> None:
+def _paint(canvas: Pixels, coverage: Pixels, paint: tuple[int, int, int]) -> None:
     """Blends `paint` over `canvas` `(F, H, W, 3)` in place where `coverage`, `([F,] H, W)`, is above 0."""
     canvas += coverage[..., None] * (np.array(paint, np.float32) - canvas)

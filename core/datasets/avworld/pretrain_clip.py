@@ -24,8 +24,8 @@ from core.datasets.avworld.grammar import (
     SCENES,
     SOUND_PHRASES,
     SOUNDS,
-    sentence,
     vocabulary,
+    written_sentence,
 )
 from core.datasets.avworld.script import Mention
 from core.datasets.avworld.stills import FACTS, Material, still_facts
@@ -35,7 +35,7 @@ from core.progress import Progress
 
 WIDTH = 128
 """D, width of the joint embedding."""
-CONTEXT = 40
+TEXT_POSITIONS = 40
 """Longest token row."""
 STEPS = 400
 BATCH = 160
@@ -52,7 +52,7 @@ MODEL = {
     "embed_dim": WIDTH,
     "vision_cfg": {"image_size": PIXELS, "patch_size": 16, "width": 192, "layers": 4, "head_width": 64},
     "text_cfg": {
-        "context_length": CONTEXT,
+        "context_length": TEXT_POSITIONS,
         "width": 128,
         "heads": 4,
         "layers": 2,
@@ -84,7 +84,7 @@ def write_configuration(folder: Path) -> None:
         unk_token="<unknown>",
         bos_token="<start>",
         eos_token="<end>",
-        model_max_length=CONTEXT,
+        model_max_length=TEXT_POSITIONS,
     ).save_pretrained(folder)
     model = {**MODEL, "text_cfg": {**MODEL["text_cfg"], "vocab_size": len(words)}}  # type: ignore[dict-item]
     content = {"model_cfg": model, "preprocess_cfg": {"interpolation": "bicubic", "resize_mode": "shortest"}}
@@ -114,14 +114,16 @@ def sentences(facts: dict[str, Tensor], draw: random.Random) -> tuple[list[str],
         )
         sound = draw.randrange(len(SOUNDS)) if draw.random() < 0.5 else -1
         phrase = draw.choice(SOUND_PHRASES[SOUNDS[sound]]) if sound >= 0 else None
-        texts.append(sentence(SCENES[facts["scene"][i]] if mentions["scene"] else None, [mention], phrase))
+        texts.append(
+            written_sentence(SCENES[facts["scene"][i]] if mentions["scene"] else None, [mention], phrase)
+        )
         sounds.append(sound)
         for name, mentioned in mentions.items():
             said[name].append(mentioned)
     return texts, {name: torch.tensor(flags) for name, flags in said.items()}, torch.tensor(sounds)
 
 
-def fits(facts: dict[str, Tensor], said: dict[str, Tensor]) -> Tensor:
+def caption_fits(facts: dict[str, Tensor], said: dict[str, Tensor]) -> Tensor:
     """Whether sentence i is true of still j, `(B, B)` bool."""
     true = facts["colour"][:, None] == facts["colour"][None]
     for name, mentioned in said.items():
@@ -158,7 +160,7 @@ def pretrain(material: Material, folder: Path, progress: Progress) -> ClipBackbo
             texts, said, sounds = sentences(facts, draw)
             images = backbone.encode_images(pixels)
             embeds = backbone.encode_text(backbone.tokenise(texts))
-            loss = contrast(embeds, images, fits(facts, said), model.logit_scale)
+            loss = contrast(embeds, images, caption_fits(facts, said), model.logit_scale)
             named = [nn.functional.cross_entropy(heads[name](images), facts[name]) for name in FACTS]
             heard = nn.functional.cross_entropy(heads["sound"](embeds), sounds, ignore_index=-1)
             total = loss + HEAD_WEIGHT * (sum(named, start=torch.zeros(())) + heard)

@@ -8,16 +8,16 @@ from pydantic import ValidationError
 from core.data_options import DataOptions
 from core.dataset import Dataset, DatasetEntry, Split, Truth, Video
 from core.datasets.avworld.ceilings import ceilings
-from core.datasets.avworld.generate import CLIP_BYTES, SCRIPTS, VIDEO_CAPTIONS, generate, is_whole
-from core.datasets.avworld.script import Clip
-from core.datasets.avworld.world import CAPTIONS_PER_CLIP, SECONDS, WORLDS, SplitName, world_folder
+from core.datasets.avworld.generate import CLIP_BYTES, SCRIPTS, VIDEO_CAPTIONS, generate, is_complete
+from core.datasets.avworld.script import ScriptedClip
+from core.datasets.avworld.world import CAPTIONS_PER_CLIP, WORLD_SECONDS, WORLDS, SplitName, world_folder
 from core.errors import BenchError
 from core.progress import Progress
 
 STORE_BYTES = 12 * 64 * 64 * 3 + 2 * 64_000
 """A decoded clip at 12 frames, with its sound."""
 
-RECIPE: dict[str, object] = {
+WORLD_RECIPE: dict[str, object] = {
     "backbone": "avworld",
     "audio_encoder": "avworld-whisper",
     "frames": 12,
@@ -56,7 +56,7 @@ def world_entry(*, name: str) -> DatasetEntry:
         about="generated scenes with sound, captions and the truth about when sound matters",
         clips=" · ".join(f"{split} {count:,}" for split, count in counts.items()),
         size=f"{sum(counts.values()) * (CLIP_BYTES + STORE_BYTES) / 1e6:,.0f} MB",
-        recipe=RECIPE,
+        recipe=WORLD_RECIPE,
         small=True,
         fingerprint=partial(_fingerprint, name),
         ready=partial(is_ready, name),
@@ -75,7 +75,7 @@ def _load(name: str, progress: Progress, workers: int, options: DataOptions) -> 
 
 def is_ready(name: str) -> bool:
     """Whether the world lies whole in the cache."""
-    return is_whole(WORLDS[name], world_folder(name))
+    return is_complete(WORLDS[name], world_folder(name))
 
 
 def load_world(name: str, progress: Progress, workers: int) -> Dataset:
@@ -84,7 +84,7 @@ def load_world(name: str, progress: Progress, workers: int) -> Dataset:
     Raises `BenchError` where it cannot be generated or its files are damaged.
     """
     config, folder = WORLDS[name], world_folder(name)
-    if not is_whole(config, folder):
+    if not is_complete(config, folder):
         generate(name, config, folder, progress, workers)
     scripts = {split: read_scripts(name, split) for split in CAPTIONS_PER_CLIP}
     return Dataset(
@@ -101,14 +101,14 @@ def load_world(name: str, progress: Progress, workers: int) -> Dataset:
     )
 
 
-def read_scripts(name: str, split: SplitName) -> list[Clip]:
+def read_scripts(name: str, split: SplitName) -> list[ScriptedClip]:
     """The scripts of a generated world's split, in the order of its videos.
 
     Raises `BenchError` if the file is not what generation wrote.
     """
     file = world_folder(name) / split / SCRIPTS
     try:
-        clips = [Clip.model_validate_json(line) for line in file.read_text().splitlines()]
+        clips = [ScriptedClip.model_validate_json(line) for line in file.read_text().splitlines()]
     except (OSError, ValueError, ValidationError) as error:
         raise _damaged(file) from error
     expected = {id for group in WORLDS[name].groups(split) for id in group.clip_ids}
@@ -121,11 +121,12 @@ def _damaged(file: Path) -> BenchError:
     return BenchError(f"{file} is damaged; delete it and run again, it will be written anew")
 
 
-def _split(folder: Path, clips: list[Clip]) -> Split:
+def _split(folder: Path, clips: list[ScriptedClip]) -> Split:
     captions = [(caption.text, video) for video, clip in enumerate(clips) for caption in clip.captions]
     return Split(
         videos=tuple(
-            Video(id=clip.id, path=folder / f"{clip.id}.mp4", end=SECONDS, group=clip.group) for clip in clips
+            Video(id=clip.id, path=folder / f"{clip.id}.mp4", end=WORLD_SECONDS, group=clip.group)
+            for clip in clips
         ),
         captions=tuple(text for text, _ in captions),
         video_of_caption=tuple(video for _, video in captions),

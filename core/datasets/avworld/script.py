@@ -37,7 +37,7 @@ class Segment(_Record):
         return self.start / FPS, self.end / FPS
 
 
-class Picture(_Record):
+class DrawnPicture(_Record):
     """Everything that the pixels of a clip depend on."""
 
     scene: str
@@ -48,7 +48,7 @@ class Picture(_Record):
     """Two to four, one after the other, from the first frame to the last."""
 
 
-class Sound(_Record):
+class PlayedSound(_Record):
     """One sound over a span of the clip."""
 
     name: str
@@ -74,7 +74,7 @@ class Mention(_Record):
     """What it does, if said."""
 
 
-class Caption(_Record):
+class WrittenCaption(_Record):
     """A sentence about a clip, and the facts that it mentions."""
 
     text: str
@@ -87,7 +87,7 @@ class Caption(_Record):
     """The sound, if mentioned."""
 
 
-class Clip(_Record):
+class ScriptedClip(_Record):
     """The script of one clip; a line of `scripts.jsonl`."""
 
     id: str
@@ -96,13 +96,13 @@ class Clip(_Record):
     """Clips of one group have identical pixels."""
     stratum: Stratum
     """Why sound matters here, or why not."""
-    picture: Picture
+    picture: DrawnPicture
     """What is seen."""
-    sounds: tuple[Sound, ...]
+    sounds: tuple[PlayedSound, ...]
     """What is heard, in order; empty for a clip without a sound track."""
     floor: float
     """Noise floor of the sound track in dB below full scale."""
     relevant: tuple[tuple[float, float], ...]
     """Spans in seconds in which the sound matters for the captions."""
-    captions: tuple[Caption, ...]
+    captions: tuple[WrittenCaption, ...]
     """The sentences that describe the clip."""

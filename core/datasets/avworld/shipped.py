@@ -4,7 +4,7 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
-from core.datasets.avworld.world import VERSION
+from core.datasets.avworld.world import WORLD_VERSION
 from core.encoders.entry import EncoderEntry
 from core.errors import BenchError
 from core.progress import Progress
@@ -32,7 +32,7 @@ class Shipped(EncoderEntry):
 TRAIN = "the training split of avworld"
 CLIP = Shipped(name="avworld", kind="backbone", folder="clip", trained_on=TRAIN)
 WHISPER = Shipped(name="avworld-whisper", kind="audio encoder", folder="whisper", trained_on=TRAIN)
-UNTRAINED = Shipped(
+UNTRAINED_WHISPER = Shipped(
     name="avworld-whisper-untrained", kind="audio encoder", folder="whisper", trained_on="nothing"
 )
 WAV2VEC2 = Shipped(name="avworld-wav2vec2", kind="audio encoder", folder="wav2vec2", trained_on=TRAIN)
@@ -48,13 +48,14 @@ def shipped_folder(name: str) -> Path:
         version = json.loads((folder / WORLD_FILE).read_text())["version"]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise BenchError(f"{folder} holds no usable weights; make them with `{MAKE}`") from error
-    if version != VERSION:
+    if version != WORLD_VERSION:
         raise BenchError(
-            f"{folder} was trained on version {version} of avworld, not {VERSION}; renew it with `{MAKE}`"
+            f"{folder} was trained on version {version} of avworld, not {WORLD_VERSION}; "
+            f"renew it with `{MAKE}`"
         )
     return folder
 
 
 def write_world_version(folder: Path) -> None:
     """Records that the weights in `folder` belong to the present version of the world."""
-    (folder / WORLD_FILE).write_text(json.dumps({"version": VERSION}) + "\n")
+    (folder / WORLD_FILE).write_text(json.dumps({"version": WORLD_VERSION}) + "\n")

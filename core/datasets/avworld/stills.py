@@ -9,7 +9,7 @@ from torch import Tensor
 from core.datasets import load_dataset
 from core.datasets.avworld.grammar import COLOURS, CUE, DECOY, FILLERS, MOTIONS, SCENES, SOUNDS
 from core.datasets.avworld.reader import read_scripts
-from core.datasets.avworld.script import Clip
+from core.datasets.avworld.script import ScriptedClip
 from core.datasets.avworld.world import FPS, PIXELS, SplitName
 from core.paths import cache_root
 from core.progress import Progress
@@ -27,7 +27,7 @@ class Material:
 
     store: Store
     """The decoded clips of the split."""
-    clips: tuple[Clip, ...]
+    clips: tuple[ScriptedClip, ...]
     """Their scripts, row by row."""
 
     def one_per_group(self) -> Tensor:
@@ -68,7 +68,7 @@ def still_facts(material: Material) -> dict[str, Tensor]:
     return {name: torch.tensor(rows) for name, rows in values.items()}
 
 
-def sound_labels(clip: Clip, states: int, rate: float) -> Tensor:
+def sound_labels(clip: ScriptedClip, states: int, rate: float) -> Tensor:
     """Which sounds are heard at the middle of each of `states` encoder states, `rate` per second.
 
     `(states, SOUND_CLASSES)` of 0 and 1: several where sounds overlap, `nothing` where there are none.

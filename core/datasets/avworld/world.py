@@ -8,14 +8,14 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from core.paths import cache_root
 
-VERSION = 3
+WORLD_VERSION = 3
 """Raised whenever the recipe changes, so that older worlds are not taken for this one."""
 
 PIXELS = 64
 """Width and height of the picture."""
 FPS = 8
 """Frames per second."""
-SECONDS = 4.0
+WORLD_SECONDS = 4.0
 """Length of every clip in seconds."""
 FRAMES = 32
 """Frames of every clip."""
@@ -47,7 +47,7 @@ QUARTET: tuple[Stratum, ...] = ("needed", "partial", "off-screen")
 
 
 class WorldConfig(BaseModel):
-    """A world's size and seed; everything else is fixed by `VERSION`."""
+    """A world's size and seed; everything else is fixed by `WORLD_VERSION`."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -65,7 +65,7 @@ class WorldConfig(BaseModel):
     @property
     def fingerprint(self) -> str:
         """64 hexadecimal digits that change with the configuration and the version."""
-        return sha256(f"avworld {VERSION} {self.model_dump_json()}".encode()).hexdigest()
+        return sha256(f"avworld {WORLD_VERSION} {self.model_dump_json()}".encode()).hexdigest()
 
     def clips(self, split: SplitName) -> dict[Stratum, int]:
         """Clips per stratum of a split: whole quartets by cumulative rounding, the remainder irrelevant.

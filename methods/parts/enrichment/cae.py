@@ -21,13 +21,13 @@ from methods.parts.audio import segment_audio
 from methods.parts.config import Alignment, ComposedConfig, EnrichmentConfig
 from methods.parts.enrichment.base import Enrichment
 from methods.parts.enrichment.caption import CaptionProjection, Modality
-from methods.parts.enrichment.case import Caption, Case, Stream
+from methods.parts.enrichment.case import CaptionTokens, Case, Stream
 from methods.parts.enrichment.caste import Caste
 from methods.parts.enrichment.objective import case_objectives
 from methods.parts.fusion.base import required_audio_width
 from methods.parts.kinds import ENRICHMENTS
 
-BLOCK = 32
+VIDEOS_AT_ONCE = 32
 """Videos that are enriched at a time where nothing is trained; tokens are many."""
 
 
@@ -91,7 +91,9 @@ class CasteCase(Enrichment):
 
     def frames(self, videos: Videos) -> Tensor:
         """Frames `(V, F, D)` alone, a block of videos at a time."""
-        return torch.cat([self(videos[i : i + BLOCK])[0] for i in range(0, len(videos), BLOCK)])
+        return torch.cat(
+            [self(videos[i : i + VIDEOS_AT_ONCE])[0] for i in range(0, len(videos), VIDEOS_AT_ONCE)]
+        )
 
     def visual_tokens(self, videos: Videos) -> Tensor:
         """A frame's embedding and its patches `(V, F, 1 + P, D)`, zeros in padding frames."""
@@ -115,4 +117,4 @@ class CasteCase(Enrichment):
             return Stream(tokens, None, noise)
         place = slice(0, 1) if modality == "visual" else slice(1, 2)
         states, mask = videos.captions[:, place].to(tokens.dtype), videos.caption_mask[:, place]
-        return Stream(tokens, Caption(self.captions(states, mask, modality), mask), noise)
+        return Stream(tokens, CaptionTokens(self.captions(states, mask, modality), mask), noise)

@@ -28,7 +28,7 @@ INITIAL_TEMPERATURE = 0.2
 
 
 @dataclass(frozen=True)
-class Caption:
+class CaptionTokens:
     """What was said of one modality of the clips, by no query."""
 
     tokens: Tensor
@@ -48,7 +48,7 @@ class Stream:
 
     tokens: Tensor
     """`(V, F, L, C)`."""
-    caption: Caption | None = None
+    caption: CaptionTokens | None = None
     """None where no clip has one."""
     noise: Tensor | None = None
     """`(V, F, L)` draws of Exp(1) for the soft choice of training; None for the hard choice of inference."""
@@ -60,7 +60,7 @@ class Enriched:
 
     tokens: Tensor
     """`(V, F, L, C)`."""
-    caption: Caption | None
+    caption: CaptionTokens | None
     """The caption behind its own layers; None where no clip has one."""
     probabilities: Tensor | None
     """`(V, F, L)` of sum 1, from which the soft choice was made; None at inference."""
@@ -71,7 +71,7 @@ class Enriched:
 
 
 @torch.no_grad()
-def caption_agreement(tokens: Tensor, caption: Caption | None) -> Tensor:
+def caption_agreement(tokens: Tensor, caption: CaptionTokens | None) -> Tensor:
     """`sigmoid(cos(mean token, mean caption state))` of each frame, `(V, F, 1, 1)`; 1/2 without a caption."""
     mean = tokens.mean(-2)
     if caption is None:
@@ -114,7 +114,7 @@ class CaseStream(nn.Module):
         states = self.caption_self_attention(caption.tokens, caption.tokens, caption.mask)
         attended = self.caption_attention(tokens, states, caption.mask)
         tokens = torch.where(caption.present[..., None, None], attended, tokens)
-        return Stream(tokens, Caption(states, caption.mask), stream.noise)
+        return Stream(tokens, CaptionTokens(states, caption.mask), stream.noise)
 
     def finished(self, start: Tensor, stream: Stream, real: Tensor, temperature: Tensor) -> Enriched:
         """All that follows the exchange between the modalities; `start` `(V, F, L, C)` entered the stream.
@@ -123,7 +123,7 @@ class CaseStream(nn.Module):
         """
         tokens, caption = self.temporal(self.feed_forward(stream.tokens) * real), stream.caption
         if caption is not None:
-            caption = Caption(self.caption_feed_forward(caption.tokens), caption.mask)
+            caption = CaptionTokens(self.caption_feed_forward(caption.tokens), caption.mask)
         weight, energy, probabilities = caption_agreement(tokens, caption), energies(tokens), None
         if stream.noise is None:
             choice = hard_choice(energy, self.ratio)

@@ -23,7 +23,7 @@ def agreement_inputs(own: Tensor, other: Tensor) -> Tensor:
 
 
 @torch.no_grad()
-def shifted(tokens: Tensor) -> Tensor:
+def channels_shifted(tokens: Tensor) -> Tensor:
     """The first C // 8 channels one frame later, the next C // 8 one frame earlier, zeros at the ends.
 
     `(V, F, L, C)`, without gradient, as released (Lin et al., Temporal Shift Module, ICCV 2019).
@@ -95,7 +95,7 @@ class SpatialEnrichment(nn.Module):
 
 
 class TemporalEnrichment(TemporalMixing):
-    """`x + gamma LN(convolution of x over time)`; `shift` puts `shifted` before the convolution."""
+    """`x + gamma LN(convolution of x over time)`; `shift` puts `channels_shifted` before the convolution."""
 
     def __init__(self, width: int, *, shift: bool) -> None:
         super().__init__(width)
@@ -104,7 +104,9 @@ class TemporalEnrichment(TemporalMixing):
 
     def forward(self, tokens: Tensor) -> Tensor:
         """`(V, F, L, C)` -> `(V, F, L, C)`."""
-        enriched: Tensor = tokens + self.gamma * super().forward(shifted(tokens) if self.shift else tokens)
+        enriched: Tensor = tokens + self.gamma * super().forward(
+            channels_shifted(tokens) if self.shift else tokens
+        )
         return enriched
 
 

@@ -14,7 +14,7 @@ from methods.parts.enrichment.case import Enriched
 from methods.parts.objective.infonce import symmetric_infonce
 from methods.parts.vectors import masked_mean, unit
 
-TEMPERATURE_FLOOR = 1e-2
+INFONCE_TEMPERATURE_FLOOR = 1e-2
 """Smallest temperature of InfoNCE, as CLIP's cap of 100 on the logit scale."""
 PROBABILITY_FLOOR = 1e-12
 """Keeps the gradient of `p log p` finite where p is 0."""
@@ -28,7 +28,7 @@ def caption_alignment(vectors: Tensor, captions: Tensor, temperature: Tensor, ro
     if int(rows.sum()) < 2:
         return vectors.new_zeros(())
     cosines = unit(vectors[rows]) @ unit(captions[rows]).T
-    return symmetric_infonce(cosines / temperature.clamp(min=TEMPERATURE_FLOOR))
+    return symmetric_infonce(cosines / temperature.clamp(min=INFONCE_TEMPERATURE_FLOOR))
 
 
 def inconsistency(visual: Tensor, audio: Tensor, rows: Tensor) -> Tensor:

@@ -26,7 +26,7 @@ from methods.parts.kinds import INTERACTIONS
 from methods.parts.pooled import Pooled
 from methods.parts.pooling.base import Pooling, Prepared, VectorPrepared
 from methods.parts.pooling.contextual import SoftmaxFramesPooling, SoftmaxPrepared
-from methods.parts.sentences import Sentences
+from methods.parts.sentences import SentenceVectors
 from methods.parts.softmax_frames import frame_weights
 from methods.parts.vectors import unit
 
@@ -100,7 +100,7 @@ class Concepts(Interaction):
             return videos.own(texts)
         raise BenchError("interaction=concepts needs pooling=softmax-frames, or one that no text changes")
 
-    def token_algebra(self, pooling: Pooling[Any]) -> TokenAlgebra[Sentences, ConceptBasis] | None:
+    def token_algebra(self, pooling: Pooling[Any]) -> TokenAlgebra[SentenceVectors, ConceptBasis] | None:
         """W1 per token, after softmax pooling; none after others."""
         return (
             ConceptAlgebra(self, pooling.temperature) if isinstance(pooling, SoftmaxFramesPooling) else None
@@ -141,7 +141,7 @@ class Concepts(Interaction):
         return scores
 
 
-class ConceptAlgebra(TokenAlgebra[Sentences, ConceptBasis]):
+class ConceptAlgebra(TokenAlgebra[SentenceVectors, ConceptBasis]):
     """All pairs after softmax pooling."""
 
     def __init__(self, interaction: Concepts, temperature: float) -> None:
@@ -155,11 +155,11 @@ class ConceptAlgebra(TokenAlgebra[Sentences, ConceptBasis]):
         """Tokens and what W1 makes of them."""
         return self.interaction.basis(videos.frames, videos.mask)
 
-    def asked(self, texts: Texts) -> Sentences:
+    def asked(self, texts: Texts) -> SentenceVectors:
         """The texts."""
-        return Sentences(texts.embeds.to(self.interaction.maps()[0].dtype))
+        return SentenceVectors(texts.embeds.to(self.interaction.maps()[0].dtype))
 
-    def scores(self, asked: Sentences, kept: ConceptBasis) -> Tensor:
+    def scores(self, asked: SentenceVectors, kept: ConceptBasis) -> Tensor:
         """S `(N, V)`."""
         return self.interaction.scores(asked.embeds, kept, self.temperature)
 

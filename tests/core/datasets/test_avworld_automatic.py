@@ -5,26 +5,26 @@ import pytest
 from core.datasets.avworld.automatic import NONE, automatic_caption, automatic_captions
 from core.datasets.avworld.draw import draw_split
 from core.datasets.avworld.grammar import COLOURS, MAX_TOKENS, SOUND_PHRASES, tokens, vocabulary
-from core.datasets.avworld.script import Clip
+from core.datasets.avworld.script import ScriptedClip
 from core.datasets.avworld.world import CAPTIONS_PER_CLIP, WORLDS
 from core.running.cells import RunInputs
 from core.store.video_captions import read_video_captions
 
 
 @pytest.fixture(scope="module")
-def clips() -> list[Clip]:
+def clips() -> list[ScriptedClip]:
     config = WORLDS["avworld"]
     return [clip for split in CAPTIONS_PER_CLIP for group in draw_split(config, split) for clip in group]
 
 
-def test_no_automatic_caption_is_a_caption_of_the_data_set(clips: list[Clip]) -> None:
+def test_no_automatic_caption_is_a_caption_of_the_data_set(clips: list[ScriptedClip]) -> None:
     queries = {caption.text for clip in clips for caption in clip.captions}
     said = {caption.visual for caption in automatic_captions(clips)}
     assert not said & queries
     assert not said & {query.partition(";")[0] for query in queries}
 
 
-def test_sounds_are_never_described(clips: list[Clip]) -> None:
+def test_sounds_are_never_described(clips: list[ScriptedClip]) -> None:
     words = {word for pair in SOUND_PHRASES.values() for phrase in pair for word in tokens(phrase)}
     words -= {"a", "the"}
     for caption in automatic_captions(clips):
@@ -32,20 +32,22 @@ def test_sounds_are_never_described(clips: list[Clip]) -> None:
         assert not words & set(tokens(caption.visual or ""))
 
 
-def test_the_text_tower_knows_every_word_and_no_caption_is_cut(clips: list[Clip]) -> None:
+def test_the_text_tower_knows_every_word_and_no_caption_is_cut(clips: list[ScriptedClip]) -> None:
     known = set(vocabulary())
     for caption in automatic_captions(clips):
         assert set(tokens(caption.visual or "")) <= known
         assert len(tokens(caption.visual or "")) <= MAX_TOKENS
 
 
-def test_a_caption_depends_on_the_clips_name_and_picture_and_on_nothing_else(clips: list[Clip]) -> None:
+def test_a_caption_depends_on_the_clips_name_and_picture_and_on_nothing_else(
+    clips: list[ScriptedClip],
+) -> None:
     for clip in clips[::50]:
         other = clip.model_copy(update={"sounds": (), "captions": (), "relevant": ()})
         assert automatic_caption(other) == automatic_caption(clip)
 
 
-def test_captions_err_and_some_clips_have_none(clips: list[Clip]) -> None:
+def test_captions_err_and_some_clips_have_none(clips: list[ScriptedClip]) -> None:
     said = list(automatic_captions(clips))
     missing = 1 - len(said) / len(clips)
     assert abs(missing - NONE) < 4 * (NONE * (1 - NONE) / len(clips)) ** 0.5

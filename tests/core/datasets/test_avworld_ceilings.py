@@ -6,27 +6,27 @@ from itertools import pairwise
 
 import pytest
 
-from core.datasets.avworld.ceilings import FRAME, OBSERVERS, PIXELS, SAMPLE, ceilings
+from core.datasets.avworld.ceilings import OBSERVERS, PIXELS_ONLY, WITH_PARTS, WITH_SOUNDS, ceilings
 from core.datasets.avworld.draw import draw_group, draw_split
 from core.datasets.avworld.grammar import SOUND_PHRASES, SOUNDS
-from core.datasets.avworld.script import Clip
+from core.datasets.avworld.script import ScriptedClip
 from core.datasets.avworld.world import WORLDS, Group, SplitName, Stratum, WorldConfig
 
 Perception = tuple[object, ...]
 
 
-def clips_of(config: WorldConfig, split: SplitName) -> list[Clip]:
+def clips_of(config: WorldConfig, split: SplitName) -> list[ScriptedClip]:
     return [clip for group in draw_split(config, split) for clip in group]
 
 
 @pytest.mark.parametrize(
     ("stratum", "expected"),
     [
-        ("needed", {PIXELS: 25, SAMPLE: 100, FRAME: 100}),
-        ("partial", {PIXELS: 25, SAMPLE: 50, FRAME: 100}),
-        ("off-screen", {PIXELS: 25, SAMPLE: 50, FRAME: 100}),
-        ("irrelevant", {PIXELS: 100, SAMPLE: 100, FRAME: 100}),
-        ("silent", {PIXELS: 100, SAMPLE: 100, FRAME: 100}),
+        ("needed", {PIXELS_ONLY: 25, WITH_SOUNDS: 100, WITH_PARTS: 100}),
+        ("partial", {PIXELS_ONLY: 25, WITH_SOUNDS: 50, WITH_PARTS: 100}),
+        ("off-screen", {PIXELS_ONLY: 25, WITH_SOUNDS: 50, WITH_PARTS: 100}),
+        ("irrelevant", {PIXELS_ONLY: 100, WITH_SOUNDS: 100, WITH_PARTS: 100}),
+        ("silent", {PIXELS_ONLY: 100, WITH_SOUNDS: 100, WITH_PARTS: 100}),
     ],
 )
 def test_a_group_by_itself_has_the_ceiling_of_its_construction(
@@ -39,14 +39,14 @@ def test_a_group_by_itself_has_the_ceiling_of_its_construction(
 
 def test_two_copies_of_a_clip_halve_the_ceiling() -> None:
     (clip,) = draw_group(0, Group("test", "silent", 0))
-    assert ceilings([clip, clip])[FRAME]["all"] == pytest.approx(50)
+    assert ceilings([clip, clip])[WITH_PARTS]["all"] == pytest.approx(50)
 
 
-def perceive(clip: Clip, observer: str) -> tuple[Perception, list[str]]:
+def perceive(clip: ScriptedClip, observer: str) -> tuple[Perception, list[str]]:
     """What an observer perceives besides colours, sounds by number; and the sounds by their number."""
     rings = tuple((s.start, s.end, s.ringed) for s in clip.picture.segments)
     heard = [(s.name, s.start, s.end) for s in clip.sounds]
-    if observer == SAMPLE:
+    if observer == WITH_SOUNDS:
         heard = [(name, 0, 4) for name in sorted({name for name, _, _ in heard})]
     known = [name for name, _, _ in heard if name in SOUNDS]
     numbered = [(known.index(name) if name in known else name, start, end) for name, start, end in heard]
@@ -56,7 +56,10 @@ def perceive(clip: Clip, observer: str) -> tuple[Perception, list[str]]:
 @pytest.fixture(scope="module")
 def examples() -> dict[str, dict[Perception, set[int | None]]]:
     """For each observer and perception: the numbers of the sounds that captions of such clips named."""
-    named: dict[str, dict[Perception, set[int | None]]] = {SAMPLE: defaultdict(set), FRAME: defaultdict(set)}
+    named: dict[str, dict[Perception, set[int | None]]] = {
+        WITH_SOUNDS: defaultdict(set),
+        WITH_PARTS: defaultdict(set),
+    }
     for clip in (clip for seed in (5, 6, 7) for clip in clips_of(WorldConfig(seed=seed), "train")):
         for observer, table in named.items():
             perception, known = perceive(clip, observer)
@@ -65,7 +68,7 @@ def examples() -> dict[str, dict[Perception, set[int | None]]]:
     return named
 
 
-def describes(text: str, clip: Clip) -> bool:
+def describes(text: str, clip: ScriptedClip) -> bool:
     """Whether the visible part of a caption is true of a clip, by the words alone."""
     visible = text.partition("; ")[0]
     scene, things = re.fullmatch(r"(?:in the (\w+) )?(.*)", visible).groups()  # type: ignore[union-attr]
@@ -92,7 +95,7 @@ def test_ceilings_equal_those_of_an_observer_that_learned_by_examples(
     for observer in OBSERVERS:
         nameable: list[set[str | None]] = []
         for clip in clips:
-            if observer == PIXELS:
+            if observer == PIXELS_ONLY:
                 nameable.append({None, *SOUNDS})
             else:
                 perception, known = perceive(clip, observer)

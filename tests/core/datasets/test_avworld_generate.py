@@ -17,7 +17,7 @@ import pytest
 from core.dataset import Dataset
 from core.datasets import load_dataset, registered_datasets
 from core.datasets.avworld.draw import draw_split
-from core.datasets.avworld.generate import generate, is_whole
+from core.datasets.avworld.generate import generate, is_complete
 from core.datasets.avworld.reader import is_ready, load_world
 from core.datasets.avworld.world import WORLDS, WorldConfig, world_folder
 from core.errors import BenchError
@@ -142,7 +142,7 @@ def test_interrupted_generation_leaves_whole_files_only_and_continues(
     _, errors = process.communicate(timeout=180)
     assert process.returncode == -signum
     wait_for_the_workers_of(process.pid)
-    assert not is_whole(config, folder)
+    assert not is_complete(config, folder)
     clips = list(folder.glob("*/*.mp4"))
     for clip in clips:
         with av.open(str(clip)) as container:

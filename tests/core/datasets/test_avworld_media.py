@@ -15,13 +15,13 @@ from core.datasets.avworld.generate import Job, make_group
 from core.datasets.avworld.grammar import CUE, DECOY
 from core.datasets.avworld.pictures import PAINTS, frames
 from core.datasets.avworld.reader import load_world, read_scripts
-from core.datasets.avworld.script import Clip
+from core.datasets.avworld.script import ScriptedClip
 from core.datasets.avworld.sounds import SYNTHESISERS, synthesise
 from core.datasets.avworld.world import WORLDS, WorldConfig
 from core.progress import Silent
 
 SMALL = WorldConfig(train=40, val=20, test=80, test_multi=20)
-Shown = list[tuple[Clip, Path]]
+Shown = list[tuple[ScriptedClip, Path]]
 
 
 @pytest.fixture(scope="module")

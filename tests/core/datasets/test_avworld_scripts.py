@@ -8,7 +8,7 @@ import pytest
 from core.datasets.avworld.draw import draw_group, draw_split
 from core.datasets.avworld.grammar import CUE, DECOY, SOUND_PHRASES, SOUNDS, tokens, vocabulary
 from core.datasets.avworld.pictures import PAINTS
-from core.datasets.avworld.script import Clip
+from core.datasets.avworld.script import ScriptedClip
 from core.datasets.avworld.sounds import SYNTHESISERS
 from core.datasets.avworld.world import CAPTIONS_PER_CLIP, WORLDS, WorldConfig
 
@@ -17,11 +17,11 @@ GROUPS = {split: draw_split(WORLD, split) for split in CAPTIONS_PER_CLIP}
 CLIPS = [clip for groups in GROUPS.values() for group in groups for clip in group]
 
 
-def of_stratum(stratum: str) -> list[Clip]:
+def of_stratum(stratum: str) -> list[ScriptedClip]:
     return [clip for clip in CLIPS if clip.stratum == stratum]
 
 
-def quartets(stratum: str) -> list[tuple[Clip, ...]]:
+def quartets(stratum: str) -> list[tuple[ScriptedClip, ...]]:
     return [group for groups in GROUPS.values() for group in groups if group[0].stratum == stratum]
 
 
@@ -59,7 +59,7 @@ def test_a_clip_does_not_depend_on_how_many_others_there_are() -> None:
 
 
 def test_a_script_survives_its_line_of_json() -> None:
-    assert all(Clip.model_validate_json(clip.model_dump_json()) == clip for clip in CLIPS[::20])
+    assert all(ScriptedClip.model_validate_json(clip.model_dump_json()) == clip for clip in CLIPS[::20])
 
 
 def test_splits_share_neither_groups_nor_pictures_nor_sounds() -> None:

@@ -11,10 +11,10 @@ from safetensors.torch import load_file, save_file
 
 from core.datasets.avworld import shipped
 from core.datasets.avworld.grammar import vocabulary
-from core.datasets.avworld.world import VERSION
+from core.datasets.avworld.world import WORLD_VERSION
 from core.encoders.clip import ClipBackbone, OpenTowers, preprocess
 from core.encoders.towers import open_towers
-from core.encoders.weights import fingerprint
+from core.encoders.weights import weights_fingerprint
 from core.errors import BenchError
 
 CAPTIONS = [
@@ -152,8 +152,8 @@ def test_text_weights_are_the_blocks_in_order(clip):
 def test_the_fingerprint_changes_with_one_weight(clip):
     state = clip.model.state_dict()
     changed = {**state, "text_projection": state["text_projection"] + 1e-3}
-    assert clip.fingerprint == fingerprint(state)
-    assert clip.fingerprint != fingerprint(changed)
+    assert clip.fingerprint == weights_fingerprint(state)
+    assert clip.fingerprint != weights_fingerprint(changed)
 
 
 def test_what_is_known_of_weights_is_read_without_opening_them_until_their_files_change(
@@ -183,7 +183,7 @@ def test_the_fingerprint_of_towers_that_were_changed_in_memory_is_theirs():
     changed = ClipBackbone.load("avworld")
     with torch.no_grad():
         changed.model.logit_scale += 1
-    assert changed.fingerprint == fingerprint(changed.model.state_dict())
+    assert changed.fingerprint == weights_fingerprint(changed.model.state_dict())
     assert changed.fingerprint != ClipBackbone.load("avworld").fingerprint
 
 
@@ -194,10 +194,11 @@ def test_a_model_folder_loads_like_a_shipped_one(clip, tmp_path):
 
 def test_weights_of_another_world_name_the_command_that_renews_them(tmp_path, monkeypatch):
     shutil.copytree(shipped.shipped_folder("clip"), tmp_path / "clip")
-    (tmp_path / "clip" / "world.json").write_text(json.dumps({"version": VERSION + 1}))
+    (tmp_path / "clip" / "world.json").write_text(json.dumps({"version": WORLD_VERSION + 1}))
     monkeypatch.setattr(shipped, "SHIPPED", tmp_path)
     with pytest.raises(
-        BenchError, match=rf"version {VERSION + 1} of avworld, not {VERSION}; renew it with `python -m"
+        BenchError,
+        match=rf"version {WORLD_VERSION + 1} of avworld, not {WORLD_VERSION}; renew it with `python -m",
     ):
         ClipBackbone.load("avworld")
 

@@ -9,7 +9,7 @@ import torch
 
 from core.cli.shell import forbid_downloads
 from core.encoders import published
-from core.encoders.published import is_offline, locate, obtain, published_encoders
+from core.encoders.published import is_offline, obtain, published_encoders, weights_folder
 from core.errors import BenchError
 
 TIMM, OPENAI = published_encoders()["ViT-B-32"].repositories
@@ -85,12 +85,12 @@ def test_the_cache_of_the_hub_is_found_and_the_users_own_folder_comes_first(home
 def test_a_configuration_without_weights_is_no_model(home):
     snapshot = cached(home / "hub", "openai/whisper-base")
     (snapshot / "model.safetensors").unlink()
-    assert locate(published_encoders()["whisper-base"]) is None
+    assert weights_folder(published_encoders()["whisper-base"]) is None
 
 
 def test_timms_half_of_a_repository_is_no_clip(home):
     (cached(home / "hub", TIMM) / "config.json").write_text('{"architecture": "vit_base_patch32_clip_224"}')
-    assert locate(published_encoders()["ViT-B-32"]) is None
+    assert weights_folder(published_encoders()["ViT-B-32"]) is None
 
 
 @pytest.mark.parametrize("variable", published.OFFLINE)

@@ -11,7 +11,7 @@ from torchmetrics.functional.retrieval import retrieval_hit_rate
 from core.errors import BenchError
 from core.evaluation import ranking
 from core.evaluation.metrics import TIE_POLICIES, mean_ranks, metrics_from_ranks, rank_metrics, recall_credit
-from core.evaluation.ranking import QueryRecords, compare, text_to_video, video_to_text
+from core.evaluation.ranking import QueryRecords, compare_scores, text_to_video, video_to_text
 from methods.parity import check_file
 
 GOLDEN = Path(__file__).parents[2] / "golden"
@@ -104,7 +104,7 @@ def test_the_rival_of_a_video_is_the_video_whose_captions_score_best() -> None:
 def test_counts_do_not_depend_on_the_block_size(block: int, monkeypatch: pytest.MonkeyPatch) -> None:
     scores, video_of_text = example("several captions", tied=True)
     whole = as_tuples(text_to_video(scores, video_of_text)), as_tuples(video_to_text(scores, video_of_text))
-    monkeypatch.setattr(ranking, "BLOCK", block)
+    monkeypatch.setattr(ranking, "SCORES_AT_ONCE", block)
     assert (
         as_tuples(text_to_video(scores, video_of_text)),
         as_tuples(video_to_text(scores, video_of_text)),
@@ -114,8 +114,11 @@ def test_counts_do_not_depend_on_the_block_size(block: int, monkeypatch: pytest.
 def test_counts_add_up_over_tiles_of_candidates() -> None:
     scores, own = example("square", tied=True)
     own_score = scores.gather(1, own[:, None])[:, 0]
-    whole = compare(scores, own_score, own)
-    left, right = compare(scores[:, :4], own_score, own), compare(scores[:, 4:], own_score, own - 4)
+    whole = compare_scores(scores, own_score, own)
+    left, right = (
+        compare_scores(scores[:, :4], own_score, own),
+        compare_scores(scores[:, 4:], own_score, own - 4),
+    )
     for name in ("greater", "ties", "above", "equal", "equal_before", "undefined"):
         assert torch.equal(vars(left)[name] + vars(right)[name], vars(whole)[name])
     rivals = torch.maximum(left.best_wrong_score, right.best_wrong_score)

@@ -13,7 +13,7 @@ import pytest
 from core.errors import BenchError
 from core.progress import Silent, Tone
 from core.resolving import resolve
-from core.running.cells import RunInputs, digest, run_cell
+from core.running.cells import RunInputs, run_cell, run_hash
 from core.running.cluster import check_nodes, connected, run_on_cluster, unseen
 from core.running.outcomes import Cell
 from core.runs import RunDirectory, open_run
@@ -59,7 +59,7 @@ def three(
     cells = []
     for overrides in ({"training.epochs": 1}, {"evaluation.splits": ["nowhere"]}, {"training.epochs": 5000}):
         spec = resolve("clip4clip", "avworld-tiny", overrides)
-        cells.append(Cell(spec, open_run(root, spec, digest(spec, materials))))
+        cells.append(Cell(spec, open_run(root, spec, run_hash(spec, materials))))
     screen = Interrupting(cells[2].directory.path / "resume.pt")
     with pytest.raises(KeyboardInterrupt):
         run_on_cluster(cells, None, address, screen)

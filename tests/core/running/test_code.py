@@ -9,8 +9,8 @@ import pytest
 
 from core.errors import BenchError
 from core.resolving import resolve
-from core.running.code import ENGINE, closure, code_fingerprint, digest, roots_of
-from core.running.syntax import Module, Modules, read
+from core.running.code import ENGINE, closure, code_digest, code_fingerprint, roots_of
+from core.running.syntax import Module, Modules, read_module
 
 PLUG_IN = {
     "gates/__init__.py": "",
@@ -60,7 +60,7 @@ def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 def fingerprint(root: str = "gates.method") -> str:
     modules = Modules()
-    return digest(closure([root], modules), modules)
+    return code_digest(closure([root], modules), modules)
 
 
 def edited(file: Path, before: str, after: str) -> None:
@@ -183,15 +183,15 @@ def test_what_was_read_once_is_remembered(
 ) -> None:
     monkeypatch.setenv("BENCH_CACHE", str(tmp_path / "cache"))
     modules = Modules.remembered()
-    found = digest(closure(["gates.method"], modules), modules)
+    found = code_digest(closure(["gates.method"], modules), modules)
     modules.remember()
 
     def refuse(*_: object) -> Module:
         raise AssertionError("a file was parsed again")
 
-    monkeypatch.setattr("core.running.syntax.read", refuse)
+    monkeypatch.setattr("core.running.syntax.read_module", refuse)
     again = Modules.remembered()
-    assert digest(closure(["gates.method"], again), again) == found
+    assert code_digest(closure(["gates.method"], again), again) == found
 
 
 @pytest.mark.parametrize("content", ["", "[]", '{"a": 1}', "\x00"])
@@ -207,8 +207,8 @@ def test_every_version_of_python_gives_the_same_digest() -> None:
     """The digest under 3.11; the trees of later versions have other empty fields."""
     text = b"from a import b\n\ndef f(x, *, y: int = 1_0) -> float:\n"
     text += b"    return f'{x!r:>{y}}' 'z', b[1:], {**x}\n"
-    assert read(text, Path("f.py")).digest == DIGEST
-    assert read(text, Path("f.py")).imports == ("a", "a.b")
+    assert read_module(text, Path("f.py")).digest == DIGEST
+    assert read_module(text, Path("f.py")).imports == ("a", "a.b")
 
 
 DIGEST = "5c8c9442c6fccd9d7ffac952ca94404e0302113169ebebeaf528f3d4aacb5a94"

@@ -17,7 +17,7 @@ from safetensors.torch import load_file
 
 from core.progress import Silent
 from core.resolving import resolve
-from core.running.cells import RunInputs, digest, prepare_inputs, run_cell
+from core.running.cells import RunInputs, prepare_inputs, run_cell, run_hash
 from core.running.distributed import follows, start
 from core.runs import open_run
 
@@ -73,7 +73,7 @@ def together(materials: RunInputs, tmp_path_factory: pytest.TempPathFactory) -> 
 
 def test_two_processes_train_and_one_of_them_scores(together: Together, tmp_path: Path) -> None:
     spec = resolve(METHOD, WORLD, SETTINGS)
-    alone = open_run(tmp_path / "alone", spec, digest(spec, prepare_inputs(spec, Silent(), 1)))
+    alone = open_run(tmp_path / "alone", spec, run_hash(spec, prepare_inputs(spec, Silent(), 1)))
     run_cell(spec, alone, Silent())
     folder = together.folder
     assert folder.name == alone.path.name

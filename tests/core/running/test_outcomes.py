@@ -7,7 +7,7 @@ import pytest
 from core.errors import BenchError
 from core.progress import Silent
 from core.resolving import resolve
-from core.running.outcomes import Cell, describe, outcome_of, run_and_mark
+from core.running.outcomes import Cell, outcome_line, outcome_of, run_and_mark
 from core.runs import open_run
 
 
@@ -44,7 +44,7 @@ def test_a_defect_is_logged_whole_and_its_log_is_named(cell: Cell, monkeypatch: 
     )
     log = cell.directory.path / "error.txt"
     assert "Traceback" in log.read_text()
-    assert f"(log: {log})" in describe(outcome)
+    assert f"(log: {log})" in outcome_line(outcome)
 
 
 def test_the_log_of_an_earlier_defect_does_not_outlive_it(
@@ -52,7 +52,7 @@ def test_the_log_of_an_earlier_defect_does_not_outlive_it(
 ) -> None:
     ending_in(monkeypatch, cell, ZeroDivisionError())
     ending_in(monkeypatch, cell, BenchError("mend this"))
-    assert "log:" not in describe(outcome_of(cell, "", ""))
+    assert "log:" not in outcome_line(outcome_of(cell, "", ""))
 
 
 def test_of_a_killed_cell_the_training_log_is_named(cell: Cell) -> None:
@@ -61,7 +61,7 @@ def test_of_a_killed_cell_the_training_log_is_named(cell: Cell) -> None:
     log.write_text("{}\n")
     outcome = outcome_of(cell, "", "its process ended with code -9")
     assert cell.directory.status()["state"] == outcome.state == "failed"
-    assert describe(outcome).endswith(f"its process ended with code -9  (log: {log})")
+    assert outcome_line(outcome).endswith(f"its process ended with code -9  (log: {log})")
 
 
 def test_an_interrupted_cell_can_continue(cell: Cell, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -79,4 +79,4 @@ def test_a_cell_in_use_is_not_entered(cell: Cell) -> None:
 
 
 def test_a_message_with_brackets_is_printed_as_it_is(cell: Cell) -> None:
-    assert "[red]" in describe(outcome_of(cell, "not [red] but blue", ""))
+    assert "[red]" in outcome_line(outcome_of(cell, "not [red] but blue", ""))

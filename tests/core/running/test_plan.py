@@ -11,7 +11,7 @@ from core.cli.plan import show
 from core.datasets import dataset_fingerprint
 from core.resolving import resolve
 from core.running.code import code_fingerprint
-from core.running.plan import Timing, duration, estimate, read_past, settings
+from core.running.plan import Timing, duration, estimated_seconds, own_settings, read_past
 from core.spec import RunSpec
 
 WORLD = "avworld-tiny"
@@ -33,12 +33,14 @@ def test_nothing_is_known_without_a_cell_of_the_same_method_data_and_mode() -> N
         Timing(resolve("gaid", "avworld", {}), 10, 1),
         Timing(gaid(training__mode="frozen"), 10, 1),
     ]
-    assert estimate(gaid(), []) is None
-    assert estimate(gaid(), timings) is None
+    assert estimated_seconds(gaid(), []) is None
+    assert estimated_seconds(gaid(), timings) is None
 
 
 def test_training_time_grows_with_the_epochs_and_the_rest_does_not() -> None:
-    assert estimate(gaid(training__epochs=12), [Timing(gaid(training__epochs=4), 20, 5)]) == 20 * 3 + 5
+    assert (
+        estimated_seconds(gaid(training__epochs=12), [Timing(gaid(training__epochs=4), 20, 5)]) == 20 * 3 + 5
+    )
 
 
 def test_the_cell_with_the_fewest_other_settings_counts_and_equals_are_averaged() -> None:
@@ -47,8 +49,10 @@ def test_the_cell_with_the_fewest_other_settings_counts_and_equals_are_averaged(
         Timing(gaid(config__fusion="sample", seeds__data=1), 10, 0),
         Timing(gaid(config__fusion="sample", seeds__data=2), 20, 0),
     ]
-    assert estimate(gaid(), timings) == 15
-    assert estimate(gaid(config__fusion="token", config__pooling="mean", seeds__data=3), timings) == 100
+    assert estimated_seconds(gaid(), timings) == 15
+    assert (
+        estimated_seconds(gaid(config__fusion="token", config__pooling="mean", seeds__data=3), timings) == 100
+    )
 
 
 def test_a_cell_that_was_continued_counts_all_its_training(tmp_path: Path) -> None:
@@ -107,8 +111,8 @@ def test_a_cell_that_other_code_has_finished_is_not_done(code: str | None, tmp_p
 
 
 def test_settings_are_what_differs_from_the_defaults_and_has_no_column() -> None:
-    assert settings(gaid(frames=24, config__fusion="sample", seeds__noise=3)) == ""
-    assert settings(gaid(config__alpha=0.25, training__epochs=99)) == "alpha=0.25 training.epochs=99"
+    assert own_settings(gaid(frames=24, config__fusion="sample", seeds__noise=3)) == ""
+    assert own_settings(gaid(config__alpha=0.25, training__epochs=99)) == "alpha=0.25 training.epochs=99"
 
 
 @pytest.mark.parametrize(

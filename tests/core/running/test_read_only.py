@@ -11,7 +11,7 @@ from core.errors import BenchError
 from core.paths import cache_root
 from core.progress import Silent
 from core.resolving import resolve
-from core.running.cells import RunInputs, digest, prepare_inputs, run_cell
+from core.running.cells import RunInputs, prepare_inputs, run_cell, run_hash
 from core.runs import open_run
 
 
@@ -39,7 +39,7 @@ def test_a_cell_runs_from_it(sealed: Path, materials: RunInputs, tmp_path: Path)
     spec = resolve("gaid", "avworld-tiny", {"training.epochs": 1})
     found = prepare_inputs(spec, Silent(), workers=1)
     assert found.fingerprints() == materials.fingerprints()
-    run = open_run(tmp_path / "runs", spec, digest(spec, found))
+    run = open_run(tmp_path / "runs", spec, run_hash(spec, found))
     run_cell(spec, run, Silent())
     assert run.is_done()
 

@@ -19,7 +19,7 @@ from rich.console import Console
 
 from core.cli.bars import Bars
 from core.resolving import resolve
-from core.running.cells import RunInputs, digest
+from core.running.cells import RunInputs, run_hash
 from core.running.outcomes import Cell, Outcome
 from core.running.scheduler import (
     default_slots,
@@ -41,7 +41,7 @@ def cell(materials: RunInputs, runs: Path, seed: int, **overrides: Any) -> Cell:
     """A cell of CLIP4Clip that is done in a second or two; seeds keep the folders apart."""
     keys = {key.replace("__", "."): value for key, value in overrides.items()}
     spec = resolve("clip4clip", "avworld-tiny", {"training.epochs": 1, "seeds.data": seed, **keys})
-    return Cell(spec, open_run(runs, spec, digest(spec, materials)))
+    return Cell(spec, open_run(runs, spec, run_hash(spec, materials)))
 
 
 def run(cells: list[Cell], workers: int = 1) -> tuple[list[Outcome], str]:

@@ -7,13 +7,13 @@ import torch
 from torch import Tensor
 
 from core.batch import Rows, Texts, Videos, stable_keys
-from core.capabilities import Released
+from core.capabilities import ReleasedScorer
 from core.method import Dimensions, Losses, Method, MethodConfig, NoiseSource
 from core.scoring.noise import KeyedNoise
 from core.scoring.scoring import Precision, build_index, score_matrix
 
 
-class ByPairing(Released):
+class ByPairing(ReleasedScorer):
     """The leak-free scores, from a class that is told the pairing."""
 
     def __init__(self, method: Method) -> None:

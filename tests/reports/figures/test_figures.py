@@ -23,7 +23,7 @@ from reports.figures.learning import learning_figure
 from reports.figures.similarities import similarity_figure
 from reports.figures.write import write_figures
 from reports.gates import Gates
-from reports.queries import Protocol
+from reports.queries import ResultKey
 from reports.results import Results
 
 
@@ -44,7 +44,7 @@ def test_recall_is_drawn_over_frames_with_its_interval(tmp_path: Path) -> None:
     assert list(line.get_xdata()) == [12, 24] and list(line.get_ydata()) == [40.0, 50.0]
     drawn = [segment for bars in axis.collections for segment in bars.get_segments()]
     for run, segment in zip(sorted(results.runs, key=lambda run: run.spec.frames), drawn, strict=True):
-        answers = run.answers[Protocol("test")]
+        answers = run.answers[ResultKey("test")]
         expected = bootstrap_interval(recall(answers.ranks(), 1), answers.clusters, seed=0)
         assert segment[:, 1].tolist() == pytest.approx([expected.low, expected.high])
 

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import torch
 
-from reports.figures.spectrogram import BANDS, RANGE, draw_spectrogram, heights, log_mel
+from reports.figures.spectrogram import BANDS, RANGE, draw_spectrogram, log_mel, mel_heights
 from tests.core.media_files import tone
 
 
@@ -17,7 +17,7 @@ def test_a_tone_is_loudest_in_its_band_while_it_sounds(hertz: float) -> None:
     assert float(levels.min()) == -RANGE
     band, step = divmod(int(levels.argmax()), 201)
     assert 50 <= step <= 150
-    assert band + 0.5 == pytest.approx(heights([hertz])[0], abs=1)
+    assert band + 0.5 == pytest.approx(mel_heights([hertz])[0], abs=1)
     assert (levels[:, :45] == -RANGE).all()
 
 

@@ -7,7 +7,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from core.evaluation.measures import recall
 from core.evaluation.significance import standard_error
-from reports.queries import Protocol
+from reports.queries import ResultKey
 from reports.results import Results
 
 
@@ -51,7 +51,7 @@ def test_every_row_carries_its_protocol(page: Page) -> None:
 @pytest.mark.parametrize("k", [1, 5])
 def test_two_runs_differ_as_the_statistics_say(page: Page, results: Results, k: int) -> None:
     page.get_by_label("Metric").select_option(str(k))
-    a, b = (run.answers[Protocol("test")] for run in results.runs)
+    a, b = (run.answers[ResultKey("test")] for run in results.runs)
     changes = recall(b.ranks(), k) - recall(a.ranks(), k)
     found = page.locator("#difference")
     assert float(str(found.get_attribute("data-mean"))) == pytest.approx(float(changes.mean()))
@@ -62,7 +62,7 @@ def test_two_runs_differ_as_the_statistics_say(page: Page, results: Results, k: 
 
 
 def test_a_failure_is_shown_with_its_candidates_and_plays(page: Page, results: Results) -> None:
-    lowest = results.runs[0].answers[Protocol("test")].ranks().first
+    lowest = results.runs[0].answers[ResultKey("test")].ranks().first
     assert f"rank {int(lowest.max())}" in page.locator("#failure .right h3").inner_text()
     assert page.locator("#failure .card").count() == 6
     sounding = page.locator("#failure .card, #gallery-of-gates .card").filter(has=page.locator("audio")).first
