@@ -15,9 +15,10 @@ bench: setup
 test: setup-all browser
 	$(VENV)/bin/pytest
 
-# What takes a minute each: compiling the towers; killing a matrix, and two processes that train together.
+# What takes long: real runs that are interrupted and killed, clusters, two processes that train together,
+# ranx and torch's compiler at work. `pytest -m slow PATH` runs some of them.
 test-slow: setup-all
-	$(VENV)/bin/pytest -n 0 -m slow
+	$(VENV)/bin/pytest -m slow
 
 # Thousands of damaged files and options of every kind (tests/fuzz); FUZZ_COUNTS=FILE keeps the counts.
 fuzz: setup-all

@@ -187,6 +187,16 @@ def verify(directory: RunDirectory, files: Mapping[str, tuple[int, int]]) -> Non
         raise directory.damaged(*found)
 
 
+def read_manifest(directory: RunDirectory) -> Manifest:
+    """The manifest of a finished run whose files are as they were written.
+
+    The weights are left to whoever loads them. Raises `BenchError` naming the file that is damaged.
+    """
+    manifest = read_record(directory, "manifest.json", Manifest)
+    verify(directory, {name: digest for name, digest in manifest.files.items() if name != CHECKPOINT})
+    return manifest
+
+
 def read_records(directory: RunDirectory, name: str, model: type[Record]) -> list[Record]:
     """The lines of a JSON Lines file of a run, `[]` where there is none; raises as `read_record` does."""
     path = directory.path / name

@@ -8,7 +8,7 @@ from pydantic import ValidationError
 
 from core.errors import BenchError
 from core.registry import find_method
-from core.run_files import CHECKPOINT, EpochLook, Manifest, MetricsFile, read_record, read_records, verify
+from core.run_files import EpochLook, Manifest, MetricsFile, read_manifest, read_record, read_records
 from core.runs import RunDirectory, find_runs
 from core.spec import SCHEMA, RunSpec, explain
 from reports.gates import Gates, read_gates
@@ -141,8 +141,7 @@ def read_run(directory: RunDirectory) -> Run:
         method.Config(**spec.config)
     except ValidationError as error:
         raise directory.damaged("spec.json", f"config.{explain(error)}") from error
-    manifest = read_record(directory, "manifest.json", Manifest)
-    verify(directory, {name: digest for name, digest in manifest.files.items() if name != CHECKPOINT})
+    manifest = read_manifest(directory)
     metrics = read_record(directory, "metrics.json", MetricsFile)
     return Run(
         directory,

@@ -12,6 +12,7 @@ from core.errors import BenchError
 from core.progress import ManyBars, Progress, Silent
 from core.registry import registered_methods
 from core.resolving import resolve
+from core.run_files import read_manifest
 from core.running.cells import prepare_inputs, probe_method
 from core.running.cluster import run_on_cluster
 from core.running.distributed import run_distributed
@@ -105,6 +106,18 @@ def refusal_of(spec: RunSpec, dataset: Dataset) -> BenchError | None:
     return None
 
 
+def already_finished(cell: Cell, progress: Progress) -> Outcome:
+    """A cell that an earlier command has finished; failed where its files are damaged since."""
+    try:
+        read_manifest(cell.directory)
+    except BenchError as error:
+        outcome = Outcome(cell, "failed", str(error), mendable=True)
+        progress.say(describe(outcome), outcome.tone)
+        return outcome
+    progress.say(f"done {cell.directory.path.name}  (already finished)", "good")
+    return Outcome(cell, "done")
+
+
 def execute(
     specs: Sequence[RunSpec],
     root: Path,
@@ -149,8 +162,7 @@ def execute(
             continue
         cell = Cell(spec, open_run(root, spec, digest), prints["code"])
         if done:
-            screen.say(f"done {cell.directory.path.name}  (already finished)", "good")
-            outcomes.append(Outcome(cell, "done"))
+            outcomes.append(already_finished(cell, screen))
         else:
             waiting.append(cell)
     if older.found and not keep_old:

@@ -42,7 +42,12 @@ def random_method(
     """A method in float64 and evaluation mode whose every weight is random."""
     torch.manual_seed(seed)
     cls = method.Config if method is not ComposedMethod else ComposedConfig
-    built = method(cls(**{**SMALL, **config}), Dimensions(WIDTH, FRAMES, AUDIO_WIDTH)).double().eval()
+    small = {key: value for key, value in SMALL.items() if key in cls.model_fields}
+    built = (
+        method(cls(**{**small, **config}), Dimensions(WIDTH, FRAMES, AUDIO_WIDTH, words=WORDS))
+        .double()
+        .eval()
+    )
     with torch.no_grad():
         for name, parameter in built.named_parameters():
             if name != "logit_scale":
@@ -65,8 +70,12 @@ def naive_of(method: ComposedMethod) -> Naive:
 
 
 def random_texts(count: int, seed: int = 1) -> Texts:
+    """Every second text is one word shorter than the others."""
     generator = torch.Generator().manual_seed(seed)
-    return Texts(torch.randn(count, WIDTH, generator=generator).double(), torch.arange(count))
+    embeds = torch.randn(count, WIDTH, generator=generator).double()
+    words = torch.randn(count, WORDS, WIDTH, generator=generator).double()
+    lengths = WORDS - torch.arange(count) % 2
+    return Texts(embeds, torch.arange(count), words, torch.arange(WORDS) < lengths[:, None])
 
 
 def random_videos(count: int, seed: int = 2) -> Videos:

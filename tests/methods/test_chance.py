@@ -16,7 +16,12 @@ COUNT, FRAMES, WIDTH, STATES, PATCHES, WORDS = 200, 12, 64, 24, 4, 3
 def noise_world(seed: int) -> tuple[Texts, Videos]:
     """Texts, frames, patches, sound and video-side captions that have nothing to do with each other."""
     torch.manual_seed(seed)
-    texts = Texts(torch.randn(COUNT, WIDTH), stable_keys([f"text {n}" for n in range(COUNT)]))
+    texts = Texts(
+        torch.randn(COUNT, WIDTH),
+        stable_keys([f"text {n}" for n in range(COUNT)]),
+        torch.randn(COUNT, WORDS, WIDTH),
+        torch.arange(WORDS) < torch.randint(1, WORDS + 1, (COUNT, 1)),
+    )
     videos = Videos(
         torch.randn(COUNT, FRAMES, WIDTH),
         torch.ones(COUNT, FRAMES, dtype=torch.bool),
@@ -31,7 +36,7 @@ def noise_world(seed: int) -> tuple[Texts, Videos]:
 
 def untrained(name: str) -> Method:
     cls = registered_methods()[name]
-    return cls(cls.Config(), Dimensions(WIDTH, FRAMES, WIDTH)).eval()
+    return cls(cls.Config(), Dimensions(WIDTH, FRAMES, WIDTH, words=WORDS)).eval()
 
 
 def hits(scores: Tensor, k: int) -> int:

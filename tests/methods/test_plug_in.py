@@ -152,6 +152,7 @@ from core.progress import Silent
     assert "With other keys" in found["independence"].meaning
 
 
+@pytest.mark.slow
 def test_the_tests_of_every_method_test_it_too(site: Path) -> None:
     search = os.pathsep.join(filter(None, (str(site), str(ROOT), os.environ.get("PYTHONPATH"))))
     command = [sys.executable, "-m", "pytest", "-n", "0", "tests/methods/test_every_method.py", "-k"]

@@ -111,16 +111,13 @@ def test_overwriting_what_queries_pool_changes_nothing_released(monkeypatch: pyt
 def test_the_pairing_moves_released_scores_of_tmass_and_gaid_only(name: str) -> None:
     built = random_method(method=registered_methods()[name])
     texts, videos, noise = random_texts(4), random_videos(4), random_noise(4, 4)
+    if built.released is None:
+        pytest.skip("its released evaluation is the leak-free one: there is no pairing to move")
     straight, rolled = torch.arange(4), torch.arange(4).roll(1)
     one = released_scores(built, texts, videos, straight, noise)
     other = released_scores(built, texts, videos, rolled, noise)
     moved = float((one - other).abs().max().detach())
-    clean = built.score(texts, built.index(videos), noise)
-    if name in ("tmass", "gaid"):
-        assert moved > 1e-3
-    else:
-        assert moved == 0
-        assert_close(one, clean, **TIGHT)
+    assert moved > 1e-3 if name in ("tmass", "gaid") else moved == 0
 
 
 def test_the_middle_protocol_gates_by_the_given_captions_and_pools_by_the_query() -> None:

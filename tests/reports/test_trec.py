@@ -36,6 +36,7 @@ def exported(run: Run, folder: Path, **protocol: str) -> Path:
 
 
 @pytest.mark.parametrize("direction", ["t2v", "v2t"])
+@pytest.mark.slow
 def test_ranx_finds_the_recall_that_the_run_reports(direction: str, run: Run, tmp_path: Path) -> None:
     folder = exported(run, tmp_path / "trec")
     theirs = evaluate(

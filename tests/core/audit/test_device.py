@@ -36,6 +36,7 @@ def verdict(method: type[Method], condition: str = "leak-free") -> Verdict:
     return device(Subject(method, condition))  # type: ignore[arg-type]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", sorted(registered_methods()))
 def test_the_authors_scoring_runs_on_a_gpu(name: str) -> None:
     # leak-free scores are asked of every method in tests/methods/test_every_method.py

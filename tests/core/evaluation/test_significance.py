@@ -122,6 +122,7 @@ def test_repeating_every_query_does_not_make_a_mean_surer() -> None:
     assert math.isnan(standard_error(values, torch.zeros(40, dtype=torch.int64)))
 
 
+@pytest.mark.slow
 def test_the_smallest_detectable_difference_is_found_four_times_out_of_five() -> None:
     rng, queries = np.random.default_rng(0), 400
     effect = smallest_detectable(1 / math.sqrt(queries))
@@ -136,6 +137,7 @@ def test_a_thousand_queries_at_fifty_percent_see_six_points_between_unpaired_run
     assert math.isnan(smallest_detectable(0.0))
 
 
+@pytest.mark.slow
 def test_ranx_finds_the_same_p_by_its_own_sign_flips() -> None:
     values = torch.rand(2, 300, generator=torch.Generator().manual_seed(9), dtype=torch.float64)
     values[0] += 0.05

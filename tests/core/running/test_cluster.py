@@ -18,6 +18,8 @@ from core.running.cluster import check_nodes, connected, run_on_cluster, unseen
 from core.running.outcomes import Cell
 from core.runs import RunDirectory, open_run
 
+pytestmark = pytest.mark.slow
+
 cluster_utils = pytest.importorskip("ray.cluster_utils", reason="the extra `ray` is not installed")
 
 

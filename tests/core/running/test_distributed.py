@@ -21,6 +21,8 @@ from core.running.cells import RunInputs, prepare_inputs, run_cell, run_hash
 from core.running.distributed import follows, start
 from core.runs import open_run
 
+pytestmark = pytest.mark.slow
+
 METHOD, WORLD = "tmass", "avworld-tiny"
 EPOCHS = 4
 SETTINGS = {"training.epochs": EPOCHS, "training.batch_size": 100, "evaluation.rescoring": ["none"]}

@@ -28,11 +28,11 @@ def sealed(materials: RunInputs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     place = tmp_path / "cache"
     place.mkdir()
     if os.geteuid() or not remounted(cache_root(), place):
-        subprocess.run(["umount", place], capture_output=True)
+        subprocess.run(["umount", "--lazy", place], capture_output=True)
         pytest.skip("root alone may mount a folder read-only")
     monkeypatch.setenv("BENCH_CACHE", str(place))
     yield place
-    subprocess.run(["umount", place], check=True)
+    subprocess.run(["umount", "--lazy", place], check=True)  # memory-mapped features may still hold it
 
 
 def test_a_cell_runs_from_it(sealed: Path, materials: RunInputs, tmp_path: Path) -> None:

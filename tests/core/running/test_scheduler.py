@@ -31,6 +31,8 @@ from core.running.scheduler import (
 from core.runs import RunDirectory, open_run
 from core.workers import default_workers
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:

@@ -71,6 +71,7 @@ def test_a_second_preparation_reads_no_media(videos, tmp_path):
     assert prepare(videos, tmp_path / "store").fingerprint == first.fingerprint
 
 
+@pytest.mark.slow
 def test_a_preparation_killed_at_any_moment_ends_as_one_that_was_not(tmp_path, monkeypatch):
     monkeypatch.setattr(core.store.store, "SHARD_CLIPS", 2)
     draw = np.random.default_rng(0)

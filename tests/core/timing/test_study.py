@@ -15,6 +15,8 @@ from core.timing.study import run_study
 from core.timing.works import Setting, Work, perturbations_of, random_texts, random_videos, works_of
 from methods.released.procedure import GROWTH
 
+pytestmark = pytest.mark.slow
+
 CPU = torch.device("cpu")
 SETTING = Setting(frames=3, width=16, trials=2)
 PERTURBATIONS = ("none", "dasp", "stp-fresh", "stp-per-text")

@@ -22,6 +22,8 @@ from core.running.cells import RunInputs
 from core.training.training import Trainer
 from tests.core.training.small_training import SMALL, first_pairs, no_validation
 
+pytestmark = pytest.mark.slow
+
 METHODS = sorted(registered_methods())
 EXACT = 1e-12
 """Relative, in float64."""
