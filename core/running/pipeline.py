@@ -112,7 +112,7 @@ def already_finished(cell: Cell, progress: Progress) -> Outcome:
         read_manifest(cell.directory)
     except BenchError as error:
         outcome = Outcome(cell, "failed", str(error), mendable=True)
-        progress.say(describe(outcome), outcome.tone)
+        progress.say(outcome_line(outcome), outcome.tone)
         return outcome
     progress.say(f"done {cell.directory.path.name}  (already finished)", "good")
     return Outcome(cell, "done")
