@@ -16,20 +16,22 @@ from core.audit.sound import audio
 from core.audit.subject import Subject
 from core.audit.ties import ties
 from core.audit.transduction import test_set_statistics
+from core.audit.truth import registered_truth
 from core.audit.verdict import Verdict
 
 CHECKS: Sequence[Callable[[Subject], Verdict]] = (
     contract,
+    determinism,
     noise_canary,
     pairing,
-    size,
     identity,
+    size,
     index_honesty,
     test_set_statistics,
     ties,
     selection,
     audio,
-    determinism,
+    registered_truth,
     device,
 )
 """Each says what it found about a method under a condition."""
@@ -38,12 +40,13 @@ CHECKS: Sequence[Callable[[Subject], Verdict]] = (
 def audit_method(subject: Subject) -> Iterator[Verdict]:
     """What every check says, and then what fails in other configurations.
 
-    Where the contract is broken nothing else is asked, and configurations are those of leak-free scores.
+    Where the contract is broken, or the same question has two answers, nothing else is asked: every other
+    check would fail for the same reason. Configurations are those of leak-free scores.
     """
     for check in CHECKS:
         found = check(subject)
         yield found
-        if check is contract and found.verdict == "fail":
+        if check in (contract, determinism) and found.verdict == "fail":
             return
     if subject.condition == "leak-free":
         yield from configurations(subject)

@@ -10,18 +10,28 @@ from core.evaluation.metrics import recall_credit
 from core.evaluation.ranking import text_to_video
 
 NOISE_SEEDS = 5
+ASKED = (slice(0, 9), slice(9, VIDEOS), slice(3, 5), slice(0, 9))
+"""Queries that are asked of one index; the last are the first again."""
 
 
 def determinism(subject: Subject) -> Verdict:
-    """Scores of two methods made from one seed, and the spread of scores and R@1 over seeds of the noise."""
+    """Scores of two methods made from one seed, and of one that is asked again after other queries.
+
+    With the spread of scores and R@1 over seeds of the noise.
+    """
     world = NoiseFeatures.draw(VIDEOS, VIDEOS, seed=0, shape=subject.shape)
     first, again = (subject.scores(subject.untrained(), world.texts, world.videos) for _ in range(2))
     method, seeds = subject.untrained(), range(NOISE_SEEDS)
+    trained = subject.practice.method
+    index = subject.index(trained, world.videos)
+    asked = [subject.scores(trained, world.texts[some], index) for some in ASKED]
     draws = torch.stack(
         [subject.scores(method, world.texts, world.videos, noise_seed=seed) for seed in seeds]
     )
-    same = torch.equal(first, again)
+    same, memory = torch.equal(first, again), Change.between(asked[-1], asked[0])
     repeated = "bit-identical" if same else f"differs by {Change.between(first, again).largest:.1e}"
+    if not memory.none:
+        repeated += f", asked again {memory}"
     records = [text_to_video(scores, torch.arange(VIDEOS), undefined="allow") for scores in draws]
     recall = 100 * torch.stack([recall_credit(queries, 1).nanmean() for queries in records])
     noise = "no noise"
@@ -31,4 +41,7 @@ def determinism(subject: Subject) -> Verdict:
     meaning = (
         "The same seed gives the same scores." if same else "The same seed gives other scores every time."
     )
-    return subject.verdict("determinism", judged(same), f"same seed {repeated}; {noise}", meaning)
+    if same and not memory.none:
+        meaning = f"Asked again after other queries, {memory.where}: `score` remembers."
+    figure = f"same seed {repeated}; {noise}"
+    return subject.verdict("determinism", judged(same and memory.none), figure, meaning)

@@ -1,7 +1,7 @@
 """Methods with a planted leak or defect each, and clean ones that look odd; all by the plain contract."""
 
+import sys
 from dataclasses import dataclass
-from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
@@ -54,12 +54,19 @@ class Clean(Method[Kept]):
         return Losses(F.cross_entropy(logits, torch.arange(len(logits), device=logits.device)), {})
 
 
+def planted_in(module: str) -> tuple[type[Clean], ...]:
+    """The methods that a module plants, bases left out."""
+    found = [cls for cls in vars(sys.modules[module]).values() if isinstance(cls, type)]
+    own = [cls for cls in found if issubclass(cls, Clean) and cls.__module__ == module]
+    return tuple(cls for cls in own if cls.__name__ != "Scoring")
+
+
 # --- leaks ---------------------------------------------------------------------------------------
 
 
 def own(scores: Tensor) -> Tensor:
     """Where text i and video i stand."""
-    return 0.3 * torch.eye(*scores.shape)
+    return 0.3 * torch.eye(*scores.shape, device=scores.device)
 
 
 class AfterTraining(Clean):
@@ -219,255 +226,3 @@ LEAKS = {
     HundredfoldLeak: "pairing",
 }
 """Each with a check that finds it."""
-
-
-# --- sound ---------------------------------------------------------------------------------------
-
-
-class HearsWhether(Clean):
-    def sound(self, videos: Videos) -> Tensor:
-        assert videos.has_audio is not None
-        return videos.has_audio[:, None] * torch.ones(len(videos), self.dimensions.width)
-
-
-class HearsLoudness(Clean):
-    def sound(self, videos: Videos) -> Tensor:
-        assert videos.audio is not None
-        return videos.audio.norm(dim=-1).mean(1, keepdim=True).expand(-1, self.dimensions.width)
-
-
-class DeafLoss(Clean):
-    def loss(self, texts: Texts, videos: Videos, generator: torch.Generator) -> Losses:
-        index = self.index(videos)
-        silent = Kept(index.picture, torch.zeros_like(index.sound), index.keys)
-        return Losses(F.cross_entropy(20 * self.cosines(texts, silent), torch.arange(len(texts))), {})
-
-
-class StuckProjection(Clean):
-    """Sound reaches the loss, and its projection is detached."""
-
-    def index(self, videos: Videos) -> Kept:
-        kept, sound = super().index(videos), self.sound(videos)
-        return Kept(kept.picture, F.linear(sound, self.hear.weight.detach()), kept.keys)
-
-
-class Secretly(Clean):
-    needs = Needs()
-
-
-SOUND = {
-    HearsWhether: "whether there is sound",
-    HearsLoudness: "how loud",
-    DeafLoss: "its loss does not",
-    StuckProjection: "hear.weight",
-    Secretly: "claims no sound",
-}
-"""Each with words of its verdict."""
-
-
-# --- what no other check may misread -------------------------------------------------------------
-
-
-class Reshaped(Clean):
-    """Base of those that return something else."""
-
-    def loss(self, texts: Texts, videos: Videos, generator: torch.Generator) -> Losses:
-        return Clean.loss(self, texts, videos, generator)
-
-
-class NotANumber(Reshaped):
-    def score(self, texts: Texts, index: Kept, noise: NoiseSource) -> Tensor:
-        return super().score(texts, index, noise).log()
-
-
-class Infinite(Reshaped):
-    def score(self, texts: Texts, index: Kept, noise: NoiseSource) -> Tensor:
-        return super().score(texts, index, noise) / 0.0
-
-
-class OnePerText(Reshaped):
-    def score(self, texts: Texts, index: Kept, noise: NoiseSource) -> Tensor:
-        return super().score(texts, index, noise)[:, :1]
-
-
-class OnePerVideo(Reshaped):
-    def score(self, texts: Texts, index: Kept, noise: NoiseSource) -> Tensor:
-        return super().score(texts, index, noise)[0]
-
-
-class Scalar(Reshaped):
-    def score(self, texts: Texts, index: Kept, noise: NoiseSource) -> Tensor:
-        return super().score(texts, index, noise).mean()
-
-
-class Transposed(Reshaped):
-    def score(self, texts: Texts, index: Kept, noise: NoiseSource) -> Tensor:
-        return super().score(texts, index, noise).T
-
-
-class WithoutRows(Reshaped):
-    def index(self, videos: Videos) -> Any:
-        return super().index(videos).picture
-
-
-class Counts(Reshaped):
-    def __init__(self, config: MethodConfig, dimensions: Dimensions) -> None:
-        super().__init__(config, dimensions)
-        self.register_buffer("seen", torch.zeros(1))
-
-    def score(self, texts: Texts, index: Kept, noise: NoiseSource) -> Tensor:
-        self.seen = self.seen + len(texts)
-        return super().score(texts, index, noise)
-
-
-class LossWithoutValue(Reshaped):
-    def loss(self, texts: Texts, videos: Videos, generator: torch.Generator) -> Losses:
-        return Losses(super().loss(texts, videos, generator).total * float("nan"), {})
-
-
-BROKEN_CONTRACTS = {
-    NotANumber: "nan",
-    Infinite: "inf",
-    OnePerText: "(7, 1)",
-    OnePerVideo: "(10,)",
-    Scalar: "()",
-    Transposed: "transpose",
-    WithoutRows: "core.batch.Rows",
-    Counts: "seen",
-    LossWithoutValue: "the loss is nan",
-}
-"""Each with words of the one verdict."""
-
-
-# --- clean, however odd --------------------------------------------------------------------------
-
-
-class Hundredfold(Clean):
-    def score(self, texts: Texts, index: Kept, noise: NoiseSource) -> Tensor:
-        return 100 * super().score(texts, index, noise)
-
-
-class HundredThousandth(Clean):
-    def score(self, texts: Texts, index: Kept, noise: NoiseSource) -> Tensor:
-        return super().score(texts, index, noise) / 100_000
-
-
-class MinusSquaredDistance(Clean):
-    def score(self, texts: Texts, index: Kept, noise: NoiseSource) -> Tensor:
-        return -torch.cdist(texts.embeds, index.picture + index.sound).square()
-
-
-class RootOfDistance(Clean):
-    def score(self, texts: Texts, index: Kept, noise: NoiseSource) -> Tensor:
-        return -(2 - 2 * super().score(texts, index, noise)).clamp(min=0).sqrt()
-
-
-class TemperaturePerText(Clean):
-    def score(self, texts: Texts, index: Kept, noise: NoiseSource) -> Tensor:
-        return super().score(texts, index, noise) * texts.embeds.std(1, keepdim=True).exp()
-
-
-class DropsInTraining(Clean):
-    def cosines(self, texts: Texts, index: Kept) -> Tensor:
-        return F.dropout(super().cosines(texts, index), 0.2, self.training)
-
-
-class FrozenTable(Clean):
-    """A constant that no training moves, and that must stay positive."""
-
-    def __init__(self, config: MethodConfig, dimensions: Dimensions) -> None:
-        super().__init__(config, dimensions)
-        self.scales = torch.nn.Parameter(torch.full((dimensions.width,), 1e-3), requires_grad=False)
-
-    def score(self, texts: Texts, index: Kept, noise: NoiseSource) -> Tensor:
-        return super().score(texts, index, noise) + self.scales.sqrt().mean()
-
-
-class HashOfContent(Clean):
-    """Adds what a text's own numbers say."""
-
-    def score(self, texts: Texts, index: Kept, noise: NoiseSource) -> Tensor:
-        pseudo = (texts.embeds[:, :1] * 1e3).sin() * (index.picture[:, 0] * 1e3).cos()
-        return super().score(texts, index, noise) + 0.1 * pseudo
-
-
-class Noisy(Clean):
-    """Draws by the keys, through the noise."""
-
-    def score(self, texts: Texts, index: Kept, noise: NoiseSource) -> Tensor:
-        drawn = noise.draw(texts.keys, index.keys, 1, 1, "normal")[..., 0, 0]
-        return super().score(texts, index, noise) + 0.1 * drawn
-
-
-class FavoursAVideo(Clean):
-    """Likes some videos more than others, whatever the text."""
-
-    def score(self, texts: Texts, index: Kept, noise: NoiseSource) -> Tensor:
-        return super().score(texts, index, noise) + index.picture[:, 0]
-
-
-class Plain(Clean):
-    """Claims no sound, hears none, trains nothing."""
-
-    needs = Needs()
-
-    def __init__(self, config: MethodConfig, dimensions: Dimensions) -> None:
-        Method.__init__(self, config, dimensions)
-
-    def index(self, videos: Videos) -> Kept:
-        picture = (videos.frames * videos.frame_mask[..., None]).sum(1)
-        return Kept(picture, torch.zeros_like(picture), videos.keys)
-
-    def cosines(self, texts: Texts, index: Kept) -> Tensor:
-        return F.normalize(texts.embeds, dim=-1) @ F.normalize(index.picture, dim=-1).T
-
-    recipe: ClassVar[dict[str, object]] = {}
-
-
-ODD = (
-    Clean,
-    Hundredfold,
-    HundredThousandth,
-    MinusSquaredDistance,
-    RootOfDistance,
-    TemperaturePerText,
-    DropsInTraining,
-    FrozenTable,
-    HashOfContent,
-    Noisy,
-    FavoursAVideo,
-    Plain,
-)
-
-
-# --- what raises ---------------------------------------------------------------------------------
-
-
-class FixedWidth(Clean):
-    def __init__(self, config: MethodConfig, dimensions: Dimensions) -> None:
-        super().__init__(config, dimensions)
-        self.text = torch.nn.Linear(512, 512)
-
-
-class RaisesInIndex(Clean):
-    def index(self, videos: Videos) -> Kept:
-        raise KeyError("frames")
-
-
-class CannotTrain(Clean):
-    def loss(self, texts: Texts, videos: Videos, generator: torch.Generator) -> Losses:
-        raise NotImplementedError
-
-
-class CannotBeBuilt(Clean):
-    def __init__(self, config: MethodConfig, dimensions: Dimensions) -> None:
-        raise AttributeError("no such part")
-
-
-RAISING = {
-    FixedWidth: ("score", "width 96", "planted.py"),
-    RaisesInIndex: ("index", "KeyError", "planted.py"),
-    CannotTrain: ("a training step", "NotImplementedError", "planted.py"),
-    CannotBeBuilt: ("building it", "AttributeError", "planted.py"),
-}
-"""Each with words of its line."""

@@ -2,11 +2,15 @@
 
 import pytest
 import torch
-from planted import BROKEN_CONTRACTS, LEAKS, ODD, RAISING, SOUND
+from planted import LEAKS, InAPart
+from planted_defects import BROKEN_CONTRACTS, RAISING, SOUND
+from planted_odd import FrozenTable
 
+from core.audit.canary import noise_canary
 from core.audit.checks import CHECKS, audit_method
 from core.audit.configurations import configurations
 from core.audit.contract import contract
+from core.audit.pairing import pairing
 from core.audit.sound import audio
 from core.audit.subject import Subject
 from core.audit.verdict import Verdict
@@ -46,12 +50,6 @@ def test_a_broken_contract_is_named_first_and_nothing_else_is_asked(method: type
     assert BROKEN_CONTRACTS[method] in verdict.figure
 
 
-@pytest.mark.parametrize("method", ODD, ids=lambda method: method.__name__)
-def test_a_clean_method_is_not_accused_however_odd(method: type[Method]) -> None:
-    failed = [verdict for verdict in audit_method(subject(method)) if verdict.verdict == "fail"]
-    assert not failed
-
-
 @pytest.mark.parametrize("method", RAISING, ids=lambda method: method.__name__)
 def test_what_a_plug_in_raises_is_one_line_with_its_place(method: type[Method]) -> None:
     with pytest.raises(PluginError) as error:
@@ -64,16 +62,12 @@ def test_what_a_plug_in_raises_is_one_line_with_its_place(method: type[Method]) 
 
 
 def test_a_setting_is_audited_as_it_is_set() -> None:
-    from planted import InAPart
-
-    found = {v.check: v.verdict for v in audit_method(subject(InAPart, leaky=True))}
-    assert found["pairing"] == found["noise canary"] == "fail"
+    leaky = subject(InAPart, leaky=True)
+    assert pairing(leaky).verdict == noise_canary(leaky).verdict == "fail"
     assert contract(subject(InAPart, leaky=False)).verdict == "pass"
 
 
 def test_training_moves_only_what_trains() -> None:
-    from planted import FrozenTable
-
     one = subject(FrozenTable)
     fresh, trained = one.untrained().state_dict(), one.practice.method.state_dict()
     assert torch.equal(fresh["scales"], trained["scales"])

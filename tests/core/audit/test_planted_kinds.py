@@ -1,0 +1,32 @@
+"""Many more kinds of leaks: each is found; and clean methods that look odd: none is accused."""
+
+import planted_elsewhere
+import planted_odd
+import planted_positions
+import pytest
+from planted import Clean
+
+from core.audit.checks import audit_method
+from core.audit.subject import Subject
+from core.audit.verdict import Verdict
+
+LEAKS = (*planted_positions.LEAKS, *planted_elsewhere.LEAKS)
+
+
+def failures(method: type[Clean]) -> list[Verdict]:
+    """As far as the first, which is enough."""
+    verdicts = audit_method(Subject(method, "leak-free", size=60, seeds=1))
+    first = next((verdict for verdict in verdicts if verdict.verdict == "fail"), None)
+    return [first] if first else []
+
+
+@pytest.mark.parametrize("method", LEAKS, ids=lambda method: method.__name__)
+def test_a_leak_of_any_kind_is_found(method: type[Clean]) -> None:
+    (found,) = failures(method)
+    assert found.check.partition(" [")[0] not in ("contract", "device", "selection")
+    assert found.meaning.endswith(".")
+
+
+@pytest.mark.parametrize("method", planted_odd.ODD, ids=lambda method: method.__name__)
+def test_what_looks_odd_and_is_clean_passes(method: type[Clean]) -> None:
+    assert failures(method) == []
