@@ -2,7 +2,7 @@
 
 import inspect
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,10 @@ LONGEST = 120
 """Characters of a reason; a traceback has the rest."""
 SHAPES = ("shape", "size", "dimension", "expected input", "must match", "normalized_shape")
 """Words of torch's messages about tensors that do not fit."""
+
+
+NOT_THEIRS = ("core", "torch", "typing", "abc", "builtins")
+"""Packages whose classes are bases of every method."""
 
 
 class PluginError(BenchError):
@@ -62,10 +66,17 @@ def sentence(plugin: type, doing: str, asked: str, error: Exception) -> str:
 
 
 def place(plugin: type, error: BaseException) -> str:
-    """The last line of the plug-in's own file that an exception passed; else the last line of any file."""
+    """The last line of the plug-in's own files that an exception passed; else the last line of any file."""
     frames = inspect.getinnerframes(error.__traceback__) if error.__traceback__ else []
-    try:
-        own = [frame for frame in frames if frame.filename == inspect.getfile(plugin)]
-    except (OSError, TypeError):  # a class without a file, made in an interpreter
-        own = []
+    own = [frame for frame in frames if frame.filename in own_files(plugin)]
     return "".join(f"{Path(frame.filename).name}, line {frame.lineno}, " for frame in (own or frames)[-1:])
+
+
+def own_files(plugin: type) -> set[str]:
+    """The files of a class and of its bases, the bench's and libraries' left out."""
+    bases = [cls for cls in plugin.__mro__ if cls.__module__.partition(".")[0] not in NOT_THEIRS]
+    found = set()
+    for cls in bases:
+        with suppress(OSError, TypeError):  # a class without a file, made in an interpreter
+            found.add(inspect.getfile(cls))
+    return found

@@ -153,7 +153,7 @@ class CannotBeBuilt(Clean):
 
 
 RAISING = {
-    FixedWidth: ("score", "width 96", "planted_defects.py"),
+    FixedWidth: ("score", "width 96", "planted.py"),
     RaisesInIndex: ("index", "KeyError", "planted_defects.py"),
     CannotTrain: ("a training step", "NotImplementedError", "planted_defects.py"),
     CannotBeBuilt: ("building it", "AttributeError", "planted_defects.py"),

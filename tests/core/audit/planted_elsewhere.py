@@ -7,7 +7,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from core.batch import Texts, Videos
-from core.capabilities import Exact, Released
+from core.capabilities import Exact, ReleasedScorer
 from core.method import Dimensions, Losses, MethodConfig, Needs, NoiseSource
 
 # --- in the index ---------------------------------------------------------------------------------
@@ -175,7 +175,7 @@ class ReleasedByTraining(Clean):
         return super().loss(texts, videos, generator)
 
 
-class LeakyRelease(Released[Kept]):
+class LeakyRelease(ReleasedScorer[Kept]):
     def __init__(self, method: Clean) -> None:
         self.method = method
 
