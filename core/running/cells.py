@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from glob import escape
 from hashlib import sha256
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from core.datasets.missing import apply_missing_policy, mark_absent
 from core.encoders.audio import AudioEncoder
 from core.encoders.clip import ClipBackbone
 from core.evaluation.evaluation import evaluate, recall_at_1
+from core.media.hearing import Hearing, reading_of
 from core.method import Dimensions, Method, made
 from core.paths import cache_root, written_whole
 from core.plugin_errors import calling
@@ -30,8 +32,9 @@ from core.running.space import bytes_of, require_run_space
 from core.runs import RunDirectory, manifest, write_json
 from core.spec import RunSpec
 from core.store.features import Features, encode_store
+from core.store.identity import clip_keys
 from core.store.store import Store, StoreSettings, prepare_store
-from core.store.store import digest as videos_digest
+from core.store.store import digest as keys_digest
 from core.store.video_captions import VideoCaption, read_video_captions
 from core.threads import torch_threads
 from core.training.checkpoints import Checkpoint
@@ -99,15 +102,20 @@ def prepare_inputs(spec: RunSpec, progress: Progress, workers: int) -> RunInputs
     if checkpoint and audio:
         checkpoint.load_audio(audio)
     check_parts(spec, clip, audio)
+    hearing = Hearing(spec.data["channels"], spec.data["sound_end"])
     settings = StoreSettings(
         frames=spec.frames,
         sampling=spec.frame_sampling,
         size=clip.image_size,
         reader=spec.data["reader"],
+        sound=reading_of(hearing) if method.needs.sound else "track",
     )
     videos, media = dataset.videos, dataset.media_fingerprint
-    clips = sha256(f"{media} {videos_digest(videos)}".encode()).hexdigest()[:12]
-    place = f"{dataset.name}-{clips}-{settings.frames}-{settings.sampling}-{settings.size}-{settings.reader}"
+    keys = clip_keys(videos)
+    clips = sha256(f"{media} {keys_digest(keys)}".encode()).hexdigest()[:12]
+    kind = "-".join(str(value) for value in settings.model_dump().values())
+    place = f"{dataset.name}-{clips}-{kind}"
+    others = sorted(cache_root().glob(f"stores/{escape(dataset.name)}-*-{kind}"))
     missing: MissingPolicy = spec.data["missing"]
     store = prepare_store(
         videos,
@@ -118,6 +126,8 @@ def prepare_inputs(spec: RunSpec, progress: Progress, workers: int) -> RunInputs
         progress=progress,
         keep_undecodable=missing != "fail",
         resize=spec.data["resize"],
+        keys=keys,
+        others=others,
     )
     undecodable = {store.ids[row]: store.reason[row] for row in store.undecodable.nonzero()[0]}
     dataset = apply_missing_policy(mark_absent(dataset, undecodable, missing), missing)
@@ -132,6 +142,7 @@ def prepare_inputs(spec: RunSpec, progress: Progress, workers: int) -> RunInputs
         patches=method.needs.patches,
         captions=captions,
         audio_states=dataset.audio_states,
+        hearing=hearing,
     )
     code = code_fingerprint(spec)
     return RunInputs(dataset, store, clip, features, code, checkpoint)

@@ -47,8 +47,12 @@ class CaptionStates(FeatureEncoder):
 
     @property
     def weights(self) -> str:
-        """Fingerprints of the towers and of the captions."""
-        return f"{self.clip.fingerprint} {sha256(self.tokens.numpy().tobytes()).hexdigest()}"
+        """Fingerprint of the towers."""
+        return self.clip.fingerprint
+
+    def row_keys(self) -> list[str]:
+        """The tokens of each clip's captions."""
+        return [sha256(str(row.tolist()).encode()).hexdigest() for row in self.tokens]
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -56,12 +60,12 @@ class CaptionStates(FeatureEncoder):
         return (*self.tokens.shape[1:], self.clip.width)
 
     @torch.inference_mode()
-    def __call__(self, shard: int) -> NDArray[np.float16]:
-        """States of the shard's clips, `(n, 2, Lc, D)`; zeros where the mask is False."""
+    def __call__(self, rows: Sequence[int]) -> NDArray[np.float16]:
+        """States of some clips, `(n, 2, Lc, D)`; zeros where the mask is False."""
         self.clip.model.to(self.device).eval()
-        rows = self.store.rows(shard)
-        tokens = self.tokens[rows.start : rows.stop].flatten(0, 1).to(self.device)
-        states = self.clip.encode_text_tokens(tokens).cpu().unflatten(0, (len(rows), 2))
-        kept = self.mask[rows.start : rows.stop, ..., None]
+        chosen = list(rows)
+        tokens = self.tokens[chosen].flatten(0, 1).to(self.device)
+        states = self.clip.encode_text_tokens(tokens).cpu().unflatten(0, (len(chosen), 2))
+        kept = self.mask[chosen][..., None]
         found: NDArray[np.float16] = torch.where(kept, states, torch.zeros(())).half().numpy()
         return found

@@ -17,6 +17,9 @@ LEAST_SECONDS = 60.0
 SECONDS_PER_MEGABYTE = 2.0
 """What a larger file may take beyond that: a minute of film has some ten megabytes and decodes in seconds."""
 
+GIVEN_UP = ("crashed the decoder", "hung the decoder")
+"""How the reason begins for a file over which decoding has cost processes."""
+
 Returned = TypeVar("Returned")
 
 

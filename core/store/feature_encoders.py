@@ -1,7 +1,7 @@
 """What encodes a shard of a store's clips: pictures, patches, sounds."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from hashlib import sha256
@@ -16,6 +16,7 @@ from torch import Tensor
 from core.encoders.audio import AudioEncoder
 from core.encoders.clip import ClipBackbone
 from core.encoders.released_states import read_states, states_digest
+from core.media.hearing import OURS, Hearing
 from core.store.storage import Store
 
 SOUND_BATCH = 8
@@ -38,7 +39,11 @@ class FeatureEncoder(ABC):
     @property
     @abstractmethod
     def weights(self) -> str:
-        """What features depend on beside the store."""
+        """What features depend on beside what the store has of a clip."""
+
+    @abstractmethod
+    def row_keys(self) -> list[str]:
+        """Of each row of the store what its features depend on: equal keys have equal features."""
 
     @property
     @abstractmethod
@@ -46,8 +51,8 @@ class FeatureEncoder(ABC):
         """Shape of a clip's features."""
 
     @abstractmethod
-    def __call__(self, shard: int) -> NDArray[Any]:
-        """The features of a shard's clips, one row each."""
+    def __call__(self, rows: Sequence[int]) -> NDArray[Any]:
+        """The features of some rows of the store, one after the other."""
 
 
 @dataclass(frozen=True)
@@ -60,8 +65,14 @@ class Pictures(FeatureEncoder):
 
     @property
     def weights(self) -> str:
-        """Fingerprints of both towers and of the pixels, which are not decided by the store alone."""
-        return f"{self.clip.fingerprint} {self.store.pixels_fingerprint}"
+        """Fingerprint of both towers."""
+        return self.clip.fingerprint
+
+    def row_keys(self) -> list[str]:
+        """Frames as they decoded, and how they become pixels."""
+        settings = self.store.settings
+        how = f"{settings.size} {settings.reader} {self.store.resize}"
+        return [f"{seen} {how}" for seen in self.store.seen]
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -73,14 +84,14 @@ class Pictures(FeatureEncoder):
         return self.clip.encode_images(pixels, mask)
 
     @torch.inference_mode()
-    def __call__(self, shard: int) -> NDArray[Any]:
+    def __call__(self, rows: Sequence[int]) -> NDArray[Any]:
         """Equal frames get equal bits."""
         # One clip is one batch, and equal pixels are encoded once: rounding depends on a batch's shape.
         self.clip.model.to(self.device).eval()
         known: dict[bytes, NDArray[Any]] = {}
         found = []
-        self.store.verify(shard)
-        for row in self.store.rows(shard):
+        self.store.verify_rows(rows)
+        for row in rows:
             pixels = self.store.pixels(row)
             key = sha256(pixels.numpy().data).digest() + self.store.mask[row].tobytes()
             if key not in known:
@@ -114,26 +125,32 @@ class Sounds(FeatureEncoder):
     what = "sounds"
     dtype = np.float16
     audio: AudioEncoder
+    hearing: Hearing = OURS
 
     @property
     def weights(self) -> str:
         """Fingerprint of the audio encoder."""
         return self.audio.fingerprint
 
+    def row_keys(self) -> list[str]:
+        """The sound, and how and for how long it is heard."""
+        how = f"{self.hearing.channels} {self.hearing.end}"
+        clips = zip(self.store.heard, self.store.duration.tolist(), strict=True)
+        return [f"{heard} {duration} {how}" for heard, duration in clips]
+
     @property
     def shape(self) -> tuple[int, ...]:
         """`(L, Da)`."""
         return self.audio.positions, self.audio.width
 
-    def __call__(self, shard: int) -> NDArray[np.float16]:
+    def __call__(self, rows: Sequence[int]) -> NDArray[np.float16]:
         """Silent clips get zeros."""
         torch.nn.Module.to(self.audio.encoder, self.device)
-        self.store.verify(shard)
-        rows = self.store.rows(shard)
+        self.store.verify_rows(rows)
         blocks = []
         for first in range(0, len(rows), SOUND_BATCH):
             chosen = rows[first : first + SOUND_BATCH]
-            waveforms = [self.store.waveform(row) for row in chosen]
+            waveforms = [self.store.waveform(row, self.hearing) for row in chosen]
             states, _ = self.audio.states(waveforms, [float(self.store.duration[row]) for row in chosen])
             blocks.append(states.half().cpu().numpy())
         return np.concatenate(blocks)
@@ -154,17 +171,21 @@ class ReleasedSounds(FeatureEncoder):
 
     @cached_property
     def weights(self) -> str:
-        """Digest of the files, with the shape that they are held against."""
-        return f"{states_digest(self.files)} {self.states}"
+        """The encoder, and the shape that its states must have."""
+        return f"{self.encoder} {self.states}"
+
+    def row_keys(self) -> list[str]:
+        """Digest of each clip's file."""
+        found = ({id: self.files[id]} if id in self.files else {} for id in self.store.ids)
+        return [states_digest(files) for files in found]
 
     @property
     def shape(self) -> tuple[int, ...]:
         """`(L, Da)`."""
         return self.states
 
-    def __call__(self, shard: int) -> NDArray[np.float16]:
+    def __call__(self, rows: Sequence[int]) -> NDArray[np.float16]:
         """Clips without a file get zeros; raises `BenchError` for a file with other states."""
-        rows = self.store.rows(shard)
         found = np.zeros((len(rows), *self.shape), np.float16)
         for place, row in enumerate(rows):
             if path := self.files.get(self.store.ids[row]):

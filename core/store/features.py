@@ -26,17 +26,16 @@ from core.batch import Videos, stable_keys
 from core.encoders.audio import AudioEncoder
 from core.encoders.clip import ClipBackbone
 from core.errors import BenchError
+from core.media.hearing import OURS, Hearing
 from core.paths import remove_leftovers, require_space, require_writable, sync, written_whole
 from core.progress import Progress, bytes_in_words
 from core.store.caption_features import CaptionStates
 from core.store.feature_encoders import FeatureEncoder, Patches, Pictures, ReleasedSounds, Sounds
+from core.store.feature_rows import KnownRows, family_of, known_rows, taken_row, write_keys
 from core.store.feature_sums import damaged_shards, read_sums, shard_sums, write_sums
 from core.store.storage import Store
 from core.store.video_captions import VideoCaption
 from core.workers import in_workers
-
-VERSION = 1
-"""Raised whenever the same weights would give other features."""
 
 
 @dataclass(frozen=True)
@@ -104,6 +103,7 @@ def encode_store(
     patches: bool = False,
     captions: Mapping[str, VideoCaption] | None = None,
     audio_states: Mapping[str, Path] | None = None,
+    hearing: Hearing = OURS,
 ) -> Features:
     """The features of a store, computed where `cache_folder` does not hold them.
 
@@ -114,15 +114,15 @@ def encode_store(
     Raises `BenchError` where the store is damaged, the disk is too full, or states are not those of `audio`.
     """
     cached, place = partial(_cached, folder=cache_folder, workers=workers, progress=progress), str(device)
-    pictures = cached(Pictures(store, place, clip))
+    see = Pictures(store, place, clip)
+    pictures = cached(see)
     if audio is not None:
-        hear = sounds_of(store, place, audio, audio_states)
+        hear = sounds_of(store, place, audio, audio_states, hearing)
         sounds = cached(hear)
         valid = torch.tensor([audio.valid_states(float(duration)) for duration in store.duration])
     heard = store.has_audio.copy() if audio_states is None else np.isin(store.ids, list(audio_states))
     said = None if captions is None else CaptionStates.of(captions, store, clip, place)
-    weights = f"{clip.fingerprint} {store.pixels_fingerprint} {hear.weights if audio else 'no sound'}"
-    weights += f" {said.weights}" if said else ""
+    used = [see, *([hear] if audio else []), *([said] if said else [])]
     return Features(
         frames=pictures,
         frame_mask=torch.from_numpy(store.mask.copy()),
@@ -130,7 +130,7 @@ def encode_store(
         has_audio=torch.from_numpy(heard),
         audio=sounds if audio else None,
         audio_valid=valid if audio else None,
-        fingerprint=sha256(f"{VERSION} {store.fingerprint} {weights}".encode()).hexdigest(),
+        fingerprint=sha256(" ".join((store.fingerprint, *map(key_of, used))).encode()).hexdigest(),
         patches=cached(Patches(store, place, clip)) if patches else None,
         captions=cached(said) if said else None,
         caption_mask=said.mask if said else None,
@@ -138,17 +138,22 @@ def encode_store(
 
 
 def sounds_of(
-    store: Store, device: str, audio: AudioEncoder, files: Mapping[str, Path] | None
+    store: Store, device: str, audio: AudioEncoder, files: Mapping[str, Path] | None, hearing: Hearing
 ) -> Sounds | ReleasedSounds:
     """What gives the states of a store's sounds: the encoder, or files by the clip's name."""
     if files is None:
-        return Sounds(store, device, audio)
+        return Sounds(store, device, audio, hearing)
     return ReleasedSounds(store, device, audio.name, (audio.positions, audio.width), files)
+
+
+def key_of(encode: FeatureEncoder) -> str:
+    """64 hexadecimal digits over all that the features of a store depend on."""
+    return sha256("\n".join((family_of(encode), *encode.row_keys())).encode()).hexdigest()
 
 
 def _cached(encode: FeatureEncoder, folder: Path, workers: int, progress: Progress) -> NDArray[Any]:
     """The memory-mapped features `(V, ...)`, encoded where the cache does not hold them."""
-    key = sha256(f"{VERSION} {encode.store.fingerprint} {encode.weights}".encode()).hexdigest()[:24]
+    key = key_of(encode)[:24]
     file = folder / f"{encode.what}-{key}.npy"
     shape = (len(encode.store), *encode.shape)
     if file.exists() and not os.access(folder, os.W_OK):
@@ -223,25 +228,36 @@ def _encode_all(
         with written_whole(growing) as temporary:
             np.lib.format.open_memmap(temporary, "w+", encode.dtype, shape)
     done.mkdir(exist_ok=True)
+    known = known_rows(encode, file)
     missing = [shard for shard in store.shards if not _is_marked(done / str(shard))]
     clips = sum(len(store.rows(shard)) for shard in missing)
     needed = size * clips / len(store)
-    progress.say(f"encoding {encode.what} of {clips:,} clips once: {bytes_in_words(needed)} in {file.parent}")
+    fresh = sum(row not in known for shard in missing for row in store.rows(shard))
+    taken = f"; those of {clips - fresh:,} are known" if fresh < clips else ""
+    progress.say(
+        f"encoding {encode.what} of {fresh:,} clips once: {bytes_in_words(needed)} in {file.parent}{taken}"
+    )
     require_space(file.parent, needed)
     with progress.task(f"encoding {encode.what}", clips) as advance:
-        for shard, _ in in_workers(partial(_write_part, encode, growing, done), missing, workers):
+        for shard, _ in in_workers(partial(_write_part, encode, growing, done, known), missing, workers):
             advance(len(store.rows(shard)), "")
     values = [int((done / str(shard)).read_text()) for shard in store.shards]
     os.replace(growing, file)
+    write_keys(encode, file)
     write_sums(file, values)
     sync(file.parent)
     shutil.rmtree(done)
 
 
-def _write_part(encode: FeatureEncoder, growing: Path, done: Path, shard: int) -> None:
+def _write_part(encode: FeatureEncoder, growing: Path, done: Path, known: KnownRows, shard: int) -> None:
     """Writes a shard's features to their place; not through the map, where a full disk would kill."""
-    features = encode(shard)
-    first = np.load(growing, mmap_mode="r").offset + encode.store.rows(shard).start * features[0].nbytes
+    rows = encode.store.rows(shard)
+    features = np.empty((len(rows), *encode.shape), encode.dtype)
+    if fresh := [row for row in rows if row not in known]:
+        features[[row - rows.start for row in fresh]] = encode(fresh)
+    for row in known.keys() & set(rows):
+        features[row - rows.start] = taken_row(known[row])
+    first = np.load(growing, mmap_mode="r").offset + rows.start * features[0].nbytes
     with growing.open("r+b") as file:
         file.seek(first)
         file.write(features.data)

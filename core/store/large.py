@@ -85,13 +85,18 @@ class Large:
 
     def frames(self, id: str) -> Tensor:
         """Frames of a clip, `(F, h, w, 3)` with values 0 to 255; uint8 or float32."""
+        found = torch.from_numpy(self.stored(id))
+        return found if found.dtype == torch.uint8 else found.float()
+
+    def stored(self, id: str) -> NDArray[Any]:
+        """Frames of a clip in the type in which they are kept, mapped and not copied."""
         place = self.manifest.clips[id]
         name = data_file(self.resize, place.shard)
         if name not in self._shards:
             self._shards[name] = np.load(self.folder / name, mmap_mode="c")
         flat = self._shards[name][place.at : place.at + int(np.prod(place.shape))]
-        found = torch.from_numpy(flat.reshape(place.shape))
-        return found if found.dtype == torch.uint8 else found.float()
+        frames: NDArray[Any] = flat.reshape(place.shape)
+        return frames
 
     def files_of(self, shard: int) -> dict[str, tuple[int, int]]:
         """Size and checksum of the files of a shard."""

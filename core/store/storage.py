@@ -1,14 +1,14 @@
 """The memory-mapped store of decoded clips: training and scoring read no media file.
 
-A store is a folder: frames as they decoded (packed planes, see `core.media.planes`) and waveforms (int16,
-16 kHz) of some clips each in one flat file per shard, `clips.parquet` with a row per clip, and
-`manifest.json`, which is written last. Every resize is made of the planes when they are read. Clips whose
-planes would take more than twice the space of their resized frames are large: of them the resized frames are
-kept, per resize in files of their own (`core.store.large`). `core.store.store` makes a store; nothing here
-writes.
+A store is a folder: frames as they decoded (packed planes, see `core.media.planes`) and sound as the track
+has it (int16, its own rate, up to two planes) of some clips each in one flat file per shard, `clips.parquet`
+with a row per clip, and `manifest.json`, which is written last. Every resize is made of the planes when they
+are read. Clips whose planes would take more than twice the space of their resized frames are large: of them
+the resized frames are kept, per resize in files of their own (`core.store.large`). `core.store.store` makes a
+store; nothing here writes.
 """
 
-import json
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from hashlib import sha256
@@ -20,68 +20,22 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import torch
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from torch import Tensor
 
 from core.checksums import checksum
-from core.data_options import Reader, Resize
+from core.data_options import Resize
 from core.errors import BenchError
-from core.media.media import COLOURS, Sampling
+from core.media.hearing import OURS, Hearing, heard
+from core.media.media import COLOURS
 from core.media.pictures import Picture, pixels_of
 from core.media.planes import Layout
+from core.media.waveform import Sound
 from core.store.large import Large, read_large
+from core.store.manifest import MEND, TABLE, Manifest, StoreSettings, read_manifest
+from core.store.sounds import COLUMNS, sound_from
 
-SCHEMA = 2
-"""Version of the files; another one is refused."""
-SHARD_CLIPS = 64
-"""Clips per shard of a new store: the unit of work, and of what a kill can cost."""
-SAMPLE_SCALE = 32_767
-"""The int16 value of a sample of 1.0."""
-
-MANIFEST = "manifest.json"
-TABLE = "clips.parquet"
-MEND = "delete the folder and run the command again"
 LAYOUT = ["format", "width", "height", "space", "range", "orientation", "rotation"]
 """Columns that say how a clip's frames are read."""
-
-
-class StoreSettings(BaseModel):
-    """What a store holds of each clip."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    frames: int = Field(default=12, ge=1, le=256)
-    """Frames per clip."""
-    sampling: Sampling = "segment-centres"
-    """Which frames (see `core.media.sampling`)."""
-    size: int = Field(default=224, ge=8, le=2048)
-    """Short side of the frames in pixels, when they are read."""
-    reader: Reader = "own"
-    """Who numbers the frames and converts the colours (see `core.data_options`)."""
-
-
-class Manifest(BaseModel):
-    """What `manifest.json` holds."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    version: int = SCHEMA
-    """Version of the files."""
-    settings: StoreSettings
-    """What was decoded."""
-    dataset: str
-    """Fingerprint of the data set."""
-    clips: str
-    """Digest of the clips' names and windows, in their order."""
-    shard: int = SHARD_CLIPS
-    """Clips per shard."""
-    files: dict[str, tuple[int, int]]
-    """Size in bytes and CRC-32 of every other file of the store."""
-
-    @property
-    def fingerprint(self) -> str:
-        """64 hexadecimal digits that change with the settings, the clips, and what they decoded to."""
-        return sha256(self.model_dump_json().encode()).hexdigest()
 
 
 def shard_files(number: int) -> tuple[str, str]:
@@ -111,12 +65,22 @@ class Store:
     """`(V,)` what became of the sound: `audible`, `silent`, `no-track` or `undecodable`."""
     reason: tuple[str, ...]
     """`(V,)` why the sound, or the whole clip, is missing or incomplete; empty where all is well."""
+    states: tuple[tuple[str, ...], ...]
+    """`(V,)` what is wrong with a clip that can be used all the same, e.g. "damaged: 3 of 80 frames ..."."""
+    keys: tuple[str, ...]
+    """`(V,)` what each clip's files were when they were decoded (see `core.store.identity`)."""
+    seen: tuple[str, ...]
+    """`(V,)` digest of a clip's frames as they decoded."""
+    heard: tuple[str, ...]
+    """`(V,)` digest of its sound."""
     resize: Resize
     """How `pixels` come to the short side's size."""
     layouts: tuple[Layout | None, ...]
     """`(V,)` of the frames; None for large clips, and for those that do not decode."""
     large: Large | None
     """The resized frames of the large clips; None where there are none, or none for this resize."""
+    table: pa.Table
+    """A row per clip, all columns."""
     _columns: dict[str, NDArray[np.int64]]
     _shards: dict[str, NDArray[Any]] = field(default_factory=dict, compare=False)
 
@@ -126,7 +90,7 @@ class Store:
 
         Raises `BenchError` where it is missing, unfinished, truncated or not readable.
         """
-        manifest = _read_manifest(folder)
+        manifest = read_manifest(folder)
         for name, (size, _) in manifest.files.items():
             found = (folder / name).stat().st_size if (folder / name).is_file() else None
             if found != size:
@@ -136,20 +100,29 @@ class Store:
             raise BenchError(f"{folder / TABLE} is damaged; {MEND}")
         table = pq.read_table(folder / TABLE)
         frames = manifest.settings.frames
+        texts = {name: table[name].to_pylist() for name in ("id", "status", "states", "key", "seen", "heard")}
+        reasons = zip(table["reason"].to_pylist(), table["sound_reason"].to_pylist(), strict=True)
+        numbers = ("large", "pixels_at", "sound_at", "samples", "planes")
+        columns = {name: _numbers(table, name) for name in numbers}
         return cls(
-            folder,
-            manifest,
-            tuple(table["id"].to_pylist()),
-            _numbers(table, "samples") > 0,
-            _numbers(table, "duration"),
-            _numbers(table, "mask").reshape(-1, frames),
-            _numbers(table, "times").reshape(-1, frames),
-            tuple(table["status"].to_pylist()),
-            tuple(table["reason"].to_pylist()),
-            resize,
-            tuple(_layout(row) for row in table.select(LAYOUT).to_pylist()),
-            read_large(folder, resize) if _numbers(table, "large").any() else None,
-            {name: _numbers(table, name) for name in ("large", "pixels_at", "sound_at", "samples")},
+            folder=folder,
+            manifest=manifest,
+            ids=tuple(texts["id"]),
+            has_audio=columns["samples"] * columns["planes"] > 0,
+            duration=_numbers(table, "duration"),
+            mask=_numbers(table, "mask").reshape(-1, frames),
+            times=_numbers(table, "times").reshape(-1, frames),
+            status=tuple(texts["status"]),
+            reason=tuple(picture or sound for picture, sound in reasons),
+            states=tuple(map(tuple, texts["states"])),
+            keys=tuple(texts["key"]),
+            seen=tuple(texts["seen"]),
+            heard=tuple(texts["heard"]),
+            resize=resize,
+            layouts=tuple(_layout(row) for row in table.select(LAYOUT).to_pylist()),
+            large=read_large(folder, resize) if columns["large"].any() else None,
+            table=table,
+            _columns=columns,
         )
 
     def __len__(self) -> int:
@@ -160,14 +133,13 @@ class Store:
 
     @cached_property
     def fingerprint(self) -> str:
-        """See `Manifest.fingerprint`."""
-        return self.manifest.fingerprint
+        """64 hexadecimal digits that change with the settings, the clips' names, and what they decoded to.
 
-    @cached_property
-    def pixels_fingerprint(self) -> str:
-        """64 hexadecimal digits that change with what `pixels` gives."""
-        large = self.large.fingerprint if self.large else "no large clips"
-        return sha256(f"{self.fingerprint} {self.resize} {large}".encode()).hexdigest()
+        Files that were only touched or copied leave it as it is.
+        """
+        rows = "\n".join(map("\t".join, zip(self.ids, self.seen, self.heard, strict=True)))
+        lasts = self.duration.tobytes().hex()
+        return sha256(f"{self.settings.model_dump_json()}\n{lasts}\n{rows}".encode()).hexdigest()
 
     @property
     def large_rows(self) -> list[int]:
@@ -238,14 +210,19 @@ class Store:
         pictures = [Picture(layout, planes) if real else None for planes, real in shown]
         return pixels_of(pictures, size, resize, COLOURS[self.settings.reader])
 
-    def sound(self, row: int) -> NDArray[np.int16]:
-        """Waveform of a clip, `(n,)` at 16 kHz, mapped and not copied; empty where there is no sound."""
-        first = self._columns["sound_at"][row]
-        return self._shard(row, 1)[first : first + self._columns["samples"][row]]
+    def samples(self, row: int) -> NDArray[np.int16]:
+        """The planes of a clip's sound end to end, mapped from disk and not copied."""
+        first, columns = self._columns["sound_at"][row], self._columns
+        return self._shard(row, 1)[first : first + columns["samples"][row] * columns["planes"][row]]
 
-    def waveform(self, row: int) -> NDArray[np.float32]:
-        """A copy of the sound of a clip as floats in [-1, 1], `(n,)`."""
-        return self.sound(row).astype(np.float32) / np.float32(SAMPLE_SCALE)
+    def sound(self, row: int) -> Sound:
+        """The sound of a clip as its track has it; its samples are mapped and not copied."""
+        columns = self.table.select(list(COLUMNS)).slice(row, 1).to_pylist()[0]
+        return sound_from(columns, self.samples(row))
+
+    def waveform(self, row: int, hearing: Hearing = OURS) -> NDArray[np.float32]:
+        """What a method hears of a clip, `(n,)` at 16 kHz in [-1, 1]; empty where there is no sound."""
+        return heard(self.sound(row), float(self.duration[row]), hearing)
 
     def verify(self, shard: int) -> None:
         """Raises `BenchError` unless a shard's files have the contents that were written."""
@@ -254,25 +231,17 @@ class Store:
             if checksum(self.folder / name) != sum:
                 raise BenchError(f"{self.folder / name} is damaged; {MEND}")
 
+    def verify_rows(self, rows: Sequence[int]) -> None:
+        """Verifies the shards of some rows; raises as `verify`."""
+        for shard in sorted({row // self.manifest.shard for row in rows}):
+            self.verify(shard)
+
     def _shard(self, row: int, kind: int) -> NDArray[Any]:
         name = shard_files(row // self.manifest.shard)[kind]
         if name not in self._shards:
             # Copy-on-write: torch warns about memory that is not writable, and nothing is ever written.
             self._shards[name] = np.load(self.folder / name, mmap_mode="c")
         return self._shards[name]
-
-
-def _read_manifest(folder: Path) -> Manifest:
-    file = folder / MANIFEST
-    try:
-        content = json.loads(file.read_text())
-        if content.get("version") != SCHEMA:
-            raise BenchError(f"{file} has version {content.get('version')}, not {SCHEMA}; {MEND}")
-        return Manifest.model_validate(content)
-    except FileNotFoundError as error:
-        raise BenchError(f"{folder} is no finished store; run `bench data prepare NAME`") from error
-    except (OSError, ValueError, ValidationError, AttributeError) as error:
-        raise BenchError(f"{file} cannot be read; {MEND}") from error
 
 
 def _layout(row: dict[str, Any]) -> Layout | None:

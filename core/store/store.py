@@ -27,25 +27,14 @@ from core.media.media import MediaError
 from core.paths import require_space, require_writable, written_whole
 from core.progress import Progress, bytes_in_words, seconds_in_words
 from core.store.decoding import CLIP_SECONDS, each_clip, reason_of
+from core.store.identity import clip_keys
+from core.store.keeping import keep
 from core.store.large import finish_large, places_file
-from core.store.shards import (
-    Decode,
-    Shard,
-    decode,
-    keep,
-    shard_table,
-    write_large_again,
-    write_shard,
-)
-from core.store.storage import (
-    MANIFEST,
-    SHARD_CLIPS,
-    TABLE,
-    Manifest,
-    Store,
-    StoreSettings,
-    shard_files,
-)
+from core.store.manifest import MANIFEST, SHARD_CLIPS, TABLE, Manifest, StoreSettings
+from core.store.reading import ClipReader, hear, see
+from core.store.reuse import take_over
+from core.store.shards import Shard, shard_table, write_large_again, write_shard
+from core.store.storage import Store, shard_files
 from core.workers import Begin, Lost, watched
 
 __all__ = ["Store", "StoreSettings", "digest", "estimate", "prepare_store"]
@@ -67,8 +56,13 @@ def prepare_store(
     progress: Progress,
     keep_undecodable: bool = False,
     resize: Resize = "antialiased",
+    keys: Sequence[str] = (),
+    others: Sequence[Path] = (),
 ) -> Store:
     """The store of these videos in `folder`, decoded first where it is not finished.
+
+    `keys` are the videos' `clip_keys`, where they are known already. Clips that a finished store in one of
+    the folders `others` has under the same key and settings are taken from there.
 
     `resize` is how its pixels will be read; of large clips they are kept under it (see `core.store.large`),
     so another one decodes these again, and no others. `fingerprint` is the data set's. A clip without a
@@ -76,7 +70,8 @@ def prepare_store(
     `Store.undecodable`). Raises `BenchError` where the folder holds a store of other settings or videos, the
     disk is too full, or clips do not decode.
     """
-    clips = digest(videos)
+    keys = keys or clip_keys(videos)
+    clips = digest(keys)
     if not (folder / MANIFEST).exists():  # a finished store may be read-only
         require_writable(folder)
         with FileLock(folder / "lock"):  # two commands may want the same store at the same time
@@ -84,7 +79,7 @@ def prepare_store(
                 plan = Manifest(
                     settings=settings, dataset=fingerprint, clips=clips, shard=SHARD_CLIPS, files={}
                 )
-                _prepare(videos, plan, resize, folder, workers, progress, keep_undecodable)
+                _prepare(videos, keys, plan, others, resize, folder, workers, progress, keep_undecodable)
     store = Store.open(folder, resize)
     store.require(settings, fingerprint, clips)
     if store.large_rows and store.large is None:
@@ -96,15 +91,15 @@ def prepare_store(
         first = int(store.undecodable.argmax())
         raise BenchError(
             f"{store.undecodable.sum()} of {len(store)} clips have no picture that decodes; first: "
-            f"{videos[first].path}: {store.reason[first]}; replace them and delete {folder}, "
+            f"{videos[first].path}: {store.reason[first]}; replace them, "
             "or pass --missing count-as-miss or drop to go on"
         )
     return store
 
 
-def digest(videos: Sequence[Video]) -> str:
-    """64 hexadecimal digits over the videos' names and windows, in their order."""
-    return sha256("\n".join(f"{v.id}\t{v.start}\t{v.end}" for v in videos).encode()).hexdigest()
+def digest(keys: Sequence[str]) -> str:
+    """64 hexadecimal digits over clips' keys, in their order."""
+    return sha256("\n".join(keys).encode()).hexdigest()
 
 
 class Estimate(NamedTuple):
@@ -119,7 +114,7 @@ class Estimate(NamedTuple):
 def estimate(videos: Sequence[Video], settings: StoreSettings, resize: Resize = "antialiased") -> Estimate:
     """About what decoding the videos will take, from decoding a few of them, evenly spaced."""
     rows = np.unique(np.linspace(0, len(videos) - 1, PROBES).round().astype(int))
-    cost = partial(_cost, decode=decode, settings=settings, resize=resize)
+    cost = partial(_cost, reader=ClipReader(hear, see, settings), resize=resize)
     found = [one for _, one in each_clip(cost, [videos[row] for row in rows], 1, PROBE_SECONDS)]
     # Preparation itself names every clip that cannot be decoded.
     costs = [one for one in found if isinstance(one, Estimate)] or [Estimate(0, 0)]
@@ -128,20 +123,22 @@ def estimate(videos: Sequence[Video], settings: StoreSettings, resize: Resize = 
     )
 
 
-def _cost(video: Video, decode: Decode, settings: StoreSettings, resize: Resize) -> Estimate | None:
+def _cost(video: Video, reader: ClipReader, resize: Resize) -> Estimate | None:
     """What one clip takes; None where it does not decode."""
     began = thread_time()
     try:
-        kept = keep(decode(video, settings), resize)
+        kept = keep(video.id, "", reader.read(video, lambda step: None, {}), "", resize)
     except MediaError:
         return None
     size = kept.planes.nbytes + (kept.large.nbytes if kept.large is not None else 0)
-    return Estimate(size + kept.clip.sound.planes.nbytes, thread_time() - began)
+    return Estimate(size + kept.sound.nbytes, thread_time() - began)
 
 
 def _prepare(
     videos: Sequence[Video],
+    keys: Sequence[str],
     plan: Manifest,
+    others: Sequence[Path],
     resize: Resize,
     folder: Path,
     workers: int,
@@ -151,11 +148,13 @@ def _prepare(
     if not videos:
         raise BenchError(f"{folder}: there are no videos to decode")
     shards = [
-        Shard(number, tuple(videos[first : first + plan.shard]))
+        Shard(number, tuple(videos[first : first + plan.shard]), tuple(keys[first : first + plan.shard]))
         for number, first in enumerate(range(0, len(videos), plan.shard))
     ]
     _clear_other_plans(folder, plan)
     missing = [shard for shard in shards if not (folder / shard_table(shard.number)).exists()]
+    if missing:
+        missing = take_over(missing, plan.settings, others, resize, folder, keep_undecodable, progress)
     if missing:
         _decode_all(missing, plan.settings, resize, folder, workers, progress, keep_undecodable)
     _finish(folder, plan, resize, [shard.number for shard in shards])
@@ -189,13 +188,17 @@ def _decode_all(
     """Writes the shards, after an estimate of what that will take and a look at the free disk."""
     write = partial(
         write_shard,
-        decode=decode,
-        settings=settings,
+        reader=ClipReader(hear, see, settings),
         resize=resize,
         folder=folder,
         keep_undecodable=keep_undecodable,
     )
-    videos = [video for shard in shards for video in shard.videos]
+    videos = [
+        video
+        for shard in shards
+        for video, key in zip(shard.videos, shard.keys, strict=True)
+        if key not in shard.known
+    ]
     needed = estimate(videos, settings, resize)
     failures = _write_all(write, shards, needed, folder, workers, progress, "decoding")
     if failures:
@@ -210,11 +213,15 @@ def _resize_large(store: Store, videos: Sequence[Video], workers: int, progress:
     folder, settings, resize = store.folder, store.settings, store.resize
     rows = store.large_rows
     numbers = sorted({row // store.manifest.shard for row in rows})
+    own = {number: [row for row in rows if row // store.manifest.shard == number] for number in numbers}
     shards = [
-        Shard(number, tuple(videos[row] for row in rows if row // store.manifest.shard == number))
+        Shard(
+            number, tuple(videos[row] for row in own[number]), tuple(store.keys[row] for row in own[number])
+        )
         for number in numbers
     ]
-    write = partial(write_large_again, decode=decode, settings=settings, resize=resize, folder=folder)
+    reader = ClipReader(hear, see, settings)
+    write = partial(write_large_again, reader=reader, resize=resize, folder=folder)
     missing = [shard for shard in shards if not (folder / places_file(resize, shard.number)).exists()]
     failures = []
     if missing:
@@ -238,7 +245,7 @@ def _write_all(
     what: str,
 ) -> list[str]:
     """Writes shards in worker processes; says before what it takes. Returns the errors of clips."""
-    count = sum(len(shard.videos) for shard in shards)
+    count = sum(len(shard.videos) - len(shard.known) for shard in shards)
     processes = min(workers, len(shards))
     by = f"{processes} processes" if processes > 1 else "one process"
     progress.say(
@@ -256,7 +263,7 @@ def _write_all(
                     again.append(_without_lost(shard, failed))
                 else:
                     failures += failed
-                    advance(len(shard.videos), "")
+                    advance(len(shard.videos) - len(shard.known), "")
             left = again
     return failures
 

@@ -51,7 +51,7 @@ def clip_of(store: Store, row: int) -> PageClip:
     real = np.flatnonzero(store.mask[row])
     chosen = real[np.unique(np.linspace(0, len(real) - 1, min(PAGE_FRAMES, len(real))).round().astype(int))]
     pictures = [smaller(frames[frame]) for frame in chosen]
-    sound = store.sound(row)[: PAGE_SECONDS * PAGE_RATE]
+    sound = np.rint(store.waveform(row)[: PAGE_SECONDS * PAGE_RATE] * 32_767).astype(np.int16)
     return PageClip(
         data_url("image/webp", webp(np.concatenate(pictures, axis=1))) if pictures else "",
         len(pictures),

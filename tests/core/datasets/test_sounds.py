@@ -133,7 +133,7 @@ def test_sound_apart_is_decoded_like_the_same_sound_in_the_videos(tmp_path: Path
     found = store_of(load("folder", apart, tmp_path / "sound"), tmp_path / "found")
     assert found.has_audio.all()
     for row in range(4):
-        np.testing.assert_allclose(found.sound(row), expected.sound(row), atol=1, rtol=0)
+        np.testing.assert_allclose(found.samples(row), expected.samples(row), atol=1, rtol=0)
         np.testing.assert_array_equal(found.frames(row), expected.frames(row))
         # And as a direct reading says: the mean of both channels, at their level.
         _, samples = wavfile.read(tmp_path / "sound" / f"{row}.wav")
@@ -152,7 +152,7 @@ def test_the_own_track_is_no_stand_in(tmp_path: Path) -> None:
     assert store.has_audio.tolist() == [True, False, False]
     assert store.reason[2] == "no sound file"
     spectrum = np.abs(np.fft.rfft(store.waveform(0)))
-    assert spectrum.argmax() * 16_000 / store.sound(0).size == pytest.approx(700, abs=2)
+    assert spectrum.argmax() * 16_000 / store.waveform(0).size == pytest.approx(700, abs=2)
 
 
 def test_a_store_of_own_tracks_is_not_taken_for_one_of_sound_apart(tmp_path: Path) -> None:

@@ -4,12 +4,13 @@ import numpy as np
 import pytest
 import torch
 
-import core.store.shards
+import core.store.store
 from core.dataset import Video
 from core.media.media import decode_clip
 from core.media.pictures import pixels_of
 from core.progress import Silent
 from core.store.large import DTYPES, is_large
+from core.store.reading import see
 from core.store.storage import StoreSettings
 from core.store.store import prepare_store
 from tests.core.media_files import write_media
@@ -59,13 +60,12 @@ def test_pixels_are_those_of_a_fresh_decoding(clips, tmp_path, resize):
 def test_another_resize_decodes_the_large_clips_alone(clips, tmp_path, monkeypatch):
     first = prepare(clips, tmp_path / "store", "antialiased")
     decoded = []
-    decode = core.store.shards.decode
 
-    def noting(video, settings):
+    def noting(video, settings, heard):
         decoded.append(video.id)
-        return decode(video, settings)
+        return see(video, settings, heard)
 
-    monkeypatch.setattr("core.store.store.decode", noting)
+    monkeypatch.setattr("core.store.store.see", noting)
     said = []
     monkeypatch.setattr(Silent, "say", lambda self, text, *_: said.append(text))
     monkeypatch.setattr("core.store.store.estimate", lambda *_: core.store.store.Estimate(1e6, 1.0))
@@ -76,17 +76,18 @@ def test_another_resize_decodes_the_large_clips_alone(clips, tmp_path, monkeypat
     assert decoded == ["large"]
     assert "resizing (tensor) 1 clips once: about 1.0 MB" in said[0]
     assert first.fingerprint == second.fingerprint
-    assert first.pixels_fingerprint != second.pixels_fingerprint
+    assert first.seen == second.seen
     decoded.clear()
-    assert prepare(clips, tmp_path / "store", "antialiased").pixels_fingerprint == first.pixels_fingerprint
+    assert prepare(clips, tmp_path / "store", "antialiased").fingerprint == first.fingerprint
     assert decoded == []
 
 
 @pytest.mark.parametrize("order", [RESIZES, RESIZES[::-1]])
 def test_the_order_of_resizes_changes_nothing(clips, tmp_path, order):
-    found = {resize: prepare(clips, tmp_path / "store", resize).pixels_fingerprint for resize in order}
-    alone = {resize: prepare(clips, tmp_path / resize, resize).pixels_fingerprint for resize in RESIZES}
-    assert found == alone
+    for resize in order:
+        found, alone = (prepare(clips, tmp_path / name, resize) for name in ("store", resize))
+        assert found.fingerprint == alone.fingerprint
+        assert all(torch.equal(found.pixels(row), alone.pixels(row)) for row in range(len(clips)))
 
 
 def test_the_store_takes_less_than_twice_the_space_of_resized_frames(clips, tmp_path):

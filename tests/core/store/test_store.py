@@ -1,8 +1,11 @@
 """The store holds what the media files decode to, survives a kill, and never passes for another store."""
 
 import json
+import os
 import re
+import shutil
 import time
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -12,14 +15,17 @@ import core.store.store
 import core.supervisor
 from core.dataset import Video
 from core.errors import BenchError
-from core.media.hearing import heard
+from core.media.hearing import Hearing, heard
 from core.media.media import decode_clip
 from core.progress import Silent
-from core.store.storage import MANIFEST, TABLE, Store
+from core.store.manifest import MANIFEST, TABLE
+from core.store.reading import hear
+from core.store.storage import Store, shard_files
 from core.store.store import StoreSettings, estimate, prepare_store
 from core.supervisor import CONTEXT
 from core.workers import watched
-from tests.core.media_files import write_media
+from tests.command_line import raising
+from tests.core.media_files import grey_ramp, tone, write_media
 from tests.core.store.conftest import SETTINGS, prepare
 
 
@@ -45,9 +51,7 @@ def test_store_returns_what_decoding_returns(videos, tmp_path):
         np.testing.assert_array_equal(store.frames(row), clip.frames.pixels)
         np.testing.assert_array_equal(store.times[row], clip.frames.times)
         np.testing.assert_array_equal(store.mask[row], clip.frames.mask)
-        np.testing.assert_allclose(
-            store.waveform(row), heard(clip.sound, clip.frames.duration), atol=0.5 / 32_767 + 1e-7
-        )
+        np.testing.assert_allclose(store.waveform(row), heard(clip.sound, clip.frames.duration), atol=1e-7)
         assert store.duration[row] == pytest.approx(clip.frames.duration)
 
 
@@ -55,8 +59,9 @@ def test_planes_and_sound_are_views_of_the_file(videos, tmp_path):
     store = prepare(videos, tmp_path / "store")
     assert isinstance(store.planes(1).base, np.ndarray)
     assert store.planes(1).dtype == np.uint8
-    assert store.sound(0).dtype == np.int16
-    assert store.sound(2).size == 0
+    assert store.samples(0).dtype == np.int16
+    assert isinstance(store.samples(0).base, np.ndarray)
+    assert store.samples(2).size == 0
 
 
 def test_workers_write_the_same_store(videos, tmp_path):
@@ -64,10 +69,10 @@ def test_workers_write_the_same_store(videos, tmp_path):
     assert contents(one.folder) == contents(two.folder)
 
 
-def test_a_second_preparation_reads_no_media(videos, tmp_path):
+def test_a_second_preparation_decodes_no_media(videos, tmp_path, monkeypatch):
     first = prepare(videos, tmp_path / "store")
-    for video in videos:
-        video.path.unlink(missing_ok=True)
+    for name in ("hear", "see"):
+        monkeypatch.setattr(core.store.store, name, raising(AssertionError))
     assert prepare(videos, tmp_path / "store").fingerprint == first.fingerprint
 
 
@@ -214,8 +219,8 @@ def test_clips_that_do_not_decode_can_be_kept_as_rows_without_a_frame(videos, tm
     whole = prepare(videos, tmp_path / "whole")
     for row in (0, 1):
         np.testing.assert_array_equal(store.frames(2 * row), whole.frames(row))
-        np.testing.assert_array_equal(store.sound(2 * row), whole.sound(row))
-    with pytest.raises(BenchError, match=r"1 of 3 clips .*x\.mp4: no such file; replace them and delete"):
+        np.testing.assert_array_equal(store.samples(2 * row), whole.samples(row))
+    with pytest.raises(BenchError, match=r"1 of 3 clips .*x\.mp4: no such file; replace them, or pass"):
         prepare(broken, folder)
 
 
@@ -243,7 +248,7 @@ def test_a_full_disk_is_refused_before_decoding(videos, tmp_path, monkeypatch):
 
 def test_the_estimate_is_of_the_right_size(videos, tmp_path):
     store = prepare(videos, tmp_path / "store")
-    size = sum(store.frames(r).nbytes + store.sound(r).nbytes for r in range(len(store)))
+    size = sum(store.frames(r).nbytes + store.samples(r).nbytes for r in range(len(store)))
     assert 0.4 * size < estimate(videos, SETTINGS).size < 2.5 * size
 
 
@@ -251,4 +256,74 @@ def test_the_manifest_says_what_the_store_is(videos, tmp_path):
     store = prepare(videos, tmp_path / "store", fingerprint="of the data set")
     manifest = json.loads((store.folder / MANIFEST).read_text())
     assert manifest["dataset"] == "of the data set"
-    assert manifest["settings"] == {"frames": 4, "sampling": "segment-centres", "size": 32, "reader": "own"}
+    assert manifest["settings"] == {
+        "frames": 4,
+        "sampling": "segment-centres",
+        "size": 32,
+        "reader": "own",
+        "sound": "track",
+    }
+
+
+CASES = Path(__file__).parents[1] / "media" / "cases" / "same_size"
+
+
+def test_a_replaced_file_of_the_same_size_is_decoded_again_alone(videos, tmp_path, monkeypatch):
+    sound = tmp_path / "sound.wav"
+    shutil.copy(CASES / "before.wav", sound)
+    clips = [*videos, Video("e", videos[0].path, sound=sound)]
+    first = prepare(clips, tmp_path / "first")
+    assert first.status[5] == "silent"
+    shutil.copy(CASES / "after.wav", sound)
+    assert sound.stat().st_size == (CASES / "before.wav").stat().st_size
+
+    read = tmp_path / "read"
+    monkeypatch.setattr(core.store.store, "hear", partial(hear_noted, read=read))
+    how = {"workers": 1, "progress": Silent(), "others": [tmp_path / "first"]}
+    monkeypatch.setattr(core.store.store, "PROBES", 1)
+    second = prepare_store(clips, "f", SETTINGS, tmp_path / "second", **how)
+    assert set(read.read_text().split()) == {"e"}
+    assert second.status == (*first.status[:5], "audible")
+    for row in range(6):
+        np.testing.assert_array_equal(second.frames(row), first.frames(row))
+    for row in range(5):
+        np.testing.assert_array_equal(second.samples(row), first.samples(row))
+    assert first.seen == second.seen
+    assert [one == other for one, other in zip(first.heard, second.heard, strict=True)] == [True] * 5 + [
+        False
+    ]
+    assert second.fingerprint != first.fingerprint
+    shared = [
+        os.path.samefile(tmp_path / "first" / name, tmp_path / "second" / name) for name in shard_files(0)
+    ]
+    assert shared == [True, True]  # an unchanged shard takes no space
+
+
+def hear_noted(video, settings, read):
+    """Reads a sound, and writes down whose."""
+    with read.open("a") as file:
+        file.write(f"{video.id}\n")
+    return hear(video, settings)
+
+
+def test_a_file_that_was_only_touched_leaves_the_fingerprint(videos, tmp_path):
+    first = prepare(videos, tmp_path / "first")
+    os.utime(videos[1].path, (0, 0))
+    how = {"workers": 1, "progress": Silent(), "others": [tmp_path / "first"]}
+    second = prepare_store(videos, "f", SETTINGS, tmp_path / "second", **how)
+    assert second.manifest.clips != first.manifest.clips
+    assert second.fingerprint == first.fingerprint
+
+
+def test_sound_is_kept_as_its_track_has_it(tmp_path):
+    left, right = tone(440, 0.5, 1, 1.0, 44_100), tone(660, 0, 0.5, 1.0, 44_100)
+    path = write_media(tmp_path / "a.mkv", grey_ramp(20), sound=[left, right], rate=44_100, layout="stereo")
+    store = prepare([Video("a", path)], tmp_path / "store")
+    sound = store.sound(0)
+    assert (sound.rate, sound.channels, sound.planes.shape, sound.start) == (44_100, 2, (2, 44_100), 0)
+    np.testing.assert_allclose(sound.planes / 32_768, np.stack([left, right]), atol=1e-4)
+    assert store.duration[0] == pytest.approx(2.0, abs=1e-3)
+    assert store.waveform(0).size == 32_000
+    only_left = store.waveform(0, Hearing("left", "file"))
+    assert only_left.size == 16_000
+    assert np.abs(only_left[:7_000]).max() < 0.01 < np.abs(only_left[9_000:]).max()

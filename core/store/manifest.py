@@ -1,0 +1,70 @@
+"""What a store was made of, and the file that says so."""
+
+import json
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from core.data_options import Reader
+from core.errors import BenchError
+from core.media.sampling import Sampling
+from core.media.waveform import Reading
+
+SCHEMA = 3
+"""Version of the files; another one is refused."""
+SHARD_CLIPS = 64
+"""Clips per shard of a new store: the unit of work, and of what a kill can cost."""
+
+MANIFEST = "manifest.json"
+TABLE = "clips.parquet"
+MEND = "delete the folder and run the command again"
+
+
+class StoreSettings(BaseModel):
+    """What a store holds of each clip."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    frames: int = Field(default=12, ge=1, le=256)
+    """Frames per clip."""
+    sampling: Sampling = "segment-centres"
+    """Which frames (see `core.media.sampling`)."""
+    size: int = Field(default=224, ge=8, le=2048)
+    """Short side of the frames in pixels, when they are read."""
+    reader: Reader = "own"
+    """Who numbers the frames and converts the colours (see `core.data_options`)."""
+    sound: Reading = "track"
+    """How sound is read (see `core.media.hearing.reading_of`)."""
+
+
+class Manifest(BaseModel):
+    """What `manifest.json` holds."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    version: int = SCHEMA
+    """Version of the files."""
+    settings: StoreSettings
+    """What was decoded."""
+    dataset: str
+    """Fingerprint of the data set."""
+    clips: str
+    """Digest of the clips' keys, in their order (see `core.store.identity`)."""
+    shard: int = SHARD_CLIPS
+    """Clips per shard."""
+    files: dict[str, tuple[int, int]]
+    """Size in bytes and CRC-32 of every other file of the store."""
+
+
+def read_manifest(folder: Path) -> Manifest:
+    """The manifest of a store; raises `BenchError` where it is missing or of another version."""
+    file = folder / MANIFEST
+    try:
+        content = json.loads(file.read_text())
+        if content.get("version") != SCHEMA:
+            raise BenchError(f"{file} has version {content.get('version')}, not {SCHEMA}; {MEND}")
+        return Manifest.model_validate(content)
+    except FileNotFoundError as error:
+        raise BenchError(f"{folder} is no finished store; run `bench data prepare NAME`") from error
+    except (OSError, ValueError, ValidationError, AttributeError) as error:
+        raise BenchError(f"{file} cannot be read; {MEND}") from error
