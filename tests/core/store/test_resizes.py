@@ -10,8 +10,8 @@ from core.media.media import decode_clip
 from core.media.pictures import pixels_of
 from core.progress import Silent
 from core.store.large import DTYPES, is_large
+from core.store.manifest import StoreSettings
 from core.store.reading import see
-from core.store.storage import StoreSettings
 from core.store.store import prepare_store
 from tests.core.media_files import write_media
 
