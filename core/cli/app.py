@@ -46,5 +46,7 @@ def main() -> None:
         code = error.exit_code
         if message := error.format_message():
             complain(message)
+    except (KeyboardInterrupt, typer.Abort):  # between two lines of the command line's own
+        code = 130
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # all is said; Ctrl-C would only disturb the end
     sys.exit(code)

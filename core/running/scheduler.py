@@ -3,15 +3,16 @@
 import os
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 
 import torch
 
+from core.errors import BenchError
 from core.progress import Bar, ManyBars, Tone
 from core.running.outcomes import Cell, Outcome, outcome_line, outcome_of, run_and_mark
-from core.supervisor import Ended, Supervisor
+from core.supervisor import Ended, Supervisor, hurried
 from core.workers import default_workers
 
 GRACE = 60.0
@@ -77,6 +78,16 @@ def run_cells(cells: Sequence[Cell], workers: int, screen: ManyBars) -> list[Out
 
     Whatever goes wrong here ends every running cell, and each marks itself as interrupted first.
     """
+    entered: list[Cell] = []
+    try:
+        return _run_cells(cells, workers, screen, entered)
+    except BaseException:
+        mark_interrupted(entered)
+        raise
+
+
+def _run_cells(cells: Sequence[Cell], workers: int, screen: ManyBars, entered: list[Cell]) -> list[Outcome]:
+    """As `run_cells`; lists in `entered` the cells whose processes have started and not ended."""
     free = slots(workers, visible_gpus())
     waiting, outcomes = deque(cells), list[Outcome]()
     with screen.bars() as add_bar, Supervisor[Running](GRACE, daemon=False) as crew:
@@ -84,11 +95,13 @@ def run_cells(cells: Sequence[Cell], workers: int, screen: ManyBars) -> list[Out
             while waiting and free:
                 cell, gpu = waiting.popleft(), free.pop(0)
                 one = Running(cell, gpu, add_bar(cell.directory.path.name))
+                entered.append(cell)
                 crew.start(one, run_in_child, cell, gpu)
             for child, news in crew.news(SCHEDULER_LOOK):
                 one = child.task
                 if isinstance(news, Ended):
                     free.append(one.gpu)
+                    entered.remove(one.cell)
                     one.bar.remove()
                     ending = f"its process ended ({news.reason})"
                     outcomes.append(outcome_of(one.cell, one.refused, ending))
@@ -97,6 +110,15 @@ def run_cells(cells: Sequence[Cell], workers: int, screen: ManyBars) -> list[Out
                     kind, text, number = news.content
                     take(one, kind, text, number)
     return outcomes
+
+
+def mark_interrupted(cells: Sequence[Cell]) -> None:
+    """Marks the cells whose processes were ended at once, before they could mark themselves."""
+    with hurried():
+        for cell in cells:
+            with suppress(BenchError, OSError), cell.directory.locked():
+                if cell.directory.status().get("state") == "running":
+                    cell.directory.set_status("interrupted")
 
 
 def take(one: Running, kind: str, text: str, number: int) -> None:
