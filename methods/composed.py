@@ -128,16 +128,20 @@ class ComposedMethod(Composition):
         logits = scale * similarities.main
         if self.parts.margin_beta:
             visual = mean_of_directions(self.fusion.visual(videos.frames), videos.frame_mask)
+            # the margin is one of cosines, the scale multiplies it like them
             margin = adaptive_margin(embeds, visual, self.parts.margin_beta, self.parts.margin_delta)
             logits = logits + scale * margin
         weights = pair_weights(similarities.main, self.parts.loss_weights)
+        # L = sum_i w_i InfoNCE_i + ...
         total = main = weighted_infonce(logits, weights)
         terms = {"main": main.detach()}
         if similarities.support is not None and self.parts.support_weight:
+            # ... + support_weight L_sup + the terms of enrichment and interaction by their weights
             objectives = {"support": weighted_infonce(scale * similarities.support, weights), **objectives}
         own = self.gated_by(embeds, index)
         objectives = {**objectives, **self.interaction.terms(texts, own.videos, generator)}
         for name, term in objectives.items():
+            # an objective is weighted by the field of its own name
             total = total + getattr(self.parts, f"{name}_weight") * term
             terms[name] = term.detach()
         return Losses(total, terms)
@@ -152,12 +156,15 @@ class ComposedMethod(Composition):
         videos = self.prepared(embeds, self.gated_by(embeds, index) if paired else index)
         pooled = self.pooling(embeds, videos)
         queries, seen = embeds[:, None], videos.paired() if paired else videos
+        # t' = t + noise within S(t, u)
         perturbed, radius = self.perturbation.within(queries, seen.frames, seen.mask, noise)
         main = self.compared(perturbed, texts, pooled)
         if not self.perturbation.seen:
             return TrainingSimilarities(main, None)
+        # the mean over the texts of the batch, as released
         anchor = pooled.vector.mean(0) if pooled.vector.dim() == 3 else pooled.vector
         # radius is (B, 1, D), or (B, B, D) for all pairs
         own_radius = radius if paired else radius.diagonal(dim1=0, dim2=1).T[:, None]
+        # t_sup = t + S (v - t) / |v - t|
         support = support_text(queries, own_radius, anchor[:, None])
         return TrainingSimilarities(main, self.compared(support, texts, pooled))

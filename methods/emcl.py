@@ -67,6 +67,7 @@ class TileEm(ReleasedScorer[VideoIndex]):
         for own in embeds.split(TILE):
             tiles = []
             for first in range(0, len(index), TILE):
+                # the release runs EM over 32 texts and their 1,024 pooled videos
                 pooled = self.method.pooling(own, index.videos[first : first + TILE])
                 tiles.append(self.interaction.of_all(own, pooled.vector))
             rows.append(torch.cat(tiles, dim=1))

@@ -139,6 +139,7 @@ class Gram(Method[ModalityVectors]):
         """The videos with the learned vector in place of sound that is missing, where there is one."""
         if self.null_sound is None:
             return videos
+        # the learned vector counts as present: the measure is then that of three vectors
         vectors = torch.where(videos.present[..., None], videos.vectors, unit(self.null_sound))
         return ModalityVectors(vectors, torch.ones_like(videos.present))
 
@@ -154,6 +155,7 @@ class Gram(Method[ModalityVectors]):
         """The contrastive loss of the measure, or PMRL's."""
         own, rows = self.texts(texts), self.filled(self.index(videos))
         if self.settings.objective == "pmrl":
+            # PMRL: the leading direction of text, picture and sound together
             found = principal(torch.cat([own[:, None], rows.vectors], dim=1))
             leading = leading_loss(found.values, self.settings.value_temperature)
             separation = separation_loss(found.leading, self.settings.vector_temperature)
@@ -161,6 +163,7 @@ class Gram(Method[ModalityVectors]):
             return Losses(leading + separation, terms)
         scale, live = self.logit_scale.exp(), self.settings.candidates == "live"
         still = rows if live else rows.map(torch.Tensor.detach)
+        # a small measure is a high similarity
         by_texts = -scale * self.measured(own, still)
         by_videos = by_texts if live else -scale * self.measured(own.detach(), rows)
         total = smoothed_infonce(by_texts, by_videos, self.settings.label_smoothing)

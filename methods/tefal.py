@@ -98,6 +98,7 @@ class TwoExact(Exact[TwoSources, AskedTwice, TwoMixtures]):
             still = algebra.frames(videos.frames, None, videos.mask, seen=False)
             parts.append(block.mixture(videos, still))
         picture, sound = parts
+        # p = a E_v + b E_a is one mix of both bases
         vectors = torch.cat([picture.mixes.vectors, sound.mixes.vectors], dim=1)
         return TwoMixtures(picture, sound, Mixes.of(vectors), rows.audible)
 
@@ -109,6 +110,7 @@ class TwoExact(Exact[TwoSources, AskedTwice, TwoMixtures]):
     def score(self, queries: AskedTwice, basis: TwoMixtures, noise: NoiseSource) -> Tensor:
         """Cosines `(N, V)`."""
         seen = self.blocks[0].mix(basis.picture, None, queries.picture)
+        # a silent clip adds nothing of its sound
         heard_too = self.blocks[1].mix(basis.sound, None, queries.sound) * basis.audible[:, None, None]
         return basis.mixes.cosines(queries.directions, torch.cat([seen, heard_too], dim=1)).T
 
@@ -160,6 +162,7 @@ class Tefal(Method[TwoSources]):
 
     def cosines(self, embeds: Tensor, index: TwoSources) -> Tensor:
         """Cosines `(N, V)` of texts `(N, D)`."""
+        # p = pool_v(t, frames) + pool_a(t, W_a sound)
         seen = self.picture(embeds, index.picture).vector
         heard_too = self.sound(embeds, index.sound).vector * index.audible[:, None]
         return torch.einsum("nd,nvd->nv", unit(embeds), unit(seen + heard_too))

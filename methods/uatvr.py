@@ -180,11 +180,13 @@ class Uatvr(Method[Tokens]):
         """Unit tokens `(B, L + E, D)` of a side after the shared transformer, with their weights."""
         table = self.word_positions if side == "text" else self.frame_positions
         extra = self.settings.extra_tokens
+        # one transformer for both sides, positions apart
         out = contextual_tokens(self.blocks, table.weight, tokens.to(table.weight.dtype), mask, extra)
         return self.weighted(side, unit(out), with_extra(mask, extra))
 
     def weighted(self, side: str, directions: Tensor, mask: Tensor) -> Tokens:
         """Unit tokens with their weights."""
+        # a_l = softmax_l(W2 relu(W1 x_l)) over the real tokens
         return Tokens(directions, softmax_weights(self.weights[side](directions)[..., 0], mask), mask)
 
     def texts(self, texts: Texts) -> Tokens:
@@ -197,7 +199,9 @@ class Uatvr(Method[Tokens]):
 
     def compared(self, words: Tokens, frames: Tokens) -> Tensor:
         """s `(N, V)`."""
+        # C_lf = (w_l . f_f) m_l m_f
         cosines = token_cosines(words.directions, words.mask, frames.directions, frames.mask)
+        # 1/2 [sum_l a_l max_f C + sum_f b_f max_l C]
         return token_wise(cosines, words.weights, frames.weights)
 
     def score(self, texts: Texts, index: Tokens, noise: NoiseSource) -> Tensor:
@@ -210,6 +214,7 @@ class Uatvr(Method[Tokens]):
         directions, mask = tokens.directions[:, :own], tokens.mask[:, :own].clone()
         if side == "text":
             mask[:, 0] = False
+        # PCME pools the tokens without their start mark
         return unit(masked_mean(directions, mask)), directions
 
     def loss(self, texts: Texts, videos: Videos, generator: torch.Generator) -> Losses:
@@ -219,11 +224,13 @@ class Uatvr(Method[Tokens]):
         drawn, kl = {}, main.new_zeros(())
         for side, tokens in sides.items():
             pooled, own = self.pooled(side, tokens)
+            # z_k = mu + eps_k sigma of both sides
             mean, log_sigma = self.means[side](pooled, own), self.uncertainties[side](pooled, own)
             shape = (len(mean), self.settings.samples, mean.shape[1])
             noise = torch.randn(shape, generator=generator, device=generator.device).to(mean)
             drawn[side] = samples(mean, log_sigma, noise)
             kl = kl + kl_loss(drawn[side], log_sigma)
         mil = multi_instance_loss(drawn["video"], drawn["text"])
+        # L = InfoNCE + mil_weight MIL + kl_weight KL
         total = main + self.settings.mil_weight * mil + self.settings.kl_weight * kl
         return Losses(total, {"main": main.detach(), "mil": mil.detach(), "kl": kl.detach()})

@@ -47,11 +47,14 @@ def fine_scores(texts: Tokens, videos: Tokens, hidden: Hidden) -> Tensor:
     """s `(N, V)`; `hidden` is what a padded word is to the maximum over words. Padded frames are left out."""
     cosines = torch.einsum("nld,vkd->nvlk", texts.directions, videos.directions)
     tokens = videos.mask | ~videos.mask.any(-1, keepdim=True)
+    # max_k C_lk over real frames and sounds
     per_word = cosines.masked_fill(~tokens[:, None], -torch.inf).amax(-1)
     words = texts.mask | ~texts.mask.any(-1, keepdim=True)
     floor = 0.0 if hidden == "zero" else -torch.inf
+    # max_l C_lk over real words
     per_token = cosines.masked_fill(~words[:, None, :, None], floor).amax(-2)
     by_words = torch.einsum("nvl,nl->nv", per_word, texts.weights)
+    # 1/2 [sum_l a_l max_k C_lk + sum_k b_k max_l C_lk]
     return (by_words + (per_token * videos.weights).sum(-1)) / 2
 
 
@@ -118,7 +121,9 @@ class Valor(Method[Tokens]):
         dtype = self.logit_scale.dtype
         frames = self.heads("v", videos.frames.to(dtype))
         sound = self.heads("a", frame_audio(videos, self.settings.audio_alignment).to(dtype))
+        # a silent clip has frames alone
         shown = videos.frame_mask & heard(videos)[:, None]
+        # frames and sounds share one softmax
         logits = [self.weights["video"](frames)[..., 0], self.weights["audio"](sound)[..., 0]]
         mask = torch.cat([videos.frame_mask, shown], dim=1)
         directions = torch.cat([frames, sound * shown[..., None]], dim=1)

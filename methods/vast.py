@@ -80,6 +80,7 @@ class Vast(Method[JoinedIndex]):
         """z of each video."""
         sound = mean_sound(videos, self.settings.audio_alignment) * heard(videos)[:, None]
         parts = (masked_mean(videos.frames, videos.frame_mask), sound)
+        # z = unit(W [v; a] + b)
         joined = torch.cat([part.to(self.logit_scale.dtype) for part in parts], dim=-1)
         return JoinedIndex(unit(self.joint(joined)))
 
@@ -93,6 +94,7 @@ class Vast(Method[JoinedIndex]):
         if self.settings.candidates == "live":
             by_texts = by_videos = scale * own @ joined.T
         else:
+            # texts learn from rows, videos from columns, as under the gather of the release
             by_texts, by_videos = scale * own @ joined.detach().T, scale * own.detach() @ joined.T
         total = smoothed_infonce(by_texts, by_videos, self.settings.label_smoothing)
         return Losses(total, {"main": total.detach()})

@@ -23,10 +23,13 @@ def bin_weights(states: Tensor, bins: Tensor, length: int, width: int, dtype: to
     """
     i = torch.arange(width, device=states.device)[None, :]  # (1, width)
     count, n = states[:, None], bins[:, None].clamp(min=1)  # (V, 1)
+    # floor(i L / n)
     first = i * count // n
+    # ceil((i + 1) L / n)
     last = ((i + 1) * count + n - 1) // n
     position = torch.arange(length, device=states.device)
     inside = (position >= first[..., None]) & (position < last[..., None]) & (i < bins[:, None])[..., None]
+    # 1 / (number of states in the bin) where a state is inside
     return inside.to(dtype) / (last - first).clamp(min=1)[..., None]
 
 
@@ -53,6 +56,7 @@ def segment_audio(videos: Videos, alignment: Alignment, tokens: int) -> Tensor:
     """So many averages of encoder states per frame, `(V, F, tokens, Da)`; see `frame_audio`."""
     audio, frames = required_audio(videos), videos.frames.shape[1]
     full = torch.full((len(videos),), frames, device=audio.device)
+    # as many bins as there are real frames, so that bin and frame show the same moment
     bins = tokens * (full if alignment == "released" else videos.frame_mask.sum(-1))
     pooled = pooled_states(audio, counted_states(videos, alignment), bins, tokens * frames)
     segments: Tensor = pooled.unflatten(1, (frames, tokens))
@@ -98,6 +102,7 @@ class AudioProjection(nn.Module):
         projected = audio if self.linear is None else self.linear(audio)
         projected = projected if self.norm is None else self.norm(projected)
         if has_audio is not None:
+            # behind the projection, whose bias would turn silence into a sound
             silence = torch.zeros_like(projected[:1, :1]) if self.null is None else self.null
             projected = torch.where(has_audio[:, None, None], projected, silence)
         return torch.where(filled[..., None], projected, torch.zeros_like(projected[:1, :1]))

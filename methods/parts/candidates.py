@@ -27,6 +27,7 @@ class ComposedCandidates(Candidates[VideoIndex]):
             nobody = videos.frames[:1, 0]  # (1, D): a pooling that looks at no text is told any
             pooled: Pooled = pooling(nobody, videos)
             return pooled.direction[:, None]
+        # no text is known yet, so neither is the gate: a half of each
         frames = videos.frames if index.audio is None else torch.lerp(videos.frames, index.audio, 0.5)
         return unit(frames) * videos.mask[..., None]
 

@@ -99,6 +99,7 @@ class Composition(Method[VideoIndex]):
 
     def enriched_index(self, videos: Videos) -> VideoIndex:
         """The index of videos whose frames are enriched already."""
+        # a gate that waits for the text leaves its sound; without one the frames are final
         frames, audio = self.fusion.encode(videos)
         mask = videos.frame_mask
         prepared = self.pooling.prepare(frames, mask) if audio is None else Prepared(frames, mask)
@@ -112,6 +113,7 @@ class Composition(Method[VideoIndex]):
         if index.audio is None:
             return index
         pairs = index.videos.paired()
+        # u_i = fusion(f_i, a_i, t_i), one text per video
         frames = self.fusion.fuse(captions, pairs.frames, index.audio[:, None], pairs.mask)[:, 0]
         return VideoIndex(index.keys, self.pooling.prepare(frames, index.videos.mask))
 
@@ -119,6 +121,7 @@ class Composition(Method[VideoIndex]):
         """Fused videos for texts `(N, D)`: per pair where the fusion depends on the text, else shared."""
         if index.audio is None:
             return index.videos
+        # u_ij = fusion(f_j, a_j, t_i), every text with every video
         frames = self.fusion.fuse(texts, index.videos.frames, index.audio, index.videos.mask)
         prepared: Prepared = self.pooling.prepare(frames, index.videos.mask)
         return prepared
@@ -127,6 +130,7 @@ class Composition(Method[VideoIndex]):
         """Leak-free similarities `(N, V)`: fusion, pooling and perturbation per pair."""
         embeds = self.embeds(texts)
         videos = self.prepared(embeds, index)
+        # v_ij = pooling(t_i, u_ij), then s(perturbed t_i, v_ij)
         pooled = self.pooling(embeds, videos)
         return self.perturbed(
             texts, index.keys, videos, noise, lambda query: self.compared(query, texts, pooled)

@@ -60,9 +60,13 @@ def em_bases(x: Tensor, bases: Bases, settings: EmSettings) -> tuple[Tensor, Ten
     mu = bases.values.expand(*x.shape[:-1], -1)
     share = bases.counts.log()
     for _ in range(settings.stages):
+        # z = softmax_k(X^T mu / lamd), the weight of equal bases shared among them
         z = (x.transpose(-1, -2) @ mu / settings.lamd + share).softmax(-1) / bases.counts
+        # each base spreads over the D entries with a sum of 1
         z = z / (EPSILON + z.sum(-2, keepdim=True))
+        # mu = X z
         mu = x @ z
+        # columns of length 1
         mu = mu / (EPSILON + torch.linalg.vector_norm(mu, dim=-2, keepdim=True))
     return mu, z
 
@@ -70,11 +74,13 @@ def em_bases(x: Tensor, bases: Bases, settings: EmSettings) -> tuple[Tensor, Ten
 def reconstructed(x: Tensor, bases: Bases, settings: EmSettings) -> tuple[Tensor, Tensor]:
     """Y `(..., R, D)` of X, and mu `(..., R, K')`."""
     mu, z = em_bases(x, bases, settings)
+    # Y = beta mu z^T + X
     return settings.beta * ((mu * bases.counts) @ z.transpose(-1, -2)) + x, mu
 
 
 def moved_bases(bases: Bases, mu: Tensor, momentum: float) -> Tensor:
     """The row of bases `(1, K)` after a training step that ended with mu `(R, K')`."""
+    # the release averages mu over the rows before it moves the bases
     moved = momentum * bases.values + (1 - momentum) * mu.mean(-2)
     return moved[bases.places][None]
 

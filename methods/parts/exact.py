@@ -83,12 +83,15 @@ class ComposedExact(Exact[VideoIndex, ExactQueries, ExactIndex]):
 
     def pooled(self, asked: ExactQueries, basis: ExactIndex) -> MixedVideos:
         """Every pair's pooled vector, as a mix."""
+        # fused frames u_f as shares of picture and sound
         frames = self.fusion.shares(basis.frames, asked.gate)
+        # pooled video v = a E: the coefficients a of every pair
         coefficients = self.pooling.mix(basis.pooled, frames, asked.attention)  # (V, C, N)
         return MixedVideos(basis.keys, basis.pooled.mixes, coefficients, frames)
 
     def score(self, asked: ExactQueries, basis: ExactIndex, noise: NoiseSource) -> Tensor:
         """Scores `(N, V)`."""
+        # s(t, v) of the mixes, by the cosine or of perturbed texts
         method, videos = self.method, self.pooled(asked, basis)
         return method.perturbation.against(asked.texts, videos, method.interaction, noise)
 
@@ -155,6 +158,7 @@ def exact_of(method: Composition) -> ComposedExact | TokenExact | NoExact:
     """The algebra of a composition, or the part that has none."""
     parts, fusion = method.parts, method.fusion.algebra
     tokens = method.interaction.token_algebra(method.pooling)
+    # an interaction of single tokens needs no pooled vector, and no text may change its frames
     if tokens is not None and not method.fusion.text_dependent and parts.perturbation == "none":
         return TokenExact(method, tokens)
     if fusion is None:

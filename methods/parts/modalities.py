@@ -66,6 +66,7 @@ def mean_sound(videos: Videos, alignment: Literal["clip", "released"]) -> Tensor
     """Mean of the states that count, `(V, Da)`; zero without sound."""
     audio = required_audio(videos)
     counted = counted_states(videos, alignment)
+    # the states behind the end of the clip are padding of the encoder
     shown = torch.arange(audio.shape[1], device=audio.device) < counted[:, None]
     return masked_mean(audio, shown)
 
@@ -85,6 +86,7 @@ def modality_vectors(
     picture = heads("v", masked_mean(videos.frames.to(dtype), videos.frame_mask))
     sound = heads("a", mean_sound(videos, alignment).to(dtype))
     audible = heard(videos)
+    # an encoder may have states for silence too, and a silent clip has no sound
     vectors = torch.stack([picture, sound * audible[:, None]], dim=1)
     return ModalityVectors(vectors, torch.stack([torch.ones_like(audible), audible], dim=1))
 
@@ -97,6 +99,7 @@ class TemperatureAuthors(Authors[nn.Module]):
         """The logit scale is minus the temperature's logarithm; encoders and matching head are left."""
         own = {key: tensor for key, tensor in state.items() if not key.startswith(BACKBONES)}
         if "contra_temp" in own:
+            # exp(logit_scale) = 1 / temperature
             own["logit_scale"] = -own.pop("contra_temp").log()
         super().load(method, own)
 

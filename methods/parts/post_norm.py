@@ -41,6 +41,7 @@ class MultiHeadAttention(nn.Module):
             x.unflatten(-1, (self.heads, -1)).transpose(-2, -3)
             for x in (self.linear_q(query), self.linear_k(source), self.linear_v(source))
         )  # (..., heads, L, C / heads)
+        # the attention kernel broadcasts no leading axes
         leading = torch.broadcast_shapes(q.shape[:-2], k.shape[:-2])
         attended = functional.scaled_dot_product_attention(
             q,
@@ -64,6 +65,7 @@ class PostNormAttention(nn.Module):
 
     def forward(self, x: Tensor, source: Tensor, mask: Tensor | None = None) -> Tensor:
         """`(..., L, C)` attends `(..., Ls, C)` under `mask` `(..., Ls)` bool -> `(..., L, C)`."""
+        # LN(x + dropout(attention(x, source)))
         out: Tensor = self.norm(x + self.dropout(self.attention(x, source, mask)))
         return out
 
@@ -79,6 +81,7 @@ class TwoLayers(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """`(..., C)` -> `(..., C)`."""
+        # W2 dropout(relu(W1 x))
         out: Tensor = self.dense2(self.dropout(self.dense1(x).relu()))
         return out
 
@@ -94,5 +97,6 @@ class PostNormFeedForward(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """`(..., C)` -> `(..., C)`."""
+        # LN(x + dropout(FF(x)))
         out: Tensor = self.norm(x + self.dropout(self.ffn(x)))
         return out

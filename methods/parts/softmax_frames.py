@@ -16,6 +16,7 @@ def frame_weights(texts: Tensor, tokens: Tensor, mask: Tensor, temperature: floa
     """a `(N, V, F)` of texts `(N, D)` and tokens `([N,] V, F, D)` under `mask` `([N,] V, F)` bool."""
     videos = "nvfd" if tokens.dim() == 4 else "vfd"
     products = torch.einsum(f"nd,{videos}->nvf", texts, tokens)
+    # a_nvf = softmax_f(t_n . tok_vf / temperature) m_vf
     weights: Tensor = (products / temperature).softmax(-1) * mask
     return weights
 
@@ -23,4 +24,5 @@ def frame_weights(texts: Tensor, tokens: Tensor, mask: Tensor, temperature: floa
 def softmax_pooled(texts: Tensor, tokens: Tensor, mask: Tensor, temperature: float) -> Tensor:
     """v `(N, V, D)`."""
     videos = "nvfd" if tokens.dim() == 4 else "vfd"
+    # v_nv = sum_f a_nvf tok_vf
     return torch.einsum(f"nvf,{videos}->nvd", frame_weights(texts, tokens, mask, temperature), tokens)

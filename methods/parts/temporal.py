@@ -20,11 +20,13 @@ def contextual_tokens(
     are UATVR's (arXiv 2301.06309, section 3.2).
     """
     count, frames = tokens.shape[:2]
+    # the extra tokens are nothing but their position
     more = positions[frames : frames + extra].expand(count, -1, -1)
     x = torch.cat([tokens + positions[:frames], more], dim=1)
     seen = with_extra(mask, extra)
     for block in blocks:
         x = block(x, seen)
+    # x + tokens, without the positions; extra tokens have nothing to be added to
     return torch.cat([x[:, :frames] + tokens, x[:, frames:]], dim=1)
 
 

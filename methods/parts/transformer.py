@@ -71,6 +71,7 @@ class Attention(nn.Module):
             for x, (w, b) in zip(inputs, weights, strict=True)
         )  # (B, heads, L, D/heads)
         bias = None if bias is None else bias[:, None].to(q.dtype)
+        # softmax(q k^T / sqrt(d) + bias) v
         attended = functional.scaled_dot_product_attention(q, k, v, attn_mask=bias)
         out: Tensor = self.out_proj(attended.transpose(1, 2).flatten(2))
         return out
@@ -86,6 +87,7 @@ class FeedForward(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """`(..., D)` -> `(..., D)`."""
+        # W2 qgelu(W1 x + b1) + b2
         out: Tensor = self.c_proj(quick_gelu(self.c_fc(x)))
         return out
 
@@ -103,7 +105,9 @@ class TransformerBlock(nn.Module):
     def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
         """`(B, L, D)` -> `(B, L, D)`; `mask` `(B, L)` bool, False is not attended."""
         h = self.ln_1(x)
+        # x + attention(LN1 x)
         x = x + self.attn(h, h, key_bias(mask, h.dtype))
+        # x + MLP(LN2 x)
         x = x + self.mlp(self.ln_2(x))
         return x
 
@@ -129,6 +133,7 @@ def copy_clip_blocks(blocks: nn.ModuleList, clip: ClipTextWeights) -> bool:
     fits = len(pairs) == len(targets) and all(
         key in own and own[key].shape == weight.shape for own, layer in pairs for key, weight in layer.items()
     )
+    # as many weights of the same shape are another function under another number of heads
     heads = {block.attn.heads for block in blocks if isinstance(block, TransformerBlock)}
     if not fits or heads - {clip.heads}:
         return False

@@ -6,6 +6,7 @@ from torch import Tensor
 
 def safe_norm(x: Tensor) -> Tensor:
     """Length of vectors `(..., D)` -> `(..., 1)`; 1 for a zero vector, so that it can be divided by."""
+    # filled and not clamped, so that a zero vector has a finite gradient
     norm: Tensor = torch.linalg.vector_norm(x, dim=-1, keepdim=True)
     return norm.masked_fill(norm == 0, 1.0)
 
@@ -46,5 +47,6 @@ def masked_mean(frames: Tensor, mask: Tensor) -> Tensor:
 
     Padding frames never enter, whatever they hold; no real frame at all gives the zero vector.
     """
+    # selected and not multiplied: 0 times NaN is NaN
     kept = torch.where(mask[..., None], frames, torch.zeros_like(frames[..., :1, :1]))
     return kept.sum(-2) / mask.sum(-1, keepdim=True).clamp(min=1)

@@ -14,6 +14,7 @@ def captions_by_slot(pairing: Tensor, videos: int) -> tuple[Tensor, Tensor]:
     order = pairing.argsort(stable=True)
     numbers = torch.arange(len(pairing), device=pairing.device)
     slots = torch.empty_like(pairing)
+    # sorted by video, a caption's slot is its distance from the first of its video
     slots[order] = numbers - torch.searchsorted(pairing[order], pairing[order])
     table = pairing.new_full((int(slots.max()) + 1 if len(slots) else 0, videos), -1)
     here = (pairing >= 0) & (pairing < videos)

@@ -43,9 +43,11 @@ class OwnCaptions(ReleasedScorer[VideoIndex]):
         method = self.method
         embeds = method.embeds(texts)
         slots, table = captions_by_slot(pairing, len(index))
+        # GAID's gate at test time sees the first caption of a video, whatever the query
         fused = method.gated_by(captions_of(embeds, table[0]), index)
         scores = embeds.new_full((len(texts), len(index)), torch.nan)
         floats = embeds.shape[1] * (method.parts.trials + 1)  # fresh noise is drawn for every pair
+        # a query that is caption k of its video meets every video pooled by caption k of that one
         for slot, rows in enumerate(table):
             captions = captions_of(embeds, rows)
             for asked, columns in tiles((slots == slot).nonzero()[:, 0], len(index), floats):
@@ -67,7 +69,9 @@ class OwnCaptions(ReleasedScorer[VideoIndex]):
 
         if not method.pooling.text_conditioned:
             return method.perturbed(texts, index.keys, videos, noise, select)
+        # video j pooled by its own caption
         vector = method.pooling(captions, videos.paired()).vector[:, 0]
+        # a video without a caption k has no score for these queries
         vector = vector.masked_fill(captions.isnan().any(-1, keepdim=True), torch.nan)
         own = Pooled(vector, videos.frames, videos.mask)
         return method.perturbed(
@@ -91,12 +95,14 @@ class OwnCaptions(ReleasedScorer[VideoIndex]):
         for slot, captions in enumerate(table):
             asked, scored = (slots == slot).nonzero()[:, 0], self.scorable(index, captions, table[0])
             videos = fused[scored]
+            # one vector per video and slot: what the query would change is only the choice of a trial
             own = method.pooling(embeds[captions[scored].clamp(min=0)], videos.videos.paired()).vector[:, 0]
             basis = exact.pooled_to(videos, own) if by_query is None else by_query[scored]
             rows, columns = deep_shape(pairs, len(asked), len(scored))
             for block in blocks(len(asked), rows):
                 query = exact.queries(texts[asked[block]], noise)
                 for part in blocks(len(scored), columns):
+                    # the query's own pooling chooses the trial, the caption's scores it
                     if chooses:
                         tile = exact.chosen_score(query, basis[part], own[part], noise)
                     else:

@@ -23,6 +23,7 @@ GROWTH = {"gate": 1, "pooling": 2, "perturbation": 2, "grouping": 2, "clean prod
 
 def own_pairs_product(queries: Tensor, videos: Tensor) -> Tensor:
     """Scores `(G, M, V)` of texts `(G, M, D)` with videos pooled by that very text, `(V, G, M, D)`."""
+    # video v pooled by text (g, m), as columns of that text
     vectors = unit(videos).permute(1, 2, 3, 0).flatten(0, 1)  # (G M, D, V)
     products = torch.bmm(unit(queries).flatten(0, 1)[:, None], vectors)[:, 0]
     scores: Tensor = products.unflatten(0, queries.shape[:2])
@@ -75,4 +76,5 @@ def as_released(
         with watch.lap("product"):
             scores = all_galleries_product(queries, groups)
     rows = torch.tensor(owners, device=texts.device).argsort(stable=True).argsort()
+    # back from groups of captions to the order of the texts
     return scores.flatten(0, 1)[rows]

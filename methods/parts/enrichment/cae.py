@@ -86,6 +86,7 @@ class CasteCase(Enrichment):
             )
             visual = seen.tokens
             objectives = case_objectives(seen, sounding, mask, heard, self.case.temperature)
+        # f + gamma W v, v being token 0: the embedding itself after the enrichment
         enriched = videos.frames + self.gamma * self.out(visual[:, :, 0])
         return torch.where(videos.frame_mask[..., None], enriched, videos.frames), objectives
 
@@ -99,6 +100,7 @@ class CasteCase(Enrichment):
         """A frame's embedding and its patches `(V, F, 1 + P, D)`, zeros in padding frames."""
         if videos.patches is None:
             raise BenchError("this enrichment needs patch tokens, but the videos were encoded without")
+        # the embedding is token 0, patches follow
         tokens = torch.cat([videos.frames[:, :, None], videos.patches.to(videos.frames.dtype)], dim=2)
         return torch.where(videos.frame_mask[..., None, None], tokens, torch.zeros_like(tokens[:1, :1]))
 
@@ -112,6 +114,7 @@ class CasteCase(Enrichment):
 
     def stream(self, videos: Videos, tokens: Tensor, modality: Modality) -> Stream:
         """A modality's tokens with its captions and, in training, the noise of the soft choice."""
+        # inference chooses without noise
         noise = torch.empty_like(tokens[..., 0]).exponential_() if self.training else None
         if self.captions is None or videos.captions is None or videos.caption_mask is None:
             return Stream(tokens, None, noise)

@@ -27,6 +27,7 @@ class CaptionAdapter(nn.Module):
 
     def forward(self, states: Tensor) -> Tensor:
         """`(..., D)` -> `(..., C)`."""
+        # W_up gelu(W_down y)
         out: Tensor = self.up_proj(functional.gelu(self.down_proj(states)))
         return out
 
@@ -42,6 +43,7 @@ class CaptionProjection(nn.Module):
 
     def forward(self, states: Tensor, mask: Tensor, modality: Modality) -> Tensor:
         """Token states `(V, 1, Lc, D)` under `mask` `(V, 1, Lc)` bool -> `(V, 1, Lc, C)`."""
+        # the attention is common to both modalities, the adapter is not
         adapter = self.visual if modality == "visual" else self.audio
         out: Tensor = adapter(self.mapper(states, states, mask))
         return out

@@ -76,7 +76,9 @@ def caption_agreement(tokens: Tensor, caption: CaptionTokens | None) -> Tensor:
     mean = tokens.mean(-2)
     if caption is None:
         return torch.full_like(mean[..., :1, None], 0.5)
+    # w = sigmoid(cos(mean token, mean caption state))
     cosine = functional.cosine_similarity(mean, masked_mean(caption.tokens, caption.mask), dim=-1)
+    # sigmoid(0) = 1/2 where there is no caption: it neither agrees nor disagrees
     return torch.where(caption.present, cosine, torch.zeros_like(cosine)).sigmoid()[..., None, None]
 
 
@@ -85,6 +87,7 @@ def emphasised(start: Tensor, tokens: Tensor, choice: Tensor, weight: Tensor) ->
 
     The weight w `(V, F, 1, 1)` says how well the frame agrees with its caption.
     """
+    # x0 + w x m + (1 - w) x
     return start + weight * tokens * choice[..., None] + (1 - weight) * tokens
 
 
@@ -113,6 +116,7 @@ class CaseStream(nn.Module):
             return Stream(tokens, None, stream.noise)
         states = self.caption_self_attention(caption.tokens, caption.tokens, caption.mask)
         attended = self.caption_attention(tokens, states, caption.mask)
+        # attention over no caption is an even mean of padding: the tokens stay
         tokens = torch.where(caption.present[..., None, None], attended, tokens)
         return Stream(tokens, CaptionTokens(states, caption.mask), stream.noise)
 
@@ -127,6 +131,7 @@ class CaseStream(nn.Module):
         weight, energy, probabilities = caption_agreement(tokens, caption), energies(tokens), None
         if stream.noise is None:
             choice = hard_choice(energy, self.ratio)
+            # of sum 1, as the soft choice of training is
             choice = choice / choice.sum(-1, keepdim=True)
         else:
             probabilities = noisy_probabilities(energy, temperature, stream.noise)
@@ -161,9 +166,11 @@ class Case(nn.Module):
         silent and its picture takes nothing from the sound.
         """
         v, a = self.visual.described(visual), self.audio.described(audio)
+        # both modalities read the other one as it was before the exchange
         from_audio = self.visual.other_attention(v.tokens, self.visual.from_other(a.tokens))
         from_visual = self.audio.other_attention(a.tokens, self.audio.from_other(v.tokens))
         if heard is not None:
+            # the exchange is a residual layer, so that nothing taken is the tokens as they were
             from_audio = torch.where(heard[:, None, None, None], from_audio, v.tokens)
         real = mask[..., None, None]
         return (

@@ -29,6 +29,7 @@ def channels_shifted(tokens: Tensor) -> Tensor:
     `(V, F, L, C)`, without gradient, as released (Lin et al., Temporal Shift Module, ICCV 2019).
     """
     part, moved = tokens.shape[-1] // 8, tokens.clone()
+    # the first frame has no earlier one and the last no later one
     moved[..., : 2 * part] = 0
     moved[:, 1:, :, :part] = tokens[:, :-1, :, :part]
     moved[:, :-1, :, part : 2 * part] = tokens[:, 1:, :, part : 2 * part]
@@ -53,8 +54,10 @@ class AgreementGate(nn.Module):
 
         The cosine c of the projected means enters as `[c, -c]`: agreement favours the spatial branch.
         """
+        # both modalities in one width
         p, q = self.own(tokens.mean(-2)), self.other(other.mean(-2))
         c = functional.cosine_similarity(p, q, dim=-1)
+        # w = softmax(MLP([p, q, p - q, p q]) + [c, -c])
         logits: Tensor = self.mlp(agreement_inputs(p, q)) + torch.stack([c, -c], dim=-1)
         return logits.softmax(-1)
 
@@ -74,7 +77,9 @@ class SeparableAttention(nn.Module):
 
     def forward(self, tokens: Tensor) -> Tensor:
         """`(V, F, L, C)` -> `(V, F, L, C)`."""
+        # one context vector per frame: sum_l softmax_l(w_i x_l) W_k x_l
         context = (self.fc_i(tokens).softmax(-2) * self.fc_k(tokens)).sum(-2, keepdim=True)  # (V, F, 1, C)
+        # W_o (W_v x_l * context)
         out: Tensor = self.fc_o(self.fc_v(tokens) * context)
         return out
 
@@ -90,6 +95,7 @@ class SpatialEnrichment(nn.Module):
 
     def forward(self, tokens: Tensor) -> Tensor:
         """`(V, F, L, C)` -> `(V, F, L, C)`."""
+        # x + gamma LN(attention(x))
         enriched: Tensor = tokens + self.gamma * self.norm(self.attn(tokens))
         return enriched
 
@@ -104,6 +110,7 @@ class TemporalEnrichment(TemporalMixing):
 
     def forward(self, tokens: Tensor) -> Tensor:
         """`(V, F, L, C)` -> `(V, F, L, C)`."""
+        # x + gamma LN(conv(x)); the LayerNorm is the last step of the mixing
         enriched: Tensor = tokens + self.gamma * super().forward(
             channels_shifted(tokens) if self.shift else tokens
         )

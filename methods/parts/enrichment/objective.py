@@ -27,18 +27,21 @@ def caption_alignment(vectors: Tensor, captions: Tensor, temperature: Tensor, ro
     """
     if int(rows.sum()) < 2:
         return vectors.new_zeros(())
+    # cos(clip i, caption j) among the clips that have a caption
     cosines = unit(vectors[rows]) @ unit(captions[rows]).T
     return symmetric_infonce(cosines / temperature.clamp(min=INFONCE_TEMPERATURE_FLOOR))
 
 
 def inconsistency(visual: Tensor, audio: Tensor, rows: Tensor) -> Tensor:
     """Mean of 1 - cosine of picture and sound, `(V, H)` each, over the clips in `rows` `(V,)` bool."""
+    # 1 - cos(v_i, a_i)
     distances = 1 - (unit(visual) * unit(audio)).sum(-1)
     return (distances * rows).sum() / rows.sum().clamp(min=1)
 
 
 def choice_entropy(probabilities: Tensor, rows: Tensor) -> Tensor:
     """Mean over the frames in `rows` `(V, F)` bool of the entropy of `(V, F, L)`, in units of log L."""
+    # -sum_l p_l log p_l, divided by log L: 1 for an even choice
     entropy = -(probabilities * probabilities.clamp(min=PROBABILITY_FLOOR).log()).sum(-1)
     return (entropy * rows).sum() / rows.sum().clamp(min=1) / math.log(max(probabilities.shape[-1], 2))
 
@@ -59,6 +62,7 @@ def case_objectives(
         if stream.caption is not None and stream.caption_vector is not None:
             present = stream.caption.present.any(-1) & counted
             caption = stream.caption_vector.mean(1)
+            # both modalities have a half each; a modality without captions adds nothing
             half = caption_alignment(vector, caption, temperature, present) / 2
             terms["caption"] = terms.get("caption", 0) + half
         if stream.probabilities is not None:

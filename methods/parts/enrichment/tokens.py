@@ -34,6 +34,7 @@ def noisy_probabilities(energy: Tensor, temperature: Tensor, exponential: Tensor
 
     The Gumbel noise is `-log E` of Exp(1) draws `exponential` `(..., L)`.
     """
+    # softmax((|x|^2 + Gumbel) / T), Gumbel = -log E with E from Exp(1)
     logits = (energy - exponential.log()) / temperature.clamp(min=TEMPERATURE_FLOOR)
     return logits.softmax(-1)
 
@@ -41,6 +42,7 @@ def noisy_probabilities(energy: Tensor, temperature: Tensor, exponential: Tensor
 def soft_choice(probabilities: Tensor, ratio: float) -> Tensor:
     """The training form of the choice: `(..., L)` cut below the k-th largest value and renormalised."""
     count = chosen_count(probabilities.shape[-1], ratio)
+    # the k-th largest probability decides, without a gradient of its own
     threshold = probabilities.detach().topk(count, dim=-1).values[..., -1:]
     kept = torch.where(probabilities >= threshold, probabilities, torch.zeros_like(probabilities))
     return kept / kept.sum(-1, keepdim=True).clamp(min=RENORMALISATION_FLOOR)
@@ -58,6 +60,7 @@ class TemporalMixing(nn.Module):
     def forward(self, tokens: Tensor) -> Tensor:
         """`(V, F, L, C)` -> `(V, F, L, C)`; zeros lie before the first frame and behind the last."""
         rows = tokens.permute(0, 2, 3, 1).flatten(0, 1)  # (V L, C, F)
+        # each token is a row of its own: its channels over the frames
         mixed = self.pw(self.dw(rows)).unflatten(0, (len(tokens), -1))
         out: Tensor = self.norm(mixed.permute(0, 3, 1, 2))
         return out

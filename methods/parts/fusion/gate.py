@@ -30,11 +30,13 @@ from methods.parts.vectors import masked_mean
 
 def gate(video_logits: Tensor, text_logits: Tensor | float) -> Tensor:
     """The gate in (0, 1) of what video and text put in; training, reports and both engines share it."""
+    # g = sigmoid(W [f; a; t] + b), the weight cut into a block per input
     return (video_logits + text_logits).sigmoid_()
 
 
 def mixed(gate: Tensor, frames: Tensor, audio: Tensor) -> Tensor:
     """`g a + (1 - g) f`: gate `([N,] V, F|1, D|1)`, frames and audio `(V, F, D)` -> `([N,] V, F, D)`."""
+    # lerp(f, a, g) = f + g (a - f)
     return torch.lerp(frames, audio, gate)
 
 
@@ -102,11 +104,14 @@ class GateFusion(Fusion):
         """`W_f f + W_a a + b`, what frames and sound `(V, F, D)` put into the gate: `(V, F|1, D|1)`."""
         weights = self.weights()
         if self.level == "sample":
+            # the gate of a clip sees means over its frames, so that it is one number for all of them
             frames, audio = (masked_mean(x, mask)[..., None, :] for x in (frames, audio))
         logits: Tensor = self.gate.bias
         if "frame" in weights:
+            # + W_f f
             logits = logits + frames @ weights["frame"].T
         if "audio" in weights:
+            # + W_a a
             logits = logits + audio @ weights["audio"].T
         return logits
 
@@ -116,6 +121,7 @@ class GateFusion(Fusion):
 
     def gate_values(self, texts: Tensor, frames: Tensor, audio: Tensor, mask: Tensor) -> Tensor:
         """The gate in (0, 1): `(N, V, F|1, D|1)`, without the axis N where the gate sees no text."""
+        # + W_t t, the same number for every frame of every video
         asked = self.text_logits(texts)[:, None, None, :] if self.text_dependent else 0.0
         return gate(self.video_logits(frames, audio, mask), asked)
 
@@ -164,6 +170,7 @@ class MixedFrames(FusedFrames):
 
     def squares(self, factor: Tensor) -> Tensor:
         """`|R (1 - g, g)|^2` `(V, F, N)`: squared length, or variance, of frames; factor R `(V, F, 2, 2)`."""
+        # every frame is a mix of two vectors with a factor of its own: frames count as videos
         squares = mix_squares(factor.flatten(0, 1), self.shares.flatten(0, 1))
         return squares.view(*self.shares.shape[:2], -1)
 
@@ -182,6 +189,7 @@ class MixedFrames(FusedFrames):
         products = self.products(directions)
         # x = centred x + mean(x) 1, so that x . t = centred x . t + mean(x) sum(t)
         products.addcmul_(self.of.means[..., None], directions.sum(-1).expand_as(products))
+        # u . t = (1 - g) f . t + g a . t
         mixed: Tensor = products.unflatten(1, (-1, 2)).mul_(self.shares).sum(2)
         return mixed.div_(self.lengths).mul_(self.of.mask[..., None])
 
@@ -214,5 +222,6 @@ class GateAlgebra(FrameAlgebra[GatedFrames]):
 
     def shares(self, kept: GatedFrames, asked: Tensor) -> MixedFrames:
         """Shares `(V, F, 2, N)` of picture and sound."""
+        # g of every frame for every text, from the one function that the modules use too
         sound = gate(kept.logits[..., None], asked[:, 0])  # (V, F, N)
         return MixedFrames(kept, torch.stack([1 - sound, sound], dim=2))

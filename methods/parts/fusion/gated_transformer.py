@@ -44,6 +44,7 @@ class BiaslessMlp(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """`(..., inputs)` -> `(..., outputs)`."""
         first, second = self.children()
+        # W2 qgelu(W1 x)
         result: Tensor = second(quick_gelu(first(x)))
         return result
 
@@ -59,9 +60,12 @@ class ResamplerBlock(TransformerBlock):
     def resample(self, queries: Tensor, audio: Tensor, audio_mask: Tensor | None) -> Tensor:
         """Queries `(V, Q, D)`, audio `(V, T, D)` under `audio_mask` `(V, T)` bool -> `(V, Q, D)`."""
         h = self.ln_1(queries)
+        # q <- q + attention(LN1 q, LN1 q)
         queries = queries + self.attn(h, h)
         source = self.ln_3(audio)
+        # q <- q + attention(LN3 q, LN3 audio): one LayerNorm for both sides, as released
         queries = queries + self.cross_attn(self.ln_3(queries), source, key_bias(audio_mask, source.dtype))
+        # q <- q + MLP(LN2 q)
         queries = queries + self.mlp(self.ln_2(queries))
         return queries
 
@@ -84,13 +88,17 @@ class GatedFusionBlock(TransformerBlock):
         The mean over frames is over all slots, padding included, as released.
         """
         clip = torch.cat([frames.mean(1), audio.mean(1)], dim=-1)
+        # g = tanh(W2 qgelu(W1 [mean f; mean a])), one number per clip
         return self.attn_gate(clip).tanh(), self.ff_gate(clip).tanh()
 
     def fuse(self, frames: Tensor, audio: Tensor) -> Tensor:
         """Frames `(V, F, D)` and resampled audio `(V, Q, D)` -> `(V, F, D)`."""
         attention, feed_forward = (gate[:, None] for gate in self.gates(frames, audio))
+        # x <- x + g_attention attention(LN3 x, audio)
         frames = frames + attention * self.cross_attn(self.ln_3(frames), audio)
+        # x <- x + g_forward FF(LN4 x)
         frames = frames + feed_forward * self.cross_ff(self.ln_4(frames))
+        # the block of CLIP itself, without a gate
         fused: Tensor = self(frames)
         return fused
 
@@ -170,6 +178,7 @@ class GatedTransformer(Fusion):
         audio, states = required_audio(videos), counted_states(videos, self.alignment)
         if self.tokens is not None:
             bins = torch.full_like(states, self.tokens)
+            # the same number of tokens for every clip, whatever its length
             audio = pooled_states(audio, states, bins, self.tokens)
         else:  # what no clip attends; a silent clip's tokens are all alike, their number does not matter
             audio = audio[:, : max(1, int(states.max()))]
@@ -177,12 +186,14 @@ class GatedTransformer(Fusion):
         tokens = self.projection(audio.to(self.query_tokens.dtype), videos.has_audio, everywhere)
         if self.tokens is not None or self.alignment == "released" or videos.audio_valid is None:
             return tokens, None
+        # states behind the end of a clip are hidden; a silent clip attends its one kind of token
         inside = torch.arange(audio.shape[1], device=audio.device) < states[:, None]
         return tokens, inside if videos.has_audio is None else inside | ~videos.has_audio[:, None]
 
     def resampled(self, videos: Videos) -> Tensor:
         """The sound as query tokens `(V, Q, D)`."""
         audio, mask = self.audio_tokens(videos)
+        # the release keeps its query tokens as columns
         queries = (self.query_tokens.T + self.query_positions.weight).expand(len(videos), -1, -1)
         for block in self.resampler_blocks():
             queries = block.resample(queries, audio, mask)
@@ -206,6 +217,7 @@ class GatedTransformer(Fusion):
         frames = start
         for block in self.fusion_blocks():
             frames = block.fuse(frames, audio)
+        # r x_last + (1 - r) x_0
         return self.residual * frames + (1 - self.residual) * start, None
 
     def gates(self, texts: Tensor, videos: Videos) -> Tensor:

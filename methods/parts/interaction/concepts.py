@@ -83,7 +83,9 @@ class Concepts(Interaction):
         """S `(N, V)` of texts `(N, V|1, D)` and pooled videos `([N,] V, D)`."""
         slices = pooled.unflatten(-1, (self.concepts, -1))  # ([N,] V, K, w)
         own, slices = torch.broadcast_tensors(texts.unflatten(-1, (self.concepts, -1)), slices)
+        # weight_k = W2 relu(W1 [t_k; v_k] + b1) + b2
         weights: Tensor = self.weight_fc(torch.cat([own, slices], dim=-1))[..., 0]
+        # S = sum_k weight_k cos(t_k, v_k)
         return (weights * (unit(own) * unit(slices)).sum(-1)).sum(-1)
 
     def terms(self, texts: Texts, videos: Prepared, generator: torch.Generator) -> Mapping[str, Tensor]:
@@ -111,13 +113,16 @@ class Concepts(Interaction):
         first, last = self.weight_fc[0], self.weight_fc[2]
         assert isinstance(first, nn.Linear)
         assert isinstance(last, nn.Linear)
+        # W1 [t_k; v_k] = W1_t t_k + W1_v v_k
         for_text, for_video = first.weight.chunk(2, dim=1)
         return for_text, for_video, first.bias, last.weight[0], last.bias[0]
 
     def basis(self, tokens: Tensor, mask: Tensor) -> ConceptBasis:
         """The basis of videos with tokens `(V, F, D)`."""
         slices = tokens.unflatten(-1, (self.concepts, -1))  # (V, F, K, w)
+        # W1_v tok_k of every token, before any text weights them
         hidden = (slices @ self.maps()[1].T).flatten(2)
+        # in float64: the length of a mix of similar tokens is a small number from large ones
         gram = torch.einsum("vfkw,vgkw->vkfg", slices.double(), slices.double()).to(tokens.dtype)
         return ConceptBasis(tokens, mask, hidden, gram)
 
@@ -131,12 +136,14 @@ class Concepts(Interaction):
         for video in range(len(basis)):
             row = basis[video : video + 1]
             mixture = frame_weights(texts, row.tokens, row.mask, temperature)[:, 0]  # a, (N, F)
+            # relu(W1_t t_k + b1 + sum_f a_f W1_v tok_fk)
             hidden = torch.addmm(text_hidden, mixture, row.hidden[0]).relu_()
             weights = hidden.view(len(texts), self.concepts, -1) @ last + last_bias  # (N, K)
             token_slices = row.tokens[0].unflatten(-1, (self.concepts, -1))
             products = torch.einsum("nkw,fkw->nkf", directions, token_slices)
             along = (products * mixture[:, None]).sum(-1)  # t_k . v_k, t_k unit
             squares = torch.einsum("nf,kfg,ng->nk", mixture, row.gram[0], mixture)  # |v_k|^2 = a G a
+            # weight_k (t_k . v_k) / |v_k|, t_k being a unit vector
             scores[:, video] = (weights * along / squares.clamp(min=0).sqrt().clamp(min=1e-30)).sum(-1)
         return scores
 
@@ -175,7 +182,9 @@ def decoupling(texts: Tensor, videos: Tensor, concepts: int, alpha: float, beta:
         (x - x.mean(-1, keepdim=True)) / x.std(-1, keepdim=True)
         for x in (x.unflatten(-1, (concepts, -1)) for x in (texts, videos))
     )
+    # c_kj
     correlation = torch.einsum("bkw,bjw->kj", own, other) / (words * len(texts))
     diagonal = correlation.diagonal()
     off_diagonal = correlation.square().sum() - diagonal.square().sum()
+    # alpha sum_k (c_kk - 1)^2 + beta sum_{k != j} c_kj^2
     return alpha * (diagonal - 1).square().sum() + beta * off_diagonal

@@ -28,11 +28,14 @@ class CrossTransformer(nn.Module):
         """Scores `(N, V)` of texts `(N, D)` and frames `([N,] V, F, D)` under `mask` `([N,] V, F)` bool."""
         pairs = (len(texts), frames.shape[-3])
         first = texts[:, None, None].expand(-1, pairs[1], -1, -1)  # (N, V, 1, D)
+        # [caption; frames] of every pair
         tokens = torch.cat([first, frames.expand(pairs[0], -1, -1, -1)], dim=2).flatten(0, 1)
         shown = mask.expand(*pairs, -1).flatten(0, 1)
         seen = torch.cat([shown.new_ones(len(shown), 1), shown], dim=1)
+        # + E
         x = self.dropout(tokens + self.positions.weight[: tokens.shape[1]])
         for block in self.blocks:
             x = block(x, seen)
+        # W qgelu(dense LN(x_0))
         scores: Tensor = self.similarity(quick_gelu(self.dense(self.norm(x[:, 0]))))
         return scores.view(pairs)

@@ -48,14 +48,17 @@ class EmCosine(Interaction):
         vectors = videos.vector.expand(len(query), *videos.vector.shape[-2:])
         if self.training:
             return self.of_all(query[:, 0], vectors, move=True)
+        # (N, V, 2, D): EM sees the pair and nothing else
         both = torch.stack([vectors, query.expand_as(vectors)], dim=2)
         return pair_cosines(both, distinct_bases(self.bases), self.settings)
 
     def of_all(self, texts: Tensor, vectors: Tensor, *, move: bool = False) -> Tensor:
         """Cosines of texts `(N, D)` and pooled videos `(N, V, D)` with one EM over all of them."""
         bases = distinct_bases(self.bases)
+        # one EM over the batch's pooled videos and its texts, as released
         rebuilt, mu = reconstructed(torch.cat([vectors.flatten(0, 1), texts]), bases, self.settings)
         if move:
             self.bases.copy_(moved_bases(bases, mu, self.momentum))
         own, other = rebuilt[-len(texts) :], rebuilt[: -len(texts)].view_as(vectors)
+        # cos(Y_t, Y_v)
         return (unit(other) * unit(own)[:, None]).sum(-1)

@@ -23,9 +23,12 @@ def local_similarity(cosines: Tensor, mask: Tensor, scale: Tensor, temperature: 
     Cosines `(N, V, F)`, mask `([N,] V, F)`. Not divided by the number of frames, as released; a video without
     real frames gets 0. The released code exponentiates directly and overflows float32 past 88.
     """
+    # tau s
     sharpness = temperature * scale
     empty = ~mask.any(-1)
+    # an empty clip keeps finite numbers here and gets its 0 below
     kept = torch.where(mask | empty[..., None], sharpness * cosines, -torch.inf)
+    # log sum_f exp(tau s c_f) / (tau s)
     return (kept.logsumexp(-1) / sharpness).masked_fill(empty, 0.0)
 
 
@@ -52,4 +55,5 @@ class MultiGrained(Interaction):
         """Mean of both grains `(N, V)`."""
         cosines = frame_cosines(query, unit(videos.frames))
         local = local_similarity(cosines, videos.mask, scale, self.temperature)
+        # (local + global) / 2
         return (local + vector_cosines(query, videos.direction)) / 2

@@ -51,6 +51,7 @@ class WeightNet(nn.Sequential):
 
 def softmax_weights(logits: Tensor, mask: Tensor) -> Tensor:
     """Softmax of `(B, L)` over the real tokens of `mask` `(B, L)` bool; even where none is real."""
+    # an item without any real token would be a softmax over nothing: it is attended evenly
     shown = mask | ~mask.any(-1, keepdim=True)
     return torch.where(shown, logits, -torch.inf).softmax(-1)
 
@@ -66,13 +67,17 @@ def token_cosines(words: Tensor, word_mask: Tensor, frames: Tensor, frame_mask: 
         unit(x) * mask[..., None] for x, mask in ((words, word_mask), (frames, frame_mask))
     )
     videos = "nvfd" if frames.dim() == 4 else "vfd"
+    # C_lf = (w_l . f_f) m_l m_f
     return torch.einsum(f"nld,{videos}->nvlf", shown_words, shown_frames)
 
 
 def token_wise(cosines: Tensor, word_weights: Tensor, frame_weights: Tensor) -> Tensor:
     """S `(N, V)` of C `(N, V, L, F)`, word weights `(N, L)`, frame weights `([N,] V, F)`."""
+    # max_f C_lf and max_l C_lf
     per_word, per_frame = cosines.amax(-1), cosines.amax(-2)
+    # sum_l a_l max_f C_lf
     by_words = torch.einsum("nvl,nl->nv", per_word, word_weights)
+    # sum_f b_f max_l C_lf
     by_frames = (per_frame * frame_weights).sum(-1)
     return (by_words + by_frames) / 2
 
@@ -104,6 +109,7 @@ def token_wise_scores(
     Items are sorted by their number of real tokens, which makes slot l of all items a prefix; per frame slot
     there is one product of all real words with the videos that have such a frame.
     """
+    # slot l of all texts is a prefix of the rows: no mask is needed in what follows
     text_order, word_counts, words, word_weights = _packed(texts)
     video_order, frame_counts, frames, frame_weights = _packed(videos)
     text_floor, video_floor = (
@@ -122,8 +128,10 @@ def token_wise_scores(
         for real in word_counts:
             torch.maximum(best_word[:real], cosines[row : row + real], out=best_word[:real])
             row += real
+        # b_f max_l C_lf, added up frame slot by frame slot
         by_frames[:, :count].addcmul_(best_word, frame_weights[column : column + count])
         column += count
+    # a_l max_f C_lf, whose words are then added up per text
     best_frame *= word_weights[:, None]
     scores, row = by_frames, 0
     for real in word_counts:
@@ -182,6 +190,7 @@ class TokenWise(Interaction):
         words, mask = words_of(texts)
         both = (words, mask, videos.frames, videos.mask)
         if self.cdcr == "drawn":
+            # drawn on the generator's device, so that a GPU and a CPU train alike
             draws = torch.randint(2**31, (2, len(words)), generator=generator, device=generator.device).to(
                 words.device
             )

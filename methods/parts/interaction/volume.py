@@ -35,9 +35,11 @@ def gram_matrices(texts: Tensor, vectors: Tensor, present: Tensor | None = None)
         vectors = vectors * present[..., None]
     own = vectors @ vectors.transpose(1, 2)  # A, (V, k, k)
     if present is not None:
+        # a missing vector is a unit vector of its own: it multiplies the determinant by one
         own = own + torch.diag_embed((~present).to(own.dtype))
     across = torch.einsum("nd,vkd->nvk", texts, vectors)
     squares = texts.square().sum(-1)[:, None].expand(across.shape[:2])
+    # G = [[t.t, t.m], [m.t, A]]
     top = torch.cat([squares[..., None], across], dim=-1)[:, :, None]  # (N, V, 1, 1 + k)
     rest = torch.cat([across[..., None], own.expand(len(texts), -1, -1, -1)], dim=-1)
     return torch.cat([top, rest], dim=2)
@@ -50,6 +52,7 @@ def guarded_root(squares: Tensor) -> Tensor:
 
 def volumes(texts: Tensor, vectors: Tensor, present: Tensor | None = None) -> Tensor:
     """Volume `(N, V)` of each text `(N, D)` with the vectors `(V, k, D)` of each video."""
+    # sqrt(det G)
     determinants = torch.linalg.det(gram_matrices(texts, vectors, present))
     return guarded_root(determinants)
 
@@ -58,16 +61,19 @@ def heights(texts: Tensor, vectors: Tensor, present: Tensor | None = None) -> Te
     """Height `(N, V)` of each text over the span of each video's vectors."""
     gram = gram_matrices(texts, vectors, present)
     own = torch.linalg.det(gram[:, :, 1:, 1:])
+    # sqrt(det G / det A)
     ratio = torch.linalg.det(gram) / own.clamp(min=COLLINEAR**2)
     return guarded_root(ratio)
 
 
 def triangle_areas(texts: Tensor, pictures: Tensor, sounds: Tensor) -> Tensor:
     """Area `(N, V)` of the triangles text, picture, sound: `(N, D)`, `(V, D)`, `(V, D)`, of any length."""
+    # every product that the three sides need, t.v and t.a for all pairs
     p, q = texts @ pictures.T, texts @ sounds.T
     tt = texts.square().sum(-1)[:, None]
     vv, aa, c = pictures.square().sum(-1), sounds.square().sum(-1), (pictures * sounds).sum(-1)
     u, w = tt + vv - 2 * p, tt + aa - 2 * q  # |t - v|^2, |t - a|^2
+    # (|t - v|^2 |t - a|^2 - ((t - v) . (t - a))^2) / 2
     return (u * w - (tt - p - q + c).square()) / 2
 
 
@@ -80,6 +86,7 @@ def areas(texts: Tensor, vectors: Tensor, present: Tensor | None = None) -> Tens
     if present is None:
         return found
     squares = texts.square().sum(-1)[:, None] + vectors[:, 0].square().sum(-1)
+    # |t - v|^2 / 2
     alone = squares / 2 - texts @ vectors[:, 0].T
     return torch.where(present[:, 1], found, alone)
 
@@ -107,6 +114,7 @@ def spans(vectors: Tensor, present: Tensor | None = None) -> Spans:
         here = torch.ones_like(length, dtype=torch.bool) if present is None else present[:, number]
         outside = here & (length >= COLLINEAR)
         rows.append(torch.where(outside[:, None], rest / length.clamp(min=COLLINEAR)[:, None], 0.0))
+        # sqrt(det A) is the product of what each vector has outside the span of those before it
         own = own * torch.where(here, torch.where(outside, length, 0.0), 1.0)
     return Spans(torch.stack(rows, dim=1).to(vectors.dtype), own.to(vectors.dtype))
 
@@ -119,10 +127,12 @@ def exact_heights(texts: Tensor, basis: Tensor) -> Tensor:
     squares = texts.square().sum(-1)[:, None].expand(-1, len(basis)).clone()
     for number in range(basis.shape[1]):
         inside = texts @ basis[:, number].T
+        # t.t - sum_i (t . e_i)^2, e_i orthonormal
         squares.addcmul_(inside, inside, value=-1)
     return squares.clamp_(min=0).sqrt_()
 
 
 def exact_volumes(texts: Tensor, videos: Spans) -> Tensor:
     """Volume `(N, V)`: own volume of the video times the height of the text."""
+    # sqrt(det A) times the height, with the guard that the modules have under their root
     return exact_heights(texts, videos.basis).mul_(videos.own).square_().add_(GUARD).sqrt_()

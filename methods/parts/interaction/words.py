@@ -61,8 +61,11 @@ class GrainedVideos(Rows):
 def attended(x: Tensor, mixture: Tensor, mask: Tensor, temperature: float = TEMPERATURE) -> Tensor:
     """attn `(...)` over the last axis of `x` `(..., L)` with Q `(L, L)`; the bool `mask` broadcasts."""
     shown = mask | ~mask.any(-1, keepdim=True)
+    # a hidden position brings nothing to the mixture, whatever it holds
     kept = torch.where(mask, x, torch.zeros_like(x[..., :1]))
+    # y = softmax(x / 0.01)
     weights = torch.where(shown, x / temperature, -torch.inf).softmax(-1)
+    # sum_i y_i (Q x)_i
     return (weights * (kept @ mixture.T)).sum(-1)
 
 
@@ -116,9 +119,13 @@ class MultiGrainedWords(Interaction):
     def word_frame(self, cosines: Tensor, word_mask: Tensor, frame_mask: Tensor) -> Tensor:
         """S4 `(N, V)` of C `(N, V, L, F)`."""
         by_word = cosines.transpose(2, 3)  # (N, V, F, L)
+        # attn_l(C, A2), a number per frame
         per_frame = attended(by_word, self.word_mat_weight, word_mask[:, None, None])
+        # attn_f(C, B2), a number per word
         per_word = attended(cosines, self.frame_mat_weight, frame_mask[..., None, :])
+        # attn_f(attn_l(C, A2), B3)
         frames = attended(per_frame, self.frame_mat_weight2, frame_mask)
+        # attn_l(attn_f(C, B2), A3)
         words = attended(per_word, self.word_mat_weight2, word_mask[:, None])
         return (frames + words) / 2
 
@@ -160,6 +167,7 @@ class MultiGrainedWords(Interaction):
 
     def folded(self, texts: GrainedTexts) -> FoldedTexts:
         """The texts with both matrices folded in."""
+        # t G v = (t G) v and w M f = (w M) f: the matrices act on the texts, once
         with_video = torch.cat([(texts.sentence @ self.global_mat_weight)[:, None], texts.words], dim=1)
         with_frames = torch.cat([texts.sentence[:, None], texts.words @ self.local_mat_weight], dim=1)
         return FoldedTexts(with_video, with_frames, texts.mask)
@@ -173,13 +181,18 @@ class MultiGrainedWords(Interaction):
         with_video, with_frames, word_mask = texts.with_video, texts.with_frames, texts.mask
         count, rows = with_video.shape[:2]
         slots = videos.frames.shape[1]
+        # row 0: S1 of every pair; the rest: w_l . v
         globally = (with_video.flatten(0, 1) @ videos.video.T).view(count, rows, -1)  # (N, 1 + L, V)
+        # row 0: t . f; the rest: C
         flat = with_frames.flatten(0, 1) @ videos.frames.flatten(0, 1).T
         locally = flat.view(count, rows, -1, slots).transpose(1, 2)  # (N, V, 1 + L, F)
+        # S1 + S2
         total = globally[:, 0] + attended(
             globally[:, 1:].transpose(1, 2), self.word_logit_weight, word_mask[:, None]
         )
+        # + S3
         total += attended(locally[:, :, 0], self.frame_logit_weight, videos.mask)
+        # + S4
         total += self.word_frame(locally[:, :, 1:], word_mask, videos.mask)
         return total / 4
 

@@ -14,6 +14,7 @@ SCALE = 5.0
 
 def pearson(a: Tensor, b: Tensor) -> Tensor:
     """Correlation of the rows of `(B, C)`, `(B,)`; 0 for a constant row (NaN in the release)."""
+    # cov(a, b) / (sigma_a sigma_b), in which the number of columns cancels
     a, b = (x - x.mean(-1, keepdim=True) for x in (a, b))
     norms = torch.linalg.vector_norm(a, dim=-1) * torch.linalg.vector_norm(b, dim=-1)
     return (a * b).sum(-1) / torch.where(norms > 0, norms, torch.ones_like(norms))
@@ -26,6 +27,7 @@ def alignment_loss(ours: Tensor, teacher: Tensor, audible: Tensor, scale: float 
     """
     if int(audible.sum()) < 2:
         return ours.sum() * 0.0
+    # a silent clip has no column: its similarity with a picture means nothing
     own, other = (x[audible][:, audible] * scale for x in (ours, teacher))
     directions = ((own, other), (own.T, other.T))
     return torch.stack([(1 - pearson(a.softmax(1), b.softmax(1))).mean() for a, b in directions]).sum()

@@ -35,11 +35,13 @@ def correlation_penalty(correlation: Tensor, weights: Correlation) -> Tensor:
     """R of a correlation matrix `(D, D)`."""
     diagonal = correlation.diagonal()
     off_diagonal = correlation.square().sum() - diagonal.square().sum()
+    # alpha1 sum_i (c_ii - 1)^2 + alpha2 sum_{i != j} c_ij^2
     return weights.diagonal * (diagonal - 1).square().sum() + weights.others * off_diagonal
 
 
 def pooled_correlation(texts: Tensor, videos: Tensor) -> Tensor:
     """c `(D, D)` of one unit vector per text and video, `(B, D)` each."""
+    # c = z(t)^T z(v) / R
     return standardised(texts).T @ standardised(videos) / len(texts)
 
 
@@ -49,6 +51,7 @@ def drawn_correlation(
     """c `(D, D)` of one real word and frame per pair; `draws` are integers `(B,)`, modulo the length."""
     rows = torch.arange(len(words), device=words.device)
     chosen = (
+        # the real tokens are the first ones, so a draw modulo their number is one of them
         unit(tokens)[rows, draw % mask.sum(-1)]
         for tokens, mask, draw in ((words, word_mask, draws[0]), (frames, frame_mask, draws[1]))
     )
@@ -69,6 +72,7 @@ def matched_correlation(
     """
     unit_words, unit_frames = unit(words), unit(frames)
     shown = word_mask[:, :, None] & frame_mask[:, None]
+    # hidden partners count as cosine 0, as released
     cosines = torch.einsum("bld,bfd->blf", unit_words, unit_frames) * shown
     best_frames = _taken(unit_frames, cosines.argmax(2))[word_mask]  # partner of each real word
     best_words = _taken(unit_words, cosines.argmax(1))[frame_mask]
@@ -79,6 +83,7 @@ def matched_correlation(
         by_frames = z_frames.T @ z_matches / len(z_frames)
         return (by_words + by_frames) / 2
     word_weights, frame_weights = weights[0][word_mask], weights[1][frame_mask]
+    # weights of a pair have the sum 1, so the sum over all rows is divided by the pairs
     by_words = (word_weights[:, None] * z_words).T @ z_partners
     by_frames = (frame_weights[:, None] * z_frames).T @ z_matches
     return (by_words + by_frames) / (2 * len(words))

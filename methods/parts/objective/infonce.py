@@ -8,6 +8,7 @@ from methods.parts.config import LossWeights
 
 def pair_losses(logits: Tensor) -> Tensor:
     """Both directions of InfoNCE per pair: `(B, B)` -> `(B,)`."""
+    # -(log softmax_j s_ij + log softmax_i s_ij) / 2 at i = j
     return -(logits.log_softmax(1).diagonal() + logits.log_softmax(0).diagonal()) / 2
 
 
@@ -31,6 +32,7 @@ def pair_weights(similarities: Tensor, kind: LossWeights) -> Tensor:
     """
     cosines = similarities.diagonal()
     if kind == "positive-cosine-released":
+        # w_i = c_ii / sum_j c_jj
         return cosines / cosines.sum()
     positive = cosines.clamp(min=0)
     if kind == "uniform" or not bool(positive.any()):

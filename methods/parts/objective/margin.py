@@ -13,5 +13,7 @@ def adaptive_margin(texts: Tensor, videos: Tensor, beta: float, delta: float) ->
     Texts and visual-only videos `(B, D)`, no gradient; Jeong et al., CVPR 2025 (arXiv 2504.02397).
     """
     texts, videos = unit(texts), unit(videos)
+    # m_ij = min(beta (1 - (t_i . t_j + v_i . v_j) / 2), delta)
     margin = (beta * (1 - (texts @ texts.T + videos @ videos.T) / 2)).clamp(max=delta)
+    # a positive pair has no margin
     return margin.fill_diagonal_(0)

@@ -29,9 +29,12 @@ class Principal(NamedTuple):
 
 def principal(vectors: Tensor) -> Principal:
     """Singular values and leading vector of items `(B, k, D)`."""
+    # M^T M = Q diag(sigma^2) Q^T
     squares, directions = torch.linalg.eigh(vectors @ vectors.transpose(1, 2))  # ascending
     values = squares.flip(-1).clamp(min=0).sqrt()
+    # u = unit(M q_1)
     leading = unit((directions[..., -1:] * vectors).sum(1))
+    # an eigenvector has no sign of its own: along the sum of the vectors it is defined
     along = (leading * vectors.sum(1)).sum(-1, keepdim=True)
     return Principal(values, torch.where(along < 0, -leading, leading))
 

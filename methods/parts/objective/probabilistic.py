@@ -28,6 +28,7 @@ class AttentionPool(nn.Module):
 
     def forward(self, tokens: Tensor) -> Tensor:
         """`(B, L, D)` -> `(B, D)`."""
+        # softmax_l(w2 tanh(W1 x_l)), padded slots included as released
         weights = self.w_2(self.w_1(tokens).tanh()).softmax(1)
         pooled: Tensor = (weights * tokens).sum(1)
         return pooled
@@ -45,6 +46,7 @@ class MeanNet(nn.Module):
 
     def forward(self, pooled: Tensor, tokens: Tensor) -> Tensor:
         """Pooled `(B, D)` and tokens `(B, L, D)` -> unit `(B, D)`."""
+        # mu = unit(LN(pool + sigmoid(fc(att(tokens)))))
         return unit(self.layer_norm(pooled + self.fc(self.attention(tokens)).sigmoid()))
 
 
@@ -60,17 +62,20 @@ class UncertaintyNet(nn.Module):
 
     def forward(self, pooled: Tensor, tokens: Tensor) -> Tensor:
         """Pooled `(B, D)` and tokens `(B, L, D)` -> `(B, D)`."""
+        # log sigma = fc(att'(tokens)) + fc2(pool)
         log_sigma: Tensor = self.fc(self.attention(tokens)) + self.fc2(pooled)
         return log_sigma
 
 
 def samples(mean: Tensor, log_sigma: Tensor, noise: Tensor) -> Tensor:
     """z `(B, K, D)` of mu and log sigma `(B, D)` under noise `(B, K, D)`."""
+    # z_k = mu + eps_k exp(log sigma)
     return mean[:, None] + noise * log_sigma.exp()[:, None]
 
 
 def sample_contrast(queries: Tensor, keys: Tensor) -> Tensor:
     """A(Q, K): samples `(B, n, D)` of matched pairs; every sample should find every sample of its partner."""
+    # every sample of an item against every sample of all items
     logits = torch.einsum("bnd,cmd->bncm", queries, keys)
     own = logits.flatten(2).log_softmax(-1).view_as(logits).diagonal(dim1=0, dim2=2)  # (n, m, B)
     return -own.mean()
@@ -83,4 +88,5 @@ def multi_instance_loss(videos: Tensor, texts: Tensor) -> Tensor:
 
 def kl_loss(drawn: Tensor, log_sigma: Tensor) -> Tensor:
     """KL of a side, summed over batch and width as released: samples `(B, K, D)`, log sigma `(B, D)`."""
+    # -1/2 sum (1 + log sigma - mu^2 - sigma), sigma standing for a variance as released
     return -0.5 * (1 + log_sigma - drawn.mean(1).square() - log_sigma.exp()).sum()

@@ -11,6 +11,7 @@ def smoothed_infonce(by_texts: Tensor, by_videos: Tensor, smoothing: float) -> T
     videos and the columns detached texts: `by_texts` are logits of live texts with detached videos,
     `by_videos` the reverse; pass the same tensor twice for the ordinary loss.
     """
+    # rows: every text among all videos; columns: every video among all texts
     from_texts = functional.cross_entropy(by_texts, _diagonal(by_texts), label_smoothing=smoothing)
     from_videos = functional.cross_entropy(by_videos.T, _diagonal(by_videos), label_smoothing=smoothing)
     return (from_texts + from_videos) / 2

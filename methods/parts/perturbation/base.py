@@ -35,6 +35,7 @@ DEVICE_FACTOR = 8
 
 def support_text(texts: Tensor, radius: Tensor, anchor: Tensor) -> Tensor:
     """The point of the ball nearest to the video: `t + unit(anchor - t) * radius`, `(N, 1, D)` each."""
+    # t_sup = t + S (v - t) / |v - t|
     return texts + unit(anchor - texts) * radius
 
 
@@ -219,6 +220,7 @@ class Ball(Perturbation):
 
     def cosines(self, texts: Tensor, frames: Tensor, mask: Tensor) -> Tensor:
         """`(N, V, F)` of texts `(N, D)` with frames `([N,] V, F, D)`; padding counts as 0."""
+        # c_f = cos(t, f)
         cosines = frame_cosines(texts[:, None], unit(frames))
         return torch.where(mask, cosines, torch.zeros_like(cosines))
 
@@ -266,8 +268,10 @@ class Ball(Perturbation):
     def tiles(self, asked: AskedTexts, videos: MixedVideos) -> Iterator[BallTile]:
         """All pairs, a tile at a time."""
         cosines = videos.frames.cosines(asked.directions)  # (V, F, N)
+        # launching a kernel costs more than a small tile of it, so tiles are larger on a GPU
         factor = 1 if cosines.device.type == "cpu" else DEVICE_FACTOR
         depth, width = (factor * side for side in self.tile)
+        # where there are few texts a tile takes more videos instead
         width = max(width, depth * width // len(asked))
         for rows in blocks(len(asked), depth):
             for columns in blocks(len(videos.keys), width):

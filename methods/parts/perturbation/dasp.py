@@ -21,11 +21,13 @@ from methods.parts.vectors import safe_norm
 
 def blended_text(texts: Tensor, radius: Tensor, noise: Tensor, alpha: Tensor) -> Tensor:
     """`t + (alpha noise + 1 - alpha) radius`."""
+    # t + (alpha x + 1 - alpha) S
     return texts + (alpha * noise + 1 - alpha) * radius
 
 
 def deterministic_text(texts: Tensor, radius: Tensor, alpha: Tensor) -> Tensor:
     """`t + alpha radius`; both engines share it."""
+    # t + alpha S
     return torch.addcmul(texts, radius, alpha)
 
 
@@ -72,7 +74,9 @@ class DeterministicText(Ball):
         out = asked.embeds.new_empty(len(asked), len(videos.keys))
         for tile in self.tiles(asked, videos):
             shifted = self.scoring_query(asked.embeds[tile.rows], tile.radius)  # (v, n, D)
+            # t' . v = sum_c a_c (t' . e_c)
             products = torch.bmm(tile.mixes.vectors, shifted.mT).mul_(tile.coefficients).sum(1)
+            # |v| from the factor of the mix, |t'| from the point itself
             lengths = tile.mixes.lengths(tile.coefficients) * safe_norm(shifted)[..., 0]
             out[tile.rows, tile.columns] = (products / lengths).T
         return out

@@ -25,6 +25,7 @@ from methods.parts.vectors import safe_norm, unit
 
 def stochastic_text(texts: Tensor, radius: Tensor, noise: Tensor) -> Tensor:
     """`t + noise * radius`, all broadcast to `(N, V|1, D)`."""
+    # t + x S
     return torch.addcmul(texts, noise, radius)
 
 
@@ -42,6 +43,7 @@ def shared_trials(texts: Tensor, noise: Tensor, radius: Tensor, directions: Tens
         texts.square().sum(-1)[:, None, None], 2 * noise * texts[:, None], radius.permute(by_text)
     )
     squares = squares.baddbmm_(noise.square(), radius.square().permute(by_text))
+    # a sum of squares that rounding moved below 0
     tiny = torch.finfo(squares.dtype).tiny
     return (products * squares.clamp_(min=tiny).rsqrt_()).amax(1).T
 
@@ -95,6 +97,7 @@ class StochasticText(Ball):
             if trial == 0:
                 best, scores = chosen, own
                 continue
+            # strictly better: of equal trials the first wins
             scores = torch.where(chosen > best, own, scores)
             best = torch.maximum(chosen, best)
         return scores
@@ -128,6 +131,7 @@ class StochasticText(Ball):
                 for video, key in enumerate(videos.keys[tile.columns].split(1)):
                     drawn = self.points(texts.embeds, texts.keys, key, noise)
                     points, lengths = own_trials(texts.embeds, drawn, tile.radius[video])
+                    # max over k of (t + x_k S) . p / |t + x_k S|
                     best[video] = ((points * directions[video][:, None]).sum(-1) / lengths).amax(-1)
             out[tile.rows, tile.columns] = best.T
         return out
@@ -145,8 +149,10 @@ class StochasticText(Ball):
             for video, key in enumerate(videos.keys[tile.columns].split(1)):
                 drawn = texts.drawn if noise.shared else self.points(texts.embeds, texts.keys, key, noise)
                 points, lengths = own_trials(texts.embeds, drawn, tile.radius[video])
+                # chosen by the video as the query pools it ...
                 cosines = (points * directions[video][:, None]).sum(-1) / lengths  # (n, K)
                 chosen, column = cosines.argmax(-1, keepdim=True), tile.columns.start + video
+                # ... and scored by the video as its own caption pooled it
                 out[tile.rows, column] = ((points @ finals[column]) / lengths).gather(-1, chosen)[:, 0]
         return out
 
@@ -169,5 +175,6 @@ class StochasticText(Ball):
 
 def pooled_directions(tile: BallTile) -> Tensor:
     """Unit vectors `(v, n, D)` of the pooled videos of a tile, zero where one is zero."""
+    # p = a E / |a E|
     scaled = tile.coefficients / tile.mixes.lengths(tile.coefficients)[:, None]
     return torch.bmm(scaled.mT, tile.mixes.vectors)

@@ -17,8 +17,10 @@ from methods.parts.vectors import unit
 def top_k_pooled(texts: Tensor, frames: Tensor, mask: Tensor, k: int) -> Tensor:
     """Sum of the k frames `([N,] V, F, D)` nearest to each text `(N, D)`, `(N, V, D)`."""
     products = frame_products(texts[:, None], frames[..., None, :])  # (N, V, 1, F)
+    # a padding frame ranks last
     products = products.masked_fill(~mask[..., None, :], -torch.inf)
     best = products.topk(min(k, products.shape[-1]), dim=-1)
+    # and is not added where a video has fewer than k real frames
     chosen = torch.zeros_like(products).scatter(
         -1, best.indices, (best.values > -torch.inf).to(products.dtype)
     )
@@ -28,6 +30,7 @@ def top_k_pooled(texts: Tensor, frames: Tensor, mask: Tensor, k: int) -> Tensor:
 def attention_pooled(texts: Tensor, frames: Tensor, mask: Tensor, temperature: float) -> Tensor:
     """Frames `([N,] V, F, D)` weighted by `softmax(t . f / temperature)`, `(N, V, D)`."""
     products = frame_products(texts[:, None], frames[..., None, :])
+    # w = softmax(t . f / temperature), v = sum_f w_f f
     weights = attention_weights(products / temperature, mask[..., None, :], dim=-1)
     return weighted_frames(weights, frames[..., None, :])[..., 0, :]
 

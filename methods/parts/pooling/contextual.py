@@ -43,6 +43,7 @@ class SoftmaxPrepared(Prepared):
 
     def own(self, texts: Tensor) -> Tensor:
         """Video i as text i of `(B, D)` pools it, `(B, D)`."""
+        # a_f = softmax_f(t . tok_f / temperature) of the one text that belongs to each video
         products = torch.einsum("bd,bfd->bf", texts, self.frames) * self.sharpness[:, None]
         return torch.einsum("bf,bfd->bd", products.softmax(-1) * self.mask, self.frames)
 
@@ -74,6 +75,7 @@ class SoftmaxMixing(Mixing[Prepared, Rows, Any, SoftmaxMixture]):
     def mix(self, mixture: SoftmaxMixture, frames: Any, asked: Tensor) -> Tensor:
         """Weights `(V, F, N)`."""
         products = shared_products(mixture.tokens, asked) / self.temperature
+        # masked behind the softmax, as in the release; the cosine does not see the missing weight
         weights: Tensor = torch.softmax(products, dim=1) * mixture.mask[..., None]
         return weights
 
@@ -95,6 +97,7 @@ class SoftmaxFramesPooling(SequenceTransformerPooling):
 
     def prepare(self, frames: Tensor, mask: Tensor) -> SoftmaxPrepared:  # type: ignore[override]
         """Contextual frames."""
+        # a tensor, so that rows can be sliced and paired like the rest
         sharpness = frames.new_full(frames.shape[:-2], 1 / self.temperature)
         return SoftmaxPrepared(self.tokens(frames, mask), mask, sharpness)
 

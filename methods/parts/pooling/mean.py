@@ -26,11 +26,13 @@ def mean_of_directions(frames: Tensor, mask: Tensor) -> Tensor:
     Masked before it is divided, so that zero frames behind the clip and an empty mask stay finite; the
     released order gives NaN there (`released_mean_of_directions`).
     """
+    # v = 1/F sum_i f_i / |f_i|
     return masked_mean(unit(frames), mask)
 
 
 def released_mean_of_directions(frames: Tensor, mask: Tensor) -> Tensor:
     """meanP in the released order, direction of the mean `(V, D)`: NaN for zero frames and empty masks."""
+    # divided before it is masked: a zero frame is 0 / 0 even where the mask leaves it out
     directions = frames / torch.linalg.vector_norm(frames, dim=-1, keepdim=True)
     mean = (directions * mask[..., None]).sum(-2) / mask.sum(-1, keepdim=True).clamp(min=1)
     direction: Tensor = mean / torch.linalg.vector_norm(mean, dim=-1, keepdim=True)
@@ -42,10 +44,12 @@ class MeanOfMixed(Mixing[Prepared, GatedFrames, MixedFrames, Mixture]):
 
     def mixture(self, videos: Prepared, frames: GatedFrames) -> Mixture:
         """Picture and sound of every frame: `(V, 2 F, D)`."""
+        # the algebra keeps picture and sound centred; the mean puts them back
         return Mixture(Mixes.of(frames.vectors + frames.means[..., None]))
 
     def mix(self, mixture: Mixture, frames: MixedFrames, asked: Tensor) -> Tensor:
         """The shares of each real frame over its length, `(V, 2 F, N)`: the sum of directions."""
+        # u / |u| = (1 - g) / |u| f + g / |u| a; the number of frames cancels in a cosine
         return (frames.shares * (frames.of.mask[..., None] / frames.lengths)[:, :, None]).flatten(1, 2)
 
 

@@ -53,9 +53,11 @@ class SequenceTransformerPooling(VectorPooling):
 
     def contextual(self, frames: Tensor, mask: Tensor) -> Tensor:
         """Frames `(V, F, D)` after the transformer, plus themselves before the positions."""
+        # x = f + E
         x = with_positions(frames, self.frame_positions)
         for block in self.transformer:
             x = block(x, mask)
+        # the residual skips the positions
         return x + frames
 
     def tokens(self, frames: Tensor, mask: Tensor) -> Tensor:

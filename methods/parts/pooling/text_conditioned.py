@@ -119,9 +119,12 @@ class TextConditionedPooling(Pooling[AttendedPrepared]):
     def forward(self, texts: Tensor, videos: AttendedPrepared) -> Pooled:
         """Pooled vectors `(N, V, D)`."""
         keys, values = (x.unflatten(-1, (self.heads, -1)) for x in (videos.keys, videos.values))
+        # q k / sqrt(d), a row over the frames for every text, video and head
         logits = frame_products(self.queries(texts), keys) / self.temperature
         attended = weighted_frames(attention_weights(logits, videos.mask[..., None, :], dim=-1), values)
+        # o = LN2(W_O softmax(q k / sqrt(d)) v)
         out = self.layer_norm2(self.cross_attn.out_proj(attended.flatten(-2)))
+        # z = LN3(o + dropout(W o))
         vector = self.layer_norm3(out + self.dropout(self.linear_proj(out)))
         return Pooled(vector, videos.frames, videos.mask)
 
@@ -156,13 +159,16 @@ def attended_mixture(pooling: TextConditionedPooling, mask: Tensor, attended: Te
     The pooled vectors are mixes of B vectors, the constant and the bias of `LN3`.
     """
     second, third, residual = pooling.layer_norm2, pooling.layer_norm3, pooling.linear_proj
+    # LN2 subtracts a mean, which is linear, and divides by a deviation, which is left to the mix
     deviating = centred(attended)
+    # o = scaled / deviation + bias
     scaled = second.weight * deviating
     # o + W o of `o = scaled / deviation + second.bias`: linear in scaled, and a constant
     constant = second.bias + residual(second.bias)
     through = centred(
         torch.cat([scaled + scaled @ residual.weight.T, constant.expand(len(attended), 1, -1)], dim=1)
     )  # (V, B + 1, D)
+    # LN3 adds its bias behind its own division, so the bias is a vector of the mix as well
     bias = third.bias.expand(len(attended), 1, -1)
     pooled = Mixes.of(torch.cat([third.weight * through, bias], dim=1))
     return AttendedMixture(pooled, mask, deviation_factor(deviating), deviation_factor(through))
@@ -185,12 +191,14 @@ def attended_coefficients(
 
 def inverse_deviation(factor: Tensor, coefficients: Tensor, norm: nn.LayerNorm) -> Tensor:
     """What a LayerNorm multiplies the centred mixes with, `(V, 1, N)`; coefficients `(V, C, N)`."""
+    # 1 / sqrt(|R a|^2 + eps), where |R a|^2 is the variance of the mix
     return mix_squares(factor, coefficients).add_(norm.eps).rsqrt_()[:, None]
 
 
 def projected_heads(pooling: TextConditionedPooling, values: Tensor) -> Tensor:
     """Each head of values `(V, F, D)` after the output projection, bias left out: `(V, H F, D)`."""
     width = values.shape[-1] // pooling.heads
+    # W_O [h_1; h_2; ...] = sum over heads of W_O,h h_h
     maps = pooling.cross_attn.out_proj.weight.split(width, dim=1)  # (D, d) each
     return torch.cat([part @ m.T for part, m in zip(values.split(width, dim=-1), maps, strict=True)], dim=1)
 
@@ -207,6 +215,7 @@ class StillAttention(Mixing[AttendedPrepared, Rows, Any, KeyedMixture]):
         The weights of a head add up to 1, so each head brings its share of the bias.
         """
         pooling = self.pooling
+        # sum over f of w_f (W_O v_f + b / H), and the weights of a head have the sum 1
         attended = projected_heads(pooling, videos.values) + pooling.cross_attn.out_proj.bias / pooling.heads
         head = attended_mixture(pooling, videos.mask, attended)
         return KeyedMixture(head.mixes, head.mask, head.second, head.third, videos.keys)
@@ -239,6 +248,7 @@ class MixedAttention(Mixing[Prepared, GatedFrames, MixedFrames, AttendedMixture]
         `(V, 2 F H + 1, D)`: frames of the first head first, the constant last.
         """
         attention, norm = self.pooling.cross_attn, self.pooling.layer_norm1
+        # W_V (gamma x + beta) = W_V gamma x + W_V beta, the last a constant of the mix
         values = (norm.weight * frames.vectors) @ attention.v_proj.weight.T
         constant = attention.out_proj(attention.v_proj(norm.bias)).expand(len(values), 1, -1)
         attended = torch.cat([projected_heads(self.pooling, values), constant], dim=1)
@@ -253,6 +263,7 @@ class MixedAttention(Mixing[Prepared, GatedFrames, MixedFrames, AttendedMixture]
         pooling = self.pooling
         maps = pooling.cross_attn.k_proj.weight.unflatten(0, (pooling.heads, -1))  # (H, d, D)
         queries = pooling.queries(texts) / pooling.temperature
+        # q . (W_K gamma x) = (W_K^T q) gamma . x
         asked: Tensor = torch.einsum("nhd,hde->nhe", queries, maps) * pooling.layer_norm1.weight
         return asked
 
@@ -265,8 +276,10 @@ class MixedAttention(Mixing[Prepared, GatedFrames, MixedFrames, AttendedMixture]
         weights = normed.new_empty(videos, 2 * count * asked.shape[1] + 1, texts)
         real = mixture.mask[..., None]
         for head, part in enumerate(weights[:, :-1].split(2 * count, dim=1)):
+            # the logit of a fused frame: shares of picture and sound over the deviation of the frame
             logits = frames.products(asked[:, head]).unflatten(1, (-1, 2)).mul_(normed).sum(2)  # (V, F, N)
             attention = attention_weights(logits, real, dim=1)
+            # weight of a picture or sound: attention of its frame times its share in the frame
             torch.mul(normed, attention[:, :, None], out=part.unflatten(1, (-1, 2)))
         weights[:, -1] = 1
         return attended_coefficients(self.pooling, mixture, weights)
