@@ -30,11 +30,13 @@ class Mixes(Rows):
 
     def lengths(self, coefficients: Tensor) -> Tensor:
         """Length of each mix `(V, N)`, 1 where the mix is zero so that it can be divided by."""
+        # |a E| = |R a|
         squares = mix_squares(self.factor, coefficients)
         return squares.masked_fill_(squares == 0, 1.0).sqrt_()
 
     def products(self, texts: Tensor, coefficients: Tensor) -> Tensor:
         """Inner product of each mix with texts `(N, D)`, `(V, N)`."""
+        # (a E) . t = sum_c a_c (e_c . t)
         return shared_products(self.vectors, texts).mul_(coefficients).sum(1)
 
     def cosines(self, directions: Tensor, coefficients: Tensor) -> Tensor:
@@ -59,26 +61,32 @@ def gram_factor(vectors: Tensor) -> Tensor:
     gram = wide @ wide.mT
     lengths = gram.diagonal(dim1=-2, dim2=-1).sqrt()
     scales = lengths.masked_fill(lengths == 0, 1.0)
+    # of directions: K = diag(1/|e|) E E^T diag(1/|e|)
     gram = gram / (scales[..., None] * scales[..., None, :])
     gram.diagonal(dim1=-2, dim2=-1).fill_(1.0)
     lower, failed = torch.linalg.cholesky_ex(gram)
+    # K = L L^T, so R = L^T
     factor = lower.mT.contiguous()
     singular = failed > 0
     if bool(singular.any()):
         values, axes = torch.linalg.eigh(gram[singular])
+        # K = Q diag(w) Q^T, so R = diag(sqrt(w)) Q^T
         factor[singular] = values.clamp(min=0).sqrt()[..., None] * axes.mT
+    # R diag(|e|): the lengths that were divided out
     rounded: Tensor = factor.mul_(lengths[..., None, :]).to(vectors.dtype)
     return rounded
 
 
 def deviation_factor(vectors: Tensor) -> Tensor:
     """Factor of the variances of mixes of centred vectors `(..., C, D)`, `(..., C, C)`."""
+    # var(x) = |x|^2 / D for centred x
     factor: Tensor = gram_factor(vectors) / vectors.shape[-1] ** 0.5
     return factor
 
 
 def mix_squares(factor: Tensor, coefficients: Tensor) -> Tensor:
     """`|R a|^2` `(V, N)` for factors `(V, C, C)` and coefficients `(V, C, N)`."""
+    # sum over the rows of R of (R a)^2
     squares: Tensor = torch.bmm(factor, coefficients).square_().sum(1)
     return squares
 

@@ -83,6 +83,7 @@ def weights_state(method: Method) -> tuple[tuple[int, int], ...]:
 
     Reads none of them. Writing past torch's count, as through `.data` or numpy, goes unseen.
     """
+    # a tensor that is written in place keeps its address and changes its version
     return tuple((tensor.data_ptr(), tensor._version) for tensor in method.state_dict().values())
 
 

@@ -52,6 +52,7 @@ class KeyedNoise:
         U[0, 1) for the prior "uniform", N(0, 1) for "normal". Drawn on the CPU on every device, so
         that a GPU and a CPU score alike.
         """
+        # a seed of its own for every text, or for every pair
         seeds = mix(unsigned(texts) ^ self.seed)[:, None]
         if self.mode == "fresh":
             seeds = mix(seeds ^ mix(unsigned(videos))[None, :])
@@ -60,6 +61,7 @@ class KeyedNoise:
         for seed, out in zip(seeds.ravel().tolist(), noise.flatten(0, 1), strict=True):
             # The CPU generator takes 32 bits of a seed; the mixed key has good low bits.
             generator.manual_seed(seed & 0xFFFFFFFF)
+            # drawn with a generator per row, so that no other row changes it
             if prior == "uniform":
                 torch.rand(trials, width, generator=generator, out=out)
             else:

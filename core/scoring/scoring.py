@@ -131,6 +131,7 @@ def build_index(
             rows = in_chunks(made, len(videos), chunk)
             kept = rows if method.released else None
             return ScoringIndex(rows, kept, obstacle, weights_state(method), method.dimensions)
+        # released scoring reads what the modules made of the videos; the algebra replaces it elsewhere
         kept = in_chunks(made, len(videos), chunk) if method.released else None
         basis = in_chunks(
             lambda part: exact.index(made(part) if kept is None else kept[part]), len(videos), chunk
@@ -182,6 +183,7 @@ def score_tiles(
         yield from released_tiles(method, texts, index, noise, pairing, how.get("precision", "float32"))
         return
     algebra = None if index.obstacle else method.exact
+    # 4 bytes per number, so many numbers per pair: so many pairs fit into a tile
     floats = algebra.floats_per_pair if algebra else floats_per_pair(method)
     tile_bytes = how.get("tile_bytes") or default_tile_bytes(texts.embeds.device, algebra is not None)
     shape = deep_shape if algebra else wide_shape
@@ -192,6 +194,7 @@ def score_tiles(
     score = algebra.score if algebra else method.score
     for block in blocks(len(texts), rows):
         with exact_arithmetic(method, how.get("precision", "float32")), calling(method, "exact.queries"):
+            # once per block of texts, whatever the number of videos
             asked = algebra.queries(texts[block], noise) if algebra else texts[block]
         for part in blocks(len(index), columns):
             with exact_arithmetic(method, how.get("precision", "float32")), calling(method, "score"):
@@ -221,6 +224,7 @@ def released_tiles(
     if released is None or rows is None:
         raise ValueError(f"{method.name}'s index was built when it had no released scoring")
     score = released.score if index.obstacle else released.score_by_algebra
+    # positions of the videos in the gallery; a tile is told those relative to its own first video
     own = pairing.to(texts.embeds.device)
 
     def scored(part: slice, block: slice = EVERY) -> Tensor:
@@ -232,6 +236,7 @@ def released_tiles(
             for part in blocks(len(index), released.tile[1]):
                 yield Tile(block, part, scored(part, block))
         return
+    # all captions of a video have to be in a tile, so only the videos are split
     columns = max(1, min(RELEASED_VIDEOS, RELEASED_BYTES // (4 * len(texts))))
     for block in blocks(len(index), columns):
         for part, scores in videos_with_oom_retry(scored, block):

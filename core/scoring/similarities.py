@@ -37,5 +37,6 @@ def similarities(scores: Tensor, pairing: Tensor) -> Similarities:
 def histogram(cosines: Tensor) -> Tensor:
     """Counts `(BINS,)` int64 of the values that are not NaN."""
     known = cosines[~cosines.isnan()].clamp(-1, 1)
+    # [-1, 1] -> 0 .. BINS, the last edge counting in the last bin
     bins = ((known + 1) * (BINS / 2)).long().clamp(max=BINS - 1)
     return bins.bincount(minlength=BINS).cpu()

@@ -45,6 +45,7 @@ def default_tile_bytes(device: torch.device, exact: bool) -> int:
 
 def wide_shape(pairs: int, texts: int, videos: int) -> tuple[int, int]:
     """Texts and videos of a tile of at most `pairs` pairs, wide in videos before deep in texts."""
+    # all videos of a text side by side: the modules read a video's features once per tile
     width = max(1, min(videos, pairs))
     return max(1, min(texts, pairs // width)), width
 
@@ -54,6 +55,7 @@ def deep_shape(pairs: int, texts: int, videos: int) -> tuple[int, int]:
 
     The exact engine multiplies small matrices per video by long rows of texts.
     """
+    # n v <= pairs and n = 16 v give n = sqrt(16 pairs)
     depth = max(1, min(texts, isqrt(16 * pairs), pairs))
     return depth, max(1, min(videos, pairs // depth))
 
@@ -80,6 +82,7 @@ def with_oom_retry(
             ) from error
     # Outside the handler, whose traceback would keep the failed attempt's tensors alive.
     if len(videos) >= len(texts):
+        # the longer side, so that a tile stays near a square
         halves = [with_oom_retry(score, texts, videos[part], noise) for part in halved(len(videos))]
         return torch.cat(halves, dim=1)
     return torch.cat([with_oom_retry(score, texts[part], videos, noise) for part in halved(len(texts))])

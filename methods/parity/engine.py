@@ -41,6 +41,7 @@ def check_fbank(golden: Golden) -> None:
             f"{golden.path.name}: sample_rate {golden.setting('sample_rate')} is not {SAMPLE_RATE}"
         )
     pattern = r"wave_(.+)_([\d.]+)(k?)(?:_[a-z]+)?"
+    # the rate of a clip is in the name of its wave
     waves = {match[1]: match for name in golden.names() if (match := re.fullmatch(pattern, name))}
     for name in golden.names():
         if not name.startswith("fbank_"):
@@ -77,6 +78,7 @@ def check_adamw_schedule(golden: Golden) -> None:
     names = _traced(golden)
     parameters = [nn.Parameter(golden.input(f"{name}_init")) for name in names]
     rates = [golden.number(f"lr_{name}") for name in names]
+    # a group each, because each has a rate of its own
     groups = [{"params": [p], "lr": rate} for p, rate in zip(parameters, rates, strict=True)]
     optimizer = XPoolAdamW(groups, betas=betas, eps=eps, weight_decay=decay)
     used = _compare_traces(golden, optimizer, names, lambda step: warmup_cosine(step, total, warmup))
@@ -111,6 +113,7 @@ def check_bertadam(golden: Golden) -> None:
     names = sorted({match[1] for name in golden.names() if (match := re.fullmatch(r"grad_(.+?)\d+", name))})
     for name in names:
         parameter = nn.Parameter(golden.input(f"{name}0"))
+        # biases and norms are recorded without a decay
         decay = golden.number(f"weight_decay_{name}") if f"weight_decay_{name}" in golden.meta else 0.0
         optimizer = BertAdam([parameter], golden.number(f"lr_{name}"), betas, eps, decay)
         for step in range(_count(golden, rf"grad_{name}\d+")):
@@ -128,6 +131,7 @@ def check_bertadam(golden: Golden) -> None:
 
 def _compare_half(golden: Golden, betas: tuple[float, float], eps: float, warmup: float) -> None:
     """A float16 parameter, without decay, after all of `half.grads` `(steps, ...)`."""
+    # float16 weights with moments of the same precision, as CLIP4Clip trains its towers
     total, gradients = golden.integer("t_total_half"), golden.input("half.grads")
     parameter = nn.Parameter(golden.input("half.p0"))
     optimizer = BertAdam([parameter], golden.number("lr_half"), betas, eps, weight_decay=0.0)
@@ -179,8 +183,10 @@ def _compare_traces(
     parameters = [group["params"][0] for group in optimizer.param_groups]
     gradients = [golden.input(f"{name}_grads") for name in names]
     rates, trajectories = [], []
+    # all parameters take step k before any takes step k + 1: the schedule counts steps, not calls
     for step, at_step in enumerate(zip(*gradients, strict=True)):
         rates.append(_step(optimizer, dict(zip(parameters, at_step, strict=True)), schedule(step)))
+        # a copy: the optimiser writes in place
         trajectories.append([p.detach().clone() for p in parameters])
     for name, trajectory in zip(names, zip(*trajectories, strict=True), strict=True):
         golden.compare(f"{name}_traj", torch.stack(trajectory))

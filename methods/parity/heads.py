@@ -60,6 +60,7 @@ def check_clip4clip(golden: Golden) -> None:
     method = build_clip4clip(golden, frames)
     logits = method.logit_scale.exp() * similarities_of(method, texts[:, 0], videos_of(frames, mask))
     golden.compare("out.logits", logits)
+    # -1/B sum_i log softmax_j(s_ij)_i, and of the transposed logits
     golden.compare("out.loss_t2v", -logits.log_softmax(1).diagonal().mean())
     golden.compare("out.loss_v2t", -logits.log_softmax(0).diagonal().mean())
     loss = loss_of(method, texts_of(texts[:, 0]), videos_of(frames, mask))
@@ -71,6 +72,7 @@ def check_clip4clip(golden: Golden) -> None:
     required = ("frame_position_embeddings.", "transformerClip.") if transforms else ()
     compare_gradients(golden, "grad.", method, inputs, required)
     if isinstance(pooling, SequenceTransformerPooling):
+        # intermediate states say which layer is off, where the end alone would not
         first = pooling.transformer[0](with_positions(frames, pooling.frame_positions), mask)
         golden.compare("mid.after_block0", first)
         golden.compare("mid.frames_after_temporal_plus_residual", pooling.contextual(frames, mask))
@@ -92,7 +94,9 @@ def check_clip4clip_evaluation(golden: Golden, method: ComposedMethod) -> None:
         return scale * vector_cosines(texts[:, None], unit(pool(contextual(frames, mask), mask)))
 
     golden.compare("eval.out.logits", logits(mean_of_directions, frames, mask))
+    # recorded as NaN, which only the released order of operations gives
     golden.compare("eval.out.logits_empty_mask_video0", logits(released_mean_of_directions, frames, empty))
+    # a zero frame is 0 / 0 in the released order even where the mask leaves it out
     zeroed = torch.where(mask[..., None], frames, torch.zeros_like(frames))
     golden.compare("eval.out.logits_zero_padded_frames", logits(released_mean_of_directions, zeroed, mask))
 
@@ -121,6 +125,7 @@ def check_avigate(golden: Golden) -> None:
         check_avigate_similarities(golden, method, texts, frames, audio, mask)
     videos = videos_of(frames, mask, audio)
     cosines = similarities_of(method, texts, videos)
+    # the margin compares pictures before any sound
     visual = mean_of_directions(method.fusion.visual(frames), mask)
     margin = adaptive_margin(texts, visual, golden.number("beta"), golden.number("margin"))
     golden.compare("train/margin", margin)
@@ -155,9 +160,11 @@ def check_avigate_layers(
     golden: Golden, method: ComposedMethod, frames: Tensor, audio: Tensor, mask: Tensor
 ) -> None:
     """The state after each layer, and both gates of each clip and layer."""
+    # a copy, because the released bias is put into its attention
     fusion = deepcopy(method.fusion)
     assert isinstance(fusion, GatedTransformer)
     videos = videos_of(frames, audio=audio)
+    # layer by layer, so that a deviation has a place
     queries = (fusion.query_tokens.T + fusion.query_positions.weight).expand(len(frames), -1, -1)
     for number, resampler in enumerate(fusion.resampler_blocks()):
         queries = resampler.resample(queries, audio, None)

@@ -50,6 +50,7 @@ class EmclHead(Head):
 
 def tile_cosines(rebuilt: Tensor, count: int) -> Tensor:
     """Cosines `(N, V)` of rebuilt rows `(N V + N, D)`."""
+    # pooled videos come first, a block per text, the texts last
     videos, texts = rebuilt[:-count].unflatten(0, (count, -1)), rebuilt[-count:]
     return (unit(videos) * unit(texts)[:, None]).sum(-1)
 
@@ -66,6 +67,7 @@ def check_emcl(golden: Golden) -> None:
     distinct = distinct_bases(bases)
     rebuilt, mu = reconstructed(stacked, distinct, head.settings)
     golden.compare("out/em_output", rebuilt)
+    # momentum mu_0 + (1 - momentum) mean over the rows of mu
     golden.compare("out/mu_after_step", moved_bases(distinct, mu, golden.number("momentum")))
     scores = tile_cosines(rebuilt, len(text))
     golden.compare("out/sims", scores)
@@ -75,6 +77,7 @@ def check_emcl(golden: Golden) -> None:
         shown = golden.input("eval/in_frame_mask").bool()
         tokens = head.temporal(others, shown)
         golden.compare("eval/video_tokens", tokens)
+        # two starts of the bases: scores depend on their signs
         for suffix in ("", "_b"):
             mu = golden.input(f"eval/mu{suffix}")
             golden.compare(f"eval/sims_one_tile{suffix}", head.tile(texts, tokens, shown, mu))
@@ -105,6 +108,7 @@ def check_dicosa(golden: Golden) -> None:
     pooled = softmax_pooled(text, tokens, mask, head.temperature)
     scores = head.interaction.weighed(text[:, None], pooled)
     golden.compare("out/sims", scores)
+    # video i as text i pools it
     own = pooled.diagonal(dim1=0, dim2=1).T
     settings = (golden.integer("concepts"), golden.number("alpha"), golden.number("beta"))
     penalty = decoupling(text, own, *settings, golden.integer("words"))
@@ -121,6 +125,7 @@ def check_dicosa(golden: Golden) -> None:
             "eval/sims",
             head.interaction.weighed(texts[:, None], softmax_pooled(texts, tokens, shown, head.temperature)),
         )
+        # the algebra has to give the recorded scores as well
         basis = head.interaction.basis(tokens, shown)
         golden.compare("eval/sims", head.interaction.scores(texts, basis, head.temperature))
 

@@ -59,6 +59,7 @@ def loaded(golden: Golden, prefix: str, module: nn.Module, names: Mapping[str, s
 
 def check_caste_case(golden: Golden) -> None:
     """Every module of the file; `(B T, L, C)` in the file is `(B, T, L, C)` here."""
+    # with and without the temporal shift in front of the convolution
     for name, shift in (("caste_dwconv", False), ("caste_tsm_dw", True)):
         check_caste(golden, name, shift)
     visual, audio = golden.input("in/v"), golden.input("in/a")
@@ -97,6 +98,7 @@ def check_caste(golden: Golden, name: str, shift: bool) -> None:
     }
     for step, tensor in steps.items():
         golden.compare(f"{name}/{step}", tensor.flatten(0, 1))
+    # an objective that every weight has a gradient of
     residual.square().sum().backward()
     required = ("gamma", "gate.mlp.0.weight", "temporal.dw.weight")
     inputs = {"in.v": visual, "in.a": audio}
@@ -121,6 +123,7 @@ def through_case(
     streams = []
     for index in range(2):
         caption = by_frames(golden, captions[index])
+        # the release has no padding in captions or frames
         mask = torch.ones(caption.shape[:-1], dtype=torch.bool)
         drawn = None if noise is None else by_frames(golden, noise[index])
         streams.append(Stream(by_frames(golden, tokens[index]), CaptionTokens(caption, mask), drawn))
@@ -166,6 +169,7 @@ def check_case_training(golden: Golden, case: Case) -> None:
         golden.compare(f"case/train/prob_{letter}", probabilities.flatten(0, 1))
     compare_vectors(golden, "case/train/", visual, audio)
     objective = (
+        # the recorded objective reaches every output, and so every weight
         visual.tokens.square().sum()
         + audio.tokens.square().sum() / 2
         + visual.vector.sum()
@@ -183,6 +187,7 @@ def check_projection(golden: Golden) -> None:
     states = golden.input("mapper/in")
     mapper = PostNormAttention(states.shape[-1], golden.integer("heads"))
     loaded(golden, "mapper/w/", mapper, MAPPER_NAMES)
+    # sizes are those of the recorded weights
     out_width, bottleneck = golden.input("adapter/w/up_proj.weight").shape
     adapter = CaptionAdapter(states.shape[-1], out_width, bottleneck)
     loaded(golden, "adapter/w/", adapter, {"": ""})

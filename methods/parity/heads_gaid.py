@@ -58,6 +58,7 @@ def check_gaid_parts(
     """Every step from the sound to the similarities of the matched batch."""
     videos, part = videos_of(frames, audio=audio), method.perturbation
     assert isinstance(part, DeterministicText)
+    # the steps in the order of the paper: sound, gate, fused frames, pooled vector, text
     golden.compare("out/audio_pooled", gate_of(method).aligned(videos))
     golden.compare("out/gate", gate_of(method).gates(texts, videos))
     index = method.index(videos)
@@ -66,9 +67,11 @@ def check_gaid_parts(
     pooled = method.pooling(texts, fused.videos)
     golden.compare("out/pooled", pooled.vector.transpose(0, 1))
     pairs, queries = fused.videos.paired(), texts[:, None]
+    # log S = W c + b, then S = exp(log S)
     log_radius = part.log_radii(part.cosines(texts, pairs.frames, pairs.mask))
     radius = log_radius.exp()
     golden.compare("out/log_std", log_radius[:, 0])
+    # t + (alpha x + 1 - alpha) S, t + alpha S, and t + S (v - t) / |v - t|
     golden.compare("out/text_train", part.train_queries(queries, radius, noise)[:, 0])
     golden.compare("out/text_infer", part.scoring_query(queries, radius)[:, 0])
     golden.compare("out/text_support", support_text(queries, radius, pooled.vector.mean(0)[:, None])[:, 0])
@@ -76,6 +79,7 @@ def check_gaid_parts(
     assert similarities.support is not None
     golden.compare("out/sims_train", similarities.main)
     golden.compare("out/sims_support", similarities.support)
+    # w_i = c_ii / sum_j c_jj, taken from the cosines of the perturbed texts
     weights = pair_weights(similarities.main, "positive-cosine-released")
     golden.compare("out/weights", weights)
     logits = method.logit_scale.exp() * similarities.support  # recorded at weight 0 too
@@ -88,6 +92,7 @@ def check_gaid_protocols(golden: Golden, method: ComposedMethod) -> None:
     videos = videos_of(golden.input("eval/in_frames"), audio=golden.input("eval/in_audio"))
     index, gate, noise = method.index(videos), gate_of(method), NoNoise()
     assert index.audio is not None
+    # every text with every video, which the released loop never computes
     values = gate.gate_values(texts.embeds, index.videos.frames, index.audio, index.videos.mask)
     golden.compare("eval/leakfree_gate", values[..., 0])
     golden.compare("eval/leakfree_sims", method.score(texts, index, noise))
@@ -96,9 +101,11 @@ def check_gaid_protocols(golden: Golden, method: ComposedMethod) -> None:
     golden.compare("eval/released_sims", released)
     golden.compare("eval/released_sims_grouped", grouped_scores(released, pairing))
 
+    # the caption that the released gate sees of each video
     first = torch.stack([(pairing == video).nonzero()[0, 0] for video in range(len(videos))])
     own = texts.embeds[first]
     golden.compare("eval/paired_gate", gate.gates(own, videos))
     golden.compare("eval/pairedgate_querypool_sims", method.score_gated_by(own, texts, index, noise))
+    # a caption of another video instead: what the gate takes from the true one is the leak
     rolled = texts.embeds[golden.input("eval/rolled_caption_index")]
     golden.compare("eval/rolled_caption_sims", method.score_gated_by(rolled, texts, index, noise))

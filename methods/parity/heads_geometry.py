@@ -64,6 +64,7 @@ def detached_loss(
     measure: SimplexMeasure, texts: Tensor, vectors: Tensor, temperature: Tensor, smoothing: float
 ) -> Tensor:
     """The loss with detached candidates: rows see detached videos, columns detached texts."""
+    # similarity is minus the measure
     by_texts = -measure(texts, vectors.detach()) / temperature
     by_videos = -measure(texts.detach(), vectors) / temperature
     return smoothed_infonce(by_texts, by_videos, smoothing)
@@ -73,6 +74,7 @@ def check_contrastive(golden: Golden, name: str, measure: SimplexMeasure) -> Non
     """Features, the measure, loss and gradients, of every set of modalities that has a recorded loss."""
     heads, states = ContrastiveHeads(golden), states_of(golden)
     for modalities in golden.endings("out/loss_"):
+        # anew for every set: a backward pass has used up the graph of the last one
         features = heads.features(golden, states)
         vectors = torch.stack([features[m] for m in modalities], dim=1)
         golden.compare(f"out/{name}_t{modalities}", measure(features["t"], vectors))
@@ -96,18 +98,21 @@ def check_matching(
 ) -> None:
     """The matching head's logits and loss, and the weights that hard negatives are drawn with."""
     w = heads.matching
+    # W2 LN(gelu(W1 x + b1)) + b2
     hidden = functional.gelu(golden.input("itm/cls") @ w["linear1.weight"].T + w["linear1.bias"])
     normed = functional.layer_norm(
         hidden, hidden.shape[-1:], w["layernorm.weight"], w["layernorm.bias"], eps=1e-12
     )
     logits = normed @ w["linear2.weight"].T + w["linear2.bias"]
     golden.compare("itm/logits", logits)
+    # one matched pair, one wrong video and one wrong text each
     positives = len(logits) // 3
     target = (torch.arange(len(logits)) < positives).long()
     golden.compare("itm/loss", functional.cross_entropy(logits, target))
     text, *vectors = (heads.heads(m, pooled_modality(m, states[m])) for m in "tva")
     scores = -measure(text, torch.stack(vectors, dim=1)) / heads.temperature
     for direction, rows in (("t2v", scores), ("v2t", scores.T)):
+        # softmax + 1e-4, and never the own pair
         golden.compare(f"itm/sampling_weights_{direction}", (rows.softmax(1) + 1e-4).fill_diagonal_(0))
     for drawn in ("video_of_text", "text_of_video"):
         golden.skip(f"itm/negative_{drawn}", "drawn at random")
@@ -133,9 +138,11 @@ def check_gram(golden: Golden) -> None:
         for modalities in golden.endings("eval/volume_t"):
             vectors = torch.stack([parts[m] for m in modalities], dim=1)
             golden.compare(f"eval/volume_t{modalities}", volumes(texts, vectors))
+            # sqrt(det G) by the determinant and by sqrt(det A) times the height
             golden.compare(f"eval/volume_t{modalities}", exact_volumes(texts, spans(vectors)))
         compare_recalls(golden, -volumes(texts, torch.stack([parts["v"], parts["a"]], dim=1)))
         for case, key, allowed in (("edge", "volume", DEGENERATE), ("raw", "volume_tva", RAW)):
+            # collinear vectors, and vectors of any length
             text, vectors = case_of(golden, case)
             golden.compare(f"{case}/{key}", volumes(text, vectors), atol=allowed)
             golden.compare(f"{case}/{key}", exact_volumes(text, spans(vectors)), atol=allowed)
@@ -178,6 +185,7 @@ def check_pmrl(golden: Golden) -> None:
         found = principal(torch.stack(list(vectors.values()), dim=1))
         golden.compare(f"out/singular_values_{modalities}", found.values)
         signs = golden.input(f"out/sign_against_sum_{modalities}")[:, None]
+        # LAPACK's sign at the time of the recording
         leading = found.leading * signs
         golden.compare(f"out/leading_vectors_{modalities}", leading, atol=LEADING)
         intra = leading_loss(found.values, golden.number("tau1"))

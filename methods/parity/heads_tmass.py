@@ -64,6 +64,7 @@ def check_tmass_components(golden: Golden) -> None:
     texts, frames = golden.input("in.pair_text"), golden.input("in.pair_frames")
     pairs, part = method.index(videos_of(frames)).videos.paired(), ball_of(method)
     log_radius = part.log_radii(part.cosines(texts, pairs.frames, pairs.mask))
+    # log S = W c + b of matched pairs; the release calls it a variance
     golden.compare("out.log_var", log_radius[:, 0])
     for name, noise in golden.inputs("noise.").items():
         golden.compare(f"out.stochastic_{name}", stochastic_text(texts, log_radius[:, 0].exp(), noise))
@@ -74,6 +75,7 @@ def check_tmass_init(golden: Golden) -> None:
     radius = golden.input("init.stochastic.std_branch.linear_proj.weight")  # (D, F)
     config = TMass.Config.model_validate({"heads": golden.integer("num_mha_heads")})
     method = TMass(config, Dimensions(*radius.shape))
+    # the towers bring their own scale
     golden.skip("init.clip.logit_scale", "CLIP's own value")
     authors = {ours: key for key, ours in TMass.authors.names.items()}
     for name in method.state_dict().keys() - {"logit_scale"}:
@@ -96,11 +98,13 @@ def check_tmass_training(golden: Golden) -> None:
         if method.authors.rate_group(name) != "clip"
     ]
     beta1, beta2 = (float(beta) for beta in golden.setting("betas").split(","))
+    # two groups: rate and decay of the towers, and of everything new
     groups = [{"params": [method.logit_scale]}, {"params": new}]
     decay, eps = golden.number("weight_decay"), golden.number("adam_eps")
     optimizer = XPoolAdamW(groups, lr=0.0, betas=(beta1, beta2), eps=eps, weight_decay=decay)
     first, step = step_layout(golden, 0), 0
     while layout := step_layout(golden, step):
+        # a step that is recorded in part would be compared in part
         for name in sorted(first ^ layout):
             raise BenchError(f"{golden.path.name}: '{name}' is not recorded for every step")
         check_step(golden, f"step{step}.", step, method, optimizer, state.get(DEAD_SCALAR))
@@ -139,8 +143,10 @@ def check_step(
     recorded = ("clip.logit_scale", "pool_frames.", "stochastic.")
     compare_gradients(golden, prefix + "grad_before_clip.", method, {}, recorded)
     compare_gradients(golden, prefix + "grad_in.", method, {"text": texts, "frames": frames}, ())
+    # one norm over all parameters, as released
     norm = torch.nn.utils.clip_grad_norm_(method.parameters(), golden.number("max_grad_norm"))
     golden.compare(prefix + "grad_total_norm", norm)
+    # rates are those of the step about to be taken
     factor = warmup_cosine(step, golden.integer("total_steps"), golden.integer("warmup_steps"))
     for group, name in zip(optimizer.param_groups, ("clip", "new"), strict=True):
         group["lr"] = factor * golden.number(f"lr_{name}")
@@ -148,6 +154,7 @@ def check_step(
     optimizer.step()
     golden.compare(prefix + "logit_scale_after_update_before_clamp", method.logit_scale)
     with torch.no_grad():
+        # the release caps the scale at 100 after every step
         method.logit_scale.clamp_(max=float(torch.tensor(100.0).log()))
     compare_weights(golden, prefix + "after.", method, dead, recorded)
 
@@ -172,6 +179,7 @@ def check_tmass_evaluation(golden: Golden) -> None:
     """The released evaluation step by step, its metrics, and the leak-free scores of the same noise."""
     embeds, frames = golden.input("in.text"), golden.input("in.frames_unique")
     pairing = golden.input("in.video_of_text")
+    # the loader hands a video over once per caption; the engine keeps it once
     golden.compare("in.frames_per_pair_row", frames[pairing])
     prior = prior_of(golden)
     config = {"heads": golden.integer("num_mha_heads"), "trials": golden.integer("trials"), **prior}
@@ -188,8 +196,10 @@ def check_tmass_evaluation(golden: Golden) -> None:
     recorded = golden.input("derived.sims_query_conditioned")
     compare_tied_metrics(golden, "derived.metrics_query_conditioned", recorded, pairing)
 
+    # the recordings are by video and slot of the caption
     released = grouped_scores(released_scores(method, texts, videos_of(frames), pairing, source), pairing)
     golden.compare("out.sims_before_dsl", released)
+    # the released evaluation rescores before it ranks
     if golden.setting("DSL") == "True":
         released = dual_softmax(released)
     golden.compare("out.sims_released", released)
@@ -208,6 +218,7 @@ def compare_selection(
     cosines = torch.stack([method.compared(query, texts_of(texts), pooled).T for query in queries], dim=1)
     golden.compare("out.select_cos", cosines)
     recorded = golden.input("out.select_idx")
+    # rounding may choose another trial of the same cosine, and that is no deviation
     tied = cosines.gather(1, recorded[:, None])[:, 0] >= cosines.amax(1) - TIE
     chosen = torch.where(tied, recorded, cosines.argmax(1))
     golden.compare("out.select_idx", chosen)

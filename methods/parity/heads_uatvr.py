@@ -71,6 +71,7 @@ class UatvrHead(Head):
         """WTI `(N, V)`; `hide_start` is the release with one text per call, which loses the start mark."""
         words = texts.mask.clone()
         if hide_start:
+            # one text per call squeezes an axis of the mask away, and with it the start mark
             words[:, 0] = False
         shown = [side.tokens * mask[..., None] for side, mask in ((texts, words), (videos, videos.mask))]
         cosines = torch.einsum("nld,vfd->nvlf", *shown)
@@ -103,6 +104,7 @@ def check_uatvr(golden: Golden) -> None:
     sides = {name: head.side(name, x, masks[name]) for name, x in (("text", words), ("video", frames))}
     golden.compare("out/word_tokens_unit", sides["text"].tokens)
     golden.compare("out/video_tokens_unit", sides["video"].tokens)
+    # WTI over all tokens, the extra ones included
     scores = head(sides["text"], sides["video"])
     golden.compare("out/wti", scores)
     golden.compare("out/logits", head.logit_scale.exp() * scores)
@@ -112,6 +114,7 @@ def check_uatvr(golden: Golden) -> None:
         pooled, tokens = pooled_side(name, side, head.extra[name])
         mean = head.means[name](pooled, tokens)
         log_sigma = head.uncertainties[name](pooled, tokens)
+        # z_k = mu + eps_k exp(log sigma) with recorded draws
         drawn[name] = samples(mean, log_sigma, golden.input(f"in/noise_{name}"))
         kl = kl + kl_loss(drawn[name], log_sigma)
         found = {"pooled": pooled, "mean": mean, "logsigma": log_sigma, "samples": drawn[name]}
@@ -139,6 +142,7 @@ def check_uatvr_evaluation(golden: Golden, head: UatvrHead) -> None:
     videos = head.side("video", golden.input("eval/in_frames"), golden.input("eval/in_frame_mask").bool())
     scale = head.logit_scale.exp()
     golden.compare("eval/logits", scale * head(texts, videos))
+    # once more without hidden tokens, as the exact engine scores
     weights = head.weights(texts, videos)
     words = Tokens(texts.tokens, weights[0], texts.mask)
     frames = Tokens(videos.tokens, weights[1], videos.mask)

@@ -82,6 +82,7 @@ def check_xclip_evaluation(golden: Golden, head: XclipHead) -> None:
     scale, part = head.logit_scale.exp(), head.interaction
     mask, text = golden.input("eval/in_frame_mask").bool(), golden.input("eval/in_text")
     golden.input("eval/in_text_mask")
+    # the released head reads padding, so other content behind the masks gives other scores
     for suffix in ("", "_other_padding"):
         words, frames = (golden.input(f"eval/in_{key}{suffix}") for key in ("words", "frames"))
         texts, videos = head.inputs(text, words, frames, mask)
@@ -89,6 +90,7 @@ def check_xclip_evaluation(golden: Golden, head: XclipHead) -> None:
         if suffix:
             continue
         golden.compare("eval/logits", scale * part.mean_of_terms(texts, videos))
+        # S1 to S4 one by one: a sum can be right by two errors
         terms = part.terms_of(texts, videos)
         names = ("video_sentence", "video_word", "sentence_frame", "frame_word")
         for name, term in zip(names, terms, strict=True):
@@ -173,6 +175,7 @@ def check_drl(golden: Golden) -> None:
     penalty = cdcr(golden, head, words, word_mask, tokens, mask)
     golden.compare("out/loss_cdcr", penalty)
     main = head.logit_scale.exp() * scores
+    # both directions of InfoNCE, without the decorrelation
     losses = -(main.log_softmax(1).diagonal() + main.log_softmax(0).diagonal()) / 2
     golden.compare("out/loss_similarity", losses.mean())
     inputs = {"in.words": words, "in.frames": frames}
@@ -190,6 +193,7 @@ def cdcr(
     if head.kind == "xti" or not kind:
         return tokens.new_zeros(())
     if head.kind == "dp":
+        # the dot product has no tokens: its channels are those of the pooled vectors
         pooled = unit(end_words(words, word_mask)), unit(mean_of_directions(tokens, mask))
         correlation = pooled_correlation(*pooled)
     elif kind == 1:
@@ -213,5 +217,6 @@ def check_drl_evaluation(golden: Golden, head: DrlHead) -> None:
         golden.compare("eval/word_weights", word_weights)
         golden.compare("eval/frame_weights", frame_weights)
     if head.kind in ("wti", "ti"):
+        # once more without hidden tokens, as the exact engine scores
         texts = Tokens(unit(words), word_weights, word_mask)
         golden.compare("eval/sims", token_wise_scores(texts, Tokens(unit(tokens), frame_weights, mask)))

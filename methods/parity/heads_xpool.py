@@ -73,6 +73,7 @@ def check_xpool_dropout(golden: Golden) -> None:
     texts, frames = golden.input("in.text"), golden.input("in.frames")
     method = build_xpool(golden, frames, torch.zeros(()))
     assert isinstance(method.pooling, TextConditionedPooling)
+    # a recorded mask, because two versions of torch draw different ones
     method.pooling.dropout = RecordedDropout(golden.input("in.dropout_mask_scaled").transpose(0, 1))
     golden.compare("out.pooled", pooled_vectors(method, texts, frames))
 
@@ -94,9 +95,11 @@ def check_xpool_evaluation(golden: Golden) -> None:
     pairing = golden.input("in.video_of_text")
     method = build_xpool(golden, frames, torch.tensor(golden.number("logit_scale")))
     golden.compare("out.pooled", pooled_vectors(method, texts, frames))
+    # X-Pool's release is leak-free: both conditions give these scores
     scores = released_scores(method, texts_of(texts), videos_of(frames), pairing, NoNoise())
     golden.compare("out.sims", grouped_scores(scores, pairing))
     compare_tied_metrics(golden, "metrics", ungrouped(golden.input("out.sims"), pairing), pairing)
+    # the mean over batches, not over pairs: the last batch is shorter and counts as much
     batches = torch.arange(len(texts)).split(golden.integer("eval_batch_size"))
     losses = [loss_of(method, texts_of(texts[rows]), videos_of(frames[pairing[rows]])) for rows in batches]
     golden.compare("out.val_loss_mean_over_batches", torch.stack(losses).mean())

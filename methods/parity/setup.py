@@ -158,9 +158,11 @@ def compare_tied_metrics(golden: Golden, prefix: str, scores: Tensor, pairing: T
     for direction, rank in (("t2v", text_to_video), ("v2t", video_to_text)):
         records = rank(scores, pairing, tolerance=0.0, undefined="allow")
         counts, counted = records.counts, defined(records, "xpool")
+        # the best and the worst rank that an order of equal scores can give
         first = (1 + counts.above + counts.undefined)[counted]
         bounds = (metric_values(first), metric_values(first + counts.equal[counted]))
         for name in bounds[0]:
+            # a recall falls with the rank, a median rises
             low, high = sorted(bound[name] for bound in bounds)
             recorded = golden.input(f"{prefix}.{direction}.{name}")
             golden.compare(f"{prefix}.{direction}.{name}", recorded.clamp(low, high))

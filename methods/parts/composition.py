@@ -57,6 +57,7 @@ class Composition(Method[VideoIndex]):
         if self.parts.logit_scale_init is not None:
             with torch.no_grad():
                 self.logit_scale.fill_(self.parts.logit_scale_init)
+        # GAID keeps the scale of CLIP, the others train it
         self.logit_scale.requires_grad_(self.parts.logit_scale_trainable)
         self.needs = Needs(
             sound=self.fusion.sound or self.enrichment.needs.sound,

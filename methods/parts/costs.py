@@ -66,10 +66,13 @@ def exact_cost(sizes: Sizes) -> Cost:
     """
     d, frames = sizes.width, sizes.frames
     sources = 2 * frames if sizes.gated else frames
+    # |R (1 - g, g)|^2 of every frame, R being 2 x 2
     quadratic = 4 * frames if sizes.gated else 0
+    # a vector per head and source, and the constant of LN1's bias behind a gate
     basis = sizes.heads * sources + (1 if sizes.gated else 0)
     logits = (sizes.heads if sizes.gated else 1) * sources * d + quadratic
     mix = basis + 2
+    # logits, two LayerNorms by their factors, the length of the mix, its products
     pooling = logits + basis**2 + (basis + 1) ** 2 + mix**2 + mix * d
     radius = 0 if sizes.perturbation == "none" else sources * d + quadratic + frames * d
     queries = {"none": 0, "dasp": 2 * d, "stp": 3 * sizes.trials * d}[sizes.perturbation]
