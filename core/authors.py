@@ -40,9 +40,20 @@ class Authors(Generic[M]):
     """Authors' key prefix -> ours; unless given, the keys are ours."""
     dead: frozenset[str] = frozenset()
     """Keys of authors' checkpoints that nothing reads."""
+    towers: str = "clip."
+    """Prefix of CLIP's towers in checkpoints; empty where the authors' encoders are others, which are not
+    hosted: the backbone then stays as it is."""
 
-    def config(self, state: Mapping[str, Tensor]) -> Mapping[str, str]:
-        """Values of `Config` that the key names of a checkpoint decide; none by default."""
+    def config(self, state: Mapping[str, Tensor]) -> Mapping[str, Any]:
+        """Values of `Config` that the keys and shapes of a checkpoint decide; none by default."""
+        return {}
+
+    def inputs(self, state: Mapping[str, Tensor]) -> Mapping[str, Any]:
+        """Keys of the spec outside `Config` that they decide, such as `frames`; none by default."""
+        return {}
+
+    def hints(self) -> Mapping[str, str]:
+        """Beginning of an authors' key -> what to choose where such keys are unknown or missing."""
         return {}
 
     def audio_width(self, state: Mapping[str, Tensor]) -> int | None:
@@ -52,7 +63,7 @@ class Authors(Generic[M]):
     def load(self, method: M, state: Mapping[str, Tensor]) -> None:
         """Loads weights under the authors' names; raises `BenchError` naming unknown or missing keys."""
         name = getattr(method, "name", type(method).__name__)
-        load_renamed(method, str(name), state, self.names, self.dead)
+        load_renamed(method, str(name), state, self.names, self.dead, self.towers)
 
     def initialise(self, method: M, clip: ClipTextWeights) -> None:
         """Copies what the authors copy from the CLIP text transformer; nothing by default."""
@@ -77,11 +88,13 @@ def load_renamed(
     state: Mapping[str, Tensor],
     names: Mapping[str, str],
     dead: frozenset[str],
+    towers: str = "clip.",
 ) -> None:
     """Loads `state` into `module`, which messages call `owner`, under `names` (authors' prefix -> ours).
 
-    Keys in `dead` are skipped, and so is every other key that begins with `clip.`: the CLIP towers belong
-    to the backbone. Raises `BenchError` naming unknown, missing or misshapen keys; then nothing is loaded.
+    Keys in `dead` are skipped, and so is every other key that begins with `clip.` or with `towers`: the CLIP
+    towers belong to the backbone. Raises `BenchError` naming unknown, missing or misshapen keys; then nothing
+    is loaded.
     """
     own = module.state_dict()
     authors = {ours: theirs for theirs, ours in names.items()}
@@ -94,14 +107,11 @@ def load_renamed(
             found[name] = tensor
             if tensor.shape != own[name].shape:
                 misshapen.append(f"{key} is {tuple(tensor.shape)}, not {tuple(own[name].shape)}")
-        elif key not in dead and not key.startswith("clip."):
+        elif key not in dead and not key.startswith(("clip.", towers or "clip.")):
             unknown.append(key)
     missing = [renamed(name, authors) or name for name in own if name not in found]
     for kind, keys in (("unknown", unknown), ("missing", missing), ("misshapen", misshapen)):
         if keys:
             more = f" and {len(keys) - KEYS_SHOWN} more" if len(keys) > KEYS_SHOWN else ""
-            raise BenchError(
-                f"{owner}: {kind} keys in the checkpoint: {', '.join(keys[:KEYS_SHOWN])}{more}; "
-                "check its config"
-            )
+            raise BenchError(f"{owner}: {kind} keys in the checkpoint: {', '.join(keys[:KEYS_SHOWN])}{more}")
     module.load_state_dict(found)

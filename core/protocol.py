@@ -1,5 +1,6 @@
 """What a spec adds to a result's protocol: declared fields, and where it leaves the authors' code."""
 
+from collections.abc import Collection
 from typing import Any
 
 from core.axes import Protocol, declared
@@ -24,17 +25,20 @@ def protocol_fields(spec: RunSpec) -> dict[str, Any]:
     return found
 
 
-def differs_from_authors(spec: RunSpec) -> dict[str, Any]:
+def differs_from_authors(spec: RunSpec, decided: Collection[str] = ()) -> dict[str, Any]:
     """The keys in which a run differs from its method's released code, with the authors' values.
 
-    Keys of parts that the run does not have are left out.
+    Keys of parts that the run does not have are left out, those that the authors' checkpoint has `decided`,
+    and those of training where nothing trains.
     """
+    own = RUN_KEYS if spec.training.epochs else (*RUN_KEYS, "training")
     values, fields = dotted(spec), fields_of(spec.method, spec.dataset)
     authors = dotted(resolve(spec.method, spec.dataset, {"recipe": "authors"}))
     return {
         key: value
         for key, value in authors.items()
         if values.get(key, value) != value
-        and key.partition(".")[0] not in RUN_KEYS
+        and key.partition(".")[0] not in own
+        and key not in decided
         and not (key in fields and fields[key].idle(values, lambda need: True))
     }

@@ -88,6 +88,10 @@ class TrainingSpec(Frozen):
     precision: Literal["float32", "bfloat16", "float16"] = "float32"
     """Of the towers' arithmetic in training (autocast; float16 with loss scaling). Weights, the method, the
     loss and everything in scoring stay in float32."""
+    clip_param_dtype: Literal["float32", "float16"] = "float32"
+    """In which the towers' matrices, their gradients and moments are kept between steps: `float16` is what
+    CLIP4Clip and AVIGATE release, whose optimiser then rounds most small steps away. Arithmetic in the towers
+    is that of `precision`."""
     micro_batch: int | None = Field(default=None, ge=1)
     """Pairs of one process that go through the towers at a time. The gradient stays that of the whole
     batch; smaller saves memory and costs a second forward pass. None: all at once."""

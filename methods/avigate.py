@@ -13,7 +13,7 @@ Jeong et al., arXiv 2504.02397, section 3; the first four stand in methods/parts
 """
 
 from collections.abc import Mapping
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from torch import Tensor
 
@@ -21,6 +21,7 @@ from core.axes import Ours
 from methods.clip4clip import FROZEN_CLIP
 from methods.composed import ComposedAuthors, ComposedMethod
 from methods.parts.config import ComposedConfig, FusionKind, InteractionKind, NonNegative, Projection
+from methods.parts.layouts import depth, temporal
 
 
 class AvigateConfig(ComposedConfig):
@@ -38,6 +39,18 @@ class AvigateConfig(ComposedConfig):
 
 class AvigateAuthors(ComposedAuthors):
     """AVIGATE's checkpoints."""
+
+    def config(self, state: Mapping[str, Tensor]) -> Mapping[str, Any]:
+        """Queries, the layers of both transformers, their heads and the rows of frame positions."""
+        layers = depth(state, "transformer_Fusion.resblocks.")
+        resampler = {"resampler_layers": layers} if layers else {}
+        queries = {"queries": state["query_tokens"].shape[1]} if "query_tokens" in state else {}
+        return {**queries, **resampler, **temporal(state)}
+
+    def audio_width(self, state: Mapping[str, Tensor]) -> int | None:
+        """What the projection takes, a bare matrix."""
+        names = ("audio_projection", "clip.audio_projection")
+        return next((state[name].shape[0] for name in names if name in state), None)
 
     def load(self, method: ComposedMethod, state: Mapping[str, Tensor]) -> None:
         """The released projection is a bare matrix `(Da, D)`, the transpose of our weight."""
@@ -61,6 +74,7 @@ class Avigate(ComposedMethod):
         "training.schedule": "bert-warmup-cosine",
         "training.lr_new": 1e-4,
         "training.lr_clip": Ours(1e-6, released=1e-7),
+        "training.clip_param_dtype": Ours("float32", released="float16"),
         "training.lr_factors": {"query_tokens": 100.0},
         "training.weight_decay": 0.2,
         "training.decay_biases": False,

@@ -9,11 +9,14 @@ Luo et al., arXiv 2104.08860, section 3.3 and 3.4:
 """
 
 from collections.abc import Mapping
-from typing import ClassVar
+from typing import Any, ClassVar
+
+from torch import Tensor
 
 from core.axes import Ours
 from methods.composed import ComposedAuthors, ComposedMethod
 from methods.parts.config import ComposedConfig, PoolingKind
+from methods.parts.layouts import temporal
 
 FROZEN_CLIP = (
     "token_embedding",
@@ -33,6 +36,22 @@ class Clip4ClipConfig(ComposedConfig):
     """`mean` (meanP) or `sequence-transformer` (seqTransf)."""
 
 
+class Clip4ClipAuthors(ComposedAuthors):
+    """CLIP4Clip's checkpoints; X-CLIP's have the same two headers."""
+
+    def config(self, state: Mapping[str, Tensor]) -> Mapping[str, Any]:
+        """The header, its layers, heads and frame positions."""
+        found = temporal(state)
+        return {"pooling": "sequence-transformer" if found else "mean", **found}
+
+    def hints(self) -> Mapping[str, str]:
+        """The headers that are not hosted."""
+        return {
+            "lstm_visual.": "the header seqLSTM is not hosted; take a meanP or seqTransf checkpoint",
+            "cross.": "the header tightTransf is not hosted; take a meanP or seqTransf checkpoint",
+        }
+
+
 class Clip4Clip(ComposedMethod):
     """Cosine of the text with the mean direction of the frames."""
 
@@ -47,6 +66,7 @@ class Clip4Clip(ComposedMethod):
         "training.schedule": "bert-warmup-cosine",
         "training.lr_new": 1e-4,
         "training.lr_clip": Ours(1e-6, released=1e-7),
+        "training.clip_param_dtype": Ours("float32", released="float16"),
         "training.weight_decay": 0.2,
         "training.decay_biases": False,
         "training.batch_size": 128,
@@ -59,7 +79,7 @@ class Clip4Clip(ComposedMethod):
         "frames@didemo": 64,
         "text_tokens@didemo": 64,
     }
-    authors = ComposedAuthors(
+    authors = Clip4ClipAuthors(
         {
             "frame_position_embeddings.": "pooling.frame_positions.",
             "transformerClip.resblocks.": "pooling.transformer.",

@@ -13,10 +13,13 @@ The release reports QB-Norm only (beta 70, thresholds set by hand): here it is a
 """
 
 from collections.abc import Mapping
-from typing import ClassVar
+from typing import Any, ClassVar
+
+from torch import Tensor
 
 from methods.composed import ComposedAuthors, ComposedMethod
 from methods.parts.config import ComposedConfig, InteractionKind, PoolingKind
+from methods.parts.layouts import POSITIONS, temporal
 from methods.parts.recipes import CLIP4CLIP
 
 
@@ -29,6 +32,18 @@ class DicosaConfig(ComposedConfig):
     """Weighted cosines of 8 slices."""
 
 
+class DicosaAuthors(ComposedAuthors):
+    """DiCoSA's checkpoints."""
+
+    def config(self, state: Mapping[str, Tensor]) -> Mapping[str, Any]:
+        """Layers, heads, positions, and the concepts: their network takes a slice of each side."""
+        network, positions = state.get("weight_fc.0.weight"), state.get(POSITIONS)
+        concepts = {}
+        if network is not None and positions is not None:
+            concepts = {"concepts": 2 * positions.shape[1] // network.shape[1]}
+        return {**temporal(state), **concepts}
+
+
 class Dicosa(ComposedMethod):
     """Weighted cosines of concepts."""
 
@@ -37,7 +52,7 @@ class Dicosa(ComposedMethod):
     paper = "Jin et al., DiCoSA, IJCAI 2023, arXiv 2305.12218"
     Config = DicosaConfig
     recipe: ClassVar[Mapping[str, object]] = {**CLIP4CLIP, "frames@didemo": 64, "text_tokens@didemo": 64}
-    authors = ComposedAuthors(
+    authors = DicosaAuthors(
         {
             "frame_position_embeddings.": "pooling.frame_positions.",
             "transformerClip.resblocks.": "pooling.transformer.",

@@ -13,10 +13,13 @@ methods/parts/interaction/token_wise.py, the decorrelation in methods/parts/obje
 """
 
 from collections.abc import Mapping
-from typing import ClassVar
+from typing import Any, ClassVar
+
+from torch import Tensor
 
 from methods.composed import ComposedAuthors, ComposedMethod
 from methods.parts.config import Cdcr, ComposedConfig, InteractionKind, PoolingKind
+from methods.parts.layouts import linear_layers, temporal
 from methods.parts.recipes import CLIP4CLIP
 
 
@@ -31,6 +34,40 @@ class DrlConfig(ComposedConfig):
     """Channel decorrelation over all tokens, weighted as in WTI (cdcr 3)."""
 
 
+WEIGHTS = ("text_weight_fc", "video_weight_fc")
+"""The networks that weight words and frames."""
+
+
+class DrlAuthors(ComposedAuthors):
+    """DRL's checkpoints."""
+
+    def config(self, state: Mapping[str, Tensor]) -> Mapping[str, Any]:
+        """Layers, heads and positions, and the interaction with the depth of its networks.
+
+        TI and DP have no weights, by which nobody can tell them apart.
+        """
+        found = temporal(state)
+        chosen = {"pooling": "contextual" if found else "mean", **found}
+        if any(name.startswith(WEIGHTS) for name in state):
+            return {**chosen, "interaction": "wti", "weight_layers": linear_layers(state, WEIGHTS[0])}
+        if any(name.startswith("cross.") for name in state):
+            return {**chosen, "interaction": "xti"}
+        return chosen
+
+    def hints(self) -> Mapping[str, str]:
+        """Which interaction has no weights."""
+        return {WEIGHTS[0]: "it is TI or DP: pass --set config.interaction=ti, or =cosine for DP"}
+
+    def load(self, method: ComposedMethod, state: Mapping[str, Tensor]) -> None:
+        """A network of one layer has no number in its keys."""
+        own = dict(state)
+        for name in WEIGHTS:
+            for kind in ("weight", "bias"):
+                if f"{name}.{kind}" in own:
+                    own[f"{name}.0.{kind}"] = own.pop(f"{name}.{kind}")
+        super().load(method, own)
+
+
 class Drl(ComposedMethod):
     """Weighted token-wise interaction of words and frames."""
 
@@ -39,11 +76,16 @@ class Drl(ComposedMethod):
     paper = "Wang et al., DRL, arXiv 2203.07111"
     Config = DrlConfig
     recipe: ClassVar[Mapping[str, object]] = CLIP4CLIP
-    authors = ComposedAuthors(
+    authors = DrlAuthors(
         {
             "frame_position_embeddings.": "pooling.frame_positions.",
             "transformerClip.resblocks.": "pooling.transformer.",
             "text_weight_fc.": "interaction.word_net.",
             "video_weight_fc.": "interaction.frame_net.",
+            "cross.embeddings.position_embeddings.": "interaction.cross.positions.",
+            "cross.transformer.resblocks.": "interaction.cross.blocks.",
+            "cross.pooler.ln_pool.": "interaction.cross.norm.",
+            "cross.pooler.dense.": "interaction.cross.dense.",
+            "similarity_dense.": "interaction.cross.similarity.",
         }
     )

@@ -13,7 +13,7 @@ in its tile (`released`); a leak-free score runs it over the pair.
 """
 
 from collections.abc import Mapping
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
@@ -25,6 +25,7 @@ from methods.composed import ComposedAuthors, ComposedMethod
 from methods.parts.composition import VideoIndex
 from methods.parts.config import ComposedConfig, InteractionKind, PoolingKind
 from methods.parts.interaction.em import EmCosine
+from methods.parts.layouts import temporal
 from methods.parts.recipes import CLIP4CLIP
 
 BASES = "interaction.bases"
@@ -44,6 +45,10 @@ class EmclConfig(ComposedConfig):
 
 class EmclAuthors(ComposedAuthors):
     """EMCL-Net's checkpoints."""
+
+    def config(self, state: Mapping[str, Tensor]) -> Mapping[str, Any]:
+        """Layers, heads and positions; the number of bases is in no key."""
+        return temporal(state)
 
     def load(self, method: ComposedMethod, state: Mapping[str, Tensor]) -> None:
         """The release does not save its bases and starts them anew: the method keeps those that it has."""

@@ -17,12 +17,12 @@ Released: every video is gated and pooled by its own caption, whatever the query
 """
 
 from collections.abc import Mapping
-from typing import Annotated, ClassVar
+from typing import Annotated, Any, ClassVar
 
 from torch import Tensor
 
 from core.axes import Ours, Released
-from methods.composed import ComposedAuthors, ComposedMethod
+from methods.composed import ComposedMethod
 from methods.parts.config import (
     ComposedConfig,
     FusionKind,
@@ -31,7 +31,7 @@ from methods.parts.config import (
     PerturbationKind,
     PoolingKind,
 )
-from methods.tmass import DEAD_SCALAR
+from methods.tmass import DEAD_SCALAR, TMassAuthors
 from methods.xpool import FAMILY_RECIPE, ON_MSRVTT, POOLING_KEYS
 
 
@@ -52,10 +52,10 @@ class GaidConfig(ComposedConfig):
     """Released: a constant, CLIP's 100; the paper does not say."""
 
 
-class GaidAuthors(ComposedAuthors):
+class GaidAuthors(TMassAuthors):
     """GAID's checkpoints."""
 
-    def config(self, state: Mapping[str, Tensor]) -> Mapping[str, str]:
+    def config(self, state: Mapping[str, Tensor]) -> Mapping[str, Any]:
         """Released: a linear map for wav2vec2 and AST, whose bias it leaves of the zeros of a silent clip.
 
         Whisper-base enters raw. Of an AST it repeats one vector for all frames, where ours has its states.

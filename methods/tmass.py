@@ -13,7 +13,9 @@ Released: every video is pooled by its own caption, whatever the query (methods/
 """
 
 from collections.abc import Mapping
-from typing import ClassVar
+from typing import Any, ClassVar
+
+from torch import Tensor
 
 from core.axes import Ours
 from methods.composed import ComposedAuthors, ComposedMethod
@@ -22,6 +24,18 @@ from methods.xpool import FAMILY_RECIPE, ON_MSRVTT, POOLING_KEYS
 
 DEAD_SCALAR = "stochastic.std_branch.learnable_scalar"
 """Saved by the released T-MASS and GAID, uninitialised memory, never used."""
+
+
+RADIUS = "stochastic.std_branch.linear_proj.weight"
+"""Of T-MASS and GAID, `(D, F)`: the checkpoint is bound to its frames."""
+
+
+class TMassAuthors(ComposedAuthors):
+    """T-MASS's checkpoints."""
+
+    def inputs(self, state: Mapping[str, Tensor]) -> Mapping[str, Any]:
+        """Frames, which the radius weighs one by one."""
+        return {"frames": state[RADIUS].shape[1]} if RADIUS in state else {}
 
 
 class TMassConfig(ComposedConfig):
@@ -53,7 +67,7 @@ class TMass(ComposedMethod):
         "config.dropout@didemo": 0.4,
     }
     own_captions = True
-    authors = ComposedAuthors(
+    authors = TMassAuthors(
         {**POOLING_KEYS, "stochastic.std_branch.linear_proj.": "perturbation.radius."},
         frozenset({DEAD_SCALAR}),
     )

@@ -13,7 +13,7 @@ a query depends on the loader's batch. Here no mask is aliased; `released` score
 """
 
 from collections.abc import Mapping
-from typing import Annotated, ClassVar
+from typing import Annotated, Any, ClassVar
 
 import torch
 from pydantic import Field
@@ -35,6 +35,7 @@ from methods.parts.interaction.token_wise import (
     token_wise,
     token_wise_scores,
 )
+from methods.parts.layouts import temporal
 from methods.parts.objective.infonce import symmetric_infonce
 from methods.parts.objective.probabilistic import (
     MeanNet,
@@ -68,6 +69,8 @@ class UatvrConfig(MethodConfig):
     """Its heads; None is one per 64 channels."""
     positions: Count = 79
     """Rows of the table of frame positions, extra tokens included: CLIP's context and two."""
+    word_positions: Count | None = None
+    """Rows of the table of word positions, extra tokens included; None: the words that are read and those."""
     samples: Count = 7
     """Samples of each side in training."""
     mil_weight: Annotated[float, Field(ge=0)] = 1e-2
@@ -78,6 +81,11 @@ class UatvrConfig(MethodConfig):
 
 class UatvrAuthors(Authors["Uatvr"]):
     """UATVR's checkpoints."""
+
+    def config(self, state: Mapping[str, Tensor]) -> Mapping[str, Any]:
+        """Layers, heads and the rows of both tables of positions."""
+        table = state.get("word_position_embeddings.weight")
+        return {**temporal(state), **({} if table is None else {"word_positions": len(table)})}
 
     def initialise(self, method: "Uatvr", clip: ClipTextWeights) -> None:
         """CLIP's text layers and positions; the positions of words start at random, as released."""
@@ -165,7 +173,13 @@ class Uatvr(Method[Tokens]):
             )
         self.settings = config
         self.frame_positions = nn.Embedding(config.positions, width)
-        self.word_positions = nn.Embedding(dimensions.words + extra, width)
+        rows = config.word_positions or dimensions.words + extra
+        if dimensions.words + extra > rows:
+            raise BenchError(
+                f"text_tokens={dimensions.words} and extra_tokens={extra} are more than "
+                f"word_positions={rows}; lower text_tokens"
+            )
+        self.word_positions = nn.Embedding(rows, width)
         self.blocks = nn.ModuleList(TransformerBlock(width, heads) for _ in range(config.transformer_layers))
         self.weights = nn.ModuleDict({side: WeightNet(width, 2) for side in SIDES})
         self.means = nn.ModuleDict({side: MeanNet(width) for side in SIDES})

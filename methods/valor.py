@@ -84,6 +84,15 @@ class FineExact(Exact[Tokens, Tokens, Tokens]):
         return token_wise_scores(queries, basis, self.method.hidden, "out")
 
 
+class ValorAuthors(Authors["Valor"]):
+    """VALOR's checkpoints."""
+
+    def audio_width(self, state: Mapping[str, Tensor]) -> int | None:
+        """What the head of the sound takes."""
+        head = state.get("contra_head_a.linear.weight")
+        return None if head is None else head.shape[1]
+
+
 class Valor(Method[Tokens]):
     """Weighted token-wise similarity of words with frames and sound."""
 
@@ -92,12 +101,13 @@ class Valor(Method[Tokens]):
     paper = "Chen et al., VALOR, arXiv 2304.08345"
     Config = ValorConfig
     recipe: ClassVar[Mapping[str, object]] = {**VAST, "training.lr_clip": 2e-5, "training.epochs": 5}
-    authors = Authors(
+    authors = ValorAuthors(
         {
             "clip_model.logit_scale": "logit_scale",
             **{f"contra_head_{m}.linear.": f"heads.maps.{m}." for m in "tva"},
             **{f"{side}_fine_weight.": f"weights.{side}." for side in ("text", "video", "audio")},
-        }
+        },
+        towers="clip_model.",
     )
 
     def __init__(self, config: ValorConfig, dimensions: Dimensions) -> None:

@@ -29,6 +29,16 @@ class VastConfig(ModalityConfig):
 
 
 @dataclass(frozen=True)
+class VastAuthors(TemperatureAuthors):
+    """VAST's checkpoints."""
+
+    def audio_width(self, state: "dict[str, Tensor]") -> int | None:  # type: ignore[override]
+        """What the joint map takes beside the picture, which is as wide as its output."""
+        joint = state.get("contra_head_va.weight")
+        return None if joint is None else joint.shape[1] - joint.shape[0]
+
+
+@dataclass(frozen=True)
 class JoinedIndex(Rows):
     """What is kept of each video."""
 
@@ -44,7 +54,7 @@ class Vast(Method[JoinedIndex]):
     paper = "Chen et al., VAST, NeurIPS 2023, arXiv 2305.18500"
     Config = VastConfig
     recipe: ClassVar[Mapping[str, object]] = VAST
-    authors = TemperatureAuthors(
+    authors = VastAuthors(
         {
             "contra_head_t.linear.": "heads.maps.t.",
             "contra_head_va.": "joint.",

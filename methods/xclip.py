@@ -11,9 +11,12 @@ Ma et al., arXiv 2207.07285, section 3; all but the first stand in methods/parts
 """
 
 from collections.abc import Mapping
-from typing import ClassVar
+from typing import Any, ClassVar
 
-from methods.composed import ComposedAuthors, ComposedMethod
+from torch import Tensor
+
+from methods.clip4clip import Clip4ClipAuthors
+from methods.composed import ComposedMethod
 from methods.parts.config import ComposedConfig, InteractionKind, PoolingKind
 from methods.parts.recipes import CLIP4CLIP
 
@@ -25,6 +28,15 @@ class XclipConfig(ComposedConfig):
     """seqTransf; frames are compared as they came."""
     interaction: InteractionKind = "multi-grained-words"
     """Four similarities."""
+
+
+class XclipAuthors(Clip4ClipAuthors):
+    """X-CLIP's checkpoints, bound to the frames and words that they were trained on."""
+
+    def inputs(self, state: Mapping[str, Tensor]) -> Mapping[str, Any]:
+        """Frames and words are the sides of the square matrices that mix them."""
+        sides = {"frames": "frame_logit_weight", "text_tokens": "word_logit_weight"}
+        return {key: state[name].shape[0] for key, name in sides.items() if name in state}
 
 
 class Xclip(ComposedMethod):
@@ -42,7 +54,7 @@ class Xclip(ComposedMethod):
         "training.batch_size@didemo": 64,
         "training.epochs@didemo": 20,
     }
-    authors = ComposedAuthors(
+    authors = XclipAuthors(
         {
             "frame_position_embeddings.": "pooling.frame_positions.",
             "transformerClip.resblocks.": "pooling.transformer.",

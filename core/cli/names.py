@@ -103,13 +103,20 @@ def experiment_named(words: Sequence[str]) -> str:
     raise unknown_name("experiment", name, shipped, "ls benchmarks/*.yaml")
 
 
-def require_encoders(pairs: Iterable[tuple[str, str]]) -> None:
-    """Raises `BenchError` for an unknown backbone or audio encoder; nothing of them is loaded."""
+def require_encoders(cells: Iterable[tuple[str, str, str | None]]) -> None:
+    """Raises `BenchError` for an unknown backbone or audio encoder; nothing of them is loaded.
+
+    Of each cell both names and the checkpoint, without which there is none of the encoders in it.
+    """
     from core.encoders.audio import ROADS
-    from core.encoders.entry import known_encoder, split_variant
+    from core.encoders.entry import IN_FILE, known_encoder, split_variant
 
     variants = {variant for roads in ROADS.values() for variant in roads}
-    for backbone, audio_encoder in dict.fromkeys(pairs):
+    for backbone, audio_encoder, checkpoint in dict.fromkeys(cells):
+        if IN_FILE in (backbone, split_variant(audio_encoder)[0]) and not checkpoint:
+            raise BenchError(
+                f"encoder '{IN_FILE}' is a checkpoint's own; pass --checkpoint FILE, or name one"
+            )
         known_encoder("backbone", backbone)
         audio_encoders_named([audio_encoder])
         base, variant = split_variant(audio_encoder)

@@ -82,7 +82,7 @@ def run(
     policy = [f"data.missing={missing}"] if missing else []
     implied = checkpoints.assignments(checkpoint, flag_names(flags, "methods"))
     cells = matrix.from_command_line(name, flags, [*(set_ or ()), *policy], implied)
-    names.require_encoders((cell.backbone, cell.audio_encoder) for cell in cells.cells)
+    names.require_encoders((cell.backbone, cell.audio_encoder, cell.checkpoint) for cell in cells.cells)
     distributed.start(1 if dry_run else devices)
     screen = Screen(stderr=True) if json else shell.console  # JSON has standard output to itself
     screen.quiet = distributed.follows()

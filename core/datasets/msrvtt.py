@@ -28,6 +28,12 @@ TEST_TABLE = "MSRVTT_JSFUSION_test.csv"
 TEST_LIST, TEST_CHOICE = "val_list_jsfusion.txt", "jsfusion_val_caption_idx.pkl"
 TRAIN_TABLES = {"9k": "MSRVTT_train.9k.csv", "7k": "MSRVTT_train.7k.csv"}
 TRAIN_LISTS = {"9k": ("train_list_jsfusion.txt",), "7k": ("train_list_full.txt", "val_list_full.txt")}
+TRAINING_FILES = (
+    *("MSRVTT_data.json", "MSR_VTT.json", "train_val_videodatainfo.json", "test_videodatainfo.json"),
+    *TRAIN_TABLES.values(),
+    *(name for names in TRAIN_LISTS.values() for name in names),
+)
+"""Without any of which the test table stands alone: enough to score, nothing to train on."""
 VIDEOS = {"9k": 9_000, "7k": 7_010}
 """Training videos."""
 
@@ -176,7 +182,17 @@ def read_choice(path: Path) -> dict[str, int]:
 
 
 def read(tree: Tree, options: MsrvttOptions) -> Listing:
-    """MSR-VTT as its files list it."""
+    """MSR-VTT as its files list it; the test part alone where nothing else is there."""
+    table = tree.annotation(TEST_TABLE)
+    if table and not any(map(tree.annotation, TRAINING_FILES)):
+        test, files = read_test(tree, Sentences())
+        return Listing(
+            splits={"test": test},
+            file_names=lambda video: in_containers(video, ".mp4", ".webm"),
+            files=files,
+            protocol={"test set": "1k-A"},
+            expected={"test": (1_000, 1_000)},
+        )
     sentences = read_sentences(tree)
     test, test_files = read_test(tree, sentences)
     train, train_files = read_train(tree, options.train, sentences.part, {row.video for row in test})

@@ -6,6 +6,7 @@ hold one. The authors pack query, key and value; transformers keeps them apart.
 
 import re
 from collections.abc import Mapping
+from typing import Any
 
 from torch import Tensor
 
@@ -43,3 +44,35 @@ def transformers_ast_state(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
         for part, block in zip("qkv", tensor.chunk(3), strict=True):
             found[f"{stem}.attention.{part}_proj.{kind}"] = block
     return found
+
+
+MELS, LENGTH, PATCH, STRIDE, HEAD = 128, 1024, 16, 10, 64
+"""Of every published AST: mel bins, frames of a window, patches and their stride, channels per head."""
+
+
+def ast_config(state: Mapping[str, Tensor]) -> dict[str, Any] | None:
+    """Sizes of an AST by transformers' names, from the authors' weights; None for none of the usual grid."""
+    positions, hidden = state.get("v.pos_embed"), state.get("v.blocks.0.mlp.fc1.weight")
+    if positions is None or hidden is None:
+        return None
+    frequencies, times = ((side - PATCH) // STRIDE + 1 for side in (MELS, LENGTH))
+    width = int(positions.shape[-1])
+    if (
+        positions.shape[-2] != 2 + frequencies * times
+        or width % HEAD
+        or "v.blocks.0.mlp.fc1.weight" not in state
+    ):
+        return None
+    blocks = {name.split(".")[2] for name in state if name.startswith("v.blocks.")}
+    return {
+        "hidden_size": width,
+        "num_hidden_layers": len(blocks),
+        "num_attention_heads": width // HEAD,
+        "intermediate_size": int(hidden.shape[0]),
+        "num_mel_bins": MELS,
+        "max_length": LENGTH,
+        "patch_size": PATCH,
+        "frequency_stride": STRIDE,
+        "time_stride": STRIDE,
+        "layer_norm_eps": 1e-6,  # timm's
+    }

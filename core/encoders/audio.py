@@ -166,6 +166,20 @@ class AudioEncoder:
         model.facts()  # refuses damaged files now
         return cls(name, model, variant)
 
+    @classmethod
+    def of_ast(cls, name: str, variant: str, config: Mapping[str, Any], state: Mapping[str, Tensor]) -> Self:
+        """An AST of these sizes and weights, by transformers' names; raises `BenchError` unless they fit."""
+        import transformers
+
+        model = transformers.ASTModel(transformers.ASTConfig(**config))
+        try:
+            model.load_state_dict(state)
+        except RuntimeError as error:
+            raise BenchError(
+                f"{name}: its AST is not whole: {str(error).splitlines()[-1].strip()}"
+            ) from error
+        return cls(name, OpenAudio(model.requires_grad_(False).train(False), None), variant)
+
     @property
     def road(self) -> Road:
         """From waveforms to states."""

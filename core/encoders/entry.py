@@ -13,6 +13,9 @@ from core.progress import Progress
 
 EncoderKind = Literal["backbone", "audio encoder"]
 
+IN_FILE = "checkpoint"
+"""In the place of a name: the encoder that the run's checkpoint holds."""
+
 
 @dataclass(frozen=True)
 class EncoderEntry(ABC):
@@ -67,6 +70,8 @@ def known_encoder(kind: EncoderKind, name: str) -> str:
 
     Raises `BenchError` for what is neither, and for an encoder that is broken.
     """
+    if name == IN_FILE:
+        return name
     known, broken = encoders(kind), registered_encoders().broken
     own = in_their_case(name, (*known, *broken))
     if own in broken:
@@ -79,6 +84,10 @@ def known_encoder(kind: EncoderKind, name: str) -> str:
 def place_of(kind: EncoderKind, name: str, progress: Progress | None = None) -> Path:
     """Where the weights of a registered encoder are, or the path itself; raises as `known_encoder`."""
     own = known_encoder(kind, name)
+    if own == IN_FILE:
+        raise BenchError(
+            f"{kind} '{IN_FILE}' is the one of a checkpoint; pass --checkpoint FILE, or name one"
+        )
     entry = encoders(kind).get(own)
     return Path(own).expanduser() if entry is None else entry.place(progress)
 

@@ -69,6 +69,14 @@ def _transformers_folder(folder: Path) -> tuple["open_clip.CLIP", Tokenizer]:
     return _openai_towers(read_state(weights[0]), folder, quick_gelu=quick_gelu)
 
 
+def openai_towers(state: Mapping[str, Tensor], source: Path) -> tuple["open_clip.CLIP", Tokenizer]:
+    """The towers of weights, which are taken for OpenAI's: quick GELU, in float32.
+
+    Raises `BenchError` where weights are missing or unknown.
+    """
+    return _openai_towers(state, source, quick_gelu=True)
+
+
 def _openai_towers(
     state: Mapping[str, Tensor], source: Path, *, quick_gelu: bool
 ) -> tuple["open_clip.CLIP", Tokenizer]:

@@ -1,6 +1,6 @@
 """Encode once, score in tiles, rank, rescore: every protocol that a run asks for, on one checkpoint."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -87,7 +87,11 @@ def rescored(
         yield "none", "none", scores
     if "dsl" in spec.evaluation.rescoring:
         yield "dsl", DUAL_SOFTMAX_PROTOCOL, dual_softmax(scores)
-    if "qb-norm" in spec.evaluation.rescoring and condition == "leak-free":
+    if (
+        "qb-norm" in spec.evaluation.rescoring
+        and condition == "leak-free"
+        and spec.evaluation.qb_bank in data
+    ):
         bank = bank_of(data[spec.evaluation.qb_bank], spec.evaluation.qb_bank_size)
         with exact_arithmetic(retriever.method):
             texts = retriever.encode_texts(bank)
@@ -104,10 +108,12 @@ def evaluate(
     directory: RunDirectory,
     progress: Progress,
     protocol: Mapping[str, str] | None = None,
+    decided: Collection[str] = (),
 ) -> ScoringCost:
     """Scores every split and condition of the spec and writes the results into the run's folder.
 
-    `untrained` is the control of the gate report, `protocol` what the data set adds to that of the results.
+    `untrained` is the control of the gate report, `protocol` what the data set adds to that of the results,
+    `decided` are the keys that the authors' checkpoint decides.
     """
     check_budget({name: (len(s.tokens), len(s.rows)) for name, s in data.items()}, spec)
     results: list[Result] = []
@@ -138,7 +144,7 @@ def evaluate(
             if report is not None:
                 gates[name] = report
     splits = {name: split.split for name, split in data.items()}
-    write_results(directory.path, spec, splits, results, gates, protocol)
+    write_results(directory.path, spec, splits, results, gates, protocol, decided)
     return ScoringCost(index_seconds, costs[0])
 
 

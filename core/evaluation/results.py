@@ -1,6 +1,6 @@
 """What scoring leaves in a run's folder: metrics.json, queries.parquet, top.parquet, gates.safetensors."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -56,10 +56,14 @@ def write_results(
     results: Sequence[Result],
     gates: Mapping[str, GateReport],
     protocol: Mapping[str, str] | None = None,
+    decided: Collection[str] = (),
 ) -> None:
-    """Writes the four files, each whole or not at all; `protocol` is what the data set has to say."""
+    """Writes the four files, each whole or not at all.
+
+    `protocol` is what the data set has to say, `decided` are the keys that the authors' checkpoint decides.
+    """
     data = {**spec.data, **(protocol or {})}
-    entries = [entry(spec, splits[result.split], result, data) for result in results]
+    entries = [entry(spec, splits[result.split], result, data, decided) for result in results]
     reports = {
         name: {"axis": report.axis, "auroc": report.auroc, "average_precision": report.average_precision}
         for name, report in gates.items()
@@ -74,7 +78,9 @@ def write_results(
             save_file(gate_tensors(gates), temporary)
 
 
-def entry(spec: RunSpec, split: Split, result: Result, data: Mapping[str, Any]) -> dict[str, Any]:
+def entry(
+    spec: RunSpec, split: Split, result: Result, data: Mapping[str, Any], decided: Collection[str] = ()
+) -> dict[str, Any]:
     """The metrics of one direction with the protocol they were measured under; `data` is the data set's."""
     records = result.records
     expected = recall_credit(records, 1)
@@ -93,7 +99,7 @@ def entry(spec: RunSpec, split: Split, result: Result, data: Mapping[str, Any]) 
             "rescoring_uses": result.label,
             **protocol_fields(spec),
             "recipe": spec.recipe,
-            "differs_from_authors": differs_from_authors(spec),
+            "differs_from_authors": differs_from_authors(spec, decided),
             "queries": len(records),
             "gallery": records.candidates,
             "tie_tolerance": result.tolerance,

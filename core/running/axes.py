@@ -70,13 +70,17 @@ def idle_keys(cell: RunSpec, keys: Iterable[str]) -> dict[str, str]:
 
 def reads(cell: RunSpec) -> Callable[[str], bool]:
     """Whether the cell's method reads `sound`, `patches` or `video_captions` under its configuration."""
-    return lambda need: need in needs_of(cell.method, json.dumps(dict(cell.config)), cell.frames)
+    return lambda need: (
+        need in needs_of(cell.method, json.dumps(dict(cell.config)), cell.frames, cell.text_tokens)
+    )
 
 
 @lru_cache(maxsize=1024)
-def needs_of(method: str, config: str, frames: int) -> frozenset[str]:
+def needs_of(method: str, config: str, frames: int, text_tokens: int) -> frozenset[str]:
     """What a method says that it reads under a configuration, given as JSON."""
-    spec = RunSpec(method=method, dataset="", config=json.loads(config), frames=frames)
+    spec = RunSpec(
+        method=method, dataset="", config=json.loads(config), frames=frames, text_tokens=text_tokens
+    )
     built = probe_method(spec)
     answers = {
         "sound": built.needs.sound,

@@ -17,6 +17,8 @@ from core.datasets import load_dataset
 from core.datasets.missing import apply_missing_policy, mark_absent
 from core.encoders.audio import AudioEncoder
 from core.encoders.clip import ClipBackbone
+from core.encoders.entry import IN_FILE, split_variant
+from core.encoders.half import round_to_half
 from core.evaluation.evaluation import evaluate, recall_at_1
 from core.media.hearing import Hearing, reading_of
 from core.method import Dimensions, Method, made
@@ -30,7 +32,7 @@ from core.running.code import code_fingerprint
 from core.running.early import check_parts, check_splits
 from core.running.space import bytes_of, require_run_space
 from core.runs import RunDirectory, manifest, write_json
-from core.spec import RunSpec
+from core.spec import RunSpec, dotted
 from core.store.features import Features, encode_store
 from core.store.identity import clip_keys
 from core.store.store import Store, StoreSettings, prepare_store
@@ -93,14 +95,10 @@ def prepare_inputs(spec: RunSpec, progress: Progress, workers: int) -> RunInputs
     """Dataset, store and features of a cell, made where they are missing and opened where they are not."""
     dataset = load_dataset(spec.dataset, progress, workers=workers, options=spec.data)
     checkpoint = Checkpoint.read(Path(spec.checkpoint)) if spec.checkpoint else None
-    clip = ClipBackbone.load(spec.backbone, progress)
-    if checkpoint:
-        checkpoint.load_towers(clip)
+    clip = open_backbone(spec, checkpoint, progress)
     method = probe_method(spec)
     captions = video_captions(spec, dataset) if method.needs.video_captions else None
-    audio = AudioEncoder.load(spec.audio_encoder, progress) if method.needs.sound else None
-    if checkpoint and audio:
-        checkpoint.load_audio(audio)
+    audio = open_audio(spec, checkpoint, progress) if method.needs.sound else None
     check_parts(spec, clip, audio)
     hearing = Hearing(spec.data["channels"], spec.data["sound_end"])
     settings = StoreSettings(
@@ -146,6 +144,30 @@ def prepare_inputs(spec: RunSpec, progress: Progress, workers: int) -> RunInputs
     )
     code = code_fingerprint(spec)
     return RunInputs(dataset, store, clip, features, code, checkpoint)
+
+
+def open_backbone(spec: RunSpec, checkpoint: Checkpoint | None, progress: Progress) -> ClipBackbone:
+    """The towers of a cell: those of a checkpoint alone, or a CLIP with a checkpoint's weights in it."""
+    method = find_method(spec.method)
+    if checkpoint and spec.backbone == IN_FILE:
+        clip = checkpoint.backbone(method)
+    else:
+        clip = ClipBackbone.load(spec.backbone, progress)
+        if checkpoint:
+            checkpoint.load_towers(clip, method)
+    if spec.training.clip_param_dtype == "float16":
+        round_to_half(clip.model)
+    return clip
+
+
+def open_audio(spec: RunSpec, checkpoint: Checkpoint | None, progress: Progress) -> AudioEncoder:
+    """The audio encoder of a cell: that of a checkpoint alone, or one with a checkpoint's weights in it."""
+    if checkpoint and split_variant(spec.audio_encoder)[0] == IN_FILE:
+        return checkpoint.audio_encoder()
+    audio = AudioEncoder.load(spec.audio_encoder, progress)
+    if checkpoint:
+        checkpoint.load_audio(audio)
+    return audio
 
 
 def store_folder(place: str) -> Path:
@@ -204,7 +226,7 @@ def _run_cell(spec: RunSpec, directory: RunDirectory, progress: Progress) -> Non
         inputs.checkpoint.check_audio(find_method(spec.method), spec.audio_encoder, width)
     method = build_method(spec, inputs, spec.seeds.initialisation)
     if inputs.checkpoint:
-        inputs.checkpoint.load_method(method)
+        inputs.checkpoint.load_method(method, dotted(spec))
     inputs.clip.model.to(chosen_device())
     retriever = Retriever(inputs.clip, method, inputs.features, inputs.store, spec.training)
     data = {
@@ -216,7 +238,7 @@ def _run_cell(spec: RunSpec, directory: RunDirectory, progress: Progress) -> Non
     if world.leads:
         require_run_space(directory.path, retriever, data, spec)
     trainer = Trainer(retriever, spec.training, spec.seeds, directory.path, world, session)
-    trained = trainer.fit(data["train"], lambda: recall_at_1(retriever, data[selecting], spec), progress)
+    trained = trainer.fit(data.get("train"), lambda: recall_at_1(retriever, data[selecting], spec), progress)
     if not world.leads:
         return
     state = {name: tensor.contiguous() for name, tensor in retriever.trained_state().items()}
@@ -226,7 +248,12 @@ def _run_cell(spec: RunSpec, directory: RunDirectory, progress: Progress) -> Non
     protocol = {**inputs.dataset.protocol, "captions cut": cut_captions(data)}
     if method.needs.gallery:
         protocol["scores"] = "depend on the gallery"
-    cost = evaluate(retriever, untrained, data, spec, directory, progress, protocol)
+    bank = spec.evaluation.qb_bank
+    if "qb-norm" in spec.evaluation.rescoring and bank not in data:
+        protocol["qb-norm"] = f"left out: the data set has no split '{bank}'"
+        progress.say(f"qb-norm is left out: {spec.dataset} has no split '{bank}'")
+    decided = inputs.checkpoint.decided(type(method)) if inputs.checkpoint else {}
+    cost = evaluate(retriever, untrained, data, spec, directory, progress, protocol, decided)
     parameters = sum(p.numel() for p in method.parameters())
     write_json(
         directory.path / "manifest.json",
@@ -244,8 +271,8 @@ def _run_cell(spec: RunSpec, directory: RunDirectory, progress: Progress) -> Non
             query_seconds=round(cost.query.seconds, 6),
             queries=cost.query.queries,
             query_reliable=cost.query.reliable,
-            text_length=data["train"].tokens.shape[1],
-            training_videos=len(data["train"].rows),
+            text_length=next(iter(data.values())).tokens.shape[1],
+            training_videos=len(data["train"].rows) if "train" in data else 0,
             selected_epoch=trained.best_epoch,
             selection_looks=len(trained.looks),
             processes=world.size,

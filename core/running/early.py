@@ -15,9 +15,10 @@ from core.training.loading import require_batch
 
 
 def needed_splits(spec: RunSpec) -> list[str]:
-    """The splits that a cell trains on, selects by and is scored on."""
-    selecting = "test" if spec.training.selection == "test-best" else "val"
-    return list(dict.fromkeys(("train", selecting, *spec.evaluation.splits)))
+    """The splits that a cell trains on, selects by and is scored on; the last alone where nothing trains."""
+    trains = ("train", "test" if spec.training.selection == "test-best" else "val")
+    bank = [spec.evaluation.qb_bank] if spec.evaluation.rescoring == ("qb-norm",) else []
+    return list(dict.fromkeys((*(trains if spec.training.epochs else ()), *spec.evaluation.splits, *bank)))
 
 
 def check_splits(spec: RunSpec, dataset: Dataset) -> None:

@@ -171,12 +171,13 @@ def from_command_line(
 ) -> Matrix:
     """The cells of an experiment with the command line's axes and `--set key=value` over it.
 
-    A flag replaces the axis of the same name in every block; an assignment wins over one that another option
-    has `implied`. Raises `BenchError` for unknown names; where
+    A flag replaces the axis of the same name in every block; flags and assignments win over what another
+    option has `implied`. Raises `BenchError` for unknown names; where
     the file alone is at fault the line begins with its name.
     """
     given = {axis: checked(axis, values) for axis, values in flags.items() if values}
-    changes = {**sweeps(implied), **sweeps(assignments)}
+    named = {field.key for axis in given.keys() - Block.model_fields.keys() for field in all_axes()[axis]}
+    changes = {**without(sweeps(implied), named), **sweeps(assignments)}
     check_once(given, changes)
     blocks = [with_flags(block, given) for block in load_experiment(name).blocks]
     try:

@@ -9,25 +9,38 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 from torch import Tensor
 
 from core.assignments import assignment
-from core.authors import Authors
-from core.encoders.ast_layout import transformers_ast_state
+from core.authors import Authors, renamed
+from core.encoders.ast_layout import ast_config, transformers_ast_state
 from core.encoders.audio import AudioEncoder
-from core.encoders.clip import ClipBackbone
+from core.encoders.clip import ClipBackbone, OpenTowers
 from core.encoders.clip_layouts import check_towers, open_clip_state
+from core.encoders.entry import IN_FILE
 from core.encoders.state_files import read_state
+from core.encoders.towers import openai_towers
 from core.errors import BenchError
 from core.method import Method
-from core.registry import find_method
+from core.registry import find_method, registered_methods
 
 TOWERS, AUDIO = "clip.", "clip.audio."
 """Where the released code keeps CLIP and, in AVIGATE, the audio encoder."""
 AUDIO_PROJECTION = "clip.audio_projection"
 """AVIGATE's projection of audio states: a part of the method."""
+OPENAI_TOKENS = 49_408
+"""Size of the vocabulary of every CLIP that OpenAI trained."""
+WHOLE = (
+    "visual.conv1.weight",
+    "visual.proj",
+    "visual.ln_post.weight",
+    "positional_embedding",
+    "ln_final.weight",
+    "text_projection",
+)
+"""Weights that both towers have, whatever their depth."""
 
 
 @dataclass(frozen=True)
@@ -55,27 +68,70 @@ class Checkpoint:
             raise BenchError(f"checkpoint {path} cannot be read: {error.strerror}") from error
         return cls(path, sha256, read_state(path))
 
-    def load_towers(self, clip: ClipBackbone) -> None:
-        """Puts CLIP's weights into a backbone.
+    def towers(self, method: type[Method]) -> dict[str, Tensor]:
+        """CLIP's weights under open_clip's names; none where the file has none."""
+        layout = layout_of(method)
+        prefixes = (layout.towers, TOWERS) if layout.towers else (TOWERS,)
+        found: dict[str, Tensor] = {}
+        for name, tensor in self.weights.items():
+            prefix = next((prefix for prefix in prefixes if name.startswith(prefix)), None)
+            if (
+                prefix
+                and not name.startswith(AUDIO)
+                and name not in (AUDIO_PROJECTION, f"{prefix}logit_scale")
+            ):
+                found[name.removeprefix(prefix)] = tensor
+        return open_clip_state(found)
+
+    def holds_towers(self, method: type[Method]) -> bool:
+        """Whether they are complete and take OpenAI's tokens, so that no other CLIP is needed."""
+        towers = self.towers(method)
+        words = towers.get("token_embedding.weight")
+        return words is not None and len(words) == OPENAI_TOKENS and set(WHOLE) <= towers.keys()
+
+    def backbone(self, method: type[Method]) -> ClipBackbone:
+        """The towers of the file alone; raises `BenchError` where it does not hold them."""
+        if not self.holds_towers(method):
+            raise BenchError(
+                f"{self.path} does not hold CLIP's towers with OpenAI's tokens; "
+                "choose the CLIP that was trained with --set backbone=NAME"
+            )
+        model, tokenizer = openai_towers(self.towers(method), self.path)
+        return ClipBackbone(IN_FILE, OpenTowers(model, tokenizer))
+
+    def load_towers(self, clip: ClipBackbone, method: type[Method]) -> None:
+        """Puts CLIP's weights into a backbone; leaves it where the authors' encoders are others.
 
         Raises `BenchError` unless they have the backbone's names and shapes.
         """
-        found = {
-            name.removeprefix(TOWERS): tensor
-            for name, tensor in self.weights.items()
-            if name.startswith(TOWERS) and not name.startswith(AUDIO) and name != AUDIO_PROJECTION
-        }
+        towers = self.towers(method)
+        if not towers and not layout_of(method).towers:
+            return
         own = clip.model.state_dict()
-        towers = open_clip_state(found)
         check_towers(towers, own, str(self.path), clip.name)
         clip.model.load_state_dict({**own, **towers})
+
+    def holds_audio(self) -> bool:
+        """Whether the file holds an AST of its own, whole."""
+        return ast_config(self._audio()) is not None
+
+    def audio_encoder(self) -> AudioEncoder:
+        """AVIGATE's AST out of the file; raises `BenchError` where it holds none."""
+        state = self._audio()
+        config = ast_config(state)
+        if config is None:
+            raise BenchError(f"{self.path} holds no AST; choose an audio encoder with --audio-encoder")
+        return AudioEncoder.of_ast(f"{IN_FILE}:avigate", "avigate", config, transformers_ast_state(state))
+
+    def _audio(self) -> dict[str, Tensor]:
+        return {n.removeprefix(AUDIO): t for n, t in self.weights.items() if n.startswith(AUDIO)}
 
     def load_audio(self, audio: AudioEncoder) -> None:
         """Puts the audio encoder's weights into one, where the checkpoint has them.
 
         Raises `BenchError` where they belong to another architecture.
         """
-        found = {n.removeprefix(AUDIO): t for n, t in self.weights.items() if n.startswith(AUDIO)}
+        found = self._audio()
         if not found:
             return
         weights, own = transformers_ast_state(found), audio.encoder.state_dict()
@@ -95,12 +151,51 @@ class Checkpoint:
                 f"choose an encoder of width {wanted} with --audio-encoder"
             )
 
-    def load_method(self, method: Method) -> None:
-        """Puts the method's own weights into it; raises `BenchError` where they do not fit."""
+    def decided(self, method: type[Method]) -> dict[str, Any]:
+        """The keys of the spec whose values the file decides, by its keys and shapes."""
+        layout = layout_of(method)
+        config = {f"config.{key}": value for key, value in layout.config(self.weights).items()}
+        found = {**layout.inputs(self.weights), **config}
+        if self.holds_towers(method):
+            found["backbone"] = IN_FILE
+        if self.holds_audio():
+            found["audio_encoder"] = f"{IN_FILE}:avigate"
+        return found
+
+    def load_method(self, method: Method, values: Mapping[str, Any] | None = None) -> None:
+        """Puts the method's own weights into it; raises `BenchError` where they do not fit, with a remedy.
+
+        `values` are the run's by dotted key.
+        """
+        layout = layout_of(method)
         try:
-            layout_of(method).load(method, self.weights)
+            layout.load(method, self.weights)
         except BenchError as error:
-            raise BenchError(f"{self.path}: {error}") from error
+            raise BenchError(
+                f"{self.path}: {error}; {self._remedy(type(method), str(error), values)}"
+            ) from error
+
+    def _remedy(self, method: type[Method], error: str, values: Mapping[str, Any] | None) -> str:
+        """What would make the weights fit: the values that the file decides, a hint, another method."""
+        decided = self.decided(method)
+        other = {key: value for key, value in decided.items() if values and values.get(key) != value}
+        if other:
+            return "pass " + " ".join(f"--set {assignment(key, value)}" for key, value in other.items())
+        for begin, hint in layout_of(method).hints().items():
+            if begin in error:
+                return hint
+        owners = [name for name in registered_methods() if name != method.name and self.fits(name)]
+        if owners and not self.fits(method.name):
+            return f"its keys are those of {' or '.join(owners)}; pass --methods {owners[0]}"
+        return f"check that it is a checkpoint of {method.name}, and --set config.KEY=VALUE"
+
+    def fits(self, method: str) -> bool:
+        """Whether a method knows all keys of the file that belong to no encoder, by their beginnings."""
+        layout = find_method(method).authors
+        if layout is None or "" in layout.names:
+            return False
+        own = [name for name in self.weights if not name.startswith(TOWERS) and name not in layout.dead]
+        return bool(own) and all(renamed(name, layout.names) is not None for name in own)
 
 
 def layout_of(method: Method | type[Method]) -> Authors:
@@ -113,13 +208,13 @@ def layout_of(method: Method | type[Method]) -> Authors:
 def assignments(path: Path | None, methods: Sequence[str]) -> list[str]:
     """The `--set` assignments of a run that scores a checkpoint: it trains no epoch unless told otherwise.
 
-    With them the values of the method's configuration that the checkpoint decides. Raises `BenchError` unless
-    exactly one method is named and the file can be read.
+    With them all that the checkpoint decides. Raises `BenchError` unless exactly one method is named and the
+    file can be read.
     """
     if path is None:
         return []
     if len(methods) != 1:
         raise BenchError("a checkpoint belongs to one method; name it: --methods NAME --checkpoint FILE")
-    decided = layout_of(find_method(methods[0])).config(Checkpoint.read(path).weights)
-    config = [assignment(f"config.{key}", value) for key, value in decided.items()]
-    return [assignment("checkpoint", str(path.resolve())), "training.epochs=0", *config]
+    decided = Checkpoint.read(path).decided(find_method(methods[0]))
+    chosen = [assignment(key, value) for key, value in decided.items()]
+    return [assignment("checkpoint", str(path.resolve())), "training.epochs=0", *chosen]

@@ -75,7 +75,8 @@ def scaled(tensors: list[Tensor], factor: float) -> list[Tensor]:
 class MomentOptimizer(Optimizer):
     """What both share: two running moments per parameter, and a step that visits the groups.
 
-    Groups may set their own `lr` and `weight_decay`; the state can be saved and loaded at any step.
+    Groups may set their own `lr` and `weight_decay`, and `half` for parameters that a step takes in float16
+    although arithmetic sees them in float32; the state can be saved and loaded at any step.
     """
 
     def __init__(self, params: Iterable[Tensor] | Iterable[dict[str, Any]], defaults: dict[str, Any]) -> None:
@@ -96,6 +97,9 @@ class MomentOptimizer(Optimizer):
             with torch.enable_grad():
                 loss = closure()
         for group in self.param_groups:
+            halved = [p for p in group["params"] if group.get("half") and p.grad is not None]
+            for parameter in halved:
+                self.cast(parameter, torch.float16)
             by_step: dict[int, list[Tensor]] = {}
             for parameter in group["params"]:
                 if parameter.grad is None:
@@ -109,7 +113,18 @@ class MomentOptimizer(Optimizer):
             for step, parameters in by_step.items():
                 for block in blocks_of(parameters):
                     self.update(block, group, step)
+            for parameter in halved:
+                self.cast(parameter, torch.float32)
         return loss
+
+    def cast(self, parameter: Tensor, dtype: torch.dtype) -> None:
+        """Puts a parameter and its gradient into a precision; float16 its moments, too, which stay there."""
+        gradient, parameter.grad = parameter.grad, None
+        parameter.data = parameter.data.to(dtype)
+        parameter.grad = None if gradient is None else gradient.to(dtype)
+        for name, value in self.state[parameter].items():
+            if dtype == torch.float16 and name != "step":
+                self.state[parameter][name] = value.to(dtype)  # loading a state puts them into float32
 
     @abstractmethod
     def update(self, parameters: list[Tensor], group: dict[str, Any], step: int) -> None:

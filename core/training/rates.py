@@ -1,12 +1,14 @@
 """Which weights train at which rate: the optimiser in a method's groups, and the schedules of its rates."""
 
-from collections.abc import Callable, Mapping
-from typing import cast
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, cast
 
 import torch
+from torch import Tensor
 
 from core.authors import Authors
 from core.axes import sided
+from core.encoders.half import matrices
 from core.errors import BenchError, unknown_name
 from core.method import Method
 from core.retriever import Retriever
@@ -65,4 +67,17 @@ def build_optimizer(retriever: Retriever, spec: TrainingSpec) -> torch.optim.Opt
         spec.weight_decay,
         lambda name: not spec.decay_biases and "bias" in name,
     )
+    if spec.clip_param_dtype == "float16":
+        groups = halved(groups, matrices(towers))
     return XPoolAdamW(groups) if spec.optimizer == "adamw" else BertAdam(groups)
+
+
+def halved(groups: Iterable[Mapping[str, Any]], kept: Iterable[Tensor]) -> list[dict[str, Any]]:
+    """The groups with the parameters that are `kept` in float16 in groups of their own, marked `half`."""
+    half = {id(parameter) for parameter in kept}
+    found: list[dict[str, Any]] = []
+    for group in groups:
+        for mark in (False, True):
+            chosen = [p for p in group["params"] if (id(p) in half) == mark]
+            found += [{**group, "params": chosen, "half": mark}] * bool(chosen)
+    return found

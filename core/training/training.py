@@ -105,8 +105,8 @@ class Trainer:
         self.done = Progression()
         self.selected = retriever.trained_state()
 
-    def fit(self, data: SplitData, validate: Callable[[], float], progress: Progress) -> Progression:
-        """Trains to the last epoch and leaves the selected weights in the retriever.
+    def fit(self, data: SplitData | None, validate: Callable[[], float], progress: Progress) -> Progression:
+        """Trains to the last epoch and leaves the selected weights in the retriever; without one, nothing.
 
         `validate` returns R@1 in points on the split that selects; it is not called for `last`, and only
         in the process that leads. So the selected weights are known, and left behind, in that one alone.
@@ -114,6 +114,9 @@ class Trainer:
         torch.manual_seed(self.seeds.noise)
         self.resume()
         self.world.wait()  # the leader of a run that was killed in scoring removes the state at once
+        if data is None or not self.spec.epochs:
+            self.log().close()
+            return self.done
         loader = Loader(self.retriever, data, self.spec, self.seeds, self.world)
         steps = len(loader.batches(0))
         if steps == 0 and self.spec.epochs:

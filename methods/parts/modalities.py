@@ -93,7 +93,14 @@ def modality_vectors(
 
 @dataclass(frozen=True)
 class TemperatureAuthors(Authors[nn.Module]):
-    """Checkpoints whose temperature is a plain number, `contra_temp`."""
+    """Checkpoints whose temperature is a plain number, `contra_temp`; their encoders are not hosted."""
+
+    towers: str = ""
+
+    def audio_width(self, state: "dict[str, Tensor]") -> int | None:  # type: ignore[override]
+        """What the head of the sound takes."""
+        head = state.get("contra_head_a.linear.weight")
+        return None if head is None else head.shape[1]
 
     def load(self, method: nn.Module, state: "dict[str, Tensor]") -> None:  # type: ignore[override]
         """The logit scale is minus the temperature's logarithm; encoders and matching head are left."""

@@ -10,6 +10,7 @@ CLIP4CLIP: Mapping[str, object] = {
     "training.lr_new": 1e-4,
     # float16 CLIP weights with rate 1e-7 in the release, float32 masters with 1e-6 here
     "training.lr_clip": Ours(1e-6, released=1e-7),
+    "training.clip_param_dtype": Ours("float32", released="float16"),
     "training.weight_decay": 0.2,
     "training.decay_biases": False,
     "training.batch_size": 128,
