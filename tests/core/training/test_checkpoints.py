@@ -73,14 +73,15 @@ def test_a_checkpoint_gives_method_and_towers_and_changes_the_fingerprints(
 ) -> None:
     state = authors_state(name)
     torch.save(state, tmp_path / "model.pth")
-    spec = resolve(name, AVWORLD_TINY, {"checkpoint": str(tmp_path / "model.pth"), "training.epochs": 0})
+    plain = {"training.epochs": 0, "training.clip_param_dtype": "float32"}
+    spec = resolve(name, AVWORLD_TINY, {"checkpoint": str(tmp_path / "model.pth"), **plain})
     found = prepare_inputs(spec, Silent(), workers=1)
     assert found.checkpoint is not None
     towers = found.clip.model.state_dict()
     assert all(torch.equal(towers[n], state[f"clip.{n}"]) for n in towers if n != "logit_scale")
-    plain = replace(materials, clip=ClipBackbone.load("avworld")).fingerprints()
+    without = replace(materials, clip=ClipBackbone.load("avworld")).fingerprints()
     assert found.fingerprints()["checkpoint"] == found.checkpoint.sha256
-    assert found.fingerprints()["clip"] != plain["clip"]
+    assert found.fingerprints()["clip"] != without["clip"]
     assert found.features.fingerprint != materials.features.fingerprint
 
 
