@@ -176,7 +176,7 @@ class AudioEncoder:
             model.load_state_dict(state)
         except RuntimeError as error:
             raise BenchError(
-                f"{name}: its AST is not whole: {str(error).splitlines()[-1].strip()}"
+                f"{name}: its AST is truncated or invalid: {str(error).splitlines()[-1].strip()}"
             ) from error
         return cls(name, OpenAudio(model.requires_grad_(False).train(False), None), variant)
 

@@ -16,7 +16,7 @@ from typer.testing import Result
 from core.errors import BenchError
 from core.progress import Silent
 from core.registry import find_method, registered_methods
-from core.running.cells import digest, prepare_inputs, run_cell
+from core.running.cells import prepare_inputs, run_cell, run_hash
 from core.running.matrix import from_command_line
 from core.runs import open_run
 from core.settings import write_setting
@@ -94,7 +94,7 @@ def test_a_checkpoint_is_scored_from_a_folder_of_test_clips(name: str, clips: Pa
     assert {key: getattr(spec, key) for key in BOUND.get(name, {})} == BOUND.get(name, {})
     inputs = prepare_inputs(spec, Silent(), workers=1)
     assert set(inputs.dataset.splits) == {"test"}
-    directory = open_run(clips / "runs", spec, digest(spec, inputs))
+    directory = open_run(clips / "runs", spec, run_hash(spec, inputs))
     run_cell(spec, directory, Silent())
     results = json.loads((directory.path / "metrics.json").read_text())["results"]
     assert {entry["protocol"]["condition"] for entry in results} == {"leak-free", "released"}
@@ -117,7 +117,7 @@ def test_what_does_not_fit_is_answered_with_the_option_that_would(clips: Path) -
 
 def run(spec: RunSpec, folder: Path) -> None:
     inputs = prepare_inputs(spec, Silent(), workers=1)
-    run_cell(spec, open_run(folder / "runs", spec, digest(spec, inputs)), Silent())
+    run_cell(spec, open_run(folder / "runs", spec, run_hash(spec, inputs)), Silent())
 
 
 def test_a_flag_and_an_assignment_win_over_the_file(clips: Path) -> None:
