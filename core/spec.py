@@ -137,8 +137,9 @@ class EvaluationSpec(Frozen):
     """Of products of float32 matrices in scoring; below float32 scores are approximate, and say so."""
     memory_budget: int = Field(default=2048, ge=1)
     """MiB that the similarity matrix may take; a larger one is ranked in strips, without rescoring."""
-    tie_tolerance: Annotated[float, Field(ge=0), Released(0.0)] = 1e-6
-    """Scores (cosines) tie when they differ by at most this much; as released, when they are equal."""
+    tie_tolerance: Annotated[float, Field(ge=0), Released(0.0)] = 16 * 2**-23
+    """Scores of a query tie when they differ by at most this share of the largest magnitude among them, whatever
+    their scale: 16 units in the last place of float32; as released, when they are equal."""
 
 
 class RunSpec(Frozen):

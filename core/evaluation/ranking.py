@@ -24,8 +24,11 @@ from core.errors import BenchError
 Direction = Literal["t2v", "v2t"]
 """Text-to-video or video-to-text."""
 
-TIE_TOLERANCE = 1e-6
-"""Cosines that differ by at most this much tie. Rescored similarities are no cosines: they take 0."""
+TIE_TOLERANCE = 16 * 2**-23
+"""Share of the largest magnitude among a query's scores by which two may differ and still tie.
+
+16 units in the last place of float32, about 1e-6 for cosines near .5. So a score, a thousandth and a thousandfold
+of it have the same ranks. Rescored similarities take 0."""
 
 SCORES_AT_ONCE = 2**18
 """Scores compared at a time: the handful of temporaries of this size stays in the cache."""
@@ -76,13 +79,19 @@ class QueryRecords:
 
 
 def compare_scores(
-    scores: Tensor, own_score: Tensor, own_position: Tensor, tolerance: float = TIE_TOLERANCE
+    scores: Tensor,
+    own_score: Tensor,
+    own_position: Tensor,
+    tolerance: float = TIE_TOLERANCE,
+    largest: Tensor | None = None,
 ) -> Counts:
     """Counts of queries `(Q,)` with `own_score` against candidates `(Q, C)` in `scores`.
 
     `own_position` `(Q,)` int64 is the query's own candidate, which is left out; it lies outside `[0, C)`
-    where these C candidates are a tile that does not hold it.
+    where these C candidates are a tile that does not hold it. Then `largest` `(Q,)` is the magnitude whose
+    share the tolerance is; that of these scores unless given.
     """
+    allowed = tolerance * (largest_magnitude(scores) if largest is None else largest)[:, None]
     own, position = own_score[:, None], own_position[:, None]
     positions = torch.arange(scores.shape[1], device=scores.device)
     others = scores.masked_fill(positions == position, -torch.inf)
@@ -90,12 +99,12 @@ def compare_scores(
     others.masked_fill_(undefined, -torch.inf)
     best = others.max(dim=1)
     difference = others - own
-    greater = (difference > tolerance).sum(1)
+    greater = (difference > allowed).sum(1)
     equal = others == own
     before = (equal & (positions < position)).sum(1)
     return Counts(
         greater=greater,
-        ties=(difference >= -tolerance).sum(1) - greater,
+        ties=(difference >= -allowed).sum(1) - greater,
         above=(others > own).sum(1),
         equal=before + (equal & (positions > position)).sum(1),
         equal_before=before,
@@ -103,6 +112,11 @@ def compare_scores(
         best_wrong=best.indices,
         best_wrong_score=best.values,
     )
+
+
+def largest_magnitude(scores: Tensor) -> Tensor:
+    """The largest absolute score of each row of `(Q, C)`, `(Q,)`; what is not finite counts for nothing."""
+    return scores.abs().masked_fill_(~scores.isfinite(), 0.0).amax(1)
 
 
 def text_to_video(

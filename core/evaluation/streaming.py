@@ -20,6 +20,7 @@ from core.evaluation.ranking import (
     check_pairing,
     compare_groups,
     compare_scores,
+    largest_magnitude,
     require_finite,
     some_has_several,
 )
@@ -54,10 +55,12 @@ def streamed_records(
     check_pairing((texts, videos), video_of_text)
     queries, group_of_text = torch.unique(video_of_text, return_inverse=True)
     own_text, own_video, by_video = torch.empty(texts), torch.empty(len(queries)), list[Counts]()
+    largest = torch.zeros(texts)
     for part, strip in strips():
         if undefined == "refuse":
             require_finite(strip, first_text=0, videos=torch.arange(part.start, part.stop))
         here = positions_inside(video_of_text, part)
+        largest = torch.maximum(largest, largest_magnitude(strip))
         own_text[here] = strip[here, video_of_text[here] - part.start]
         asking = positions_inside(queries, part).nonzero()[:, 0]
         columns = strip[:, queries[asking] - part.start]
@@ -65,7 +68,7 @@ def streamed_records(
         by_video.append(replace(counts, best_wrong=queries[counts.best_wrong]))
     by_text: Counts | None = None
     for part, strip in strips():
-        counts = compare_scores(strip, own_text, video_of_text - part.start, tolerance)
+        counts = compare_scores(strip, own_text, video_of_text - part.start, tolerance, largest)
         counts = replace(counts, best_wrong=counts.best_wrong + part.start)
         by_text = counts if by_text is None else added(by_text, counts)
     assert by_text is not None

@@ -34,8 +34,9 @@ def loop_t2v(scores: Tensor, video_of_text: Tensor, tolerance: float) -> list[tu
     """(greater, ties, position in a stable descending sort) of each caption."""
     result = []
     for row, own in zip(scores.tolist(), video_of_text.tolist(), strict=True):
-        greater = sum(s - row[own] > tolerance for v, s in enumerate(row) if v != own)
-        ties = sum(abs(s - row[own]) <= tolerance for v, s in enumerate(row) if v != own)
+        allowed = tolerance * max(map(abs, row))
+        greater = sum(s - row[own] > allowed for v, s in enumerate(row) if v != own)
+        ties = sum(abs(s - row[own]) <= allowed for v, s in enumerate(row) if v != own)
         order = sorted(range(len(row)), key=lambda v: -row[v])
         result.append((greater, ties, order.index(own)))
     return result
@@ -131,6 +132,18 @@ def test_scores_within_the_tolerance_tie_and_beyond_it_do_not() -> None:
     )
     counts = text_to_video(scores, torch.tensor([0])).counts
     assert (int(counts.greater), int(counts.ties)) == (1, 2)
+
+
+@pytest.mark.parametrize("scale", [2.0**-17, 1e-5, 1e3])
+def test_a_score_and_a_multiple_of_it_have_the_same_ranks(scale: float) -> None:
+    scores, pairing = torch.rand(40, 30, generator=torch.Generator().manual_seed(2)), torch.arange(40) % 30
+    scores = (scores * 50).round() / 50  # many ties
+    scores += 2e-7 * torch.rand(40, 30, generator=torch.Generator().manual_seed(3))  # but for rounding
+    for rank in (text_to_video, video_to_text):
+        once, scaled = rank(scores, pairing).counts, rank(scale * scores, pairing).counts
+        assert torch.equal(once.greater, scaled.greater)
+        assert torch.equal(once.ties, scaled.ties)
+        assert bool((once.ties > 0).any())
 
 
 @pytest.mark.parametrize("videos", [1, 4, 15])
