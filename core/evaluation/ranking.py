@@ -27,8 +27,8 @@ Direction = Literal["t2v", "v2t"]
 TIE_TOLERANCE = 16 * 2**-23
 """Share of the largest magnitude among a query's scores by which two may differ and still tie.
 
-16 units in the last place of float32, about 1e-6 for cosines near .5. So a score, a thousandth and a thousandfold
-of it have the same ranks. Rescored similarities take 0."""
+16 units in the last place of float32, about 1e-6 for cosines near .5. So a score, a thousandth and a
+thousandfold of it have the same ranks. Rescored similarities take 0."""
 
 SCORES_AT_ONCE = 2**18
 """Scores compared at a time: the handful of temporaries of this size stays in the cache."""
