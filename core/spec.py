@@ -138,8 +138,8 @@ class EvaluationSpec(Frozen):
     memory_budget: int = Field(default=2048, ge=1)
     """MiB that the similarity matrix may take; a larger one is ranked in strips, without rescoring."""
     tie_tolerance: Annotated[float, Field(ge=0), Released(0.0)] = 16 * 2**-23
-    """Scores of a query tie when they differ by at most this share of the largest magnitude among them, whatever
-    their scale: 16 units in the last place of float32; as released, when they are equal."""
+    """Scores of a query tie when they differ by at most this share of the largest magnitude among them: 16
+    units in the last place of float32, whatever their scale; as released, when they are equal."""
 
 
 class RunSpec(Frozen):
