@@ -24,7 +24,7 @@ from core.method import Dimensions, MethodConfig
 from methods.composed import ComposedAuthors, ComposedMethod
 from methods.parts.composition import VideoIndex
 from methods.parts.config import ComposedConfig, InteractionKind, PoolingKind
-from methods.parts.interaction.em import EmCosine
+from methods.parts.interaction.base import Interaction
 from methods.parts.layouts import temporal
 from methods.parts.recipes import CLIP4CLIP
 
@@ -62,7 +62,7 @@ class TileEm(ReleasedScorer[VideoIndex]):
 
     tile = (TILE, TILE)
 
-    def __init__(self, method: "Emcl", interaction: EmCosine) -> None:
+    def __init__(self, method: "Emcl", interaction: Interaction) -> None:
         self.method, self.interaction = method, interaction
 
     def score(self, texts: Texts, index: VideoIndex, pairing: Tensor, noise: NoiseSource) -> Tensor:
@@ -97,5 +97,5 @@ class Emcl(ComposedMethod):
 
     def __init__(self, config: MethodConfig, dimensions: Dimensions) -> None:
         super().__init__(config, dimensions)
-        if isinstance(self.interaction, EmCosine) and self.pooling.text_conditioned:
+        if self.interaction.transductive and self.pooling.text_conditioned:
             self.released = TileEm(self, self.interaction)

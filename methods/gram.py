@@ -23,7 +23,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from core.axes import Axis, Only
-from core.batch import Rows, Texts, Videos
+from core.batch import Texts, Videos
 from core.capabilities import Exact, NoiseSource
 from core.method import Dimensions, Losses, Method, Needs
 from methods.parts.interaction.volume import (
@@ -71,8 +71,8 @@ class GramConfig(ModalityConfig):
     """PMRL's tau2, of leading vectors."""
 
 
-class SpanExact(Exact[ModalityVectors, SentenceVectors, Rows]):
-    """Measures by products with an orthonormal basis of each video's span, or with its vectors."""
+class SpanExact(Exact[ModalityVectors, SentenceVectors, Spans]):
+    """Volume and height by products with an orthonormal basis of each video's span."""
 
     where = "methods/parts/interaction/volume.py"
     floats_per_pair = 3
@@ -80,23 +80,42 @@ class SpanExact(Exact[ModalityVectors, SentenceVectors, Rows]):
     def __init__(self, method: "Gram") -> None:
         self.method = method
 
-    def index(self, rows: ModalityVectors) -> Rows:
-        """The basis; TRIANGLE's area takes the vectors."""
+    def index(self, rows: ModalityVectors) -> Spans:
+        """The basis."""
         rows = self.method.filled(rows)
-        return rows if self.method.measure == "area" else spans(rows.vectors, rows.present)
+        return spans(rows.vectors, rows.present)
 
     def queries(self, texts: Texts, noise: NoiseSource) -> SentenceVectors:
         """Unit texts."""
         return SentenceVectors(self.method.texts(texts))
 
-    def score(self, queries: SentenceVectors, basis: Rows, noise: NoiseSource) -> Tensor:
+    def score(self, queries: SentenceVectors, basis: Spans, noise: NoiseSource) -> Tensor:
         """Scores `(N, V)`."""
-        if isinstance(basis, ModalityVectors):
-            return areas(queries.embeds, basis.vectors, basis.present).neg_()
-        assert isinstance(basis, Spans)
         if self.method.measure == "volume":
             return exact_volumes(queries.embeds, basis).neg_()
         return exact_heights(queries.embeds, basis.basis).neg_()
+
+
+class AreaExact(Exact[ModalityVectors, SentenceVectors, ModalityVectors]):
+    """TRIANGLE's area, which needs no more than the products of the texts with picture and sound."""
+
+    where = "methods/parts/interaction/volume.py"
+    floats_per_pair = 3
+
+    def __init__(self, method: "Gram") -> None:
+        self.method = method
+
+    def index(self, rows: ModalityVectors) -> ModalityVectors:
+        """The vectors."""
+        return self.method.filled(rows)
+
+    def queries(self, texts: Texts, noise: NoiseSource) -> SentenceVectors:
+        """Unit texts."""
+        return SentenceVectors(self.method.texts(texts))
+
+    def score(self, queries: SentenceVectors, basis: ModalityVectors, noise: NoiseSource) -> Tensor:
+        """Scores `(N, V)`."""
+        return areas(queries.embeds, basis.vectors, basis.present).neg_()
 
 
 class Gram(Method[ModalityVectors]):
@@ -124,7 +143,7 @@ class Gram(Method[ModalityVectors]):
         with torch.no_grad():
             self.logit_scale.fill_(-torch.tensor(config.temperature_init).log())
         self.needs = Needs(sound=True, floats_per_pair=16)
-        self.exact = SpanExact(self)
+        self.exact = AreaExact(self) if self.measure == "area" else SpanExact(self)
 
     def texts(self, texts: Texts) -> Tensor:
         """Unit texts `(N, D)`."""

@@ -7,6 +7,7 @@ in both, so that equal scores are equal.
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import fields, replace
+from functools import reduce
 from typing import Literal
 
 import torch
@@ -66,12 +67,11 @@ def streamed_records(
         columns = strip[:, queries[asking] - part.start]
         own_video[asking], counts = compare_groups(columns, asking, group_of_text, len(queries), tolerance)
         by_video.append(replace(counts, best_wrong=queries[counts.best_wrong]))
-    by_text: Counts | None = None
-    for part, strip in strips():
-        counts = compare_scores(strip, own_text, video_of_text - part.start, tolerance, largest)
-        counts = replace(counts, best_wrong=counts.best_wrong + part.start)
-        by_text = counts if by_text is None else added(by_text, counts)
-    assert by_text is not None
+    by_strip = (
+        (part, compare_scores(strip, own_text, video_of_text - part.start, tolerance, largest))
+        for part, strip in strips()
+    )
+    by_text = reduce(added, (replace(c, best_wrong=c.best_wrong + part.start) for part, c in by_strip))
     several = some_has_several(video_of_text)
     return (
         QueryRecords("t2v", torch.arange(texts), video_of_text, own_text, by_text, videos, several),

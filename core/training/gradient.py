@@ -9,6 +9,7 @@ weights, the method and the loss stay in float32.
 """
 
 from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Literal, TypeVar
 
 import torch
@@ -92,13 +93,13 @@ class BatchGradient:
 
     def attempt(self, batch: Batch) -> Losses | None:
         """Forward and backward pass; None where any process runs out of memory."""
-        embeds = self.fitting(lambda: self.encode(batch))
+        embeds = self.fitting(partial(self.encode, batch))
         if embeds is None:
             return None
         texts, frames = embeds
         text_embeds = self.gathered(texts, batch)
         frame_embeds = None if frames is None else self.gathered(frames, batch)
-        return self.fitting(lambda: self.backward(batch, text_embeds, frame_embeds))
+        return self.fitting(partial(self.backward, batch, text_embeds, frame_embeds))
 
     def encode(self, batch: Batch) -> tuple[Tensor, Tensor | None]:
         """What `text_embeds` gives, and frame embeddings `(b, F, D)` where pixels are given, of this part."""

@@ -11,6 +11,7 @@ from methods.avigate import Avigate
 from methods.clip4clip import Clip4Clip
 from methods.composed import ComposedMethod
 from methods.parity.golden import Golden
+from methods.parity.narrowing import as_kind
 from methods.parity.setup import (
     build,
     compare_gradients,
@@ -161,8 +162,7 @@ def check_avigate_layers(
 ) -> None:
     """The state after each layer, and both gates of each clip and layer."""
     # a copy, because the released bias is put into its attention
-    fusion = deepcopy(method.fusion)
-    assert isinstance(fusion, GatedTransformer)
+    fusion = as_kind(deepcopy(method.fusion), GatedTransformer)
     videos = videos_of(frames, audio=audio)
     # layer by layer, so that a deviation has a place
     queries = (fusion.query_tokens.T + fusion.query_positions.weight).expand(len(frames), -1, -1)

@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from core.authors import load_renamed
 from methods.parity.golden import Golden
+from methods.parity.narrowing import given
 from methods.parity.setup import compare_gradients_of
 from methods.parts.enrichment.caption import CaptionAdapter
 from methods.parts.enrichment.case import CaptionTokens, Case, Enriched, Stream
@@ -83,15 +84,13 @@ def check_caste(golden: Golden, name: str, shift: bool) -> None:
     ratio = golden.number("topk_ratio")
     caste = Caste(visual.shape[-1], audio.shape[-1], ratio, shift=shift)
     loaded(golden, f"{name}/w/", caste, CASTE_NAMES)
-    assert caste.gate is not None
-    assert caste.spatial is not None
-    assert caste.temporal is not None
+    gate, spatial, temporal = given(caste.gate), given(caste.spatial), given(caste.temporal)
     v, a = by_frames(golden, visual), by_frames(golden, audio)
     residual = caste(v, a)
     steps = {
-        "gate": caste.gate(v, a),
-        "spatial": caste.spatial(v),
-        "temporal": caste.temporal(v),
+        "gate": gate(v, a),
+        "spatial": spatial(v),
+        "temporal": temporal(v),
         "topk_mask": hard_choice(energies(v), ratio)[..., None],
         "residual": residual,
         "out": v + residual,
@@ -135,9 +134,8 @@ def through_case(
 def compare_vectors(golden: Golden, prefix: str, visual: Enriched, audio: Enriched) -> None:
     """Compares what the objectives read."""
     for letter, enriched in (("v", visual), ("a", audio)):
-        assert enriched.caption_vector is not None
         golden.compare(f"{prefix}P{letter}", enriched.vector.flatten(0, 1))
-        golden.compare(f"{prefix}P{letter}cap", enriched.caption_vector.flatten(0, 1))
+        golden.compare(f"{prefix}P{letter}cap", given(enriched.caption_vector).flatten(0, 1))
 
 
 def check_case_inference(golden: Golden, case: Case) -> None:
@@ -146,9 +144,8 @@ def check_case_inference(golden: Golden, case: Case) -> None:
     with torch.no_grad():
         visual, audio = through_case(golden, case, tokens, captions, None)
     for letter, enriched in (("v", visual), ("a", audio)):
-        assert enriched.caption is not None
         golden.compare(f"case/eval/{letter}", enriched.tokens.flatten(0, 1))
-        golden.compare(f"case/eval/{letter}_cap", enriched.caption.tokens.flatten(0, 1))
+        golden.compare(f"case/eval/{letter}_cap", given(enriched.caption).tokens.flatten(0, 1))
     compare_vectors(golden, "case/eval/", visual, audio)
 
 
@@ -158,13 +155,8 @@ def check_case_training(golden: Golden, case: Case) -> None:
     v_cap, a_cap = repeated_captions(golden)
     noise = golden.input("case/train/exp_noise_v"), golden.input("case/train/exp_noise_a")
     visual, audio = through_case(golden, case, (v, a), (v_cap.requires_grad_(), a_cap), noise)
-    assert visual.probabilities is not None
-    assert audio.probabilities is not None
-    assert visual.caption_vector is not None
-    for letter, enriched, probabilities in (
-        ("v", visual, visual.probabilities),
-        ("a", audio, audio.probabilities),
-    ):
+    chosen = given(visual.probabilities)
+    for letter, enriched, probabilities in (("v", visual, chosen), ("a", audio, given(audio.probabilities))):
         golden.compare(f"case/train/{letter}", enriched.tokens.flatten(0, 1))
         golden.compare(f"case/train/prob_{letter}", probabilities.flatten(0, 1))
     compare_vectors(golden, "case/train/", visual, audio)
@@ -173,8 +165,8 @@ def check_case_training(golden: Golden, case: Case) -> None:
         visual.tokens.square().sum()
         + audio.tokens.square().sum() / 2
         + visual.vector.sum()
-        + visual.caption_vector.square().sum()
-        + torch.xlogy(visual.probabilities, visual.probabilities).sum()
+        + given(visual.caption_vector).square().sum()
+        + torch.xlogy(chosen, chosen).sum()
     )
     golden.compare("case/train/objective", objective)
     objective.backward()

@@ -8,6 +8,7 @@ from methods.composed import ComposedMethod
 from methods.gaid import Gaid
 from methods.parity.golden import Golden
 from methods.parity.heads_xpool import NoNoise
+from methods.parity.narrowing import as_kind, given
 from methods.parity.setup import (
     build,
     compare_gradients,
@@ -56,8 +57,7 @@ def check_gaid_parts(
     golden: Golden, method: ComposedMethod, texts: Tensor, frames: Tensor, audio: Tensor, noise: Tensor
 ) -> None:
     """Every step from the sound to the similarities of the matched batch."""
-    videos, part = videos_of(frames, audio=audio), method.perturbation
-    assert isinstance(part, DeterministicText)
+    videos, part = videos_of(frames, audio=audio), as_kind(method.perturbation, DeterministicText)
     # the steps in the order of the paper: sound, gate, fused frames, pooled vector, text
     golden.compare("out/audio_pooled", gate_of(method).aligned(videos))
     golden.compare("out/gate", gate_of(method).gates(texts, videos))
@@ -76,13 +76,12 @@ def check_gaid_parts(
     golden.compare("out/text_infer", part.scoring_query(queries, radius)[:, 0])
     golden.compare("out/text_support", support_text(queries, radius, pooled.vector.mean(0)[:, None])[:, 0])
     similarities = method.training_similarities(noise, texts_of(texts), index)
-    assert similarities.support is not None
     golden.compare("out/sims_train", similarities.main)
-    golden.compare("out/sims_support", similarities.support)
+    golden.compare("out/sims_support", support := given(similarities.support))
     # w_i = c_ii / sum_j c_jj, taken from the cosines of the perturbed texts
     weights = pair_weights(similarities.main, "positive-cosine-released")
     golden.compare("out/weights", weights)
-    logits = method.logit_scale.exp() * similarities.support  # recorded at weight 0 too
+    logits = method.logit_scale.exp() * support  # recorded at weight 0 too
     golden.compare("out/loss_support", weighted_infonce(logits, weights))
 
 
@@ -91,9 +90,8 @@ def check_gaid_protocols(golden: Golden, method: ComposedMethod) -> None:
     texts, pairing = texts_of(golden.input("eval/in_text")), golden.input("eval/text_video_index")
     videos = videos_of(golden.input("eval/in_frames"), audio=golden.input("eval/in_audio"))
     index, gate, noise = method.index(videos), gate_of(method), NoNoise()
-    assert index.audio is not None
     # every text with every video, which the released loop never computes
-    values = gate.gate_values(texts.embeds, index.videos.frames, index.audio, index.videos.mask)
+    values = gate.gate_values(texts.embeds, index.videos.frames, given(index.audio), index.videos.mask)
     golden.compare("eval/leakfree_gate", values[..., 0])
     golden.compare("eval/leakfree_sims", method.score(texts, index, noise))
 

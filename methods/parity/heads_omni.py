@@ -10,6 +10,7 @@ from core.authors import load_renamed
 from core.errors import BenchError
 from methods.parity.golden import Golden
 from methods.parity.modules import SCALE_NAMES
+from methods.parity.narrowing import as_kind, given
 from methods.parity.setup import compare_gradients_of
 from methods.parts.fusion.gated_transformer import GatedFusionBlock, ResamplerBlock
 from methods.parts.interaction.multi_grained import local_similarity
@@ -131,8 +132,7 @@ class ValorHead(nn.Module):
         parts: list[Tensor] = [self.heads(m, mean_class_token(states[m])) for m in task]
         if late or len(parts) == 1:
             return torch.stack([text @ part.T for part in parts]).sum(0)
-        assert self.fused is not None
-        joint: Tensor = self.fused(torch.cat(parts, dim=-1))
+        joint: Tensor = given(self.fused)(torch.cat(parts, dim=-1))
         return text @ unit(joint).T
 
 
@@ -205,8 +205,7 @@ class SaveHead(nn.Module):
         """The sound `(V, T, D)` as query tokens `(V, Q, D)`."""
         queries = (self.query_tokens.T + self.query_positions.weight).expand(len(audio), -1, -1)
         for block in self.resampler:
-            assert isinstance(block, ResamplerBlock)
-            queries = block.resample(queries, audio, None)
+            queries = as_kind(block, ResamplerBlock).resample(queries, audio, None)
         return queries
 
 
@@ -214,9 +213,9 @@ def branch(blocks: nn.ModuleList, frames: Tensor, memory: Tensor) -> tuple[Tenso
     """A gated transformer over frames `(V, F, D)`: its output, both gates of each layer `(V, layers, 2)`."""
     gates = []
     for block in blocks:
-        assert isinstance(block, GatedFusionBlock)
-        gates.append(torch.cat(block.gates(frames, memory), dim=-1))
-        frames = block.fuse(frames, memory)
+        layer = as_kind(block, GatedFusionBlock)
+        gates.append(torch.cat(layer.gates(frames, memory), dim=-1))
+        frames = layer.fuse(frames, memory)
     return frames, torch.stack(gates, dim=1)
 
 

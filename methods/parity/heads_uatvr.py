@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from methods.parity.golden import Golden
 from methods.parity.modules import Head, compare_loss
+from methods.parity.narrowing import given
 from methods.parts.interaction.token_wise import (
     Tokens,
     WeightNet,
@@ -61,8 +62,7 @@ class UatvrHead(Head):
 
     def side(self, name: str, tokens: Tensor, mask: Tensor) -> Side:
         """Tokens of one side after the shared transformer."""
-        assert self.temporal.positions is not None
-        table = self.word_positions if name == "text" else self.temporal.positions
+        table = self.word_positions if name == "text" else given(self.temporal.positions)
         extra = self.extra[name]
         out = contextual_tokens(self.temporal.blocks, table.weight, tokens, mask, extra)
         return Side(unit(out), with_extra(mask, extra))

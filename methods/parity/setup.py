@@ -14,6 +14,7 @@ from core.evaluation.ranking import text_to_video, video_to_text
 from core.method import Dimensions, Losses, NoiseSource
 from methods.composed import ComposedMethod
 from methods.parity.golden import Golden
+from methods.parity.narrowing import as_kind
 from methods.parts.fusion.gate import GateFusion
 from methods.parts.perturbation.base import Ball
 from methods.released.captions import captions_by_slot
@@ -69,16 +70,12 @@ def similarities_of(method: ComposedMethod, texts: Tensor, videos: Videos) -> Te
 
 def gate_of(method: ComposedMethod) -> GateFusion:
     """The gate of GAID."""
-    if not isinstance(method.fusion, GateFusion):
-        raise TypeError(f"{type(method.fusion).__name__} is no gate")
-    return method.fusion
+    return as_kind(method.fusion, GateFusion)
 
 
 def ball_of(method: ComposedMethod) -> Ball:
     """The perturbation of T-MASS and GAID."""
-    if not isinstance(method.perturbation, Ball):
-        raise TypeError(f"{type(method.perturbation).__name__} has no radius")
-    return method.perturbation
+    return as_kind(method.perturbation, Ball)  # type: ignore[type-abstract]
 
 
 def released_scores(

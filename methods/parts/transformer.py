@@ -4,6 +4,8 @@ Pre-norm, QuickGELU, LayerNorm epsilon 1e-12 (the released heads' value; CLIP's 
 weights are copied from it). Parameter names are CLIP's, so that its text layers can be copied in.
 """
 
+from typing import cast
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -134,7 +136,7 @@ def copy_clip_blocks(blocks: nn.ModuleList, clip: ClipTextWeights) -> bool:
         key in own and own[key].shape == weight.shape for own, layer in pairs for key, weight in layer.items()
     )
     # as many weights of the same shape are another function under another number of heads
-    heads = {block.attn.heads for block in blocks if isinstance(block, TransformerBlock)}
+    heads = {cast(TransformerBlock, block).attn.heads for block in blocks}
     if not fits or heads - {clip.heads}:
         return False
     for own, layer in pairs:

@@ -60,6 +60,8 @@ class Interaction(nn.Module, ABC):
 
     sentence: bool = True
     """Whether it compares one vector of the text, which a perturbation can move."""
+    transductive: bool = False
+    """Whether its release compares texts and videos a whole tile at a time, by `of_all`."""
     is_cosine: bool = False
     """Whether it is the cosine with the pooled vector, which perturbed texts have algebra for."""
 
@@ -79,6 +81,13 @@ class Interaction(nn.Module, ABC):
         `query` `(N, V|1, D)` is the sentence as the perturbation left it; `texts` are the N texts as they
         came, with their words.
         """
+
+    def of_all(self, texts: Tensor, vectors: Tensor) -> Tensor:
+        """Similarities `(N, V)` of texts `(N, D)` and pooled videos `(N, V, D)` that depend on all of them.
+
+        Only for one that is `transductive`.
+        """
+        raise NotImplementedError(f"{type(self).__name__} compares a pair at a time")
 
     def terms(self, texts: Texts, videos: Prepared, generator: torch.Generator) -> Mapping[str, Tensor]:
         """Objective terms of matched pairs by name; the configuration has a weight for each."""

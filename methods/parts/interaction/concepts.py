@@ -12,7 +12,7 @@ kept per token: no work of D^2/K per pair.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any, Self, cast
 
 import torch
 from torch import Tensor, nn
@@ -24,8 +24,7 @@ from methods.parts.config import ComposedConfig
 from methods.parts.interaction.base import Interaction, TokenAlgebra
 from methods.parts.kinds import INTERACTIONS
 from methods.parts.pooled import Pooled
-from methods.parts.pooling.base import Pooling, Prepared, VectorPrepared
-from methods.parts.pooling.contextual import SoftmaxFramesPooling, SoftmaxPrepared
+from methods.parts.pooling.base import Pooling, Prepared
 from methods.parts.sentences import SentenceVectors
 from methods.parts.softmax_frames import frame_weights
 from methods.parts.vectors import unit
@@ -91,28 +90,20 @@ class Concepts(Interaction):
     def terms(self, texts: Texts, videos: Prepared, generator: torch.Generator) -> Mapping[str, Tensor]:
         """Decoupling of texts and their own videos as they pool them."""
         embeds = texts.embeds.to(videos.frames.dtype)
-        own = self.own_videos(embeds, videos)
-        return {"decoupling": decoupling(embeds, own, self.concepts, self.alpha, self.beta, self.length)}
-
-    def own_videos(self, texts: Tensor, videos: Prepared) -> Tensor:
-        """Video i as text i pools it, `(B, D)`."""
-        if isinstance(videos, VectorPrepared):
-            return videos.vector
-        if isinstance(videos, SoftmaxPrepared):
-            return videos.own(texts)
-        raise BenchError("interaction=concepts needs pooling=softmax-frames, or one that no text changes")
+        return {
+            "decoupling": decoupling(
+                embeds, videos.own(embeds), self.concepts, self.alpha, self.beta, self.length
+            )
+        }
 
     def token_algebra(self, pooling: Pooling[Any]) -> TokenAlgebra[SentenceVectors, ConceptBasis] | None:
         """W1 per token, after softmax pooling; none after others."""
-        return (
-            ConceptAlgebra(self, pooling.temperature) if isinstance(pooling, SoftmaxFramesPooling) else None
-        )
+        temperature = pooling.frame_temperature
+        return None if temperature is None else ConceptAlgebra(self, temperature)
 
     def maps(self) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
         """W1's text and video halves `(H, w)`, b1 `(H,)`, W2 `(H,)`, b2 `()`."""
-        first, last = self.weight_fc[0], self.weight_fc[2]
-        assert isinstance(first, nn.Linear)
-        assert isinstance(last, nn.Linear)
+        first, last = (cast(nn.Linear, self.weight_fc[place]) for place in (0, 2))
         # W1 [t_k; v_k] = W1_t t_k + W1_v v_k
         for_text, for_video = first.weight.chunk(2, dim=1)
         return for_text, for_video, first.bias, last.weight[0], last.bias[0]

@@ -24,6 +24,7 @@ class EmCosine(Interaction):
     """`cos(Y_t, Y_v)`."""
 
     sentence = False
+    transductive = True
     obstacle = "em interaction"
     bases: Tensor
 

@@ -27,7 +27,7 @@ from methods.parts.config import ComposedConfig
 from methods.parts.interaction.base import Interaction, TokenAlgebra, words_of
 from methods.parts.kinds import INTERACTIONS
 from methods.parts.pooled import Pooled
-from methods.parts.pooling.base import Pooling, Prepared, VectorPrepared
+from methods.parts.pooling.base import Pooling, Prepared
 from methods.parts.vectors import unit
 
 TEMPERATURE = 0.01
@@ -150,7 +150,7 @@ class MultiGrainedWords(Interaction):
             word_mask = torch.ones_like(word_mask)
         return GrainedTexts(unit(texts.embeds.to(words.dtype)), unit(words), word_mask)
 
-    def video_side(self, videos: Pooled | VectorPrepared) -> GrainedVideos:
+    def video_side(self, videos: Pooled) -> GrainedVideos:
         """The videos; under `released` every frame takes part."""
         mask = videos.mask.expand(videos.frames.shape[:-1])
         if self.padding == "released":
@@ -174,7 +174,7 @@ class MultiGrainedWords(Interaction):
 
     def token_algebra(self, pooling: Pooling[Any]) -> TokenAlgebra[FoldedTexts, GrainedVideos] | None:
         """`scores`; needs a vector that no text changes."""
-        return None if pooling.text_conditioned else MultiGrainedWordsAlgebra(self)
+        return None if pooling.text_conditioned else MultiGrainedWordsAlgebra(self, pooling)
 
     def scores(self, texts: FoldedTexts, videos: GrainedVideos) -> Tensor:
         """S `(N, V)` of folded texts: two products over all pairs, then the small mixtures."""
@@ -200,8 +200,8 @@ class MultiGrainedWords(Interaction):
 class MultiGrainedWordsAlgebra(TokenAlgebra[FoldedTexts, GrainedVideos]):
     """All pairs of folded texts."""
 
-    def __init__(self, interaction: MultiGrainedWords) -> None:
-        self.interaction = interaction
+    def __init__(self, interaction: MultiGrainedWords, pooling: Pooling[Any]) -> None:
+        self.interaction, self.pooling = interaction, pooling
 
     def floats_per_pair(self, dimensions: Dimensions) -> int:
         """As by the modules: what the mixtures need is the same."""
@@ -209,8 +209,8 @@ class MultiGrainedWordsAlgebra(TokenAlgebra[FoldedTexts, GrainedVideos]):
 
     def kept(self, videos: Prepared) -> GrainedVideos:
         """Unit vectors."""
-        assert isinstance(videos, VectorPrepared)
-        return self.interaction.video_side(videos)
+        nobody = videos.frames[:1, 0]  # (1, D): a pooling that looks at no text is told any
+        return self.interaction.video_side(self.pooling(nobody, videos))
 
     def asked(self, texts: Texts) -> FoldedTexts:
         """Folded unit vectors."""

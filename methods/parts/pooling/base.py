@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from core.authors import ClipTextWeights
 from core.batch import Rows
+from core.errors import BenchError
 from core.method import Dimensions
 from core.scoring.basis import Mixes
 from methods.parts.config import ComposedConfig
@@ -35,6 +36,13 @@ class Prepared(Rows):
     def paired(self) -> Self:
         """Shared rows as matched pairs: video i becomes text i's only video, `(V, 1, ...)`."""
         return self.map(lambda tensor: tensor[:, None])
+
+    def own(self, texts: Tensor) -> Tensor:
+        """Video i as text i of `(B, D)` pools it, `(B, D)`; raises `BenchError` where nobody can say."""
+        raise BenchError(
+            "this pooling cannot pool matched pairs alone, which interaction=concepts trains on; "
+            "choose pooling=softmax-frames, or one that no text changes"
+        )
 
 
 @dataclass(frozen=True)
@@ -74,6 +82,10 @@ class VectorPrepared(Prepared):
     vector: Tensor
     """`([N,] V, D)`."""
 
+    def own(self, texts: Tensor) -> Tensor:
+        """The vector, whatever the text."""
+        return self.vector
+
 
 class VectorMixing(Mixing[VectorPrepared, Rows, Any, Mixture]):
     """One vector per video, whatever the text."""
@@ -97,6 +109,8 @@ class Pooling(nn.Module, ABC, Generic[P]):
 
     text_conditioned: bool = False
     """Whether the pooled vector of a video differs from text to text."""
+    frame_temperature: float | None = None
+    """Temperature of the softmax of inner products that weights the tokens; None: it does no such thing."""
 
     @classmethod
     @abstractmethod

@@ -88,7 +88,7 @@ class SoftmaxFramesPooling(SequenceTransformerPooling):
 
     def __init__(self, width: int, layers: int, heads: int, positions: int, temperature: float) -> None:
         super().__init__(width, layers, heads, positions)
-        self.temperature = temperature
+        self.frame_temperature = self.temperature = temperature
 
     @classmethod
     def build(cls, config: ComposedConfig, dimensions: Dimensions) -> Self:
