@@ -1,7 +1,8 @@
 """What a report begins with: title, date, commit, protocol, and what its tables may be used for."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from core.datasets import find_dataset
 from reports.collect import Run
@@ -40,6 +41,9 @@ POINTS: Sequence[tuple[str, Callable[[Run], str]]] = (
 )
 """What a run says of its protocol; runs that differ are told apart."""
 
+DATA_POINTS = ("missing", "clips", "captions cut")
+"""What its data says of clips that are left out or wrong, and of captions that are not read whole."""
+
 
 def header_of(results: Results) -> Header:
     """The head of the report on some runs, at least one."""
@@ -71,8 +75,22 @@ def protocol_of(dataset: str, results: Results) -> list[tuple[str, str]]:
     )
     points = [("splits", ", ".join(sizes))]
     points += [(name, told_apart(runs, value)) for name, value in POINTS]
+    points += [(name, told_apart(runs, partial(data_point, name=name))) for name in data_points(runs)]
     seeds = dict.fromkeys(str(run.spec.seeds.initialisation) for run in runs)
     return [*points, ("seeds", ", ".join(seeds))]
+
+
+def data_point(run: Run, name: str) -> str:
+    """What a run's protocol says of its data under a name; empty where it says nothing."""
+    for answers in run.answers.values():
+        data = (answers.entry.protocol.model_extra or {}).get("data")
+        return str(data.get(name, "")) if isinstance(data, Mapping) else ""
+    return ""
+
+
+def data_points(runs: Sequence[Run]) -> list[str]:
+    """The points of `DATA_POINTS` of which some run has something to say."""
+    return [name for name in DATA_POINTS if any(data_point(run, name) not in ("", "none") for run in runs)]
 
 
 def told_apart(runs: Sequence[Run], value: Callable[[Run], str]) -> str:

@@ -1,7 +1,10 @@
 """The one table in which `bench run` ends: it fits 80 columns, everything else is in the report."""
 
+from functools import partial
+
 from core.evaluation.measures import MEASURES
 from reports.accuracy import beside_released
+from reports.header import data_point, data_points, told_apart
 from reports.results import Results
 from reports.shown import UNDEFINED_NOTE, gap, shown_interval
 from reports.table import Table
@@ -34,6 +37,10 @@ def summary_table(results: Results) -> Table | None:
     ]
     sizes = dict.fromkeys(f"{p.any.data}: {p.any.answers.entry.protocol.queries} queries" for p in pairs)
     notes = [*results.notes, f"{'; '.join(sizes)}. released: R@1 under the authors' scoring condition."]
+    for name in first:
+        runs = [run for run in results.runs if run.spec.dataset == name]
+        for point in data_points(runs):
+            notes.append(f"{name}: {point}: {told_apart(runs, partial(data_point, name=point))}")
     if any("undefined" in text for row in rows for text in row):
         notes.append(UNDEFINED_NOTE)
     title = "Text-to-video, leak-free" + ("" if several else f", {pairs[0].any.data}")

@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.table import Table
 
 from core.dataset import DatasetEntry
-from core.datasets.check import EXAMPLES, STATES, Check
+from core.datasets.check import EXAMPLES, FAULTS, STATES, Check
 
 
 def show_check(check: Check, console: Console) -> None:
@@ -16,7 +16,8 @@ def show_check(check: Check, console: Console) -> None:
     opened = any(split.states is not None for split in check.splits)
     apart = any(split.sound_files is not None for split in check.splits)
     counts = ("expected", "videos", "captions", "found", "missing", "ambiguous")
-    columns = (*counts, *(("sound files",) if apart else ()), *(STATES if opened else ()))
+    faults = [fault for fault in FAULTS if any((split.faults or {}).get(fault) for split in check.splits)]
+    columns = (*counts, *(("sound files",) if apart else ()), *(STATES if opened else ()), *faults)
     table = Table("split", *columns, title=check.name)
     for column in table.columns[2:]:
         column.justify = "right"
@@ -24,6 +25,7 @@ def show_check(check: Check, console: Console) -> None:
         cells = [split.videos, split.captions, split.found, split.missing, split.ambiguous]
         cells += [] if split.sound_files is None else [split.sound_files]
         cells += [(split.states or {}).get(state, 0) for state in STATES] if opened else []
+        cells += [(split.faults or {}).get(fault, 0) for fault in faults]
         table.add_row(split.split, split.expected or "–", *(f"{cell:,}" for cell in cells))
     console.print(table)
     for name, digest in check.files.items():

@@ -14,16 +14,24 @@ from core.datasets.sounds import sound_in_words
 from core.datasets.tree import annotation_digest
 from core.encoders.released_states import read_tensor
 from core.errors import BenchError
-from core.media.describing import describe
+from core.media.demuxing import NO_FILM
+from core.media.describing import Picture, describe_picture, describe_sound
+from core.media.listening import Heard, listen
 from core.media.sound_source import StatesFile
+from core.media.states import State, States, joined
+from core.media.waveform import no_sound
 from core.progress import Progress
 from core.store.decoding import each_clip, reason_of
+from core.store.reading import culprit
 from core.workers import Lost
 
-MediaState = Literal["audible", "shorter sound", "silent", "no track", "bad sound", "undecodable"]
+MediaState = Literal[
+    "audible", "shorter sound", "silent", "no track", "bad sound", "no moving picture", "undecodable"
+]
 """`audible`: a track as long as the picture, or states that can be read; `shorter sound`: it ends before the
 picture; `silent`: digital silence, found by decoding the whole track; `bad sound`: a track that yields no
-sample, or a file without states; `undecodable`: a file without a frame that decodes, whatever its sound."""
+sample, or a file without states; `no moving picture`: a file of sound with a cover; `undecodable`: a file
+without a frame that decodes, whatever its sound."""
 
 STATES: tuple[MediaState, ...] = get_args(MediaState)
 SOUND_STATES: Mapping[str, MediaState] = {
@@ -33,7 +41,10 @@ SOUND_STATES: Mapping[str, MediaState] = {
     "none": "no track",
     "undecodable": "bad sound",
 }
-EXAMPLES = 3
+UNUSABLE = ("missing", "ambiguous", "undecodable", "no moving picture")
+"""Problems of which a video has no picture."""
+FAULTS: tuple[State, ...] = get_args(State)
+EXAMPLES = 10
 """Problems of a kind that are shown by name."""
 
 
@@ -59,6 +70,8 @@ class SplitCheck:
     """Videos with a sound file apart from them; None where sound is in the videos."""
     states: Mapping[MediaState, int] | None
     """Videos by the state of their file; None where no file was opened."""
+    faults: Mapping[State, int] | None = None
+    """Videos by what is wrong with their file although it decodes; one may be counted several times."""
 
 
 @dataclass(frozen=True)
@@ -86,7 +99,7 @@ class Check:
     @property
     def is_whole(self) -> bool:
         """Whether every listed video has one file with a picture."""
-        return not any(self.problems.get(kind) for kind in ("missing", "ambiguous", "undecodable"))
+        return not any(self.problems.get(kind) for kind in UNUSABLE)
 
 
 def check_dataset(
@@ -111,9 +124,11 @@ def check_dataset(
         "ambiguous": dict(located.ambiguous),
         "without a sound file": {} if sounds is None else dict(sounds.missing),
     }
-    for video, (state, reason) in (states or {}).items():
-        if state != "audible":
-            problems.setdefault(state, {})[video] = reason
+    for video, verdict in (states or {}).items():
+        if verdict.state != "audible":
+            problems.setdefault(verdict.state, {})[video] = verdict.reason
+        for fault, reason in verdict.faults.items():
+            problems.setdefault(fault, {})[video] = reason
     return Check(
         name=data.name,
         files={path.name: annotation_digest(path) for path in listing.files},
@@ -136,28 +151,75 @@ def check_dataset(
     )
 
 
-def probe(videos: Sequence[Video], workers: int, progress: Progress) -> dict[str, tuple[MediaState, str]]:
-    """The state of every video's file and the reason for it; a file that crashes FFmpeg is undecodable."""
-    found: dict[str, tuple[MediaState, str]] = {}
+@dataclass(frozen=True)
+class Verdict:
+    """What became of a video's file."""
+
+    state: MediaState
+    reason: str = ""
+    faults: States = field(default_factory=dict)
+    """What is wrong although it decodes."""
+
+
+def probe(videos: Sequence[Video], workers: int, progress: Progress) -> dict[str, Verdict]:
+    """The verdict on every video's file.
+
+    Of a file that crashes FFmpeg picture and sound are tried one by one: it may be one of them alone.
+    """
+    found: dict[str, Verdict] = {}
     with progress.task("opening files", len(videos)) as advance:
-        for video, state in each_clip(state_of, videos, workers):
-            found[video.id] = ("undecodable", reason_of(state)) if isinstance(state, Lost) else state
+        lost = []
+        for video, verdict in each_clip(verdict_of, videos, workers):
+            if isinstance(verdict, Lost):
+                lost.append(video)
+            else:
+                found[video.id] = verdict
+                advance(1, "")
+        sounds = {video.id: heard for video, heard in each_clip(hear, lost, workers)}
+        for video, picture in each_clip(see, lost, workers):
+            found[video.id] = apart(video, picture, sounds[video.id])
             advance(1, "")
     return {video.id: found[video.id] for video in videos}
 
 
-def state_of(video: Video) -> tuple[MediaState, str]:
-    """The state of one video's file (within its window), and the reason for it."""
-    description = describe(video.path, video.start, video.end, video.sound)
-    if not description.picture.decodable:
-        return "undecodable", description.picture.reason
+def hear(video: Video) -> Heard:
+    """The sound of a video (within its window)."""
+    return listen(video.path, video.sound, (video.start, video.end))
+
+
+def see(video: Video) -> Picture:
+    """What the picture of a video's file is, whatever its sound."""
+    return describe_picture(video.path, (video.start, video.end), 0.0)
+
+
+def verdict_of(video: Video) -> Verdict:
+    """The verdict on one video's file (within its window)."""
+    heard, window = hear(video), (video.start, video.end)
+    return verdict_on(video, describe_picture(video.path, window, heard.sound.end), heard)
+
+
+def apart(video: Video, picture: Picture | Lost, heard: Heard | Lost) -> Verdict:
+    """The verdict on a video whose picture and sound were tried one by one."""
+    if isinstance(picture, Lost):
+        return Verdict("undecodable", reason_of(picture))
+    if isinstance(heard, Lost):
+        heard = Heard(no_sound("undecodable", culprit(video.sound) + reason_of(heard)))
+    return verdict_on(video, picture, heard)
+
+
+def verdict_on(video: Video, picture: Picture, heard: Heard) -> Verdict:
+    """The verdict on a video of whose file so much is known."""
+    if not picture.decodable:
+        no_film = picture.reason.startswith(NO_FILM)
+        return Verdict("no moving picture" if no_film else "undecodable", picture.reason)
     if isinstance(video.sound, StatesFile):
         try:
             read_tensor(video.sound.path)
         except BenchError as error:
-            return "bad sound", str(error)
-        return "audible", ""
-    return SOUND_STATES[description.sound.state], description.sound.reason
+            return Verdict("bad sound", str(error), picture.states)
+        return Verdict("audible", "", picture.states)
+    sound = describe_sound(heard, picture, (video.start, video.end))
+    return Verdict(SOUND_STATES[sound.state], sound.reason, joined(picture.states, sound.states))
 
 
 def counted(
@@ -166,13 +228,16 @@ def counted(
     videos: Sequence[str],
     captions: int,
     found: Survey,
-    states: Mapping[str, tuple[MediaState, str]] | None,
+    states: Mapping[str, Verdict] | None,
 ) -> SplitCheck:
     """The counts of the videos of a split; `states` is what `probe` returns."""
-    counts = None
+    counts, faults = None, None
     if states is not None:
-        seen = Counter(states[video][0] for video in videos if video in states)
+        verdicts = [states[video] for video in videos if video in states]
+        seen = Counter(verdict.state for verdict in verdicts)
         counts = {state: seen[state] for state in STATES}
+        wrong = Counter(fault for verdict in verdicts for fault in verdict.faults)
+        faults = {fault: wrong[fault] for fault in FAULTS}
     return SplitCheck(
         split=name,
         expected=expected,
@@ -183,6 +248,7 @@ def counted(
         ambiguous=sum(video in found.videos.ambiguous for video in videos),
         sound_files=None if found.sounds is None else sum(video in found.sounds.paths for video in videos),
         states=counts,
+        faults=faults,
     )
 
 

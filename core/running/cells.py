@@ -13,7 +13,7 @@ from safetensors.torch import save_file
 from core.checksums import digests
 from core.data_options import MissingPolicy
 from core.dataset import Dataset
-from core.datasets import load_dataset
+from core.datasets import find_dataset, load_dataset
 from core.datasets.missing import apply_missing_policy, mark_absent
 from core.encoders.audio import AudioEncoder
 from core.encoders.clip import ClipBackbone
@@ -29,6 +29,7 @@ from core.registry import find_method
 from core.retriever import Retriever, SplitData
 from core.run_files import DIGESTED
 from core.running.code import code_fingerprint
+from core.running.contents import with_states
 from core.running.early import check_parts, check_splits
 from core.running.space import bytes_of, require_run_space
 from core.runs import RunDirectory, manifest, write_json
@@ -129,6 +130,8 @@ def prepare_inputs(spec: RunSpec, progress: Progress, workers: int) -> RunInputs
     )
     undecodable = {store.ids[row]: store.reason[row] for row in store.undecodable.nonzero()[0]}
     dataset = apply_missing_policy(mark_absent(dataset, undecodable, missing), missing)
+    if not find_dataset(spec.dataset).has_truth:  # a world's silent clips are meant
+        dataset = with_states(dataset, store)
     features = encode_store(
         store,
         clip,

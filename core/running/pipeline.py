@@ -1,7 +1,7 @@
 """A matrix from cells to outcomes: shared data first, then the cells in processes of their own."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from core.data_options import MissingPolicy
@@ -13,8 +13,9 @@ from core.progress import ManyBars, Progress, Silent
 from core.registry import registered_methods
 from core.resolving import resolve
 from core.run_files import read_manifest
-from core.running.cells import prepare_inputs, probe_method
+from core.running.cells import RunInputs, prepare_inputs, probe_method
 from core.running.cluster import run_on_cluster
+from core.running.contents import cut_captions, in_words
 from core.running.distributed import run_distributed
 from core.running.early import check_splits
 from core.running.other_code import OtherCode
@@ -38,7 +39,7 @@ def data_key(spec: RunSpec) -> tuple[str, str]:
 
 
 def announce(specs: Sequence[RunSpec], progress: Progress) -> None:
-    """Says in one line per data set that a user has on disk how many videos there are and how many lack."""
+    """Says in one line per data set that a user has on disk how many videos are listed and have no file."""
     for spec in {data_key(spec): spec for spec in specs}.values():
         if find_dataset(spec.dataset).layout:
             try:
@@ -46,11 +47,9 @@ def announce(specs: Sequence[RunSpec], progress: Progress) -> None:
             except BenchError:
                 continue  # preparing says why, for every cell that needs it
             counts = " · ".join(f"{name} {len(split.videos):,}" for name, split in dataset.splits.items())
-            lost = (
-                f"{absence(dataset)} ({spec.data['missing']})" if absence(dataset) else "no file is missing"
-            )
+            lost = f"{absence(dataset)} ({spec.data['missing']}); " if absence(dataset) else ""
             sound = dataset.protocol["sound"]
-            progress.say(f"{spec.dataset}: {counts}; {lost}; sound: {sound}")
+            progress.say(f"{spec.dataset}: {counts}; {lost}sound: {sound}")
             for note in (*dataset.notes, dataset.protocol.get("clips seen in training")):
                 if note:
                     progress.say(f"note: {spec.dataset}: {note}")
@@ -66,14 +65,29 @@ def fingerprints_of(
     """
     refused = refusals(specs, workers, progress)
     found: dict[str, Mapping[str, str] | BenchError] = {}
+    said: set[str] = set()
     for spec, refusal in zip(specs, refused, strict=True):
         key = shared_key(spec)
         if key not in found and refusal is None:
             try:
-                found[key] = prepare_inputs(spec, progress, workers).fingerprints()
+                inputs = prepare_inputs(spec, progress, workers)
             except BenchError as error:
                 found[key] = error
+                continue
+            found[key] = inputs.fingerprints()
+            lines = tuple(contents_of(spec, inputs))
+            for line in lines:
+                if line not in said:
+                    progress.say(line)
+            said.update(lines)
     return [refusal or found[shared_key(spec)] for spec, refusal in zip(specs, refused, strict=True)]
+
+
+def contents_of(spec: RunSpec, inputs: RunInputs) -> Iterator[str]:
+    """What the splits of a data set on disk hold, line by line; nothing for a generated one."""
+    if find_dataset(spec.dataset).layout:
+        cut = cut_captions(inputs.dataset, inputs.clip, spec.text_tokens)
+        yield from in_words(spec.dataset, inputs.dataset, inputs.store, cut)
 
 
 def refusals(specs: Sequence[RunSpec], workers: int, progress: Progress) -> list[BenchError | None]:

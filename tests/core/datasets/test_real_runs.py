@@ -148,7 +148,7 @@ def test_before_a_run_one_line_says_what_is_there(root: Path) -> None:
         announce([resolve(m, "msrvtt", overrides) for m in ("gaid", "tmass")], Bars(console))
         return console.export_text()
 
-    assert said() == "msrvtt: train 4 · val 2 · test 3; no file is missing; sound: own tracks\n"
+    assert said() == "msrvtt: train 4 · val 2 · test 3; sound: own tracks\n"
     video(root, TEST[0]).unlink()
     lost = "1 of 3 test videos cannot be used (drop)"
     assert said(missing="drop") == f"msrvtt: train 4 · val 2 · test 3; {lost}; sound: own tracks\n"
