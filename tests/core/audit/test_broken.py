@@ -7,7 +7,7 @@ import pytest
 from command_line import assert_one_line
 from typer.testing import Result
 
-from core.registry import registered_methods, scan
+from core.registry import broken_methods, registered_methods, scan
 
 SOURCE = """import torch
 from dataclasses import dataclass
@@ -140,10 +140,18 @@ def test_what_cannot_be_registered_stops_only_what_asks_for_it(
     old, new, words = AT_IMPORT[what]
     install(tmp_path, monkeypatch, old, new)
     assert_one_line(invoke("audit", "mine"), "mine", *words, "fix it or uninstall it")
+    assert broken_methods()["mine"].startswith("the method 'mine' of ")
+    assert "xpool" in registered_methods()
+
+
+def test_the_list_of_methods_names_what_is_broken_and_lists_the_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, invoke: Invoke
+) -> None:
+    install(tmp_path, monkeypatch, *AT_IMPORT["a syntax error"][:2])
     listed = invoke("methods")
     assert listed.exit_code == 0
     assert "broken: the method 'mine'" in listed.stdout
-    assert "xpool" in registered_methods()
+    assert "X-Pool" in listed.stdout
 
 
 @pytest.mark.parametrize("what", IN_USE)
