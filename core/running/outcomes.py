@@ -1,5 +1,6 @@
 """A cell's life in some process, and how it ended: told by its folder, whatever became of the process."""
 
+import errno
 import os
 import traceback
 from dataclasses import dataclass
@@ -13,6 +14,9 @@ from core.running.cells import run_cell
 from core.running.code import code_fingerprint
 from core.runs import RunDirectory
 from core.spec import RunSpec
+
+UNWRITABLE = (errno.EACCES, errno.EPERM, errno.EROFS)
+"""What the system says where it lets nobody write; the administrator's access says nothing of it."""
 
 
 @dataclass(frozen=True)
@@ -93,7 +97,8 @@ def obstacle(directory: RunDirectory, error: Exception) -> str:
         return f"{path} was deleted while its cell ran; the same command runs it again"
     if is_full(error, path):
         return str(error) if isinstance(error, BenchError) else f"{path}: the disk is full; {ELSEWHERE}"
-    if not os.access(path, os.W_OK):
+    refused = isinstance(error, OSError) and error.errno in UNWRITABLE
+    if refused or not os.access(path, os.W_OK):
         return f"{path} cannot be written any more; make it writable or choose another folder with --runs"
     return ""
 
@@ -117,7 +122,8 @@ def outcome_of(cell: Cell, refused: str, ending: str, where: str = "") -> Outcom
             return Outcome(cell, "failed", f"{ending}; {reason}", mendable=True, where=where)
         cell.directory.set_status("failed", message=ending)
     except (BenchError, OSError) as error:
-        return Outcome(cell, "failed", f"{ending}; {error}", mendable=True, where=where)
+        reason = obstacle(cell.directory, error) or str(error)
+        return Outcome(cell, "failed", f"{ending}; {reason}", mendable=True, where=where)
     return Outcome(cell, "failed", ending, where=where)
 
 

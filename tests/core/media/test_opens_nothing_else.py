@@ -3,7 +3,9 @@
 import http.server
 import os
 import shutil
+import signal
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,7 +15,9 @@ import pytest
 from core.dataset import Video
 from core.media.describing import describe
 from core.media.media import MediaError, decode_clip
-from core.store.decoding import CLIP_SECONDS, LEAST_SECONDS, patience
+from core.store import decoding
+from core.store.decoding import CLIP_SECONDS, LEAST_SECONDS, SECONDS_PER_SECOND, patience
+from core.supervisor import CONTEXT
 from tests.core.media_files import grey_ramp, write_media
 
 SUFFIXES = (".m3u8", ".mp4", ".mkv", ".txt", ".ffconcat", ".mpd", ".sdp", "")
@@ -107,3 +111,26 @@ def test_patience_grows_with_the_file_and_ends(tmp_path: Path) -> None:
 
     assert [seconds(0), seconds(10**7), seconds(10**10)] == [LEAST_SECONDS, LEAST_SECONDS + 20, CLIP_SECONDS]
     assert np.isfinite(patience(Video(id="b", path=tmp_path / "none.mp4")))
+
+
+def test_patience_grows_with_the_length_that_a_film_states(tmp_path: Path) -> None:
+    film = write_media(tmp_path / "slow.mkv", grey_ramp(31).repeat(4, axis=0), fps=1)
+    assert film.stat().st_size < 10**6
+    assert patience(Video(id="a", path=film)) == pytest.approx(
+        LEAST_SECONDS + SECONDS_PER_SECOND * 124, abs=2
+    )
+
+
+def hang_within(path: Path) -> None:
+    """A worker's step that never ends, after a tenth of a second beyond what the file's length allows."""
+    decoding.LEAST_SECONDS, decoding.SECONDS_PER_SECOND = 0.1, 0.0
+    with decoding.bounded(Video(id="a", path=path)):
+        while True:
+            time.sleep(1)
+
+
+def test_a_worker_that_hangs_is_ended_by_the_system(tmp_path: Path) -> None:
+    process = CONTEXT.Process(target=hang_within, args=(write_media(tmp_path / "a.mkv", grey_ramp(3)),))
+    process.start()
+    process.join()
+    assert process.exitcode == -signal.SIGALRM

@@ -1,5 +1,9 @@
 """How a cell ended, told by its folder: whatever became of its process."""
 
+import errno
+import os
+import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -80,3 +84,56 @@ def test_a_cell_in_use_is_not_entered(cell: Cell) -> None:
 
 def test_a_message_with_brackets_is_printed_as_it_is(cell: Cell) -> None:
     assert "[red]" in outcome_line(outcome_of(cell, "not [red] but blue", ""))
+
+
+@pytest.mark.parametrize("number", [errno.EACCES, errno.EPERM, errno.EROFS])
+def test_a_folder_that_cannot_be_written_any_more_fails_its_cell_in_one_line(
+    number: int, cell: Cell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(path: Path, *_: object, **__: object) -> None:
+        raise OSError(number, os.strerror(number), str(path))
+
+    def run(*_: object) -> None:
+        cell.directory.set_status("running")
+        monkeypatch.setattr("core.runs.written_whole", refuse)
+        cell.directory.set_status("running")
+
+    monkeypatch.setattr("core.running.outcomes.run_cell", run)
+    refused = run_and_mark(cell, Silent())
+    remedy = "make it writable or choose another folder with --runs"
+    assert refused == f"{cell.directory.path} cannot be written any more; {remedy}"
+    outcome = outcome_of(cell, refused, "its process ended")
+    assert (outcome.state, outcome.message, outcome.mendable) == ("failed", refused, True)
+    assert "\n" not in outcome_line(outcome)
+    # A process that was killed could say nothing; the parent cannot mark the cell either.
+    killed = outcome_of(cell, "", "its process ended (Killed)")
+    assert (killed.state, killed.mendable) == ("failed", True)
+    assert killed.message == f"its process ended (Killed); {refused}"
+
+
+def immutable(folder: Path, mark: str) -> bool:
+    """Sets (`+i`) or lifts (`-i`) a folder's mark by which not even root may write there; whether it went."""
+    found = subprocess.run(["chattr", mark, folder], check=False, capture_output=True)
+    return found.returncode == 0
+
+
+def test_a_folder_that_not_even_root_may_write_fails_its_cell_in_one_line(
+    cell: Cell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if not shutil.which("chattr") or not immutable(cell.directory.path, "+i"):
+        pytest.skip("this file system has no immutable folders, or the user is not root")
+    immutable(cell.directory.path, "-i")
+
+    def run(*_: object) -> None:
+        cell.directory.set_status("running")
+        immutable(cell.directory.path, "+i")
+        cell.directory.set_status("running")
+
+    monkeypatch.setattr("core.running.outcomes.run_cell", run)
+    try:
+        refused = run_and_mark(cell, Silent())
+        outcome = outcome_of(cell, refused, "")
+    finally:
+        immutable(cell.directory.path, "-i")
+    assert "cannot be written any more" in outcome.message
+    assert "\n" not in outcome_line(outcome)
