@@ -8,7 +8,7 @@ the resized frames are kept, per resize in files of their own (`core.store.large
 store; nothing here writes.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from hashlib import sha256
@@ -30,7 +30,7 @@ from core.media.media import COLOURS
 from core.media.pictures import Picture, pixels_of
 from core.media.planes import Layout
 from core.media.waveform import Sound
-from core.store.large import Large, read_large
+from core.store.large import DTYPES, Large, read_large
 from core.store.manifest import MEND, TABLE, Manifest, StoreSettings, read_manifest
 from core.store.sounds import COLUMNS, sound_from
 
@@ -193,10 +193,20 @@ class Store:
         return self._pixels(row, self.resize)
 
     def frames(self, row: int) -> NDArray[np.uint8]:
-        """Frames of a clip for people, `(F, h, w, 3)`, short side `settings.size`."""
-        found = self._pixels(row, "antialiased")
+        """Frames of a clip for people, `(F, h, w, 3)`, short side `settings.size`.
+
+        Resized with antialiasing, or, of a large clip, in whatever way they are kept.
+        """
+        large = next((kept for kept in (self.large, *self._other_large()) if kept), None)
+        if self._columns["large"][row] and large:
+            found = large.frames(self.ids[row])
+        else:
+            found = self._pixels(row, "antialiased")
         shown: NDArray[np.uint8] = found.round().clamp(0, 255).to(torch.uint8).numpy()
         return shown
+
+    def _other_large(self) -> Iterator[Large | None]:
+        return (read_large(self.folder, resize) for resize in DTYPES if resize != self.resize)
 
     def _pixels(self, row: int, resize: Resize) -> Tensor:
         layout, size = self.layouts[row], self.settings.size

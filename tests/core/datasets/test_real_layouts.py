@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 
 from core.dataset import Dataset, Split
-from core.datasets import find_dataset, load_dataset, real_datasets
+from core.datasets import find_dataset, load_dataset, msrvtt, real_datasets
 from core.datasets.locations import Location, save_location
+from core.datasets.tree import Tree
 from core.errors import BenchError
 from core.progress import Silent
 from tests.core.datasets import small_copies as small
@@ -189,3 +190,16 @@ def test_two_files_of_one_name_are_ambiguous_but_links_to_one_are_not(name: str,
         BenchError, match=f"1 of .* test videos cannot be used; first: .*{video.id}.*several files"
     ):
         load(name, root)
+
+
+def test_msrvtts_test_table_alone_lists_the_test_part(tmp_path: Path) -> None:
+    whole = small.msrvtt_clip4clip(tmp_path / "whole")
+    table = tmp_path / "alone" / msrvtt.TEST_TABLE
+    small.write(table, (whole / msrvtt.TEST_TABLE).read_text())
+    alone = msrvtt.read(Tree.walk(tmp_path / "alone"), msrvtt.MsrvttOptions())
+    complete = msrvtt.read(Tree.walk(whole), msrvtt.MsrvttOptions())
+    assert set(alone.splits) == {"test"}
+    assert list(alone.splits["test"]) == list(complete.splits["test"])
+    small.write(table.with_name("MSRVTT_train.9k.csv"), "video_id\nvideo1\n")
+    with pytest.raises(BenchError, match="no sentences under"):
+        msrvtt.read(Tree.walk(tmp_path / "alone"), msrvtt.MsrvttOptions())

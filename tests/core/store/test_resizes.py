@@ -11,6 +11,7 @@ from core.media.pictures import pixels_of
 from core.progress import Silent
 from core.store.large import DTYPES, is_large
 from core.store.manifest import StoreSettings
+from core.store.storage import Store
 from core.store.reading import see
 from core.store.store import prepare_store
 from tests.core.media_files import write_media
@@ -104,3 +105,10 @@ def test_a_picture_that_changes_its_size_is_kept_resized(tmp_path):
     )
     assert is_large([*small[:1], *large[1:]], 32)
     assert not is_large(small, 32)
+
+
+def test_people_see_a_large_clip_however_it_is_kept(clips, tmp_path):
+    prepare(clips, tmp_path / "store", "tensor")
+    shown = Store.open(tmp_path / "store").frames(1)
+    assert shown.dtype == np.uint8
+    assert np.abs(shown.astype(float) - expected(clips[1], "tensor").numpy().clip(0, 255)).max() < 0.6
