@@ -12,7 +12,7 @@ from torch import Tensor
 from core.data_options import Resize
 from core.media.demuxing import Window, inside
 from core.media.planes import Colours, Layout, PixelFormatError, pack, rgb
-from core.media.resizing import resized, resized_shape
+from core.media.resizing import by_pillow, resized, resized_shape
 
 
 @dataclass(frozen=True)
@@ -70,6 +70,11 @@ def pixels_of(pictures: Sequence[Picture | None], size: int, resize: Resize, col
     frames: list[Tensor | None] = []
     for picture in pictures:
         whole = None if picture is None else torch.from_numpy(rgb(picture.layout, picture.data, colours))
-        frames.append(None if whole is None else resized(whole[None], shape, resize)[0])
+        if whole is None:
+            frames.append(None)
+        elif colours == "opencv" and resize == "antialiased":  # exactly as the authors' loaders do
+            frames.append(by_pillow(whole, shape))
+        else:
+            frames.append(resized(whole[None], shape, resize)[0])
     black = torch.zeros_like(next(frame for frame in frames if frame is not None))
     return torch.stack([black if frame is None else frame for frame in frames])

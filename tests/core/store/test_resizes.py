@@ -11,8 +11,8 @@ from core.media.pictures import pixels_of
 from core.progress import Silent
 from core.store.large import DTYPES, is_large
 from core.store.manifest import StoreSettings
-from core.store.storage import Store
 from core.store.reading import see
+from core.store.storage import Store
 from core.store.store import prepare_store
 from tests.core.media_files import write_media
 
