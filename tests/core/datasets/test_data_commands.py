@@ -47,6 +47,7 @@ def test_check_counts_every_condition(clips: Path, invoke: Invoke, tmp_path: Pat
         "silent": 1,
         "no track": 1,
         "bad sound": 0,
+        "no moving picture": 0,
         "undecodable": 1,
     }
     assert set(report["problems"]) == {"missing", "shorter sound", "silent", "no track", "undecodable"}
