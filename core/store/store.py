@@ -113,6 +113,8 @@ class Estimate(NamedTuple):
 
 def estimate(videos: Sequence[Video], settings: StoreSettings, resize: Resize = "antialiased") -> Estimate:
     """About what decoding the videos will take, from decoding a few of them, evenly spaced."""
+    if not videos:
+        return Estimate(0, 0)
     rows = np.unique(np.linspace(0, len(videos) - 1, PROBES).round().astype(int))
     cost = partial(_cost, reader=ClipReader(hear, see, settings), resize=resize)
     found = [one for _, one in each_clip(cost, [videos[row] for row in rows], 1, PROBE_SECONDS)]
@@ -248,10 +250,11 @@ def _write_all(
     count = sum(len(shard.videos) - len(shard.known) for shard in shards)
     processes = min(workers, len(shards))
     by = f"{processes} processes" if processes > 1 else "one process"
-    progress.say(
-        f"{what} {count:,} clips once: about {bytes_in_words(needed.size)} in {folder}, "
-        f"about {seconds_in_words(needed.seconds / max(1, processes))} with {by}"
-    )
+    if count:
+        progress.say(
+            f"{what} {count:,} clips once: about {bytes_in_words(needed.size)} in {folder}, "
+            f"about {seconds_in_words(needed.seconds / max(1, processes))} with {by}"
+        )
     require_space(folder, needed.size)
     failures: list[str] = []
     with progress.task(f"{what} clips", count) as advance:

@@ -84,6 +84,10 @@ def test_a_whole_data_set_names_its_protocol_and_its_files(tmp_path: Path) -> No
     # The sentences have four words, so with both marks six tokens.
     assert protocol["data"] == {
         "missing": "fail",
+        "resize": "antialiased",
+        "reader": "own",
+        "channels": "mean",
+        "sound_end": "picture",
         "holdout": 0.2,
         "train": "9k",
         "test set": "1k-A",

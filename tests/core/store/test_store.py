@@ -24,7 +24,6 @@ from core.store.storage import Store, shard_files
 from core.store.store import StoreSettings, estimate, prepare_store
 from core.supervisor import CONTEXT
 from core.workers import watched
-from tests.command_line import raising
 from tests.core.media_files import grey_ramp, tone, write_media
 from tests.core.store.conftest import SETTINGS, prepare
 
@@ -72,7 +71,7 @@ def test_workers_write_the_same_store(videos, tmp_path):
 def test_a_second_preparation_decodes_no_media(videos, tmp_path, monkeypatch):
     first = prepare(videos, tmp_path / "store")
     for name in ("hear", "see"):
-        monkeypatch.setattr(core.store.store, name, raising(AssertionError))
+        monkeypatch.setattr(core.store.store, name, never)
     assert prepare(videos, tmp_path / "store").fingerprint == first.fingerprint
 
 
@@ -327,3 +326,23 @@ def test_sound_is_kept_as_its_track_has_it(tmp_path):
     only_left = store.waveform(0, Hearing("left", "file"))
     assert only_left.size == 16_000
     assert np.abs(only_left[:7_000]).max() < 0.01 < np.abs(only_left[9_000:]).max()
+
+
+def never(*_):
+    """Takes the place of reading a file that is not to be read."""
+    raise AssertionError
+
+
+def test_a_clip_that_is_left_out_decodes_none_of_the_others_again(videos, tmp_path, monkeypatch):
+    first = prepare(videos, tmp_path / "first")
+    for name in ("hear", "see"):
+        monkeypatch.setattr(core.store.store, name, never)
+    said = []
+    monkeypatch.setattr(Silent, "say", lambda self, line, *_: said.append(line))
+    how = {"workers": 1, "progress": Silent(), "others": [tmp_path / "first"]}
+    second = prepare_store([videos[0], *videos[2:]], "f", SETTINGS, tmp_path / "second", **how)
+    assert said == ["4 of 4 clips are unchanged and taken from an earlier store"]
+    assert second.ids == ("a", "c", "d", "d2")
+    for row, old in enumerate((0, 2, 3, 4)):
+        np.testing.assert_array_equal(second.frames(row), first.frames(old))
+        np.testing.assert_array_equal(second.samples(row), first.samples(old))
