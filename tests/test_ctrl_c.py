@@ -18,7 +18,7 @@ from command_line import BENCH
 from core.running.cells import RunInputs
 from core.runs import find_runs
 
-pytestmark = pytest.mark.timeout(900)  # a real run, on whatever else is going on
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]  # a real run, on whatever else is going on
 
 CONTROL = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 SIGNALLED = """

@@ -22,6 +22,7 @@ TINY = (
 QUICK = ("--repeats", "1", "--seconds", "0", "--released-videos", "3", "--device", "cpu")
 
 
+@pytest.mark.slow
 def test_it_prints_the_tables_and_writes_them_with_json_and_picture(
     invoke: Callable[..., Result], tmp_path: Path
 ) -> None:
@@ -39,6 +40,7 @@ def test_it_prints_the_tables_and_writes_them_with_json_and_picture(
     }
 
 
+@pytest.mark.slow
 def test_with_json_nothing_else_is_on_standard_output(invoke: Callable[..., Result], tmp_path: Path) -> None:
     result = invoke(*TINY, *QUICK, "--out", tmp_path, "--json")
     rows = json.loads(result.stdout)["rows"]

@@ -69,6 +69,7 @@ def small_run(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     return content
 
 
+@pytest.mark.slow
 def test_every_entry_says_what_it_is_the_time_of(small_run: dict[str, Any]) -> None:
     found = set()
     for benchmark in small_run["benchmarks"]:

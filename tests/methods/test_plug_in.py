@@ -98,6 +98,7 @@ def trained(folder: Path) -> RunDirectory:
     return run
 
 
+@pytest.mark.slow
 def test_it_trains_and_is_scored_and_its_checkpoint_scores_as_it_did(
     site: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -71,6 +71,7 @@ def test_compiled_towers_train_as_plain_ones_and_their_weights_are_theirs(
         assert relative_difference(found, gradients(plain, spec, data, pairs)) <= 1e-4
 
 
+@pytest.mark.slow
 def test_without_a_compiler_it_is_one_line(
     make_retriever: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -142,7 +142,14 @@ def test_every_result_carries_its_protocol(tmp_path: Path) -> None:
         "gallery_fingerprint": split().fingerprint,
         "engine": "exact",
         "matmul_precision": "float32",
-        "data": {"missing": "fail", "paragraph": "none"},
+        "data": {
+            "missing": "fail",
+            "resize": "antialiased",
+            "reader": "own",
+            "channels": "mean",
+            "sound_end": "picture",
+            "paragraph": "none",
+        },
     }
     assert entries[0]["protocol"] == {**common, "queries": len(PAIRING), "gallery": len(STRATA)}
     assert entries[1]["protocol"] == {**common, "queries": 5, "gallery": 5}
