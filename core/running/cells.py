@@ -30,7 +30,7 @@ from core.retriever import Retriever, SplitData
 from core.run_files import DIGESTED
 from core.running.code import code_fingerprint
 from core.running.contents import with_states
-from core.running.early import check_parts, check_splits
+from core.running.early import check_parts, check_splits, require_memory
 from core.running.space import bytes_of, require_run_space
 from core.runs import RunDirectory, manifest, write_json
 from core.spec import RunSpec, dotted
@@ -78,7 +78,9 @@ def chosen_device() -> torch.device:
 def probe_method(spec: RunSpec) -> Method:
     """A cell's method at a width that all usual numbers of heads divide; it says what it needs."""
     cls = find_method(spec.method)
-    return made(cls, spec.config, Dimensions(192, spec.frames, 192, spec.text_tokens or 77))
+    dimensions = Dimensions(192, spec.frames, 192, spec.text_tokens or 77)
+    require_memory(spec, dimensions)
+    return made(cls, spec.config, dimensions)
 
 
 def video_captions(spec: RunSpec, dataset: Dataset) -> Mapping[str, VideoCaption] | None:

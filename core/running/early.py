@@ -1,5 +1,6 @@
 """What a cell's spec and its data set's annotation files tell, checked before a clip is decoded."""
 
+import psutil
 import torch
 
 from core.dataset import Dataset, Split
@@ -9,9 +10,14 @@ from core.encoders.clip import ClipBackbone
 from core.errors import BenchError
 from core.evaluation.split_scores import check_budget
 from core.method import Dimensions, made
+from core.plugin_errors import PluginError
+from core.progress import bytes_in_words
 from core.registry import find_method
 from core.spec import RunSpec
 from core.training.loading import require_batch
+
+TRAINED_COPIES = 4
+"""A weight in training: itself, its gradient, and the two moments that the optimiser keeps."""
 
 
 def needed_splits(spec: RunSpec) -> list[str]:
@@ -45,5 +51,31 @@ def check_parts(spec: RunSpec, clip: ClipBackbone, audio: AudioEncoder | None) -
     words = spec.text_tokens or clip.context
     clip.require_length(words)
     cls, width = find_method(spec.method), audio.width if audio else None
+    dimensions = Dimensions(clip.width, spec.frames, width, words)
+    require_memory(spec, dimensions)
     with torch.random.fork_rng(devices=[]):
-        made(cls, spec.config, Dimensions(clip.width, spec.frames, width, words))
+        made(cls, spec.config, dimensions)
+
+
+def require_memory(spec: RunSpec, dimensions: Dimensions) -> None:
+    """Raises `BenchError` where a method's weights, in training with all that belongs to them, do not fit.
+
+    The system may promise more memory than there is and end the process that uses it.
+    """
+    copies = TRAINED_COPIES if spec.training.epochs else 1
+    needed, free = copies * weight_bytes(spec, dimensions), psutil.virtual_memory().available
+    if needed > free:
+        raise BenchError(
+            f"{spec.method}: its weights{' in training' if copies > 1 else ''} take {bytes_in_words(needed)} "
+            f"and {bytes_in_words(free)} of memory are free; lower the sizes among its config.* keys"
+        )
+
+
+def weight_bytes(spec: RunSpec, dimensions: Dimensions) -> int:
+    """Bytes of a method's weights, counted without memory for them; 0 where its code reads their values."""
+    try:
+        with torch.device("meta"), torch.random.fork_rng(devices=[]):
+            method = made(find_method(spec.method), spec.config, dimensions)
+    except PluginError:
+        return 0
+    return sum(tensor.nbytes for tensor in (*method.parameters(), *method.buffers()))

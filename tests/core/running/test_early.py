@@ -59,6 +59,11 @@ def run(
     ("method", "changes", "words"),
     [
         ("clip4clip", {"text_tokens": 77}, ["reads 40 tokens, not 77", "--set text_tokens=40"]),
+        (
+            "avigate",
+            {"config.queries": 10**11},
+            ["avigate: its weights in training take", "of memory are free"],
+        ),
         ("xpool", {"config.heads": 5}, ["heads=5 does not divide the joint width"]),
         (
             "clip4clip",
