@@ -71,7 +71,7 @@ def shell() -> Iterator[Terminal]:
         os.close(descriptor)
 
 
-@pytest.mark.parametrize("pause", [0.02, 0.3])
+@pytest.mark.parametrize("pause", [0.02, pytest.param(0.3, marks=pytest.mark.slow)])
 def test_three_times_in_training_is_one_line_and_every_cell_can_continue(
     pause: float, materials: RunInputs, tmp_path: Path
 ) -> None:

@@ -359,7 +359,7 @@ def test_the_surface_of_the_command_line_is_frozen() -> None:
         "report": ["--against", "--figures", "--html", "--out", "--runs", "--timing"],
         "compare": ["--condition", "--direction", "--rescoring", "--show", "--split", "first", "second"],
         "export trec": ["--condition", "--out", "--rescoring", "--split", "run"],
-        "parity": ["--json", "folder"],
+        "parity": ["--clips", "--json", "folder"],
         "audit": ["--all", "--condition", "--json", "--seeds", "--set", "--size", "subjects"],
         "time": [
             "--device",
@@ -379,7 +379,18 @@ def test_the_surface_of_the_command_line_is_frozen() -> None:
         "data list": ["--json"],
         "doctor": ["--json", "--offline"],
         "data prepare": ["--methods", "--missing", "--offline", "--workers", "name"],
-        "data add": ["--audio", "--captions", "--root", "--videos", "name"],
+        "data add": ["--audio", "--captions", "--global", "--root", "--videos", "name"],
+        "data remove": ["--global", "name"],
+        "data look": [
+            "--frames",
+            "--json",
+            "--png",
+            "--recipe",
+            "--sampling",
+            "--sound",
+            "--traceback",
+            "file",
+        ],
         "data check": [
             "--audio",
             "--captions",

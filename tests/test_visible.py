@@ -183,3 +183,12 @@ def test_a_reader_who_leaves_early_stops_no_work(tmp_path: Path) -> None:
     )
     assert (ended.returncode, ended.stdout, ended.stderr) == (0, "a line 0\n", "")
     assert (tmp_path / "written").exists()
+
+
+def test_json_for_programs_is_neither_cut_nor_wrapped(invoke: Callable[..., Result], tmp_path: Path) -> None:
+    captions = tmp_path / "captions.csv"
+    captions.write_text(f"video,caption\n{'x' * 1000},one\n", encoding="utf-8")
+    for options in ((), ("--quick",)):
+        place = ("--videos", tmp_path, "--captions", captions)
+        shown = invoke("data", "check", "folder", *place, *options, "--json").stdout
+        assert "x" * 1000 in json.loads(shown)["problems"]["missing"]

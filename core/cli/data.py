@@ -63,6 +63,7 @@ def add(
 
     Example: bench data add my-clips --videos clips --captions captions.csv
     """
+    name = names.dataset_to_add(name, root, captions)
     from core.cli.data_places import add_dataset
 
     add_dataset(name, (root, videos, captions, audio), shell.console, everywhere=global_)

@@ -5,12 +5,11 @@ from pathlib import Path
 
 from core.cli.data_work import GivenPaths, find_real
 from core.cli.screen import Screen
-from core.datasets import real_datasets, registered_datasets
+from core.datasets import registered_datasets
 from core.datasets.locations import (
     SECTION,
     Location,
     chosen_location,
-    holds_captions,
     save_location,
     stored_location,
 )
@@ -18,7 +17,7 @@ from core.datasets.own import check_own_name, own_dataset, own_names
 from core.datasets.real import RealDataset, survey
 from core.datasets.sounds import sound_in_words
 from core.errors import BenchError, unknown_name
-from core.plugins import DATASETS, in_their_case
+from core.plugins import in_their_case
 from core.settings import account_file, project_file, remove_setting, settings_files, tables_in
 
 
@@ -28,7 +27,7 @@ def add_dataset(name: str, place: GivenPaths, console: Screen, *, everywhere: bo
     The account's file is written where it is to hold `everywhere`, else the project's. Raises `BenchError`,
     and writes nothing, where they cannot be read.
     """
-    data = named(name, place)
+    data = known_or_own(name)
     location = chosen_location(data.name, *place)
     found = survey(data, location, data.options())
     file = account_file() if everywhere else project_file()
@@ -62,25 +61,23 @@ def remove_dataset(name: str, console: Screen, *, everywhere: bool) -> None:
         raise unknown_name("dataset in bench.toml", name, known)
     before = stored_location(own, holding[0])
     remove_setting(SECTION, own, holding[0])
-    place = f" ({in_words(before)})" if before else ""
-    console.print(f"removed: {own}{place} from {holding[0]}", markup=False, highlight=False, soft_wrap=True)
+    lines = [f"removed: {own} from {holding[0]}"]
+    lines += [f"was: {key} {path}" for key, path in before or () if path is not None]
+    for line in lines:
+        console.print(line, markup=False, highlight=False, soft_wrap=True)
     if len(holding) > 1:
         console.print(f"now counts: {holding[1]}", markup=False, highlight=False, soft_wrap=True)
 
 
-def named(name: str, place: GivenPaths) -> RealDataset:
+def known_or_own(name: str) -> RealDataset:
     """The data set to be added: a known one, or a new one of the user's own.
 
-    Raises `BenchError` for a name that cannot be one, and for an unknown one without captions of its own.
+    Raises `BenchError` for a name that cannot be one.
     """
-    root, _, captions, _ = place
     registered = registered_datasets()
     known = (*registered, *registered.broken, *own_names(registered))
     if in_their_case(name, known) in known:
         return find_real(name)
-    if captions is None and (root is None or not holds_captions(root)):
-        error = unknown_name(DATASETS.noun, name, [*real_datasets()])
-        raise BenchError(f"{error}; for videos of your own name them: --videos DIR --captions FILE")
     check_own_name(name, known)
     return own_dataset(name)
 
@@ -89,14 +86,6 @@ def found_in_words(name: str, found: int, total: int, location: Location) -> str
     """How many of the listed videos there are."""
     more = "" if found == total else f"; bench data check {name} says which are missing"
     return f"{name}: {found:,} of {total:,} videos found under {location.videos}{more}"
-
-
-def in_words(location: Location) -> str:
-    """The paths of a location, each once."""
-    paths = [(key, path) for key, path in location if path is not None]
-    if location.annotations == location.videos:
-        paths = [("root", location.videos), *paths[2:]]
-    return ", ".join(f"{key} {path}" for key, path in paths)
 
 
 def replaced(before: Location | None, location: Location) -> list[str]:

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from core.datasets.locations import named_in_settings
+from core.datasets.locations import holds_captions, named_in_settings
 from core.errors import BenchError, unknown_name
 from core.plugins import DATASETS, METHODS, Kind, in_their_case, names_of
 
@@ -63,6 +63,21 @@ def subjects_named(names: Sequence[str]) -> tuple[str, ...]:
 def datasets_named(names: Sequence[str]) -> tuple[str, ...]:
     """The data sets of those names, the user's own among them; raises as `known`."""
     return known(DATASETS, names, named_in_settings() if names else ())
+
+
+def dataset_to_add(name: str, root: Path | None, captions: Path | None) -> str:
+    """A data set that is known, or a new name for videos of the user's own, which come with captions.
+
+    Raises `BenchError` for an unknown name without captions.
+    """
+    registered, own = names_of(DATASETS), named_in_settings()
+    if registered is None:
+        return name
+    found = in_their_case(name, (*registered, *own))
+    if found in registered or found in own or captions or (root and holds_captions(root)):
+        return found
+    error = unknown_name(DATASETS.noun, name, [*registered, *own], DATASETS.where)
+    raise BenchError(f"{error}; for videos of your own name them: --videos DIR --captions FILE")
 
 
 def audio_encoders_named(names: Sequence[str]) -> tuple[str, ...]:

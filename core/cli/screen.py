@@ -41,8 +41,8 @@ class Screen(Console):
         silence()
 
     def json(self, text: str) -> None:
-        """Prints JSON for programs, in one piece."""
-        self.out(visible_json(text), highlight=False)
+        """Prints JSON for programs, in one piece: no line of it is cut or wrapped."""
+        self.print(Text(visible_json(text)), soft_wrap=True)
 
 
 def silence() -> None:

@@ -185,14 +185,15 @@ def test_fewer_pairs_than_a_batch_still_train(
     assert (done.step, done.epoch) == (2, 2)
 
 
-@pytest.mark.parametrize(("pairs", "drop_last"), [(1, False), (10, True)])
+@pytest.mark.parametrize(("captions", "drop_last", "pairs"), [(1, False, 1), (10, True, 5)])
 def test_too_few_pairs_for_any_batch_is_one_line(
-    pairs: int, drop_last: bool, make_retriever: Callable, materials: RunInputs, tmp_path: Path
+    captions: int, drop_last: bool, pairs: int, make_retriever: Callable, materials: RunInputs, tmp_path: Path
 ) -> None:
     retriever, spec = make_retriever("clip4clip", training__drop_last=drop_last)
     trainer = Trainer(retriever, spec.training, spec.seeds, tmp_path)
-    with pytest.raises(BenchError, match=f"{pairs} pairs.*training.batch_size"):
-        trainer.fit(first_pairs(materials, pairs), no_validation, Silent())
+    # An epoch visits one caption of each video, and ten captions belong to five.
+    with pytest.raises(BenchError, match=f"has {pairs} pairs.*training.batch_size"):
+        trainer.fit(first_pairs(materials, captions), no_validation, Silent())
 
 
 def test_no_epochs_leave_the_weights_as_they_are(
