@@ -388,7 +388,6 @@ def test_the_surface_of_the_command_line_is_frozen() -> None:
             "--recipe",
             "--sampling",
             "--sound",
-            "--traceback",
             "file",
         ],
         "data check": [
