@@ -103,7 +103,8 @@ class MultiGrainedWords(Interaction):
 
     def terms_of(self, texts: GrainedTexts, videos: GrainedVideos) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """S1 to S4, `(N, V)` each."""
-        video, frames = ("nvd", "nvfd") if videos.frames.dim() == 4 else ("vd", "vfd")
+        video = "nvd" if videos.video.dim() == 3 else "vd"  # pooling by the text gives each text its own
+        frames = "nvfd" if videos.frames.dim() == 4 else "vfd"  # and so does a gate in front
         folded, words = texts.sentence @ self.global_mat_weight, texts.words @ self.local_mat_weight
         sentence_video = torch.einsum(f"nd,{video}->nv", folded, videos.video)
         word_video = torch.einsum(f"nld,{video}->nvl", texts.words, videos.video)
