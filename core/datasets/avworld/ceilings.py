@@ -16,7 +16,6 @@ from core.datasets.avworld.grammar import COLOURS, CUE, MOTIONS, SCENES, SOUNDS
 from core.datasets.avworld.script import Mention, ScriptedClip, Segment, WrittenCaption
 from core.datasets.avworld.world import SHARES
 
-PIXELS_ONLY = PIXELS_ONLY
 WITH_SOUNDS = "+ which sounds occur"
 WITH_PARTS = "+ in which part"
 OBSERVERS = (PIXELS_ONLY, WITH_SOUNDS, WITH_PARTS)
