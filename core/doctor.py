@@ -59,7 +59,7 @@ class Finding:
     """Whether it is there, or needed and not there."""
     value: str
     """What was found."""
-    mend: str = ""
+    fix: str = ""
     """What to do about it."""
 
 
@@ -117,9 +117,9 @@ def hardware_findings() -> Iterator[Finding]:
     driver = nvidia_driver()
     if not torch.cuda.is_available():
         cuda = f"torch was built for CUDA {torch.version.cuda}" if torch.version.cuda else "torch has no CUDA"
-        mend = "" if driver is None else "install a torch that fits the driver"
+        fix = "" if driver is None else "install a torch that fits the driver"
         found = "no NVIDIA driver" if driver is None else f"driver {driver}, but torch cannot use it"
-        yield Finding("GPU", "note", f"none: {found}; {cuda}; runs use the processor", mend)
+        yield Finding("GPU", "note", f"none: {found}; {cuda}; runs use the processor", fix)
         return
     for index in range(torch.cuda.device_count()):
         properties = torch.cuda.get_device_properties(index)
@@ -147,7 +147,7 @@ def nvidia_driver() -> str | None:
 def datasets() -> Iterator[Finding]:
     """Each data set: not configured, whole, or what is wrong with it."""
     for name, entry in all_datasets().items():
-        mend = f"bench data add {name} --root DIR"
+        fix = f"bench data add {name} --root DIR"
         try:
             ready = entry.ready()
         except BenchError as error:  # the cache, which has a finding of its own
@@ -158,9 +158,9 @@ def datasets() -> Iterator[Finding]:
         elif ready:
             yield health(name)
         elif find_location(name) is None or "BENCH_DATA" in os.environ:
-            yield Finding(name, "note", "not configured", mend)
+            yield Finding(name, "note", "not configured", fix)
         else:
-            yield Finding(name, "missing", "its folders are gone", mend)
+            yield Finding(name, "missing", "its folders are gone", fix)
 
 
 def health(name: str) -> Finding:
@@ -205,8 +205,8 @@ def disk() -> Iterator[Finding]:
         return
     free = shutil.disk_usage(root).free
     state: FindingState = "ok" if free > LITTLE_SPACE else "note"
-    mend = "" if free > LITTLE_SPACE else "a store of MSR-VTT takes about 30 GB; set BENCH_CACHE"
-    yield Finding("cache", state, f"{root}, {bytes_in_words(free)} free", mend)
+    fix = "" if free > LITTLE_SPACE else "a store of MSR-VTT takes about 30 GB; set BENCH_CACHE"
+    yield Finding("cache", state, f"{root}, {bytes_in_words(free)} free", fix)
 
 
 def findings_as_json(findings: list[Finding]) -> str:

@@ -188,6 +188,9 @@ class RunSpec(Frozen):
         return sha256(text.encode()).hexdigest()[:8]
 
 
+RECIPE = RunSpec.model_fields["recipe"].default
+"""The recipe of a run that names none."""
+
 NESTED: Mapping[str, type[BaseModel]] = {
     "training": TrainingSpec,
     "evaluation": EvaluationSpec,

@@ -19,7 +19,7 @@ from torch import Tensor
 
 from methods.composed import ComposedAuthors, ComposedMethod
 from methods.parts.config import ComposedConfig, InteractionKind, PoolingKind
-from methods.parts.layouts import POSITIONS, temporal
+from methods.parts.layouts import POSITION_TABLE, temporal
 from methods.parts.recipes import CLIP4CLIP
 
 
@@ -37,7 +37,7 @@ class DicosaAuthors(ComposedAuthors):
 
     def config(self, state: Mapping[str, Tensor]) -> Mapping[str, Any]:
         """Layers, heads, positions, and the concepts: their network takes a slice of each side."""
-        network, positions = state.get("weight_fc.0.weight"), state.get(POSITIONS)
+        network, positions = state.get("weight_fc.0.weight"), state.get(POSITION_TABLE)
         concepts = {}
         if network is not None and positions is not None:
             concepts = {"concepts": 2 * positions.shape[1] // network.shape[1]}

@@ -27,7 +27,7 @@ from core.scoring.basis import Mixes
 from methods.parts.audio import AudioProjection, frame_audio
 from methods.parts.config import Count
 from methods.parts.fusion.base import StillAlgebra
-from methods.parts.modalities import heard
+from methods.parts.modalities import has_sound
 from methods.parts.objective.infonce import symmetric_infonce
 from methods.parts.pooling.text_conditioned import AttendedPrepared, TextConditionedPooling
 from methods.parts.vectors import unit
@@ -153,7 +153,7 @@ class Tefal(Method[TwoSources]):
         return TwoSources(
             self.picture.prepare(videos.frames.to(dtype), mask),
             self.sound.prepare(projected, mask),
-            heard(videos).to(dtype),
+            has_sound(videos).to(dtype),
         )
 
     def score(self, texts: Texts, index: TwoSources, noise: NoiseSource) -> Tensor:

@@ -31,7 +31,7 @@ from methods.parts.interaction.token_wise import (
     softmax_weights,
     token_wise_scores,
 )
-from methods.parts.modalities import ModalityConfig, build_heads, heard
+from methods.parts.modalities import ModalityConfig, build_heads, has_sound
 from methods.parts.objective.infonce import symmetric_infonce
 from methods.parts.recipes import VAST
 
@@ -132,7 +132,7 @@ class Valor(Method[Tokens]):
         frames = self.heads("v", videos.frames.to(dtype))
         sound = self.heads("a", frame_audio(videos, self.settings.audio_alignment).to(dtype))
         # a silent clip has frames alone
-        shown = videos.frame_mask & heard(videos)[:, None]
+        shown = videos.frame_mask & has_sound(videos)[:, None]
         # frames and sounds share one softmax
         logits = [self.weights["video"](frames)[..., 0], self.weights["audio"](sound)[..., 0]]
         mask = torch.cat([videos.frame_mask, shown], dim=1)

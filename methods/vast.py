@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from core.batch import Rows, Texts, Videos
 from core.capabilities import NoiseSource
 from core.method import Dimensions, Losses, Method, Needs
-from methods.parts.modalities import ModalityConfig, TemperatureAuthors, build_heads, heard, mean_sound
+from methods.parts.modalities import ModalityConfig, TemperatureAuthors, build_heads, has_sound, mean_sound
 from methods.parts.objective.smoothed import smoothed_infonce
 from methods.parts.recipes import VAST
 from methods.parts.vectors import masked_mean, unit
@@ -88,7 +88,7 @@ class Vast(Method[JoinedIndex]):
 
     def index(self, videos: Videos) -> JoinedIndex:
         """z of each video."""
-        sound = mean_sound(videos, self.settings.audio_alignment) * heard(videos)[:, None]
+        sound = mean_sound(videos, self.settings.audio_alignment) * has_sound(videos)[:, None]
         parts = (masked_mean(videos.frames, videos.frame_mask), sound)
         # z = unit(W [v; a] + b)
         joined = torch.cat([part.to(self.logit_scale.dtype) for part in parts], dim=-1)

@@ -11,15 +11,12 @@ from typing import Any, Self
 
 from core.registry import find_method
 from core.resolving import resolve
-from core.spec import RunSpec, dotted
+from core.spec import RECIPE, RunSpec, dotted
 
 MARKS = "†‡§¶"
 """For settings that always come together; further groups of them are spelled out in every label."""
 
-RECIPE = RunSpec.model_fields["recipe"].default
-"""The recipe of a run that names none."""
-
-Settings = Mapping[str, str]
+LabelSettings = Mapping[str, str]
 """Dotted key, `config.` left out -> value, as they stand in a label."""
 
 
@@ -27,9 +24,9 @@ Settings = Mapping[str, str]
 class Labels:
     """The names of the configurations of one report."""
 
-    everywhere: Settings
+    everywhere: LabelSettings
     """What differs from the method's defaults in every run, and in the same way."""
-    together: Mapping[str, Settings]
+    together: Mapping[str, LabelSettings]
     """Mark -> settings that stand behind it."""
 
     @classmethod
@@ -74,7 +71,7 @@ def titled(spec: RunSpec, words: Sequence[str]) -> str:
     return find_method(spec.method).title + (f" ({', '.join(words)})" if words else "")
 
 
-def label_settings(spec: RunSpec) -> Settings:
+def label_settings(spec: RunSpec) -> LabelSettings:
     """What differs from the method's defaults on this data set, seeds left out."""
     default = defaults(spec.method, spec.dataset, spec.recipe)
     return {
@@ -84,7 +81,7 @@ def label_settings(spec: RunSpec) -> Settings:
     }
 
 
-def settings_line(found: Settings) -> str:
+def settings_line(found: LabelSettings) -> str:
     """Settings in one line."""
     return ", ".join(f"{key}={text}" for key, text in found.items())
 

@@ -12,7 +12,7 @@ from functools import cache
 
 from core.assignments import parse_assignment
 from core.errors import BenchError
-from core.evaluation.metrics import TiePolicy
+from core.evaluation.tie_policies import TiePolicy
 from core.resolving import resolve
 from core.spec import RunSpec
 from reports.published import PublishedRow, published, released_protocol

@@ -15,7 +15,7 @@ from pydantic import BaseModel, BeforeValidator, Field, model_validator
 from pydantic import ValidationError as Invalid
 
 from core.errors import BenchError
-from core.evaluation.metrics import TiePolicy
+from core.evaluation.tie_policies import TiePolicy
 from core.scoring.scoring import Condition
 from core.spec import Frozen, explain
 

@@ -13,13 +13,12 @@ from torch import Tensor
 
 from core.errors import BenchError, unknown_name
 from core.evaluation.measures import HUB_SIZE, Measure, Ranks, ranks_of
-from core.evaluation.metrics import TiePolicy
 from core.evaluation.ranking import Counts, QueryRecords
+from core.evaluation.results import RANK_COUNTS
+from core.evaluation.tie_policies import TiePolicy
 from core.evaluation.top import times_listed
 from core.run_files import PROTOCOL_COLUMNS, QUERY_TABLE, TOP_TABLE, ResultEntry, numbers, read_columns, words
 from core.runs import RunDirectory
-
-RANK_COUNTS = ("greater", "ties", "above", "equal", "equal_before", "undefined")
 
 
 class ResultKey(NamedTuple):

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from core.evaluation.measures import PRIMARY, Measure
-from core.evaluation.metrics import TiePolicy
+from core.evaluation.tie_policies import TiePolicy
 from core.spec import RunSpec
 from reports.collect import Run, code_marks
 from reports.labels import Labels

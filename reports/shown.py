@@ -3,8 +3,8 @@
 import math
 
 from core.evaluation.measures import PRIMARY, Measure
-from core.evaluation.metrics import TiePolicy
 from core.evaluation.statistics import Interval, bootstrap_interval
+from core.evaluation.tie_policies import TiePolicy
 from reports.results import SeededRows
 from reports.table import DASH, between, number, signed
 

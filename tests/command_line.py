@@ -21,7 +21,7 @@ def started(folder: Path, *arguments: str) -> Iterator[subprocess.Popen[bytes]]:
 
 
 def assert_one_line(result: Result, *words: str) -> None:
-    """Exit code 2 and a single line on standard error that names file or value and mend."""
+    """Exit code 2 and a single line on standard error that names the file or value and the remedy."""
     assert result.exit_code == 2
     assert result.stderr.startswith("bench: ")
     assert result.stderr.count("\n") == 1

@@ -1,4 +1,4 @@
-"""Damaged and refused folders: one line each that names the file and the mend."""
+"""Damaged and refused folders: one line each that names the file and the remedy."""
 
 import errno
 import os

@@ -237,20 +237,20 @@ def test_the_same_command_reads_what_is_finished(
     assert {path: path.stat().st_mtime_ns for path in done.glob("*/m*.json")} == before
 
 
-@pytest.mark.parametrize(("mendable", "exit_code"), [(False, 1), (True, 2)])
+@pytest.mark.parametrize(("fixable", "exit_code"), [(False, 1), (True, 2)])
 def test_failed_cells_set_the_exit_code_and_the_others_are_reported(
     invoke: Callable[..., Result],
     monkeypatch: pytest.MonkeyPatch,
     done: Path,
     tmp_path: Path,
-    mendable: bool,
+    fixable: bool,
     exit_code: int,
 ) -> None:
     runs = copied(done, tmp_path)
     directories(runs)["gaid"].set_status("failed", message="no reason")
     monkeypatch.setattr(
         "core.running.pipeline.run_cells",
-        lambda cells, *_: [Outcome(cell, "failed", "no reason", mendable) for cell in cells],
+        lambda cells, *_: [Outcome(cell, "failed", "no reason", fixable) for cell in cells],
     )
     result = invoke(*RUN, "--runs", runs)
     assert result.exit_code == exit_code

@@ -8,12 +8,12 @@ import torch
 from scipy.special import bdtr
 from torch import Tensor
 
-from core.evaluation.metrics import recall_credit
+from core.evaluation.measures import RECALL_AT
 from core.evaluation.ranking import text_to_video, video_to_text
+from core.evaluation.tie_policies import recall_credit
 
 LEVEL = 0.9999
 """Of the band; each of its two tails holds half of the rest."""
-RECALL_AT = (1, 5, 10)
 
 
 @dataclass(frozen=True)

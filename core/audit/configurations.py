@@ -18,7 +18,7 @@ from core.errors import BenchError
 from core.method import MethodConfig
 from core.plugin_errors import PluginError
 
-STEPS = 4
+PRACTICE_STEPS = 4
 """Training steps of a configuration."""
 WIDTHS: Sequence[tuple[Shape, int]] = ((MIDDLE, 2), (WIDE, 1))
 """Shapes of real backbones, and training steps of each."""
@@ -32,7 +32,7 @@ def variants(config: type[MethodConfig]) -> Iterator[dict[str, Any]]:
     fields, defaults = fields_in("", config), config()
     kinds = {field.name: field.kinds for field in fields}
     for declared in fields:
-        for value in values(getattr(defaults, declared.name), kinds[declared.name]):
+        for value in other_values(getattr(defaults, declared.name), kinds[declared.name]):
             for settings in with_companions(declared, value, defaults, kinds):
                 try:
                     config(**settings)
@@ -42,7 +42,7 @@ def variants(config: type[MethodConfig]) -> Iterator[dict[str, Any]]:
                 break
 
 
-def values(default: Any, kinds: Sequence[Any]) -> list[Any]:
+def other_values(default: Any, kinds: Sequence[Any]) -> list[Any]:
     """The values of a field that are not its default; of a number 0 and one beside it."""
     if isinstance(default, bool):
         return [not default]
@@ -79,7 +79,7 @@ def with_companions(
 def configurations(subject: Subject) -> Iterator[Verdict]:
     """What fails in a configuration, and a line that counts them; each as far as its first failure."""
     subjects = [
-        subject.of_shape(SMALL, settings={**subject.settings, **settings}, steps=STEPS)
+        subject.of_shape(SMALL, settings={**subject.settings, **settings}, steps=PRACTICE_STEPS)
         for settings in variants(subject.method.Config)
         if not settings.keys() & subject.settings.keys()
     ]
@@ -91,7 +91,7 @@ def configurations(subject: Subject) -> Iterator[Verdict]:
         tried += 1
         if found := failure(one):
             failed += 1
-            yield replace(found, check=f"{found.check} [{label(one)}]")
+            yield replace(found, check=f"{found.check} [{configuration_label(one)}]")
     widths = ", ".join(str(shape.width) for shape, _ in ((SMALL, 0), *WIDTHS))
     figure = f"{tried} configurations, one value of a part at a time, widths {widths}: {failed} fail"
     meaning = (
@@ -124,6 +124,6 @@ def failure(subject: Subject) -> Verdict | None:
         return subject.verdict("contract", "fail", str(error), "The bench refuses to score it like this.")
 
 
-def label(subject: Subject) -> str:
+def configuration_label(subject: Subject) -> str:
     """The settings, or the shape where all are defaults."""
     return " ".join(f"{key}={value}" for key, value in subject.settings.items()) or str(subject.shape)

@@ -16,7 +16,7 @@ from core.method import Method
 from core.scoring.noise import scoring_noise
 from core.scoring.scoring import exact_arithmetic
 
-ASKED = 7, 10
+SHAPE_ASKED = 7, 10
 """Texts and videos: two numbers that no mistake confuses."""
 
 
@@ -26,7 +26,7 @@ def contract(subject: Subject, *, fresh: bool = True) -> Verdict:
     Without `fresh`, the trained one alone is asked.
     """
     found = next(problems(subject, fresh), "")
-    texts, videos = ASKED
+    texts, videos = SHAPE_ASKED
     figure = found or f"({texts}, {videos}) finite scores, fresh and trained; weights and buffers stay"
     meaning = (
         "It returns what the contract asks for." if not found else "No other check was run: fix this first."
@@ -45,7 +45,7 @@ def problems(subject: Subject, fresh: bool) -> Iterator[str]:
 
 def of_scores(subject: Subject, method: Method, state: str) -> Iterator[str]:
     """Of one method; scores of the released condition may be undefined, and are not looked at here."""
-    asked, candidates = ASKED
+    asked, candidates = SHAPE_ASKED
     texts, videos = subject.world.texts[:asked], subject.world.videos[:candidates]
     before = {name: tensor.clone() for name, tensor in method.state_dict().items()}
     noise = scoring_noise(method.config, 0, released=False)
@@ -98,13 +98,13 @@ def named_tensors(rows: Rows) -> Iterator[tuple[str, Any]]:
 
 
 def of_matrix(scores: Any, state: str) -> Iterator[str]:
-    """What is wrong with scores of `ASKED`."""
-    texts, videos = ASKED
+    """What is wrong with scores of `SHAPE_ASKED`."""
+    texts, videos = SHAPE_ASKED
     if not isinstance(scores, Tensor):
         yield f"`score` returns {type(scores).__name__}, not a tensor ({texts}, {videos})"
         return
     shape = tuple(scores.shape)
-    if shape != ASKED:
+    if shape != SHAPE_ASKED:
         what = {
             (): "a single number",
             (texts, 1): "one score per text",

@@ -6,11 +6,11 @@ from core.audit.change import Change
 from core.audit.noise_features import NoiseFeatures
 from core.audit.subject import VIDEOS, Subject
 from core.audit.verdict import Verdict, judged
-from core.evaluation.metrics import recall_credit
 from core.evaluation.ranking import text_to_video
+from core.evaluation.tie_policies import recall_credit
 
 NOISE_SEEDS = 5
-ASKED = (slice(0, 9), slice(9, VIDEOS), slice(3, 5), slice(0, 9))
+SLICES_ASKED = (slice(0, 9), slice(9, VIDEOS), slice(3, 5), slice(0, 9))
 """Queries that are asked of one index; the last are the first again."""
 
 
@@ -24,7 +24,7 @@ def determinism(subject: Subject) -> Verdict:
     method, seeds = subject.untrained(), range(NOISE_SEEDS)
     trained = subject.practice.method
     index = subject.index(trained, world.videos)
-    asked = [subject.scores(trained, world.texts[some], index) for some in ASKED]
+    asked = [subject.scores(trained, world.texts[some], index) for some in SLICES_ASKED]
     draws = torch.stack(
         [subject.scores(method, world.texts, world.videos, noise_seed=seed) for seed in seeds]
     )

@@ -26,7 +26,7 @@ PAIRS = 8
 
 
 @dataclass
-class Progress:
+class Steps:
     """What is being done, and what has been."""
 
     step: str = ""
@@ -35,19 +35,19 @@ class Progress:
 
 def device(subject: Subject) -> Verdict:
     """A training step, and everything that scores, on `cuda`: pretended where there is no GPU."""
-    method, progress = subject.untrained(), Progress()
+    method, progress = subject.untrained(), Steps()
     kind = "a GPU" if torch.cuda.is_available() else "a pretended GPU"
     try:
         with cuda() as generator:
             for step in steps(subject, method, generator):
-                progress = Progress(step, (*progress.done, step))
+                progress = Steps(step, (*progress.done, step))
     except Exception as raised:  # on the CPU the same calls went well
         error = raised.__cause__ if isinstance(raised, PluginError) and raised.__cause__ else raised
         if isinstance(error, CannotPretend):
             return untold(subject, error)
         words = " ".join(str(error).split())
         after = f" after {progress.step}" if progress.step else ""
-        figure = f"on {kind}{after}: {place(error)}{type(error).__name__}: {words}"
+        figure = f"on {kind}{after}: {error_place(error)}{type(error).__name__}: {words}"
         meaning = "It fails on a GPU: make every tensor, mask and generator on the device of its inputs."
         return subject.verdict("device", "fail", figure, meaning)
     meaning = "Nothing is left on the CPU where it runs on a GPU."
@@ -57,10 +57,10 @@ def device(subject: Subject) -> Verdict:
 def untold(subject: Subject, error: BaseException) -> Verdict:
     """Where the pretence ends."""
     meaning = "Only a GPU can tell: run `make gpu-check`."
-    return subject.verdict("device", "not applicable", f"{place(error)}{error}", meaning)
+    return subject.verdict("device", "not applicable", f"{error_place(error)}{error}", meaning)
 
 
-def place(error: BaseException) -> str:
+def error_place(error: BaseException) -> str:
     """`late.py, line 30, `: the last line outside of torch and the audit that an exception passed."""
     frames = traceback.extract_tb(error.__traceback__)
     beside = [Path(torch.__file__).parent, Path(__file__).parent]

@@ -64,8 +64,10 @@ class TracedKeys(Tensor):
         if cls.watching and getattr(func, "__name__", "") in ESCAPES:
             cls.escaped |= origins
         with torch._C.DisableTorchFunctionSubclass():
-            result = func(*map(plain, args), **{name: plain(value) for name, value in named.items()})
-        return marked(result, origins)
+            result = func(
+                *map(without_marks, args), **{name: without_marks(value) for name, value in named.items()}
+            )
+        return with_marks(result, origins)
 
 
 def origins_of(value: Any) -> frozenset[str]:
@@ -77,23 +79,23 @@ def origins_of(value: Any) -> frozenset[str]:
     return frozenset()
 
 
-def plain(value: Any) -> Any:
+def without_marks(value: Any) -> Any:
     """A value without marks."""
     if isinstance(value, TracedKeys):
         return value.as_subclass(Tensor)
     if isinstance(value, (tuple, list)) and type(value) in (tuple, list):
-        return type(value)(map(plain, value))
+        return type(value)(map(without_marks, value))
     return value
 
 
-def marked(value: Any, origins: frozenset[str]) -> Any:
+def with_marks(value: Any, origins: frozenset[str]) -> Any:
     """A result with the marks of what it was made of."""
     if isinstance(value, Tensor):
         traced = value.as_subclass(TracedKeys)
         traced.origins = origins
         return traced
     if isinstance(value, (tuple, list)) and type(value) in (tuple, list):
-        return type(value)(marked(item, origins) for item in value)
+        return type(value)(with_marks(item, origins) for item in value)
     return value
 
 

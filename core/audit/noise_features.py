@@ -35,8 +35,8 @@ WIDE = Shape(768, 5, 9)
 """As wide as a real backbone."""
 SMALL = Shape(48, 4, 1)
 """Of checks with many pairs."""
-WIDTH, FRAMES = NARROW.width, NARROW.frames
-STATES = 24
+NARROW_WIDTH, NARROW_FRAMES = NARROW.width, NARROW.frames
+NARROW_STATES = 24
 """L, audio steps of a full clip."""
 WORDS = 3
 """Of each caption of a video."""
@@ -61,7 +61,7 @@ class NoiseFeatures:
         width, frames, number = shape.width, shape.frames, torch.arange(videos)
         short, heard = number % 4 == 3, number % 5 != 4
         real = torch.where(short, max(1, frames // 2), frames)
-        audio = torch.randn(videos, STATES, width, generator=generator)
+        audio = torch.randn(videos, NARROW_STATES, width, generator=generator)
         described = (number % 7 != 6)[:, None, None].expand(-1, 2, WORDS)
         # of their own seed: all other features stay what they are without words
         spoken = torch.randn(texts, TEXT_WORDS, width, generator=torch.Generator().manual_seed(seed + 1))
@@ -78,7 +78,7 @@ class NoiseFeatures:
                 frame_mask=torch.arange(frames) < real[:, None],
                 keys=stable_keys([f"video {v}" for v in range(videos)]),
                 audio=audio * heard[:, None, None],
-                audio_valid=torch.where(short, STATES // 2, STATES),
+                audio_valid=torch.where(short, NARROW_STATES // 2, NARROW_STATES),
                 has_audio=heard,
                 patches=torch.randn(videos, frames, shape.patches, width, generator=generator),
                 captions=torch.randn(videos, 2, WORDS, width, generator=generator),

@@ -13,9 +13,9 @@ from core.audit.noise_features import NoiseFeatures
 from core.batch import Texts, Videos
 from core.method import Method, check_losses
 
-BATCH = 16
+PRACTICE_PAIRS = 16
 """Pairs of a step."""
-RATE = 0.004
+PRACTICE_RATE = 0.004
 """By which a weight moves in a step. Signs of a momentum move all weights alike, as Adam does at first (Lion,
 Chen et al., NeurIPS 2023); torch's own optimisers take seconds to import."""
 NEWEST = 0.2
@@ -40,7 +40,7 @@ class Practice:
 
 def practise(method: Method, world: NoiseFeatures, steps: int) -> Practice:
     """Trains a method in place, on the first pairs of a world."""
-    texts, videos = world.texts[:BATCH], world.videos[:BATCH]
+    texts, videos = world.texts[:PRACTICE_PAIRS], world.videos[:PRACTICE_PAIRS]
     assert videos.audio is not None
     trainable = {name: p for name, p in method.named_parameters() if p.requires_grad}
     with torch.random.fork_rng(devices=[]), torch.enable_grad():
@@ -76,7 +76,7 @@ def practise(method: Method, world: NoiseFeatures, steps: int) -> Practice:
                 for name, parameter in trainable.items():
                     if parameter.grad is not None:
                         momenta[name].lerp_(parameter.grad, NEWEST)
-                        parameter.sub_(RATE * momenta[name].sign())
+                        parameter.sub_(PRACTICE_RATE * momenta[name].sign())
                 method.logit_scale.clamp_(max=LARGEST_SCALE)
     method.zero_grad(set_to_none=True)
     return Practice(method.eval(), unfit, tuple(n for n in trainable if n not in reached), hears)

@@ -20,16 +20,16 @@ from core.batch import stable_keys
 from core.method import NoiseSource
 from core.scoring.noise import RenamedNoise, scoring_noise
 
-PAIRS = 13
+QUICK_PAIRS = 13
 """Texts and videos that are compared."""
-EVERY = tuple(range(PAIRS))
+EVERY_VIDEO = tuple(range(QUICK_PAIRS))
 SOME = (6, 4, 2, 9, 11)
 """Texts that are scored without the others, in this order."""
-MOVED = (*EVERY[-3:], *EVERY[:-3])
+REORDERED = (*EVERY_VIDEO[-3:], *EVERY_VIDEO[:-3])
 """Videos in another order."""
 CHUNK = 4
 """Of them that are indexed together."""
-ALONE = (3,), (4,)
+BY_THEMSELVES = (3,), (4,)
 """A text and a video that are scored by themselves."""
 
 
@@ -39,7 +39,7 @@ def quick(subject: Subject) -> Verdict | None:
     if found.verdict == "fail":
         return found
     compared = Compared(subject)
-    checks = (compared.pairs, lambda: index_honesty(subject, PAIRS), compared.audio)
+    checks = (compared.pairs, lambda: index_honesty(subject, QUICK_PAIRS), compared.audio)
     return next((verdict for check in checks if (verdict := check()).verdict == "fail"), None)
 
 
@@ -48,7 +48,7 @@ class Compared:
 
     def __init__(self, subject: Subject) -> None:
         self.subject, self.method = subject, subject.practice.method
-        self.texts, self.videos = subject.world.texts[:PAIRS], subject.world.videos[:PAIRS]
+        self.texts, self.videos = subject.world.texts[:QUICK_PAIRS], subject.world.videos[:QUICK_PAIRS]
 
     @cached_property
     def expected(self) -> Tensor:
@@ -57,8 +57,8 @@ class Compared:
 
     def changed(
         self,
-        rows: Sequence[int] = EVERY,
-        columns: Sequence[int] = EVERY,
+        rows: Sequence[int] = EVERY_VIDEO,
+        columns: Sequence[int] = EVERY_VIDEO,
         chunk: int = 256,
         *,
         rename: bool = False,
@@ -70,7 +70,7 @@ class Compared:
         texts, videos = self.texts[torch.tensor(rows)], self.videos[torch.tensor(columns)]
         noise: NoiseSource = scoring_noise(self.method.config, 0, released=False)
         if rename:
-            own = stable_keys([f"pair {number}" for number in EVERY])
+            own = stable_keys([f"pair {number}" for number in EVERY_VIDEO])
             new = own[torch.tensor(rows)], own[torch.tensor(columns)]
             noise = RenamedNoise(noise, (new[0], texts.keys), (new[1], videos.keys))
             texts, videos = replace(texts, keys=new[0]), replace(videos, keys=new[1])
@@ -82,9 +82,9 @@ class Compared:
 
     def pairs(self) -> Verdict:
         """Everything at once, and a pair by itself; if a score changes, what has changed it."""
-        texts, videos = ALONE
-        alone = self.changed(texts, EVERY if self.method.needs.gallery else videos)
-        change = Change.worst(self.changed(SOME, MOVED, CHUNK, rename=True), alone)
+        texts, videos = BY_THEMSELVES
+        alone = self.changed(texts, EVERY_VIDEO if self.method.needs.gallery else videos)
+        change = Change.worst(self.changed(SOME, REORDERED, CHUNK, rename=True), alone)
         check, meaning = "pairing", "The score of a text with a video depends on these two alone."
         if not change.none:
             renamed = self.changed(rename=True)

@@ -23,7 +23,7 @@ LARGE = 512
 """Texts and videos of the largest square; a run's index is built in chunks of 256."""
 SURPLUS = 8
 """Texts beyond it."""
-OTHERS = 24
+OTHER_PAIRS = 24
 """Pairs of each layout that no rule picks."""
 HUGE = 2**40
 """Bytes of a tile that takes everything at once."""
@@ -55,7 +55,7 @@ class Layout:
             self.own if len(self.own) else number % gallery,
         ]
         generator = torch.Generator().manual_seed(count)
-        texts, videos = (torch.randint(end, (OTHERS,), generator=generator) for end in (count, gallery))
+        texts, videos = (torch.randint(end, (OTHER_PAIRS,), generator=generator) for end in (count, gallery))
         return torch.cat((number.repeat(len(rules)), texts)), torch.cat((*rules, videos))
 
 

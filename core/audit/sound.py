@@ -11,7 +11,7 @@ import torch
 
 from core.audit.change import Change
 from core.audit.subject import VIDEOS, Subject
-from core.audit.verdict import Outcome, Verdict
+from core.audit.verdict import Judgement, Verdict
 from core.batch import Videos
 from core.method import Method
 
@@ -105,7 +105,7 @@ def audio(subject: Subject) -> Verdict:
     return subject.verdict("audio", verdict, figure, meaning)
 
 
-def _judge(claims: bool, reacts: Mapping[str, bool]) -> tuple[Outcome, str]:
+def _judge(claims: bool, reacts: Mapping[str, bool]) -> tuple[Judgement, str]:
     if not claims:
         if any(reacts.values()):
             return "fail", "It claims no sound and reacts to it: set `needs = Needs(sound=True)`."

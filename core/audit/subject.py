@@ -16,7 +16,7 @@ from torch import Tensor
 
 from core.audit.noise_features import NARROW, NoiseFeatures, Shape
 from core.audit.practice import Practice, practise
-from core.audit.verdict import Outcome, Verdict
+from core.audit.verdict import Judgement, Verdict
 from core.batch import Texts, Videos
 from core.errors import BenchError
 from core.method import Method, MethodConfig, NoiseSource
@@ -123,6 +123,6 @@ class Subject:
                 tile_bytes=tile_bytes,
             )
 
-    def verdict(self, check: str, outcome: Outcome, figure: str, meaning: str) -> Verdict:
+    def verdict(self, check: str, outcome: Judgement, figure: str, meaning: str) -> Verdict:
         """A record of this method and condition."""
         return Verdict(self.method.name, self.condition, check, outcome, figure, meaning)

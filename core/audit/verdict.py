@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
-Outcome = Literal["pass", "fail", "not applicable"]
+Judgement = Literal["pass", "fail", "not applicable"]
 
 
 @dataclass(frozen=True)
@@ -16,7 +16,7 @@ class Verdict:
     """`leak-free` or `released`."""
     check: str
     """Name of the check."""
-    verdict: Outcome
+    verdict: Judgement
     """`not applicable` where the check has no object, e.g. sound of a method that uses none."""
     figure: str
     """What was measured, with its unit."""
@@ -29,6 +29,6 @@ class Verdict:
         return f"docs/audit.md#{self.check.partition(' [')[0].replace(' ', '-')}"
 
 
-def judged(good: bool) -> Outcome:
+def judged(good: bool) -> Judgement:
     """`pass` or `fail`."""
     return "pass" if good else "fail"

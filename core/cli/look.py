@@ -40,7 +40,7 @@ def look(
     if png is not None and (png.suffix.lower() != ".png" or not png.resolve().parent.is_dir()):
         raise BenchError(f"{png}: no PNG file in a folder that exists; name one, e.g. look.png")
     method = names.methods_named([recipe])[0] if recipe else None
-    from core.cli.look_work import chosen_settings, in_words
+    from core.cli.look_work import chosen_settings, look_lines
     from core.dataset import Video
     from core.media.looking import record
     from core.store.looking import look_at
@@ -56,5 +56,5 @@ def look(
         draw_look(found, png)
         shell.written([png])
         return
-    for line in in_words(record(found)):
+    for line in look_lines(record(found)):
         shell.console.print(line, markup=False, highlight=False)

@@ -22,7 +22,7 @@ def chosen_settings(method: str | None, sampling: Sampling | None, frames: int |
     return Settings(sampling or found.sampling, frames or found.frames, found.reader, found.hearing)
 
 
-def in_words(record: Mapping[str, Any]) -> Iterator[str]:
+def look_lines(record: Mapping[str, Any]) -> Iterator[str]:
     """The answer, line by line."""
     picture, sound = record["picture"], record["sound"]
     yield f"picture: {picture['state']}" + (f" ({picture['reason']})" if picture["reason"] else "")

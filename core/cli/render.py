@@ -20,7 +20,7 @@ PLACE_STYLES = {"best": "[bold]{}[/]", "second": "[underline]{}[/]", "": "{}"}
 
 def print_table(table: Table, console: Console) -> None:
     """Prints a table with its notes, in several parts where the console is too narrow for its columns."""
-    for part, columns in enumerate(parts(table, console.width)):
+    for part, columns in enumerate(table_parts(table, console.width)):
         title = table.title if part == 0 else None
         view = RichTable(title=title, title_justify="left", title_style="bold", pad_edge=False)
         for column in columns:
@@ -35,7 +35,7 @@ def print_table(table: Table, console: Console) -> None:
     console.print()
 
 
-def parts(table: Table, width: int) -> list[list[int]]:
+def table_parts(table: Table, width: int) -> list[list[int]]:
     """The columns of a table in parts that fit into `width` letters; those that name a row are in each part.
 
     Words may be folded at `FOLDED` letters, figures never.

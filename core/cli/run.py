@@ -115,7 +115,7 @@ def run(
     if done and not json and not distributed.follows():
         shell.console.print(f"report: {conclusion.report}", markup=False, highlight=False, soft_wrap=True)
     if failed:
-        raise typer.Exit(2 if all(outcome.mendable for outcome in failed) else 1)
+        raise typer.Exit(2 if all(outcome.fixable for outcome in failed) else 1)
 
 
 def outcome_record(outcome: Any) -> dict[str, object]:

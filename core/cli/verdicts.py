@@ -48,5 +48,5 @@ def show_findings(findings: Sequence[Finding], console: Console) -> None:
     table = Table("", "", "found", "fix", box=SIMPLE)
     for finding in findings:
         state = f"[{VERDICT_COLOURS[finding.state]}]{finding.state}[/]"
-        table.add_row(finding.subject, state, escape(finding.value), escape(finding.mend))
+        table.add_row(finding.subject, state, escape(finding.value), escape(finding.fix))
     console.print(table)

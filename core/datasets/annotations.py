@@ -14,7 +14,7 @@ from typing import Any, NoReturn, TypeVar
 from pydantic import TypeAdapter, ValidationError
 
 from core.datasets.delimited import DELIMITERS, header_cells, refuse, rows_below
-from core.datasets.fields import Check, checked_name, problem, shown
+from core.datasets.fields import TextCheck, checked_name, problem, shown
 from core.errors import BenchError
 
 LINE_LIMIT = 1_000_000
@@ -46,12 +46,12 @@ def read_lines(path: Path) -> Iterator[tuple[int, str]]:
 
 def read_names(path: Path) -> list[str]:
     """A list of distinct video names, one a line; raises `BenchError` for a bad, a repeated or no name."""
-    names = [checked(path, number, "", checked_name, line) for number, line in read_lines(path)]
+    names = [checked_text(path, number, "", checked_name, line) for number, line in read_lines(path)]
     return distinct(names, path)
 
 
 def read_table(
-    path: Path, columns: Mapping[str, Check], optional: Mapping[str, Check] | None = None
+    path: Path, columns: Mapping[str, TextCheck], optional: Mapping[str, TextCheck] | None = None
 ) -> list[dict[str, str]]:
     """The rows of a delimited table with a header: the named columns, checked; others are passed over.
 
@@ -61,7 +61,7 @@ def read_table(
     header, found = table_of(path, set(columns).issubset, ", ".join(columns))
     checks = {**columns, **{name: check for name, check in (optional or {}).items() if name in header}}
     rows = [
-        {name: checked(path, number, name, check, row[name]) for name, check in checks.items()}
+        {name: checked_text(path, number, name, check, row[name]) for name, check in checks.items()}
         for number, row in ((number, dict(zip(header, cells, strict=True))) for number, cells in found)
     ]
     if not rows:
@@ -177,7 +177,7 @@ def _header(
     )
 
 
-def checked(path: Path, number: int, column: str, check: Check, text: str) -> str:
+def checked_text(path: Path, number: int, column: str, check: TextCheck, text: str) -> str:
     """A cell or line after its check; raises `BenchError` naming line and column where it is refused."""
     try:
         return check(text)

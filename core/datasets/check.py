@@ -15,10 +15,10 @@ from core.datasets.tree import annotation_digest
 from core.encoders.released_states import read_tensor
 from core.errors import BenchError
 from core.media.demuxing import NO_FILM
-from core.media.describing import Picture, describe_picture, describe_sound
+from core.media.describing import PictureFacts, describe_picture, describe_sound
 from core.media.listening import Heard, listen
 from core.media.sound_source import StatesFile
-from core.media.states import State, States, joined
+from core.media.states import FileState, States, joined_states
 from core.media.waveform import no_sound
 from core.progress import Progress
 from core.store.decoding import each_clip, reason_of
@@ -43,7 +43,7 @@ SOUND_STATES: Mapping[str, MediaState] = {
 }
 UNUSABLE = ("missing", "ambiguous", "undecodable", "no moving picture")
 """Problems of which a video has no picture."""
-FAULTS: tuple[State, ...] = get_args(State)
+FAULTS: tuple[FileState, ...] = get_args(FileState)
 EXAMPLES = 10
 """Problems of a kind that are shown by name."""
 
@@ -70,7 +70,7 @@ class SplitCheck:
     """Videos with a sound file apart from them; None where sound is in the videos."""
     states: Mapping[MediaState, int] | None
     """Videos by the state of their file; None where no file was opened."""
-    faults: Mapping[State, int] | None = None
+    faults: Mapping[FileState, int] | None = None
     """Videos by what is wrong with their file although it decodes; one may be counted several times."""
 
 
@@ -137,7 +137,7 @@ def check_dataset(
         splits=[
             counted(
                 name,
-                in_words(listing.expected, name),
+                expected_counts(listing.expected, name),
                 [v.id for v in split.videos],
                 len(split.captions),
                 found,
@@ -152,7 +152,7 @@ def check_dataset(
 
 
 @dataclass(frozen=True)
-class Verdict:
+class MediaVerdict:
     """What became of a video's file."""
 
     state: MediaState
@@ -161,65 +161,65 @@ class Verdict:
     """What is wrong although it decodes."""
 
 
-def probe(videos: Sequence[Video], workers: int, progress: Progress) -> dict[str, Verdict]:
+def probe(videos: Sequence[Video], workers: int, progress: Progress) -> dict[str, MediaVerdict]:
     """The verdict on every video's file.
 
     Of a file that crashes FFmpeg picture and sound are tried one by one: it may be one of them alone.
     """
-    found: dict[str, Verdict] = {}
+    found: dict[str, MediaVerdict] = {}
     with progress.task("opening files", len(videos)) as advance:
         lost = []
-        for video, verdict in each_clip(verdict_of, videos, workers):
+        for video, verdict in each_clip(media_verdict, videos, workers):
             if isinstance(verdict, Lost):
                 lost.append(video)
             else:
                 found[video.id] = verdict
                 advance(1, "")
-        sounds = {video.id: heard for video, heard in each_clip(hear, lost, workers)}
-        for video, picture in each_clip(see, lost, workers):
+        sounds = {video.id: heard for video, heard in each_clip(heard_of, lost, workers)}
+        for video, picture in each_clip(picture_of, lost, workers):
             found[video.id] = apart(video, picture, sounds[video.id])
             advance(1, "")
     return {video.id: found[video.id] for video in videos}
 
 
-def hear(video: Video) -> Heard:
+def heard_of(video: Video) -> Heard:
     """The sound of a video (within its window)."""
     return listen(video.path, video.sound, (video.start, video.end))
 
 
-def see(video: Video) -> Picture:
+def picture_of(video: Video) -> PictureFacts:
     """What the picture of a video's file is, whatever its sound."""
     return describe_picture(video.path, (video.start, video.end), 0.0)
 
 
-def verdict_of(video: Video) -> Verdict:
+def media_verdict(video: Video) -> MediaVerdict:
     """The verdict on one video's file (within its window)."""
-    heard, window = hear(video), (video.start, video.end)
+    heard, window = heard_of(video), (video.start, video.end)
     return verdict_on(video, describe_picture(video.path, window, heard.sound.end), heard)
 
 
-def apart(video: Video, picture: Picture | Lost, heard: Heard | Lost) -> Verdict:
+def apart(video: Video, picture: PictureFacts | Lost, heard: Heard | Lost) -> MediaVerdict:
     """The verdict on a video whose picture and sound were tried one by one."""
     if isinstance(picture, Lost):
-        return Verdict("undecodable", reason_of(picture))
+        return MediaVerdict("undecodable", reason_of(picture))
     if isinstance(heard, Lost):
         heard = Heard(no_sound("undecodable", culprit(video.sound) + reason_of(heard)))
     return verdict_on(video, picture, heard)
 
 
-def verdict_on(video: Video, picture: Picture, heard: Heard) -> Verdict:
+def verdict_on(video: Video, picture: PictureFacts, heard: Heard) -> MediaVerdict:
     """The verdict on a video of whose file so much is known."""
     if not picture.decodable:
         no_film = picture.reason.startswith(NO_FILM)
-        return Verdict("no moving picture" if no_film else "undecodable", picture.reason)
+        return MediaVerdict("no moving picture" if no_film else "undecodable", picture.reason)
     if isinstance(video.sound, StatesFile):
         try:
             read_tensor(video.sound.path)
         except BenchError as error:
-            return Verdict("bad sound", str(error), picture.states)
-        return Verdict("audible", "", picture.states)
+            return MediaVerdict("bad sound", str(error), picture.states)
+        return MediaVerdict("audible", "", picture.states)
     sound = describe_sound(heard, picture, (video.start, video.end))
-    return Verdict(SOUND_STATES[sound.state], sound.reason, joined(picture.states, sound.states))
+    return MediaVerdict(SOUND_STATES[sound.state], sound.reason, joined_states(picture.states, sound.states))
 
 
 def counted(
@@ -228,7 +228,7 @@ def counted(
     videos: Sequence[str],
     captions: int,
     found: Survey,
-    states: Mapping[str, Verdict] | None,
+    states: Mapping[str, MediaVerdict] | None,
 ) -> SplitCheck:
     """The counts of the videos of a split; `states` is what `probe` returns."""
     counts, faults = None, None
@@ -252,7 +252,7 @@ def counted(
     )
 
 
-def in_words(expected: Mapping[str, tuple[int | None, int | None]], split: str) -> str:
+def expected_counts(expected: Mapping[str, tuple[int | None, int | None]], split: str) -> str:
     """The expected counts of a split, or of the splits that it is counted with."""
     for names, (videos, captions) in expected.items():
         if split in names.split(" + "):

@@ -23,7 +23,7 @@ CAPTION = (
 """What a column of captions is called."""
 SPLIT = ("split", "subset", "set", "partition")
 """What a column is called that deals rows out to splits."""
-SPLITS = {
+SPLIT_WORDS = {
     "train": ("train", "training"),
     "val": ("val", "valid", "validation", "validate", "dev", "development"),
     "test": ("test", "testing"),
@@ -45,7 +45,7 @@ class Columns:
     """The others."""
 
 
-def plain(name: str) -> str:
+def plain_column(name: str) -> str:
     """A column's name as it is compared.
 
     >>> plain(" Video-ID "), plain("file_name")
@@ -60,7 +60,7 @@ def find_columns(names: Sequence[str]) -> Columns | None:
 
     Raises `ValueError` where two columns that are read have one name.
     """
-    compared = [plain(name) for name in names]
+    compared = [plain_column(name) for name in names]
     video, caption = first_of(VIDEO, compared), first_of(CAPTION, compared)
     if video is None or caption is None:
         return None
@@ -84,22 +84,22 @@ def split_named(text: str) -> str:
     ('train', 'val')
     """
     value = text.strip().casefold()
-    found = next((split for split, names in SPLITS.items() if value in names), None)
+    found = next((split for split, names in SPLIT_WORDS.items() if value in names), None)
     if found is None:
         raise ValueError(
-            f"{shown(text)} is none of {', '.join(SPLITS)}; write one of them or rename the column"
+            f"{shown(text)} is none of {', '.join(SPLIT_WORDS)}; write one of them or rename the column"
         )
     return found
 
 
 def tells_splits(values: Iterable[str]) -> bool:
     """Whether the values of a column are names of splits, and of more than one."""
-    known = {name for names in SPLITS.values() for name in names}
+    known = {name for names in SPLIT_WORDS.values() for name in names}
     found = {value.strip().casefold() for value in values}
     return len(found) > 1 and found <= known
 
 
-def in_words(names: Sequence[str]) -> str:
+def column_list(names: Sequence[str]) -> str:
     """Names in a note: the first of them, and how many more there are."""
     more = f" and {len(names) - NAMED:,} more" if len(names) > NAMED else ""
     return ", ".join(name or "one without a name" for name in names[:NAMED]) + more

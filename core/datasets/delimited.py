@@ -13,7 +13,7 @@ from typing import NoReturn
 from core.errors import BenchError
 
 DELIMITERS = (",", ";", "\t", "|")
-HEADER = 1
+HEADER_LINE = 1
 """The line of the header; rows begin behind it."""
 
 
@@ -54,7 +54,7 @@ def cure(too_few: bool, delimiter: str) -> str:
 
 def line_by_line(lines: Sequence[str]) -> Iterator[tuple[int, list[str]]]:
     """The cells between the tabs of each line; marks count where they enclose a whole cell properly."""
-    for number, line in enumerate(lines, HEADER + 1):
+    for number, line in enumerate(lines, HEADER_LINE + 1):
         yield number, [unquoted(cell) for cell in line.rstrip("\r\n").split("\t")]
 
 
@@ -77,18 +77,18 @@ def quoted(path: Path, lines: Sequence[str], delimiter: str, width: int) -> Iter
         try:
             cells = next(reader, None)
         except csv.Error as error:
-            refuse(path, first + HEADER + 1, f"{error}; look for a quotation mark that is not closed")
+            refuse(path, first + HEADER_LINE + 1, f"{error}; look for a quotation mark that is not closed")
         if cells is None:
             return
         span = lines[first : reader.line_num]
         if len(span) > 1 and merges(span, cells, delimiter, width):
             refuse(
                 path,
-                first + HEADER + 1,
-                f"a quotation mark that opens here closes in line {reader.line_num + HEADER}, which makes "
-                f"one row of {len(span)}; double it or take it out",
+                first + HEADER_LINE + 1,
+                f"a quotation mark that opens here closes in line {reader.line_num + HEADER_LINE}, "
+                f"which makes one row of {len(span)}; double it or take it out",
             )
-        yield first + HEADER + 1, cells
+        yield first + HEADER_LINE + 1, cells
 
 
 def merges(span: Sequence[str], cells: Sequence[str], delimiter: str, width: int) -> bool:

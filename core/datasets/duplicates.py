@@ -17,7 +17,7 @@ from core.dataset import Split, Video
 from core.datasets.fields import shown
 from core.datasets.tree import annotation_digest
 
-HEAD = 1 << 16
+HEAD_BYTES = 1 << 16
 """Bytes of two files that are compared before all of them are."""
 
 Item = tuple[Hashable, str]
@@ -74,7 +74,7 @@ def repeated_clips(splits: Mapping[str, Split]) -> list[Repeated]:
         name: [video for place, video in enumerate(split.videos) if place not in split.absent]
         for name, split in splits.items()
     }
-    first = copies(list(chain.from_iterable(videos.values())))
+    first = copied_files(list(chain.from_iterable(videos.values())))
     clips = {name: [(first.get(v.id, v.id), v.id) for v in found] for name, found in videos.items()}
     return [*shared("clips", clips), *several("clips", clips)]
 
@@ -100,15 +100,15 @@ def several(what: str, splits: Mapping[str, Sequence[Item]]) -> Iterator[Repeate
             yield Repeated(what, split, split, len(found), len(items), example)
 
 
-def copies(videos: Sequence[Video]) -> dict[str, str]:
+def copied_files(videos: Sequence[Video]) -> dict[str, str]:
     """The videos whose files are the same bytes as another one's -> the first of those."""
     groups = [[video for video in videos if os.path.getsize(video.path)]]
     for key in (size_and_window, head_of, content_of):
-        groups = [alike for group in groups for alike in grouped(group, key) if len(alike) > 1]
+        groups = [alike for group in groups for alike in videos_by(group, key) if len(alike) > 1]
     return {video.id: alike[0].id for alike in groups for video in alike}
 
 
-def grouped(videos: Sequence[Video], key: Callable[[Video], Hashable]) -> list[list[Video]]:
+def videos_by(videos: Sequence[Video], key: Callable[[Video], Hashable]) -> list[list[Video]]:
     """The videos by what a function says of them."""
     groups: dict[Hashable, list[Video]] = {}
     for video in videos:
@@ -124,7 +124,7 @@ def size_and_window(video: Video) -> Hashable:
 def head_of(video: Video) -> Hashable:
     """The first bytes of a video's file."""
     with video.path.open("rb") as file:
-        return sha256(file.read(HEAD)).digest()
+        return sha256(file.read(HEAD_BYTES)).digest()
 
 
 def content_of(video: Video) -> Hashable:

@@ -8,7 +8,7 @@ from pydantic import AfterValidator, ValidationError
 NO_CAPTION = frozenset({"", "nan", "none", "null"})
 """What an empty cell becomes when a table has gone through pandas or a database."""
 
-Check = Callable[[str], str]
+TextCheck = Callable[[str], str]
 """Takes the text of a cell and returns its value; raises `ValueError` saying what is wrong with it."""
 
 

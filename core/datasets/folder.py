@@ -15,7 +15,7 @@ from pathlib import Path, PurePosixPath
 from pydantic import Field
 
 from core.data_options import HeldOutOptions
-from core.datasets.columns import SPLITS
+from core.datasets.columns import SPLIT_WORDS
 from core.datasets.fields import shown
 from core.datasets.holdout import held_out
 from core.datasets.listing import Listing, Row, in_containers, with_validation
@@ -65,7 +65,7 @@ def read(tree: Tree, options: FolderOptions) -> Listing:
     table = read_rows(path, tree.videos or tree.root)
     notes = list(table.notes)
     if table.splits:
-        parts: dict[str, list[Row]] = {name: [] for name in SPLITS}
+        parts: dict[str, list[Row]] = {name: [] for name in SPLIT_WORDS}
         for row, name in zip(table.rows, table.splits, strict=True):
             parts[name].append(row)
         how = "as the caption file says"

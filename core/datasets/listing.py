@@ -98,7 +98,7 @@ def with_validation(
 
 def holds_states(path: Path) -> bool:
     """Whether a file apart from the videos holds an audio encoder's states, by its name."""
-    return path.suffix.lower() == STATES
+    return path.suffix.lower() == STATES_SUFFIX
 
 
 def in_containers(stem: str, *preferred: str) -> list[str]:
@@ -106,7 +106,7 @@ def in_containers(stem: str, *preferred: str) -> list[str]:
     return [stem + extension for extension in dict.fromkeys((*preferred, *CONTAINERS))]
 
 
-STATES = ".pt"
+STATES_SUFFIX = ".pt"
 """Extension of the files that hold an audio encoder's states in place of sound."""
 _USUAL = ".mp4 .webm .mkv .avi .mov .m4v .mpg .mpeg .wmv .flv .3gp"
 _RARE = (

@@ -40,10 +40,10 @@ def find_location(name: str) -> Location | None:
     if root := os.environ.get("BENCH_DATA"):
         return Location(annotations=Path(root, name), videos=Path(root, name))
     found = find_setting(SECTION, name)
-    return None if found is None else parsed(name, *found)
+    return None if found is None else parsed_location(name, *found)
 
 
-def parsed(name: str, file: Path, table: Any) -> Location:
+def parsed_location(name: str, file: Path, table: Any) -> Location:
     """What a table of a `bench.toml` says; raises `BenchError` where it is none."""
     try:
         location = Location.model_validate(table)
@@ -59,7 +59,7 @@ def stored_location(name: str, file: Path) -> Location | None:
     """What one `bench.toml` says of a data set; None where it does not name it, or says nothing valid."""
     table = dict(tables_in(file, SECTION)).get(name)
     try:
-        return None if table is None else parsed(name, file, table)
+        return None if table is None else parsed_location(name, file, table)
     except BenchError:
         return None
 

@@ -17,7 +17,7 @@ from core.datasets.real import RealDataset
 from core.datasets.tree import Tree
 from core.errors import BenchError
 
-TRAIN = ("LSMDC16_annos_training.csv", "LSMDC16_annos_training_someone.csv")
+TRAIN_FILES = ("LSMDC16_annos_training.csv", "LSMDC16_annos_training_someone.csv")
 VAL = ("LSMDC16_annos_val.csv", "LSMDC16_annos_val_someone.csv")
 TEST = ("LSMDC16_challenge_1000_publictect.csv", "LSMDC16_challenge_1000_publictest.csv")
 """The first name is the official one, spelling included."""
@@ -63,7 +63,7 @@ def read_clips(path: Path, *, strict: bool) -> tuple[list[Row], int]:
 
 def read(tree: Tree, options: HeldOutOptions) -> Listing:
     """LSMDC as its files list it; `val` is held out of training where its file is not there."""
-    paths = [tree.require(*TRAIN), tree.require(*TEST)]
+    paths = [tree.require(*TRAIN_FILES), tree.require(*TEST)]
     train, left_out = read_clips(paths[0], strict=False)
     test, _ = read_clips(paths[1], strict=True)
     expected: dict[str, tuple[int | None, int | None]] = {"test": (1_000, 1_000)}
@@ -91,7 +91,7 @@ LSMDC = RealDataset(
     clips="train 101,079 · val 7,408 · test 1,000",
     size="1.3 TB of videos, store about 480 GB",
     source="sites.google.com/site/describingmovies (under an agreement with the MPI for Informatics)",
-    layout=f"{' or '.join(TRAIN)}; {VAL[0]}; {TEST[0]}; <clip>.avi in one folder or in a folder per film",
+    layout=f"{' or '.join(TRAIN_FILES)}; {VAL[0]}; {TEST[0]}; <clip>.avi in one folder or one per film",
     options=HeldOutOptions,
     read=read,
 )

@@ -31,8 +31,8 @@ def mark_absent(dataset: Dataset, reasons: Mapping[str, str], policy: MissingPol
     marked = {name: _marked(split, reasons) for name, split in dataset.splits.items()}
     result = replace(dataset, splits=marked)
     if policy == "fail":
-        mend = "name the right folder with bench data add, or pass --missing count-as-miss or drop to go on"
-        raise BenchError(f"{dataset.name}: {absence(result)}; first: {_first(result, reasons)}; {mend}")
+        remedy = "name the right folder with bench data add, or pass --missing count-as-miss or drop to go on"
+        raise BenchError(f"{dataset.name}: {absence(result)}; first: {_first(result, reasons)}; {remedy}")
     for name, split in marked.items():
         if len(split.absent) == len(split.videos):
             raise BenchError(

@@ -34,7 +34,7 @@ TRAINING_FILES = (
     *(name for names in TRAIN_LISTS.values() for name in names),
 )
 """Without any of which the test table stands alone: enough to score, nothing to train on."""
-VIDEOS = {"9k": 9_000, "7k": 7_010}
+VIDEO_COUNTS = {"9k": 9_000, "7k": 7_010}
 """Training videos."""
 
 
@@ -204,7 +204,7 @@ def read(tree: Tree, options: MsrvttOptions) -> Listing:
         file_names=lambda video: in_containers(video, ".mp4", ".webm"),
         files=[*sentences.files, *test_files, *train_files],
         protocol={"test set": "1k-A"},
-        expected={"train + val": (VIDEOS[options.train], None), "test": (1_000, 1_000)},
+        expected={"train + val": (VIDEO_COUNTS[options.train], None), "test": (1_000, 1_000)},
     )
 
 

@@ -12,12 +12,12 @@ from pathlib import Path
 from typing import Any
 
 from core.datasets.annotations import json_content, read_text, strict_json, table_of
-from core.datasets.columns import Columns, find_columns, in_words, split_named, tells_splits
+from core.datasets.columns import Columns, column_list, find_columns, split_named, tells_splits
 from core.datasets.fields import checked_caption, shown
 from core.datasets.listing import Row
 from core.errors import BenchError
 
-Record = tuple[str, Mapping[str, Any]]
+OwnRecord = tuple[str, Mapping[str, Any]]
 """Where something is in a file, e.g. `line 3`, and its values by column."""
 Named = Callable[[str], str]
 """Takes what a cell calls a video and returns its name; raises `ValueError` where it is none."""
@@ -54,9 +54,9 @@ def read_own_table(path: Path, name_of: Named) -> OwnTable:
     splits: list[str | None] = []
     for place, record in records:
         try:
-            video = name_of(text_of(record, header[columns.video], number=True))
-            split = split_of(record, [header[column] for column in columns.splits])
-            for caption in captions_of(record, header[columns.caption]):
+            video = name_of(record_text(record, header[columns.video], number=True))
+            split = record_split(record, [header[column] for column in columns.splits])
+            for caption in record_captions(record, header[columns.caption]):
                 rows.append(Row(video, caption))
                 splits.append(split)
         except ValueError as error:
@@ -72,7 +72,7 @@ def read_own_table(path: Path, name_of: Named) -> OwnTable:
     return OwnTable(rows, named, notes_on(path, header, columns, records))
 
 
-def table_records(path: Path) -> tuple[list[str], list[Record]]:
+def table_records(path: Path) -> tuple[list[str], list[OwnRecord]]:
     """The columns and rows of a delimited table."""
 
     def fits(names: Sequence[str]) -> bool:
@@ -90,7 +90,7 @@ def table_records(path: Path) -> tuple[list[str], list[Record]]:
     return keys, [(f"line {number}", dict(zip(keys, cells, strict=True))) for number, cells in rows]
 
 
-def json_records(path: Path, text: str) -> tuple[list[str], list[Record]]:
+def json_records(path: Path, text: str) -> tuple[list[str], list[OwnRecord]]:
     """The keys and objects of a JSON file."""
     lines = [(i, line) for i, line in enumerate(StringIO(text, newline=None), 1) if line.strip()]
     records: list[tuple[str, Any]]
@@ -127,7 +127,7 @@ def parsed(path: Path, number: int, line: str) -> Any:
         raise BenchError(f"{path}, line {number}: {error}") from error
 
 
-def of_object(path: Path, content: Mapping[str, Any]) -> Iterator[Record]:
+def of_object(path: Path, content: Mapping[str, Any]) -> Iterator[OwnRecord]:
     """The one caption that an object is, or those of the videos that are its keys."""
     names = list(content)
     if chosen_or_none(path, names):
@@ -140,7 +140,7 @@ def of_object(path: Path, content: Mapping[str, Any]) -> Iterator[Record]:
             yield f"key {shown(video)}", {"video": video, **value}
         else:
             raise BenchError(
-                f"{path}: is one object with the keys {in_words(names[:3])}; write a list of objects with "
+                f"{path}: is one object with the keys {column_list(names[:3])}; write a list of objects with "
                 "video and caption"
             )
 
@@ -157,12 +157,12 @@ def chosen(path: Path, names: Sequence[str]) -> Columns:
     """As `chosen_or_none`; raises `BenchError` where there is no video or no caption."""
     columns = chosen_or_none(path, names)
     if columns is None:
-        found = in_words(names) or "nothing"
+        found = column_list(names) or "nothing"
         raise BenchError(f"{path}: has {found} and no columns {WANTED}; rename them")
     return columns
 
 
-def text_of(record: Mapping[str, Any], column: str, *, number: bool = False) -> str:
+def record_text(record: Mapping[str, Any], column: str, *, number: bool = False) -> str:
     """The text in a column; raises `ValueError` for anything else, but whole numbers may be names."""
     value = record.get(column)
     if number and isinstance(value, int) and not isinstance(value, bool):
@@ -173,22 +173,22 @@ def text_of(record: Mapping[str, Any], column: str, *, number: bool = False) -> 
     return value
 
 
-def captions_of(record: Mapping[str, Any], column: str) -> list[str]:
+def record_captions(record: Mapping[str, Any], column: str) -> list[str]:
     """The captions in a column: one, or a list of them; raises `ValueError` where one is missing."""
     value = record.get(column)
     if value == []:
         raise ValueError(f"{column} is an empty list; give it a text or take it out")
-    texts = [text_of({column: text}, column) for text in (value if isinstance(value, list) else [value])]
+    texts = [record_text({column: text}, column) for text in (value if isinstance(value, list) else [value])]
     return [checked_caption(text) for text in texts]
 
 
-def split_of(record: Mapping[str, Any], columns: Sequence[str]) -> str | None:
+def record_split(record: Mapping[str, Any], columns: Sequence[str]) -> str | None:
     """The split of a row; raises `ValueError` for an unknown one, and where two columns contradict."""
     found: dict[str, str] = {}
     for column in columns:
         if record.get(column) is not None:
             try:
-                found[column] = split_named(text_of(record, column))
+                found[column] = split_named(record_text(record, column))
             except ValueError as error:
                 raise ValueError(f"{column}: {error}") from error
     if len(set(found.values())) > 1:
@@ -197,7 +197,7 @@ def split_of(record: Mapping[str, Any], columns: Sequence[str]) -> str | None:
     return next(iter(found.values()), None)
 
 
-def require_known(path: Path, header: Sequence[str], columns: Columns, records: Sequence[Record]) -> None:
+def require_known(path: Path, header: Sequence[str], columns: Columns, records: Sequence[OwnRecord]) -> None:
     """Raises `BenchError` where a column that would be passed over says which split a row belongs to."""
     if columns.splits:
         return
@@ -208,11 +208,11 @@ def require_known(path: Path, header: Sequence[str], columns: Columns, records: 
             )
 
 
-def notes_on(path: Path, header: Sequence[str], columns: Columns, records: Sequence[Record]) -> list[str]:
+def notes_on(path: Path, header: Sequence[str], columns: Columns, records: Sequence[OwnRecord]) -> list[str]:
     """What was passed over in a file, and which names of splits were read as others."""
     notes = []
     if columns.passed_over:
-        names = in_words([header[place] for place in columns.passed_over])
+        names = column_list([header[place] for place in columns.passed_over])
         notes.append(f"{path.name}: columns passed over: {names}")
     given = {record.get(header[place]) for place in columns.splits for _, record in records}
     names_given = sorted(value.strip() for value in given if value)

@@ -14,18 +14,18 @@ from dataclasses import replace
 from pathlib import Path
 
 from core.dataset import Split
-from core.datasets.listing import CONTAINERS, STATES, Listing, holds_states
+from core.datasets.listing import CONTAINERS, STATES_SUFFIX, Listing, holds_states
 from core.datasets.locate import Located, locate
 from core.datasets.tree import Tree, composed, each_once
 from core.errors import BenchError
 from core.media.sound_source import SoundSource, StatesFile
 
-ALONE = (
+SOUND_SUFFIXES = (
     ".wav .flac .mp3 .m4a .ogg .opus .oga .aac .ac3 .wma .mka .aif .aiff .au .caf .amr .m4b .m4r .w64 .aifc "
     ".snd .spx .weba .mp2 .mpa .m2a .eac3 .ec3 .dts .ape .wv .tta .tak .thd .mlp .voc .oma .aa3 .qoa .adts"
 )
 """Extensions of the containers that hold sound alone."""
-EXTENSIONS = frozenset((*ALONE.split(), *CONTAINERS, STATES))
+EXTENSIONS = frozenset((*SOUND_SUFFIXES.split(), *CONTAINERS, STATES_SUFFIX))
 """Extensions of files whose sound, or states, are read."""
 
 

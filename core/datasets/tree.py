@@ -48,7 +48,7 @@ class Tree:
         than any data set.
         """
         if root.is_file():
-            return cls(root.parent, {_key(root.name): [root]}, root)
+            return cls(root.parent, {_name_key(root.name): [root]}, root)
         if not root.is_dir():
             raise BenchError(f"{root}: no such folder; name the right one with {option}")
         files: dict[str, list[Path]] = {}
@@ -57,7 +57,7 @@ class Tree:
                 raise BenchError(
                     f"{root}: more than {FILES_LIMIT:,} files; name the data set's own folder with {option}"
                 )
-            files.setdefault(_key(path.name), []).append(path)
+            files.setdefault(_name_key(path.name), []).append(path)
         return cls(root, files)
 
     def named(self, name: str) -> list[Path]:
@@ -70,7 +70,7 @@ class Tree:
             files = self.inside(folder)
         else:
             files = self.files
-        found = each_once(files.get(_key(name), []))
+        found = each_once(files.get(_name_key(name), []))
         exactly = [path for path in found if composed(path.name) == composed(name)]
         return exactly or found
 
@@ -81,7 +81,7 @@ class Tree:
             for place in _folders_of(self.root, folder.split("/")):
                 with suppress(OSError):
                     for path in sorted(place.iterdir()):
-                        files.setdefault(_key(path.name), []).append(path)
+                        files.setdefault(_name_key(path.name), []).append(path)
             self.folders[folder] = files
         return self.folders[folder]
 
@@ -126,7 +126,7 @@ def composed(text: str) -> str:
     return unicodedata.normalize("NFC", text)
 
 
-def _key(name: str) -> str:
+def _name_key(name: str) -> str:
     stem, extension = os.path.splitext(composed(name))
     return stem + extension.lower()
 

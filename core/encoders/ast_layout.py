@@ -46,7 +46,7 @@ def transformers_ast_state(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return found
 
 
-MELS, LENGTH, PATCH, STRIDE, HEAD = 128, 1024, 16, 10, 64
+MELS, LENGTH, PATCH, STRIDE, AST_HEAD = 128, 1024, 16, 10, 64
 """Of every published AST: mel bins, frames of a window, patches and their stride, channels per head."""
 
 
@@ -59,7 +59,7 @@ def ast_config(state: Mapping[str, Tensor]) -> dict[str, Any] | None:
     width = int(positions.shape[-1])
     if (
         positions.shape[-2] != 2 + frequencies * times
-        or width % HEAD
+        or width % AST_HEAD
         or "v.blocks.0.mlp.fc1.weight" not in state
     ):
         return None
@@ -67,7 +67,7 @@ def ast_config(state: Mapping[str, Tensor]) -> dict[str, Any] | None:
     return {
         "hidden_size": width,
         "num_hidden_layers": len(blocks),
-        "num_attention_heads": width // HEAD,
+        "num_attention_heads": width // AST_HEAD,
         "intermediate_size": int(hidden.shape[0]),
         "num_mel_bins": MELS,
         "max_length": LENGTH,

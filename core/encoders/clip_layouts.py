@@ -36,7 +36,7 @@ TRANSFORMERS_PARTS: Mapping[str, str] = {
     r"\.self_attn\.([qkv])_proj\.": r".attn.\1.",
 }
 """Part of a block in transformers' key -> open_clip's, query, key and value still apart."""
-TRANSPOSED = {"text_projection", "visual.proj"}
+TRANSPOSED_WEIGHTS = {"text_projection", "visual.proj"}
 """Weights of linear layers in transformers, bare matrices in open_clip."""
 BUFFERS = re.compile(r"(text|vision)_model\.embeddings\.position_ids|attn_mask")
 """Constants that older versions of the libraries saved with the weights."""
@@ -70,7 +70,7 @@ def open_clip_name(name: str) -> str:
 
 def packed(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Query, key and value packed into `in_proj_weight` and `in_proj_bias`, projections as bare matrices."""
-    found = {name: tensor.T if name in TRANSPOSED else tensor for name, tensor in state.items()}
+    found = {name: tensor.T if name in TRANSPOSED_WEIGHTS else tensor for name, tensor in state.items()}
     for query in [name for name in found if re.search(r"\.attn\.q\.(weight|bias)$", name)]:
         stem, _, kind = query.rpartition(".q.")
         names = [f"{stem}.{part}.{kind}" for part in "qkv"]

@@ -92,7 +92,7 @@ def place_of(kind: EncoderKind, name: str, progress: Progress | None = None) -> 
     return Path(own).expanduser() if entry is None else entry.place(progress)
 
 
-def training_data(kind: EncoderKind, name: str) -> str:
+def training_set(kind: EncoderKind, name: str) -> str:
     """What the weights of an encoder declare that they were trained on; empty for those of a path."""
     entry = encoders(kind).get(split_variant(name)[0])
     return entry.trained_on if entry else ""

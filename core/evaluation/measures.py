@@ -11,8 +11,8 @@ from functools import partial
 import torch
 from torch import Tensor
 
-from core.evaluation.metrics import TiePolicy, credit, defined, rank_range, tied_positions
 from core.evaluation.ranking import QueryRecords
+from core.evaluation.tie_policies import TiePolicy, credit, defined, rank_range, tied_positions
 
 HUB_SIZE = 10
 """Places of a list that count for hubness."""

@@ -1,33 +1,16 @@
-"""R@K, median and mean rank under a declared tie policy.
-
-The rank of a query is 1 + the number of candidates that score higher, + ties by policy:
-
-- `optimistic`: ties behind the query's own candidate; `pessimistic`: before it.
-- `expected` (default): ties in random order. R@K is the probability that the rank is at most K, the mean
-  rank is the mean of the queries' mean ranks, the median rank their median.
-- `xpool`: position in a stable descending sort of the exact scores, as X-Pool, T-MASS and GAID sort.
-- `clip4clip`: every position whose score equals the query's own is an entry of its own, so that the
-  denominator grows; with several captions per video text-to-video follows `xpool`, with the lower of two
-  middle values as median.
-"""
+"""R@K, median and mean rank of one direction, all at once (ties: `core.evaluation.tie_policies`)."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal, get_args
 
 import torch
 from torch import Tensor
 
-from core.errors import unknown_name
+from core.evaluation.measures import Ranks, mean_rank, median_rank, ranks_of
 from core.evaluation.ranking import QueryRecords
+from core.evaluation.tie_policies import TiePolicy, credit
 
-TiePolicy = Literal["optimistic", "pessimistic", "expected", "clip4clip", "xpool"]
-"""What a tie does to a rank (module docstring)."""
-
-TIE_POLICIES: tuple[TiePolicy, ...] = get_args(TiePolicy)
-"""All of them."""
-
-RECALL_AT = (1, 5, 10, 50, 100)
+ALL_RECALLS = (1, 5, 10, 50, 100)
 """The K of R@K."""
 
 
@@ -47,92 +30,19 @@ class Metrics:
 
 def rank_metrics(records: QueryRecords, policy: TiePolicy = "expected") -> Metrics:
     """The metrics of one direction; NaN where every query is undefined."""
-    first, width = rank_range(records, policy)
-    counted = defined(records, policy)
-    first, width = first[counted], width[counted]
-    if policy == "clip4clip":
-        first, width = tied_positions(first, width), torch.zeros(int((width + 1).sum()), dtype=torch.int64)
-    lower_median = policy == "clip4clip" and records.direction == "t2v" and records.several_captions
-    return metrics_from_ranks(first, width, lower_median=lower_median, undefined=int((~counted).sum()))
+    return metrics_of(ranks_of(records, policy))
 
 
-def metrics_from_ranks(
-    first: Tensor, width: Tensor | None = None, *, lower_median: bool = False, undefined: int = 0
-) -> Metrics:
-    """Metrics of queries whose rank is any of `first` to `first + width` `(Q,)` with equal probability.
+def metrics_from_ranks(first: Tensor, *, lower_median: bool = False) -> Metrics:
+    """The metrics of ranks `(Q,)` from 1; NaN where Q is 0."""
+    return metrics_of(Ranks(first.double(), torch.zeros(len(first)).double(), lower_median))
 
-    Without `width` the ranks are certain. `lower_median` takes the lower of two middle values instead of
-    their mean. All figures are NaN where Q is 0.
-    """
-    first = first.double()
-    width = torch.zeros_like(first) if width is None else width.double()
-    mean_ranks = (first + width / 2).sort().values
-    count = len(mean_ranks)
-    recall = {k: 100 * float(credit(first, width, k).mean()) for k in RECALL_AT}
+
+def metrics_of(ranks: Ranks) -> Metrics:
+    """The metrics of the entries that have a rank."""
+    known = ranks.defined()
+    count, undefined = len(known.first), len(ranks.first) - len(known.first)
+    recall = {k: 100 * float(credit(known.first, known.width, k).mean()) for k in ALL_RECALLS}
     if count == 0:
         return Metrics(recall, torch.nan, torch.nan, 0, undefined)
-    low, high = float(mean_ranks[(count - 1) // 2]), float(mean_ranks[count // 2])
-    median = low if lower_median else (low + high) / 2
-    return Metrics(recall, median, float(mean_ranks.mean()), count, undefined)
-
-
-def credit(first: Tensor, width: Tensor, k: int) -> Tensor:
-    """Probability `(Q,)` float64 that a rank, any of `first` to `first + width` alike, is at most `k`."""
-    return ((k + 1 - first.double()) / (width.double() + 1)).clamp(0, 1)
-
-
-def rank_range(records: QueryRecords, policy: TiePolicy) -> tuple[Tensor, Tensor]:
-    """The best rank of each query, `(Q,)` int64 from 1, and how many further ranks are open to it.
-
-    Rows that are not `defined` mean nothing. Raises `BenchError` for an unknown policy.
-    """
-    counts = records.counts
-    certain = torch.zeros_like(counts.ties)
-    sorted_position = 1 + counts.above + counts.equal_before + counts.undefined
-    best = 1 + counts.greater + counts.undefined
-    if policy == "optimistic":
-        return best, certain
-    if policy == "pessimistic":
-        return best + counts.ties, certain
-    if policy == "expected":
-        return best, counts.ties
-    if policy == "xpool":
-        return sorted_position, certain
-    if policy == "clip4clip":
-        if records.direction == "t2v" and records.several_captions:
-            return sorted_position, certain
-        # CLIP4Clip sorts the negated scores in numpy, which puts NaN candidates behind every number.
-        return 1 + counts.above, counts.equal
-    raise unknown_name("tie policy", policy, TIE_POLICIES)
-
-
-def defined(records: QueryRecords, policy: TiePolicy) -> Tensor:
-    """Which queries have a rank, `(Q,)` bool: those with a finite own score.
-
-    X-Pool's video-to-text replaces NaN by -inf before it ranks, and so ranks every video.
-    """
-    if policy == "xpool" and records.direction == "v2t":
-        return torch.ones(len(records), dtype=torch.bool)
-    return records.own_score.isfinite()
-
-
-def mean_ranks(records: QueryRecords, policy: TiePolicy = "expected") -> Tensor:
-    """The rank of each query, `(Q,)` float64, the mean where several are open to it; NaN where undefined."""
-    first, width = rank_range(records, policy)
-    return (first + width / 2).double().where(defined(records, policy), torch.nan)
-
-
-def recall_credit(records: QueryRecords, k: int, policy: TiePolicy = "expected") -> Tensor:
-    """What each query adds to R@K, `(Q,)` float64 in [0, 1]; NaN where undefined.
-
-    Its mean over the defined queries is R@K / 100, except under `clip4clip`, whose entries weigh tied
-    queries more.
-    """
-    return credit(*rank_range(records, policy), k).where(defined(records, policy), torch.nan)
-
-
-def tied_positions(first: Tensor, width: Tensor) -> Tensor:
-    """Every rank from `first` to `first + width` of every query in turn, `(sum(width + 1),)` int64."""
-    entries = width + 1
-    start = entries.cumsum(0) - entries
-    return torch.arange(int(entries.sum())) + (first - start).repeat_interleave(entries)
+    return Metrics(recall, median_rank(known), float(mean_rank(known).mean()), count, undefined)

@@ -14,9 +14,9 @@ from torch import Tensor
 from core.dataset import Split
 from core.evaluation.gates import GateReport
 from core.evaluation.measures import HUB_SIZE, MEASURES, ranks_of
-from core.evaluation.metrics import TIE_POLICIES, TiePolicy, mean_ranks, recall_credit
 from core.evaluation.ranking import QueryRecords
 from core.evaluation.statistics import bootstrap_interval
+from core.evaluation.tie_policies import TIE_POLICIES, TiePolicy, mean_ranks, recall_credit
 from core.evaluation.top import TopLists, times_listed
 from core.paths import written_whole
 from core.protocol import differs_from_authors, protocol_fields

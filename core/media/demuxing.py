@@ -22,7 +22,7 @@ from core.media.clock import EXCHANGED, LEAPS, UNSEEKABLE, Clock, origin_of, shi
 from core.media.links import Link, links_of
 
 Track = av.VideoStream | av.AudioStream
-Kind = Literal["video", "audio"]
+TrackKind = Literal["video", "audio"]
 Window = tuple[float, float | None]
 """Start and end in seconds; None: to the end of the file."""
 
@@ -99,7 +99,7 @@ def open_link(link: Link) -> InputContainer:
     return av.open(link.open(), "r", format="ogg", options=OPTIONS, metadata_errors="ignore")
 
 
-def best(container: InputContainer, kind: Kind) -> Track | None:
+def best(container: InputContainer, kind: TrackKind) -> Track | None:
     """The track of a kind that is seen or heard; an attached picture is none.
 
     Of pictures FFmpeg's choice; of sounds that of its command line: a track that is marked as the default
@@ -116,7 +116,7 @@ def best(container: InputContainer, kind: Kind) -> Track | None:
     )
 
 
-def codec_of(container: InputContainer, kind: Kind) -> str:
+def codec_of(container: InputContainer, kind: TrackKind) -> str:
     """FFmpeg's name of the codec of the best track of a kind; empty where there is none."""
     stream = best(container, kind)
     return stream.codec_context.name if stream is not None and stream.codec_context else ""

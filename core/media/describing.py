@@ -24,7 +24,7 @@ SoundState = Literal["with-track", "shorter", "silent", "none", "undecodable"]
 
 
 @dataclass(frozen=True)
-class Picture:
+class PictureFacts:
     """What the picture of a file, or of a window of it, turned out to be."""
 
     decodable: bool
@@ -48,7 +48,7 @@ class Picture:
 
 
 @dataclass(frozen=True)
-class Track:
+class SoundFacts:
     """What the sound of a file, or of a window of it, turned out to be."""
 
     state: SoundState
@@ -70,9 +70,9 @@ class Description:
 
     path: Path
     """The file."""
-    picture: Picture
+    picture: PictureFacts
     """Its best picture track."""
-    sound: Track
+    sound: SoundFacts
     """Its best sound track, or that of its sound file."""
 
 
@@ -88,7 +88,7 @@ def describe(
     return Description(path, picture, describe_sound(heard, picture, (start, end)))
 
 
-def describe_picture(path: Path, window: Window, sound_end: float) -> Picture:
+def describe_picture(path: Path, window: Window, sound_end: float) -> PictureFacts:
     """What the picture of a file is, beside sound that ends at some second of the window."""
     try:
         with opened(path, window[0]) as container:
@@ -105,10 +105,10 @@ def describe_picture(path: Path, window: Window, sound_end: float) -> Picture:
         if not any(shape):
             raise no_picture(path, window, found.errors)
     except MediaError as error:
-        return Picture(decodable=False, reason=error.reason)
+        return PictureFacts(decodable=False, reason=error.reason)
     end = end if window[1] is None else min(end, window[1] - window[0])
     states = picture_states(packets, found.tally("video"), codec, end, sound_end, window)
-    return Picture(True, codec, *shape, packets.fps, packets.count, end, states=states)
+    return PictureFacts(True, codec, *shape, packets.fps, packets.count, end, states=states)
 
 
 def upright_size(frame: av.VideoFrame) -> tuple[int, int]:
@@ -117,15 +117,15 @@ def upright_size(frame: av.VideoFrame) -> tuple[int, int]:
     return (frame.height, frame.width) if turned else (frame.width, frame.height)
 
 
-def describe_sound(heard: Heard, picture: Picture, window: Window) -> Track:
+def describe_sound(heard: Heard, picture: PictureFacts, window: Window) -> SoundFacts:
     """What the sound of a clip is, beside its picture."""
     sound, seconds = heard.sound, heard.sound.end
     states = sound_states(heard, "incomplete" not in picture.states, window)
     state: SoundState = STATUS_STATES[sound.status]
     if state == "with-track" and picture.decodable and seconds < picture.seconds - EARLY_SECONDS:
         reason = f"ends {picture.seconds - seconds:.1f} s before the picture"
-        return Track("shorter", heard.codec, seconds, reason, states)
-    return Track(state, heard.codec, seconds, sound.reason, states)
+        return SoundFacts("shorter", heard.codec, seconds, reason, states)
+    return SoundFacts(state, heard.codec, seconds, sound.reason, states)
 
 
 STATUS_STATES: Mapping[str, SoundState] = {

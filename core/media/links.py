@@ -10,7 +10,7 @@ from pathlib import Path
 MARK = b"OggS"
 FIRST = 0x02
 """Flag of a logical stream's first page; those of a link come before all its other pages."""
-HEADER = 27
+OGG_HEADER = 27
 """Bytes of a page before its table of segments."""
 
 
@@ -79,14 +79,14 @@ def links_of(path: Path) -> list[Link]:
         position = 0
         while position < size:
             file.seek(position)
-            page = file.read(HEADER)
-            if len(page) < HEADER or not page.startswith(MARK):
+            page = file.read(OGG_HEADER)
+            if len(page) < OGG_HEADER or not page.startswith(MARK):
                 break
             begins = bool(page[5] & FIRST)
             if begins and not heads:
                 starts.append(position)
             heads = begins
-            position += HEADER + page[26] + sum(file.read(page[26]))
+            position += OGG_HEADER + page[26] + sum(file.read(page[26]))
     if len(starts) < 2:
         return []
     return [Link(path, first, end) for first, end in zip(starts, [*starts[1:], size], strict=True)]

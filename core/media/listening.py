@@ -13,7 +13,7 @@ from core.media.demuxing import MediaError, Track, Window, best, opened
 from core.media.sound_source import SoundSource, why_unheard
 from core.media.waveform import SILENCE, Reading, Sound, SoundBuilder, no_sound
 
-LONGEST = 3600.0
+LONGEST_SECONDS = 3600.0
 """Seconds: a longer clip, or a time stamp that pretends one, is refused before it fills the memory."""
 
 
@@ -51,13 +51,13 @@ def listen(
     try:
         # A file apart has its own stamps, so no place in it is known before it is read.
         with opened(file, window[0] if file == path else 0.0) as container:
-            return _track(container, window, _origin(path, file, container), reading)
+            return _track(container, window, _sound_origin(path, file, container), reading)
     except MediaError as error:
         reason = error.reason if file == path else str(error)
         return Heard(no_sound("undecodable", reason))
 
 
-def _origin(path: Path, file: Path, container: InputContainer) -> float:
+def _sound_origin(path: Path, file: Path, container: InputContainer) -> float:
     """The second of the sound's stamps at which the media file begins."""
     if file == path:
         return origin_of(container)
@@ -76,9 +76,10 @@ def _track(container: InputContainer, window: Window, origin: float, reading: Re
     for unit, frame in decoded(container, [track], window[1], found):
         if isinstance(frame, av.AudioFrame):
             builder.add(frame, None if frame.pts is None else frame.pts * unit - origin - window[0])
-            if builder.seconds > LONGEST:
+            if builder.seconds > LONGEST_SECONDS:
                 raise MediaError(
-                    container.name, f"its sound reaches past {LONGEST:g} s; cut it, or fix its time stamps"
+                    container.name,
+                    f"its sound reaches past {LONGEST_SECONDS:g} s; cut it, or fix its time stamps",
                 )
     codec = track.codec_context.name if track.codec_context else ""
     tally, stated = found.tally("audio"), stated_end(track, origin)

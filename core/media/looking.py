@@ -15,7 +15,7 @@ from core.media.media import Clip, Sampling, with_picture
 from core.media.sound_source import SoundSource
 from core.media.states import sound_states
 
-STEP = 800
+LOUDNESS_STEP = 800
 """Samples of 16 kHz per value of loudness: 50 ms."""
 SIZE = 224
 """Short side of the frames in pixels."""
@@ -52,12 +52,12 @@ class Look:
         return self.clip.frames.duration if self.clip else self.heard.sound.end
 
 
-def hear(path: Path, sound: SoundSource, hearing: Hearing) -> Heard:
+def hear_file(path: Path, sound: SoundSource, hearing: Hearing) -> Heard:
     """The sound of a file, or of a sound file beside it."""
     return listen(path, sound, reading=reading_of(hearing))
 
 
-def look(path: Path, sound: Heard, settings: Settings) -> Look:
+def look_into(path: Path, sound: Heard, settings: Settings) -> Look:
     """The picture of a file beside its sound; never raises for what is in the file."""
     clip, packets, reason = None, None, ""
     try:
@@ -74,10 +74,12 @@ def look(path: Path, sound: Heard, settings: Settings) -> Look:
         )
     except MediaError as error:
         reason = error.reason
-    return seen(clip, packets, reason, sound, settings)
+    return look_of(clip, packets, reason, sound, settings)
 
 
-def seen(clip: Clip | None, packets: Packets | None, reason: str, sound: Heard, settings: Settings) -> Look:
+def look_of(
+    clip: Clip | None, packets: Packets | None, reason: str, sound: Heard, settings: Settings
+) -> Look:
     """The look at a file of which so much is known."""
     duration = clip.frames.duration if clip else sound.sound.end
     return Look(clip, packets, reason, sound, heard(sound.sound, duration, settings.hearing))
@@ -113,10 +115,10 @@ def record(found: Look) -> dict[str, object]:
 
 def picture_state(reason: str) -> str:
     """What a picture that gives no frame is called."""
-    return next((state for begin, state in NAMES.items() if reason.startswith(begin)), "undecodable")
+    return next((state for begin, state in REASON_STATES.items() if reason.startswith(begin)), "undecodable")
 
 
-NAMES = {"no moving picture": "no moving picture", "holds no picture track": "none"}
+REASON_STATES = {"no moving picture": "no moving picture", "holds no picture track": "none"}
 """Beginning of a reason -> the state."""
 
 
@@ -134,5 +136,5 @@ def frames_of(clip: Clip) -> list[dict[str, object]]:
 
 def loudness(waveform: NDArray[np.float32]) -> list[float]:
     """Root mean square of each 50 ms from the clip's start."""
-    whole = np.pad(waveform, (0, -waveform.size % STEP)).reshape(-1, STEP)
+    whole = np.pad(waveform, (0, -waveform.size % LOUDNESS_STEP)).reshape(-1, LOUDNESS_STEP)
     return [round(float(value), 5) for value in np.sqrt(np.square(whole).mean(axis=1))]

@@ -32,7 +32,7 @@ from core.media.sampling import (
     segment_centres_by_time,
 )
 from core.media.sound_source import SoundSource
-from core.media.states import States, joined, picture_states, sound_states
+from core.media.states import States, joined_states, picture_states, sound_states
 from core.media.waveform import Sound
 
 __all__ = [
@@ -46,7 +46,7 @@ __all__ = [
     "with_picture",
 ]
 
-COLOURS: Mapping[Reader, Colours] = {"own": "flagged", "opencv": "opencv"}
+READER_COLOURS: Mapping[Reader, Colours] = {"own": "flagged", "opencv": "opencv"}
 """How a reader converts colours."""
 
 
@@ -125,7 +125,7 @@ def with_picture(
     tally = found.decoding.tally("video")
     states = picture_states(found.packets, tally, found.codec, found.end, heard.sound.end, window)
     own = sound_states(heard, "incomplete" not in states, window)
-    return Clip(found.frames, heard.sound, joined(states, own))
+    return Clip(found.frames, heard.sound, joined_states(states, own))
 
 
 def decode_frames(
@@ -178,7 +178,7 @@ def _picture(
     sampled = Frames(
         pictures,
         size,
-        COLOURS["own"],
+        READER_COLOURS["own"],
         np.array(when, np.float32),
         np.array(mask),
         max(shown.end, sound_end),
@@ -200,7 +200,7 @@ def _opencv_picture(
     sampled = Frames(
         pictures,
         size,
-        COLOURS["opencv"],
+        READER_COLOURS["opencv"],
         np.array(times, np.float32),
         mask,
         max(chosen.end, sound_end),

@@ -15,14 +15,14 @@ from av.container import InputContainer
 from core.media.demuxing import Window
 from core.media.sampling import centres, thinned
 
-TOLERANCE = 1e-9
+SAME_TIME = 1e-9
 """Seconds: times are multiples of a track's unit, and sums of them are rounded."""
 FIRST_LEAP = 16
 """Frames before the wanted one where OpenCV first looks for a key frame."""
 
 
 @dataclass(frozen=True)
-class Header:
+class ContainerHeader:
     """What OpenCV states about a file, before anything is decoded."""
 
     count: int
@@ -31,7 +31,7 @@ class Header:
     """Frames per second, on average."""
 
     @classmethod
-    def of(cls, container: InputContainer) -> "Header":
+    def of(cls, container: InputContainer) -> "ContainerHeader":
         """Of the first picture track; a count of 0 where the file states neither frames nor duration."""
         stream = container.streams.video[0]
         rate = float(stream.average_rate or stream.guessed_rate or 0)
@@ -53,7 +53,7 @@ class Timeline:
     keys: Sequence[bool]
     """Which of them are key frames."""
 
-    def landing(self, wanted: int, header: Header) -> int | None:
+    def landing(self, wanted: int, header: ContainerHeader) -> int | None:
         """The frame that OpenCV reads when number `wanted` is asked for; None: the read fails."""
         target = min(wanted, header.count)
         landed = self._counted(target, header.rate) if target else 0
@@ -78,7 +78,7 @@ class Timeline:
     def _key_before(self, seconds: float) -> int:
         """The last key frame at or before a time; the first one where there is none."""
         keys = [number for number, key in enumerate(self.keys) if key] or [0]
-        earlier = [number for number in keys if self.times[number] <= seconds + TOLERANCE]
+        earlier = [number for number in keys if self.times[number] <= seconds + SAME_TIME]
         return earlier[-1] if earlier else keys[0]
 
 
@@ -96,7 +96,7 @@ class Read:
     """Number of the frame that came back, as the decoder counts; None: the read failed."""
 
 
-def segment_reads(timeline: Timeline, header: Header, frames: int, window: Window) -> list[Read]:
+def segment_reads(timeline: Timeline, header: ContainerHeader, frames: int, window: Window) -> list[Read]:
     """The centres of at most `frames` equal index intervals (X-Pool, T-MASS, GAID).
 
     A read that fails ends the authors' run.
@@ -106,7 +106,7 @@ def segment_reads(timeline: Timeline, header: Header, frames: int, window: Windo
     return [Read(number, timeline.landing(number, header)) for number in numbers]
 
 
-def second_reads(timeline: Timeline, header: Header, frames: int, window: Window) -> list[Read]:
+def second_reads(timeline: Timeline, header: ContainerHeader, frames: int, window: Window) -> list[Read]:
     """A frame a second up to the first read that fails, thinned to `frames` (CLIP4Clip, AVIGATE)."""
     step = int(header.rate)
     last = -(-header.count // step)
@@ -120,7 +120,7 @@ def second_reads(timeline: Timeline, header: Header, frames: int, window: Window
     return thinned(found, frames, "uniform")
 
 
-def _bounds(header: Header, window: Window) -> tuple[float, float]:
+def _bounds(header: ContainerHeader, window: Window) -> tuple[float, float]:
     """First and last frame number of a window, not rounded (T-MASS's DiDeMo loader)."""
     begin, end = window
     if end is None and not begin:

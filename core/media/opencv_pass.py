@@ -15,8 +15,8 @@ from core.media.clock import origin_of
 from core.media.counting import no_picture
 from core.media.decoders import Decoding, decoded
 from core.media.demuxing import NO_PICTURE, MediaError, Track, Window, clock_of, inside, opened, packets
-from core.media.listening import LONGEST
-from core.media.opencv import Header, Read, Timeline, second_reads, segment_reads
+from core.media.listening import LONGEST_SECONDS
+from core.media.opencv import ContainerHeader, Read, Timeline, second_reads, segment_reads
 from core.media.passes import WIDEST
 from core.media.pictures import Picture
 from core.media.planes import PixelFormatError, pack
@@ -49,7 +49,7 @@ class Chosen:
     """Number of the frame in each slot; `PADDING` for an empty one."""
     found: Numbered
     """Where they are."""
-    header: Header
+    header: ContainerHeader
     """What the container states."""
     end: float
     """When the last frame of the window ends, in seconds from its start."""
@@ -62,7 +62,7 @@ def choose_and_read(path: Path, sampling: Sampling, frames: int, window: Window)
     number of frames, a rate below one for `one-per-second`, a read that fails for `segment-centres`.
     """
     with opened(path, 0.0) as container:
-        header = Header.of(_usable(container))
+        header = ContainerHeader.of(_usable(container))
         timeline = _from_packets(container)
     if header.count < 1 or header.rate <= 0:
         raise MediaError(path, f"states neither frames nor a duration, so OpenCV numbers none; {HINT}")
@@ -74,7 +74,7 @@ def choose_and_read(path: Path, sampling: Sampling, frames: int, window: Window)
         reads = _reads(path, sampling, timeline, header, frames, window)
         slots = [read.landed for read in reads if read.landed is not None]
         with opened(path, 0.0) as container:
-            found = _read(container, frozenset(slots), header.rate)
+            found = _numbered(container, frozenset(slots), header.rate)
         if not found.shown:
             raise no_picture(path, window, found.decoding.errors)
         if reads == _reads(path, sampling, found.timeline, header, frames, window):
@@ -90,7 +90,7 @@ def choose_and_read(path: Path, sampling: Sampling, frames: int, window: Window)
 
 
 def _reads(
-    path: Path, sampling: Sampling, timeline: Timeline, header: Header, frames: int, window: Window
+    path: Path, sampling: Sampling, timeline: Timeline, header: ContainerHeader, frames: int, window: Window
 ) -> list[Read]:
     if sampling == "one-per-second":
         return second_reads(timeline, header, frames, window)
@@ -125,7 +125,7 @@ def _timeline(stream: Any, frames: list[tuple[int, bool]]) -> Timeline:
     return Timeline([(pts - start) * unit for pts, _ in frames], [key for _, key in frames])
 
 
-def _read(container: InputContainer, wanted: frozenset[int], rate: float) -> Numbered:
+def _numbered(container: InputContainer, wanted: frozenset[int], rate: float) -> Numbered:
     """Decodes the first picture track from front to back."""
     stream: Track = container.streams.video[0]
     origin = origin_of(container)
@@ -147,7 +147,7 @@ def _read(container: InputContainer, wanted: frozenset[int], rate: float) -> Num
         frames.append((pts, bool(frame.key_frame)))
         begin = pts * unit - origin
         found.shown.append((begin, begin + (frame.duration * unit if frame.duration else 1 / rate)))
-        if begin > LONGEST:
-            raise MediaError(container.name, f"its time stamps reach past {LONGEST:g} s; cut it")
+        if begin > LONGEST_SECONDS:
+            raise MediaError(container.name, f"its time stamps reach past {LONGEST_SECONDS:g} s; cut it")
     found.timeline = _timeline(stream, frames)
     return found

@@ -8,7 +8,7 @@ from av.container import InputContainer
 from core.media.clock import origin_of
 from core.media.decoders import Decoding, decoded
 from core.media.demuxing import MediaError, Window, best
-from core.media.listening import LONGEST
+from core.media.listening import LONGEST_SECONDS
 from core.media.pictures import PictureBuilder
 
 WIDEST = 20
@@ -53,9 +53,10 @@ def read_pass(container: InputContainer, window: Window, wanted: Wanted) -> Pass
         begins = len(builder.times) / wanted.fps if frame.pts is None else frame.pts * unit - origin
         shown = frame.duration * unit if frame.duration else 1 / wanted.fps
         builder.add(frame, begins, begins + shown, window)
-        if builder.end > LONGEST:
+        if builder.end > LONGEST_SECONDS:
             raise MediaError(
-                container.name, f"its time stamps reach past {LONGEST:g} s; cut it, or fix its time stamps"
+                container.name,
+                f"its time stamps reach past {LONGEST_SECONDS:g} s; cut it, or fix its time stamps",
             )
     if builder.error:
         found.decoding.errors.setdefault("video", builder.error)

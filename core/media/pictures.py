@@ -11,7 +11,7 @@ from torch import Tensor
 
 from core.data_options import Resize
 from core.media.demuxing import Window, inside
-from core.media.planes import Colours, Layout, PixelFormatError, pack, rgb
+from core.media.planes import Colours, PixelFormatError, PlaneLayout, pack, rgb
 from core.media.resizing import by_pillow, resized, resized_shape
 
 
@@ -19,7 +19,7 @@ from core.media.resizing import by_pillow, resized, resized_shape
 class Picture:
     """A frame as it decoded."""
 
-    layout: Layout
+    layout: PlaneLayout
     """How `data` is read."""
     data: NDArray[np.uint8]
     """Its packed planes."""

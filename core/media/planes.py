@@ -16,7 +16,7 @@ from av.error import FFmpegError
 from av.video.reformatter import ColorRange, Colorspace, VideoReformatter
 from numpy.typing import NDArray
 
-from core.media.upright import TRANSPOSED, orientation_of, shown, turned
+from core.media.upright import TRANSPOSED, orientation_of, turned, upright_picture
 
 Colours = Literal["flagged", "opencv"]
 """From YUV to RGB: by the matrix and range that the file states, or as OpenCV does it, which sets no colour
@@ -31,7 +31,7 @@ class PixelFormatError(ValueError):
 
 
 @dataclass(frozen=True)
-class Layout:
+class PlaneLayout:
     """How the bytes of a frame are read."""
 
     format: str
@@ -61,13 +61,13 @@ class Layout:
         return (self.width, self.height) if turned else (self.height, self.width)
 
 
-def pack(frame: av.VideoFrame) -> tuple[Layout, NDArray[np.uint8]]:
+def pack(frame: av.VideoFrame) -> tuple[PlaneLayout, NDArray[np.uint8]]:
     """The layout and the bytes of a frame, its planes one after the other without padding.
 
     Raises `PixelFormatError` for a format that nothing converts.
     """
     plain = _kept(frame)
-    layout = Layout(
+    layout = PlaneLayout(
         plain.format.name,
         plain.width,
         plain.height,
@@ -80,7 +80,7 @@ def pack(frame: av.VideoFrame) -> tuple[Layout, NDArray[np.uint8]]:
     return layout, np.concatenate([np.ascontiguousarray(view).reshape(-1) for view in views])
 
 
-def unpack(layout: Layout, data: NDArray[np.uint8]) -> av.VideoFrame:
+def unpack(layout: PlaneLayout, data: NDArray[np.uint8]) -> av.VideoFrame:
     """The frame that was packed; its rotation stays in the layout."""
     frame = av.VideoFrame(layout.width, layout.height, layout.format)
     frame.colorspace, frame.color_range = layout.space, layout.range
@@ -91,11 +91,11 @@ def unpack(layout: Layout, data: NDArray[np.uint8]) -> av.VideoFrame:
     return frame
 
 
-def rgb(layout: Layout, data: NDArray[np.uint8], colours: Colours) -> NDArray[np.uint8]:
+def rgb(layout: PlaneLayout, data: NDArray[np.uint8], colours: Colours) -> NDArray[np.uint8]:
     """A packed frame as upright RGB `(h, w, 3)`."""
     image = _reformat(unpack(layout, data), colours)
     orientation = turned(layout.rotation) if colours == "opencv" else layout.orientation
-    return np.ascontiguousarray(shown(image.to_ndarray(), orientation))
+    return np.ascontiguousarray(upright_picture(image.to_ndarray(), orientation))
 
 
 def _reformat(frame: av.VideoFrame, colours: Colours) -> av.VideoFrame:

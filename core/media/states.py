@@ -8,10 +8,10 @@ from core.media.decoders import Tally
 from core.media.demuxing import Window
 from core.media.listening import Heard
 
-State = Literal["incomplete", "damaged", "picture ends early", "stated rate wrong"]
+FileState = Literal["incomplete", "damaged", "picture ends early", "stated rate wrong"]
 """`incomplete`: the header states more than the file has; `damaged`: parts of it do not decode; `picture
 ends early`: the sound goes on without it; `stated rate wrong`: frames come at another rate than stated."""
-States = Mapping[State, str]
+States = Mapping[FileState, str]
 """Each state that a file is in, with the reason."""
 
 LACKS_SHARE = 0.1
@@ -31,9 +31,9 @@ MISSING_SHARE = 0.02
 
 def picture_states(
     packets: Packets, tally: Tally, codec: str, end: float, sound_end: float, window: Window
-) -> dict[State, str]:
+) -> dict[FileState, str]:
     """The states of a clip whose picture ends at second `end` and whose sound ends at `sound_end`."""
-    found: dict[State, str] = {}
+    found: dict[FileState, str] = {}
     if lacking := lacks(packets.stated_seconds, packets.present_seconds, window):
         found["incomplete"] = lacking
     if broken := damage(tally, codec, window):
@@ -46,9 +46,9 @@ def picture_states(
     return found
 
 
-def sound_states(heard: Heard, whole_file: bool, window: Window) -> dict[State, str]:
+def sound_states(heard: Heard, whole_file: bool, window: Window) -> dict[FileState, str]:
     """The states of a clip's sound; `whole_file` says that its file has all that its header states."""
-    found: dict[State, str] = {}
+    found: dict[FileState, str] = {}
     tally = heard.tally
     present = heard.sound.end + window[0]
     if tally.refused and heard.sound.planes.size:
@@ -58,7 +58,7 @@ def sound_states(heard: Heard, whole_file: bool, window: Window) -> dict[State, 
     return found
 
 
-def joined(one: States, other: States) -> States:
+def joined_states(one: States, other: States) -> States:
     """The states of both, with both reasons where they share one."""
     return {
         state: "; ".join(found[state] for found in (one, other) if state in found)

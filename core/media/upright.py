@@ -39,7 +39,7 @@ def turned(degrees: float) -> int:
     return TURNS[round(degrees / 90) % 4]
 
 
-def shown(picture: NDArray[Pixel], orientation: int) -> NDArray[Pixel]:
+def upright_picture(picture: NDArray[Pixel], orientation: int) -> NDArray[Pixel]:
     """A picture `(h, w, ...)` as it is to be seen."""
     found = picture.swapaxes(0, 1) if orientation & TRANSPOSED else picture
     found = found[::-1] if orientation & ROWS else found

@@ -31,7 +31,7 @@ GAP_SECONDS = 0.1  # time stamps of some containers are rounded to milliseconds;
 
 
 @dataclass(frozen=True)
-class Run:
+class SampleRun:
     """Samples that follow each other without a gap."""
 
     start: float
@@ -49,7 +49,7 @@ class Sound:
     plane where nothing was decoded."""
     rate: int
     """Samples per second."""
-    runs: tuple[Run, ...]
+    runs: tuple[SampleRun, ...]
     """Where the samples belong on the clip's clock; what lies between the runs is silent."""
     channels: int
     """Channels of the track."""
@@ -129,7 +129,7 @@ class SoundBuilder:
         frame.pts = None  # the resampler would otherwise stretch sound to fit jittering time stamps
         self._keep(self._resampler.resample(frame))
 
-    def finish(self, window: tuple[float, float | None]) -> tuple[NDArray[np.int16], tuple[Run, ...]]:
+    def finish(self, window: tuple[float, float | None]) -> tuple[NDArray[np.int16], tuple[SampleRun, ...]]:
         """The planes `(C, n)` and where they belong, without what lies outside the window (in seconds).
 
         What comes before a window that begins with the file belongs to it: tracks may start earlier than
@@ -146,7 +146,7 @@ class SoundBuilder:
             high = planes.shape[1] if end is None else round((end - begin - start) * self.rate)
             planes = planes[:, low : max(low, high)]
             if planes.shape[1]:
-                runs.append(Run(start + low / self.rate, planes.shape[1]))
+                runs.append(SampleRun(start + low / self.rate, planes.shape[1]))
                 kept.append(planes)
         if not kept:
             return np.zeros((min(self.channels, 2), 0), np.int16), ()

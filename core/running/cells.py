@@ -31,7 +31,7 @@ from core.run_files import DIGESTED
 from core.running.code import code_fingerprint
 from core.running.contents import with_states
 from core.running.early import check_parts, check_splits, require_memory
-from core.running.space import bytes_of, require_run_space
+from core.running.space import require_run_space, tensor_bytes
 from core.runs import RunDirectory, manifest, write_json
 from core.spec import RunSpec, dotted
 from core.store.features import Features, encode_store
@@ -199,7 +199,7 @@ def build_method(spec: RunSpec, inputs: RunInputs, seed: int) -> Method:
     return method.to(chosen_device())
 
 
-def cut_captions(data: Mapping[str, SplitData]) -> str:
+def cut_captions_line(data: Mapping[str, SplitData]) -> str:
     """How many captions of each split have more tokens than are read, e.g. "3 of 1,000 test"."""
     counts = [f"{split.cut:,} of {len(split.tokens):,} {name}" for name, split in data.items() if split.cut]
     return ", ".join(counts) or "none"
@@ -247,10 +247,10 @@ def _run_cell(spec: RunSpec, directory: RunDirectory, progress: Progress) -> Non
     if not world.leads:
         return
     state = {name: tensor.contiguous() for name, tensor in retriever.trained_state().items()}
-    with written_whole(directory.path / "checkpoint.safetensors", bytes_of(state)) as temporary:
+    with written_whole(directory.path / "checkpoint.safetensors", tensor_bytes(state)) as temporary:
         save_file(state, temporary)
     untrained = build_method(spec, inputs, spec.seeds.initialisation + 1)
-    protocol = {**inputs.dataset.protocol, "captions cut": cut_captions(data)}
+    protocol = {**inputs.dataset.protocol, "captions cut": cut_captions_line(data)}
     if method.needs.gallery:
         protocol["scores"] = "depend on the gallery"
     bank = spec.evaluation.qb_bank

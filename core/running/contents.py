@@ -9,7 +9,7 @@ from core.store.storage import Store
 
 SHOWN = 10
 """Clips of a state that are named."""
-SOUND = {"silent": "silent", "undecodable": "sound does not decode"}
+SOUND_LINES = {"silent": "silent", "undecodable": "sound does not decode"}
 """Status of a sound -> what its clip is called."""
 
 
@@ -21,7 +21,7 @@ def by_state(dataset: Dataset, store: Store) -> dict[str, dict[str, str]]:
         row = row_of[video.id]
         for state, _, reason in (text.partition(": ") for text in store.states[row]):
             found.setdefault(state, {})[video.id] = reason
-        if name := SOUND.get(store.status[row]):
+        if name := SOUND_LINES.get(store.status[row]):
             found.setdefault(name, {})[video.id] = store.reason[row]
     return found
 
@@ -43,7 +43,7 @@ def cut_captions(dataset: Dataset, clip: ClipBackbone, length: int | None) -> di
     }
 
 
-def in_words(name: str, dataset: Dataset, store: Store, cut: Mapping[str, int]) -> Iterator[str]:
+def contents_in_words(name: str, dataset: Dataset, store: Store, cut: Mapping[str, int]) -> Iterator[str]:
     """What the splits hold, line by line."""
     counts = " · ".join(
         f"{split} {len(found.videos):,} videos, {len(found.captions):,} captions"

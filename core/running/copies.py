@@ -30,12 +30,12 @@ class Copies:
     """Scored captions."""
 
 
-def copies(dataset: Dataset, store: Store, name: str) -> Copies:
+def shared_with_train(dataset: Dataset, store: Store, name: str) -> Copies:
     """What the split of that name shares with `train`; nothing where it is `train`, or there is none."""
     scored = dataset.splits[name]
     train = Split((), (), ()) if name == "train" else dataset.splits.get("train", Split((), (), ()))
-    known = {plain(caption) for caption in train.captions}
-    captions = [caption for caption in scored.captions if plain(caption) in known]
+    known = {plain_caption(caption) for caption in train.captions}
+    captions = [caption for caption in scored.captions if plain_caption(caption) in known]
     files, clips = same_files(present(train), present(scored)), same_frames(train, scored, store)
     first = [next(iter(found), "") for found in (captions, files, clips)]
     return Copies(
@@ -50,7 +50,7 @@ def copies(dataset: Dataset, store: Store, name: str) -> Copies:
     )
 
 
-def plain(caption: str) -> str:
+def plain_caption(caption: str) -> str:
     """A caption without what no reader would notice."""
     return " ".join(caption.casefold().split())
 
@@ -67,7 +67,7 @@ def same_files(train: Sequence[Video], scored: Sequence[Video]) -> list[str]:
     """
     sizes: defaultdict[tuple[int, float, float | None], list[Path]] = defaultdict(list)
     for video in train:
-        sizes[identity(video)].append(video.path)
+        sizes[size_and_span(video)].append(video.path)
     digests: dict[Path, str] = {}
 
     def digest(path: Path) -> str:
@@ -78,11 +78,11 @@ def same_files(train: Sequence[Video], scored: Sequence[Video]) -> list[str]:
     return [
         video.id
         for video in scored
-        if any(digest(other) == digest(video.path) for other in sizes.get(identity(video), ()))
+        if any(digest(other) == digest(video.path) for other in sizes.get(size_and_span(video), ()))
     ]
 
 
-def identity(video: Video) -> tuple[int, float, float | None]:
+def size_and_span(video: Video) -> tuple[int, float, float | None]:
     """What equal files have in common before any of them is read."""
     return video.path.stat().st_size if video.path.is_file() else -1, video.start, video.end
 

@@ -37,8 +37,8 @@ class Outcome:
     state: Literal["done", "failed", "interrupted"]
     message: str = ""
     """Of a failed cell: what went wrong, in one line."""
-    mendable: bool = False
-    """Whether the user can mend it, as a damaged file; else it is a defect or a killed process."""
+    fixable: bool = False
+    """Whether the user can fix it, as a damaged file; else it is a defect or a killed process."""
     where: str = ""
     """The node of a cluster that ran it."""
     seconds: float = 0.0
@@ -68,7 +68,7 @@ def run_and_mark(cell: Cell, progress: Progress) -> str:
             except BenchError as error:
                 if isinstance(error, PluginError):  # what lies behind the line is kept for --traceback
                     (directory.path / "error.txt").write_text(traceback.format_exc(), encoding="utf-8")
-                directory.set_status("failed", message=str(error), mendable=True)
+                directory.set_status("failed", message=str(error), fixable=True)
             except Exception as error:  # a defect of one cell must not stop the others; its traceback is kept
                 if reason := obstacle(directory, error):
                     return reason
@@ -109,7 +109,7 @@ def outcome_of(cell: Cell, refused: str, ending: str, where: str = "") -> Outcom
     `ending` says how the process ended, for one that could not write its own end; it is marked as failed.
     """
     if refused:
-        return Outcome(cell, "failed", refused, mendable=True, where=where)
+        return Outcome(cell, "failed", refused, fixable=True, where=where)
     try:
         status = cell.directory.status()
         state = status.get("state")
@@ -117,13 +117,13 @@ def outcome_of(cell: Cell, refused: str, ending: str, where: str = "") -> Outcom
             seconds = float(cell.directory.read_json("manifest.json")["wall_seconds"])
             return Outcome(cell, "done", where=where, seconds=seconds)
         if state in ("failed", "interrupted"):
-            return Outcome(cell, state, status.get("message", ""), bool(status.get("mendable")), where)
+            return Outcome(cell, state, status.get("message", ""), bool(status.get("fixable")), where)
         if reason := obstacle(cell.directory, OSError()):
-            return Outcome(cell, "failed", f"{ending}; {reason}", mendable=True, where=where)
+            return Outcome(cell, "failed", f"{ending}; {reason}", fixable=True, where=where)
         cell.directory.set_status("failed", message=ending)
     except (BenchError, OSError) as error:
         reason = obstacle(cell.directory, error) or str(error)
-        return Outcome(cell, "failed", f"{ending}; {reason}", mendable=True, where=where)
+        return Outcome(cell, "failed", f"{ending}; {reason}", fixable=True, where=where)
     return Outcome(cell, "failed", ending, where=where)
 
 

@@ -15,7 +15,7 @@ from core.resolving import resolve
 from core.run_files import read_manifest
 from core.running.cells import RunInputs, prepare_inputs, probe_method
 from core.running.cluster import run_on_cluster
-from core.running.contents import cut_captions, in_words
+from core.running.contents import contents_in_words, cut_captions
 from core.running.distributed import run_distributed
 from core.running.early import check_splits
 from core.running.other_code import OtherCode
@@ -75,7 +75,7 @@ def fingerprints_of(
                 found[key] = error
                 continue
             found[key] = inputs.fingerprints()
-            lines = tuple(contents_of(spec, inputs))
+            lines = tuple(contents_lines(spec, inputs))
             for line in lines:
                 if line not in said:
                     progress.say(line)
@@ -83,11 +83,11 @@ def fingerprints_of(
     return [refusal or found[shared_key(spec)] for spec, refusal in zip(specs, refused, strict=True)]
 
 
-def contents_of(spec: RunSpec, inputs: RunInputs) -> Iterator[str]:
+def contents_lines(spec: RunSpec, inputs: RunInputs) -> Iterator[str]:
     """What the splits of a data set on disk hold, line by line; nothing for a generated one."""
     if find_dataset(spec.dataset).layout:
         cut = cut_captions(inputs.dataset, inputs.clip, spec.text_tokens)
-        yield from in_words(spec.dataset, inputs.dataset, inputs.store, cut)
+        yield from contents_in_words(spec.dataset, inputs.dataset, inputs.store, cut)
 
 
 def refusals(specs: Sequence[RunSpec], workers: int, progress: Progress) -> list[BenchError | None]:
@@ -125,7 +125,7 @@ def already_finished(cell: Cell, progress: Progress) -> Outcome:
     try:
         read_manifest(cell.directory)
     except BenchError as error:
-        outcome = Outcome(cell, "failed", str(error), mendable=True)
+        outcome = Outcome(cell, "failed", str(error), fixable=True)
         progress.say(outcome_line(outcome), outcome.tone)
         return outcome
     progress.say(f"done {cell.directory.path.name}  (already finished)", "good")
@@ -164,7 +164,7 @@ def execute(
     for spec, prints in zip(specs, found, strict=True):
         if isinstance(prints, BenchError):
             nowhere = RunDirectory(root / f"{spec.method}-{spec.dataset}")  # it has no hash, so no folder
-            outcomes.append(Outcome(Cell(spec, nowhere), "failed", str(prints), mendable=True))
+            outcomes.append(Outcome(Cell(spec, nowhere), "failed", str(prints), fixable=True))
             screen.say(outcome_line(outcomes[-1]), outcomes[-1].tone)
             continue
         digest = spec.digest(*prints.values())

@@ -11,10 +11,7 @@ from core.resolving import fields_of, resolve
 from core.running.axes import axes_of, idle_keys, reads
 from core.running.code import code_fingerprint
 from core.runs import find_runs
-from core.spec import SCHEMA, RunSpec, dotted
-
-RECIPE = RunSpec.model_fields["recipe"].default
-"""The recipe of a cell that names none."""
+from core.spec import RECIPE, SCHEMA, RunSpec, dotted
 
 
 @dataclass(frozen=True)

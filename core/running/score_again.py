@@ -21,7 +21,7 @@ from torch import Tensor
 
 from core.batch import Texts, Videos, stable_keys
 from core.dataset import PIXELS_ONLY
-from core.encoders.entry import EncoderKind, training_data
+from core.encoders.entry import EncoderKind, training_set
 from core.errors import BenchError
 from core.method import NoiseSource
 from core.plugin_errors import PluginError, blamed
@@ -29,7 +29,7 @@ from core.progress import Silent
 from core.retriever import Retriever, SplitData
 from core.run_files import CHECKPOINT
 from core.running.cells import RunInputs, build_method, chosen_device, prepare_inputs
-from core.running.copies import copies
+from core.running.copies import shared_with_train
 from core.runs import RunDirectory, write_json
 from core.scoring.noise import RenamedNoise, scoring_noise
 from core.scoring.scoring import ScoringIndex, build_index, exact_arithmetic, score_matrix
@@ -38,7 +38,7 @@ from core.threads import torch_threads
 
 MOST_SCORES = 2**22
 """Of a matrix; of a larger split some queries are asked, against all videos."""
-ALONE = 12
+ASKED_ALONE = 12
 """Queries that are asked one at a time."""
 RECORDS, SCORES = "again.json", "again.safetensors"
 """What is written into OUT."""
@@ -86,7 +86,7 @@ class Again:
         yield "as in the run", every, self.scores(self.texts, self.plain)
         yield "queries shuffled", mixed, self.scores(self.texts[mixed], self.plain)
         yield "half of them removed", every[::2], self.scores(self.texts[::2], self.plain)
-        chosen = mixed[:ALONE]
+        chosen = mixed[:ASKED_ALONE]
         single = [self.scores(self.texts[n : n + 1], self.plain) for n in chosen.tolist()]
         yield "one at a time", chosen, torch.cat(single)
         moved = self.scores(self.texts, self.index(self.videos[order]))
@@ -150,8 +150,8 @@ def score_again(directory: RunDirectory, out: Path) -> None:
             "sound": method.needs.sound,
             "gallery": method.needs.gallery,
             "ceiling": inputs.dataset.ceilings.get(name, {}).get(PIXELS_ONLY, {}).get("all"),
-            "copies": vars(copies(inputs.dataset, inputs.store, name)),
-            "training_data": {encoder: training_data(kind, encoder) for kind, encoder in towers},
+            "copies": vars(shared_with_train(inputs.dataset, inputs.store, name)),
+            "training_data": {encoder: training_set(kind, encoder) for kind, encoder in towers},
         },
     )
 

@@ -17,7 +17,7 @@ MOMENTS = 2
 """Tensors that the optimiser keeps of each trained parameter."""
 
 
-def bytes_of(state: Mapping[str, Tensor]) -> int:
+def tensor_bytes(state: Mapping[str, Tensor]) -> int:
     """Bytes of the tensors."""
     return sum(tensor.nbytes for tensor in state.values())
 
@@ -25,7 +25,7 @@ def bytes_of(state: Mapping[str, Tensor]) -> int:
 def resume_bytes(retriever: Retriever) -> int:
     """Size of resume.pt: the weights, the selected ones, and the optimiser's moments."""
     moments = MOMENTS * sum(p.nbytes for p in retriever.parameters() if p.requires_grad)
-    return 2 * bytes_of(retriever.trained_state()) + moments
+    return 2 * tensor_bytes(retriever.trained_state()) + moments
 
 
 def run_bytes(retriever: Retriever, data: Mapping[str, SplitData], spec: RunSpec) -> int:
@@ -38,7 +38,7 @@ def run_bytes(retriever: Retriever, data: Mapping[str, SplitData], spec: RunSpec
     queries = sum(
         len(data[name].tokens) + len(data[name].rows) for name in spec.evaluation.splits if name in data
     )
-    results = bytes_of(retriever.trained_state()) + TOP_BYTES * protocols * queries + OTHER_BYTES
+    results = tensor_bytes(retriever.trained_state()) + TOP_BYTES * protocols * queries + OTHER_BYTES
     return state + max(state, results)
 
 

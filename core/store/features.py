@@ -130,7 +130,7 @@ def encode_store(
         has_audio=torch.from_numpy(heard),
         audio=sounds if audio else None,
         audio_valid=valid if audio else None,
-        fingerprint=sha256(" ".join((store.fingerprint, *map(key_of, used))).encode()).hexdigest(),
+        fingerprint=sha256(" ".join((store.fingerprint, *map(feature_key, used))).encode()).hexdigest(),
         patches=cached(Patches(store, place, clip)) if patches else None,
         captions=cached(said) if said else None,
         caption_mask=said.mask if said else None,
@@ -146,14 +146,14 @@ def sounds_of(
     return ReleasedSounds(store, device, audio.name, (audio.positions, audio.width), files)
 
 
-def key_of(encode: FeatureEncoder) -> str:
+def feature_key(encode: FeatureEncoder) -> str:
     """64 hexadecimal digits over all that the features of a store depend on."""
     return sha256("\n".join((family_of(encode), *encode.row_keys())).encode()).hexdigest()
 
 
 def _cached(encode: FeatureEncoder, folder: Path, workers: int, progress: Progress) -> NDArray[Any]:
     """The memory-mapped features `(V, ...)`, encoded where the cache does not hold them."""
-    key = key_of(encode)[:24]
+    key = feature_key(encode)[:24]
     file = folder / f"{encode.what}-{key}.npy"
     shape = (len(encode.store), *encode.shape)
     if file.exists() and not os.access(folder, os.W_OK):

@@ -10,11 +10,11 @@ from core.dataset import Video
 
 PIECE = 64 * 1024
 """Bytes of each of the three pieces."""
-READERS = 8
+HASHING_THREADS = 8
 """Threads: most of the time goes into waiting for the disk."""
 
 
-def identity(path: Path) -> str:
+def file_identity(path: Path) -> str:
     """64 hexadecimal digits; of a file that cannot be read, why."""
     value = sha256(os.fsencode(path.name))
     try:
@@ -32,12 +32,12 @@ def identity(path: Path) -> str:
 
 def clip_keys(videos: Sequence[Video]) -> list[str]:
     """64 hexadecimal digits per video, over its name, its window, its file and the file of its sound."""
-    with ThreadPoolExecutor(READERS) as pool:
+    with ThreadPoolExecutor(HASHING_THREADS) as pool:
         return list(pool.map(_key, videos))
 
 
 def _key(video: Video) -> str:
-    sound = identity(video.sound) if isinstance(video.sound, Path) else type(video.sound).__name__
+    sound = file_identity(video.sound) if isinstance(video.sound, Path) else type(video.sound).__name__
     source = video.sound if isinstance(video.sound, str) else sound
-    parts = (video.id, str(video.start), str(video.end), identity(video.path), source)
+    parts = (video.id, str(video.start), str(video.end), file_identity(video.path), source)
     return sha256("\t".join(parts).encode(errors="surrogateescape")).hexdigest()

@@ -33,7 +33,7 @@ DTYPES: dict[Resize, type[np.generic]] = {
 """In which resized frames are kept; halves of 0 to 255 are off by .014 on average, at most .125."""
 
 
-class Place(BaseModel):
+class LargePlace(BaseModel):
     """Where the frames of a large clip are."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -51,7 +51,7 @@ class Places(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    clips: dict[str, Place]
+    clips: dict[str, LargePlace]
     """By the clip's name."""
 
 
@@ -60,7 +60,7 @@ class LargeManifest(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    clips: dict[str, Place]
+    clips: dict[str, LargePlace]
     """By the clip's name."""
     files: dict[str, tuple[int, int]]
     """Size in bytes and CRC-32 of each file."""
@@ -121,7 +121,7 @@ def manifest_file(resize: Resize) -> str:
 
 def finish_large(folder: Path, resize: Resize, shards: Sequence[int]) -> None:
     """Joins what the shards say and writes the manifest of a resize; from then on it is there."""
-    clips: dict[str, Place] = {}
+    clips: dict[str, LargePlace] = {}
     for number in shards:
         text = (folder / places_file(resize, number)).read_text(encoding="utf-8")
         clips |= Places.model_validate_json(text).clips

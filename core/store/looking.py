@@ -8,38 +8,38 @@ from typing import TypeVar
 from core.dataset import Video
 from core.media.hearing import Hearing
 from core.media.listening import Heard
-from core.media.looking import Look, Settings, hear, look, seen
+from core.media.looking import Look, Settings, hear_file, look_into, look_of
 from core.media.sound_source import SoundSource
 from core.media.waveform import no_sound
 from core.store.decoding import each_clip, reason_of
 from core.workers import Lost
 
-Result = TypeVar("Result")
-Hear = Callable[[Path, SoundSource, Hearing], Heard]
+Returned = TypeVar("Returned")
+HearFile = Callable[[Path, SoundSource, Hearing], Heard]
 
 
-def look_at(video: Video, settings: Settings, hear: Hear = hear) -> Look:
+def look_at(video: Video, settings: Settings, hear: HearFile = hear_file) -> Look:
     """What is seen and heard in a video's file."""
-    whole = _alone(partial(_both, settings=settings, hear=hear), video)
+    whole = _in_a_worker(partial(_both, settings=settings, hear=hear), video)
     if not isinstance(whole, Lost):
         return whole
-    heard = _alone(partial(_hear, hearing=settings.hearing, hear=hear), video)
+    heard = _in_a_worker(partial(_hear, hearing=settings.hearing, hear=hear), video)
     sound = Heard(no_sound("undecodable", reason_of(heard))) if isinstance(heard, Lost) else heard
-    found = _alone(partial(_see, sound=sound, settings=settings), video)
-    return seen(None, None, reason_of(found), sound, settings) if isinstance(found, Lost) else found
+    found = _in_a_worker(partial(_see, sound=sound, settings=settings), video)
+    return look_of(None, None, reason_of(found), sound, settings) if isinstance(found, Lost) else found
 
 
-def _alone(function: "partial[Result]", video: Video) -> Result | Lost:
+def _in_a_worker(function: "partial[Returned]", video: Video) -> Returned | Lost:
     return next(found for _, found in each_clip(function, [video], 1))
 
 
-def _both(video: Video, settings: Settings, hear: Hear) -> Look:
+def _both(video: Video, settings: Settings, hear: HearFile) -> Look:
     return _see(video, _hear(video, settings.hearing, hear), settings)
 
 
-def _hear(video: Video, hearing: Hearing, hear: Hear) -> Heard:
+def _hear(video: Video, hearing: Hearing, hear: HearFile) -> Heard:
     return hear(video.path, video.sound, hearing)
 
 
 def _see(video: Video, sound: Heard, settings: Settings) -> Look:
-    return look(video.path, sound, settings)
+    return look_into(video.path, sound, settings)

@@ -10,7 +10,7 @@ from core.errors import BenchError
 from core.media.sampling import Sampling
 from core.media.waveform import Reading
 
-SCHEMA = 3
+STORE_SCHEMA = 3
 """Version of the files; another one is refused."""
 SHARD_CLIPS = 64
 """Clips per shard of a new store: the unit of work, and of what a kill can cost."""
@@ -37,12 +37,12 @@ class StoreSettings(BaseModel):
     """How sound is read (see `core.media.hearing.reading_of`)."""
 
 
-class Manifest(BaseModel):
+class StoreManifest(BaseModel):
     """What `manifest.json` holds."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    version: int = SCHEMA
+    version: int = STORE_SCHEMA
     """Version of the files."""
     settings: StoreSettings
     """What was decoded."""
@@ -56,14 +56,14 @@ class Manifest(BaseModel):
     """Size in bytes and CRC-32 of every other file of the store."""
 
 
-def read_manifest(folder: Path) -> Manifest:
+def read_store_manifest(folder: Path) -> StoreManifest:
     """The manifest of a store; raises `BenchError` where it is missing or of another version."""
     file = folder / MANIFEST
     try:
         content = json.loads(file.read_text())
-        if content.get("version") != SCHEMA:
-            raise BenchError(f"{file} has version {content.get('version')}, not {SCHEMA}; {MEND}")
-        return Manifest.model_validate(content)
+        if content.get("version") != STORE_SCHEMA:
+            raise BenchError(f"{file} has version {content.get('version')}, not {STORE_SCHEMA}; {MEND}")
+        return StoreManifest.model_validate(content)
     except FileNotFoundError as error:
         raise BenchError(f"{folder} is no finished store; run `bench data prepare NAME`") from error
     except (OSError, ValueError, ValidationError, AttributeError) as error:

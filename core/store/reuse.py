@@ -41,7 +41,7 @@ def take_over(
     for other in others:
         if other != folder and (store := _finished(other, settings, resize)):
             for row, key in enumerate(store.keys):
-                if _usable(store, row, keep_undecodable):
+                if _reusable(store, row, keep_undecodable):
                     known.setdefault(key, (store, row))
     left, taken = [], 0
     for shard in shards:
@@ -76,7 +76,7 @@ def _finished(folder: Path, settings: StoreSettings, resize: Resize) -> Store | 
     return store if store.settings == settings else None
 
 
-def _usable(store: Store, row: int, keep_undecodable: bool) -> bool:
+def _reusable(store: Store, row: int, keep_undecodable: bool) -> bool:
     if any(reason in store.reason[row] for reason in GIVEN_UP):
         return False
     if bool(store.undecodable[row]):

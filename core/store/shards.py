@@ -15,9 +15,9 @@ from core.dataset import Video
 from core.media.media import MediaError
 from core.paths import written_whole
 from core.store.keeping import Kept, blank, keep, small
-from core.store.large import Place, Places, data_file, places_file
+from core.store.large import LargePlace, Places, data_file, places_file
 from core.store.reading import ClipReader
-from core.store.sounds import COLUMNS
+from core.store.sounds import SOUND_COLUMNS
 from core.store.storage import LAYOUT, shard_files
 from core.workers import Begin
 
@@ -126,7 +126,7 @@ def write_large(shard: int, clips: Mapping[str, NDArray[Any]], resize: Resize, f
     with written_whole(folder / data_file(resize, shard)) as temporary, temporary.open("wb") as file:
         _save_joined(file, arrays)
     places = {
-        id: Place(shard=shard, at=int(at), shape=clip.shape)
+        id: LargePlace(shard=shard, at=int(at), shape=clip.shape)
         for (id, clip), at in zip(clips.items(), _offsets(arrays), strict=True)
     }
     with written_whole(folder / places_file(resize, shard)) as temporary:
@@ -163,6 +163,6 @@ def _schema() -> pa.Schema:
             ("states", pa.list_(pa.string())),
             ("seen", pa.string()),
             ("heard", pa.string()),
-            *COLUMNS.items(),
+            *SOUND_COLUMNS.items(),
         ]
     )

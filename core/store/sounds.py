@@ -7,9 +7,9 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from core.media.waveform import Run, Sound
+from core.media.waveform import SampleRun, Sound
 
-COLUMNS = {
+SOUND_COLUMNS = {
     "rate": pa.int64(),
     "channels": pa.int64(),
     "planes": pa.int64(),
@@ -43,7 +43,7 @@ def sound_from(columns: Mapping[str, Any], samples: NDArray[np.int16]) -> Sound:
     return Sound(
         samples.reshape(columns["planes"], columns["samples"]),
         columns["rate"],
-        tuple(map(Run, columns["starts"], columns["lengths"])),
+        tuple(map(SampleRun, columns["starts"], columns["lengths"])),
         columns["channels"],
         columns["status"],
         columns["sound_reason"],

@@ -26,13 +26,13 @@ from core.checksums import checksum
 from core.data_options import Resize
 from core.errors import BenchError
 from core.media.hearing import OURS, Hearing, heard
-from core.media.media import COLOURS
+from core.media.media import READER_COLOURS
 from core.media.pictures import Picture, pixels_of
-from core.media.planes import Layout
+from core.media.planes import PlaneLayout
 from core.media.waveform import Sound
 from core.store.large import DTYPES, Large, read_large
-from core.store.manifest import MEND, TABLE, Manifest, StoreSettings, read_manifest
-from core.store.sounds import COLUMNS, sound_from
+from core.store.manifest import MEND, TABLE, StoreManifest, StoreSettings, read_store_manifest
+from core.store.sounds import SOUND_COLUMNS, sound_from
 
 LAYOUT = ["format", "width", "height", "space", "range", "orientation", "rotation"]
 """Columns that say how a clip's frames are read."""
@@ -49,7 +49,7 @@ class Store:
 
     folder: Path
     """Where it lies."""
-    manifest: Manifest
+    manifest: StoreManifest
     """What was decoded, and the files' sizes and checksums."""
     ids: tuple[str, ...]
     """Name of each clip, `(V,)`."""
@@ -75,7 +75,7 @@ class Store:
     """`(V,)` digest of its sound."""
     resize: Resize
     """How `pixels` come to the short side's size."""
-    layouts: tuple[Layout | None, ...]
+    layouts: tuple[PlaneLayout | None, ...]
     """`(V,)` of the frames; None for large clips, and for those that do not decode."""
     large: Large | None
     """The resized frames of the large clips; None where there are none, or none for this resize."""
@@ -90,7 +90,7 @@ class Store:
 
         Raises `BenchError` where it is missing, unfinished, truncated or not readable.
         """
-        manifest = read_manifest(folder)
+        manifest = read_store_manifest(folder)
         for name, (size, _) in manifest.files.items():
             found = (folder / name).stat().st_size if (folder / name).is_file() else None
             if found != size:
@@ -218,7 +218,7 @@ class Store:
             return torch.zeros((self.settings.frames, size, size, 3), dtype=torch.uint8)
         shown = zip(self.planes(row), self.mask[row], strict=True)
         pictures = [Picture(layout, planes) if real else None for planes, real in shown]
-        return pixels_of(pictures, size, resize, COLOURS[self.settings.reader])
+        return pixels_of(pictures, size, resize, READER_COLOURS[self.settings.reader])
 
     def samples(self, row: int) -> NDArray[np.int16]:
         """The planes of a clip's sound end to end, mapped from disk and not copied."""
@@ -227,7 +227,7 @@ class Store:
 
     def sound(self, row: int) -> Sound:
         """The sound of a clip as its track has it; its samples are mapped and not copied."""
-        columns = self.table.select(list(COLUMNS)).slice(row, 1).to_pylist()[0]
+        columns = self.table.select(list(SOUND_COLUMNS)).slice(row, 1).to_pylist()[0]
         return sound_from(columns, self.samples(row))
 
     def waveform(self, row: int, hearing: Hearing = OURS) -> NDArray[np.float32]:
@@ -254,8 +254,8 @@ class Store:
         return self._shards[name]
 
 
-def _layout(row: dict[str, Any]) -> Layout | None:
-    return Layout(**row) if row["format"] else None
+def _layout(row: dict[str, Any]) -> PlaneLayout | None:
+    return PlaneLayout(**row) if row["format"] else None
 
 
 def _numbers(table: pa.Table, column: str) -> NDArray[Any]:

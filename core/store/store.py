@@ -30,7 +30,7 @@ from core.store.decoding import CLIP_SECONDS, each_clip, reason_of
 from core.store.identity import clip_keys
 from core.store.keeping import keep
 from core.store.large import finish_large, places_file
-from core.store.manifest import MANIFEST, SHARD_CLIPS, TABLE, Manifest, StoreSettings
+from core.store.manifest import MANIFEST, SHARD_CLIPS, TABLE, StoreManifest, StoreSettings
 from core.store.reading import ClipReader, hear, see
 from core.store.reuse import take_over
 from core.store.shards import Shard, shard_table, write_large_again, write_shard
@@ -76,7 +76,7 @@ def prepare_store(
         require_writable(folder)
         with FileLock(folder / "lock"):  # two commands may want the same store at the same time
             if not (folder / MANIFEST).exists():
-                plan = Manifest(
+                plan = StoreManifest(
                     settings=settings, dataset=fingerprint, clips=clips, shard=SHARD_CLIPS, files={}
                 )
                 _prepare(videos, keys, plan, others, resize, folder, workers, progress, keep_undecodable)
@@ -139,7 +139,7 @@ def _cost(video: Video, reader: ClipReader, resize: Resize) -> Estimate | None:
 def _prepare(
     videos: Sequence[Video],
     keys: Sequence[str],
-    plan: Manifest,
+    plan: StoreManifest,
     others: Sequence[Path],
     resize: Resize,
     folder: Path,
@@ -162,7 +162,7 @@ def _prepare(
     _finish(folder, plan, resize, [shard.number for shard in shards])
 
 
-def _clear_other_plans(folder: Path, plan: Manifest) -> None:
+def _clear_other_plans(folder: Path, plan: StoreManifest) -> None:
     """Removes what a killed preparation left, except finished shards of this very plan."""
     text = plan.model_dump_json()
     same = (folder / PLAN).is_file() and (folder / PLAN).read_text() == text
@@ -281,7 +281,7 @@ def _without_lost(shard: Shard, lost: Lost) -> Shard:
     return replace(shard, lost={**shard.lost, lost.step: reason_of(lost)})
 
 
-def _finish(folder: Path, plan: Manifest, resize: Resize, numbers: Sequence[int]) -> None:
+def _finish(folder: Path, plan: StoreManifest, resize: Resize, numbers: Sequence[int]) -> None:
     """Joins the shards' tables and writes the manifest; from then on the folder is a store."""
     parts = [folder / shard_table(number) for number in numbers]
     tables = [pq.read_table(part) for part in parts]

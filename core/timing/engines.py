@@ -10,7 +10,7 @@ from core.scoring.scoring import Engine, ScoringIndex, build_index, obstacle_to_
 from core.timing.arithmetic import profiled_gflop
 from core.timing.clock import Seconds, affordable_sample, median_seconds, percentile, timed
 from core.timing.memory import peak_growth
-from core.timing.records import Clock, Implementation, Latency, Measurement
+from core.timing.records import Implementation, Latency, Measurement, MedianSeconds
 from core.timing.works import Work, timed_of
 
 ENGINES: tuple[Implementation, ...] = ("tiled modules", "exact")
@@ -108,6 +108,6 @@ class EngineSide:
         )
 
 
-def as_clock(seconds: Seconds) -> Clock:
+def as_clock(seconds: Seconds) -> MedianSeconds:
     """Seconds as a record."""
-    return Clock(busy=seconds.busy, wall=seconds.wall)
+    return MedianSeconds(busy=seconds.busy, wall=seconds.wall)

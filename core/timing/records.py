@@ -14,7 +14,7 @@ Python per pair. `exact`: the same scores by algebra on a basis per video."""
 IMPLEMENTATIONS: tuple[Implementation, ...] = ("as released", "tiled modules", "exact")
 
 
-class Clock(Frozen):
+class MedianSeconds(Frozen):
     """Medians over the repeats, in seconds."""
 
     busy: float
@@ -50,9 +50,9 @@ class Measurement(Frozen):
     """Texts that were scored; `queries` is scaled up by their number."""
     sampled_videos: int | None = None
     """Videos, and as many texts, that the released procedure ran on; see `extrapolated`."""
-    index: Clock | None = None
+    index: MedianSeconds | None = None
     """To make all videos ready for any text."""
-    queries: Clock | None = None
+    queries: MedianSeconds | None = None
     """To score 1,000 texts against all videos, the index being there."""
     latency: Latency | None = None
     """None where a single query cannot be answered."""

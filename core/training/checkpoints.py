@@ -32,7 +32,7 @@ AUDIO_PROJECTION = "clip.audio_projection"
 """AVIGATE's projection of audio states: a part of the method."""
 OPENAI_TOKENS = 49_408
 """Size of the vocabulary of every CLIP that OpenAI trained."""
-WHOLE = (
+WHOLE_TOWERS = (
     "visual.conv1.weight",
     "visual.proj",
     "visual.ln_post.weight",
@@ -87,7 +87,7 @@ class Checkpoint:
         """Whether they are complete and take OpenAI's tokens, so that no other CLIP is needed."""
         towers = self.towers(method)
         words = towers.get("token_embedding.weight")
-        return words is not None and len(words) == OPENAI_TOKENS and set(WHOLE) <= towers.keys()
+        return words is not None and len(words) == OPENAI_TOKENS and set(WHOLE_TOWERS) <= towers.keys()
 
     def backbone(self, method: type[Method]) -> ClipBackbone:
         """The towers of the file alone; raises `BenchError` where it does not hold them."""

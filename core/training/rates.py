@@ -68,11 +68,11 @@ def build_optimizer(retriever: Retriever, spec: TrainingSpec) -> torch.optim.Opt
         lambda name: not spec.decay_biases and "bias" in name,
     )
     if spec.clip_param_dtype == "float16":
-        groups = halved(groups, matrices(towers))
+        groups = in_half_precision(groups, matrices(towers))
     return XPoolAdamW(groups) if spec.optimizer == "adamw" else BertAdam(groups)
 
 
-def halved(groups: Iterable[Mapping[str, Any]], kept: Iterable[Tensor]) -> list[dict[str, Any]]:
+def in_half_precision(groups: Iterable[Mapping[str, Any]], kept: Iterable[Tensor]) -> list[dict[str, Any]]:
     """The groups with the parameters that are `kept` in float16 in groups of their own, marked `half`."""
     half = {id(parameter) for parameter in kept}
     found: list[dict[str, Any]] = []

@@ -29,7 +29,7 @@ from methods.parts.transformer import with_positions
 from methods.parts.vectors import frame_cosines, unit, vector_cosines
 
 PADDED_ROWS = 2e-4
-"""Tolerance of AVIGATE's layers: the release adds an inert -1e4 to the logits of padded query rows."""
+"""Tolerance of AVIGATE's and SAVE's layers: the releases add an inert -1e4 to the logits of padded rows."""
 
 
 def build_clip4clip(golden: Golden, frames: Tensor) -> ComposedMethod:

@@ -52,7 +52,7 @@ MAPPER_NAMES: Mapping[str, str] = {"mhatt.": "attention.", "norm1.": "norm."}
 """Authors' key prefix -> ours."""
 
 
-def loaded(golden: Golden, prefix: str, module: nn.Module, names: Mapping[str, str]) -> None:
+def load_recorded(golden: Golden, prefix: str, module: nn.Module, names: Mapping[str, str]) -> None:
     """Puts the file's weights under `prefix` into a module, in evaluation mode."""
     load_renamed(module, "cae_av", golden.inputs(prefix), names, frozenset())
     module.eval()
@@ -66,7 +66,7 @@ def check_caste_case(golden: Golden) -> None:
     visual, audio = golden.input("in/v"), golden.input("in/a")
     ratio, heads = golden.number("topk_ratio"), golden.integer("heads")
     case = Case(visual.shape[-1], audio.shape[-1], heads, ratio, golden.integer("proj"))
-    loaded(golden, "case/w/", case, CASE_NAMES)
+    load_recorded(golden, "case/w/", case, CASE_NAMES)
     check_case_inference(golden, case)
     check_case_training(golden, case)
     check_projection(golden)
@@ -83,7 +83,7 @@ def check_caste(golden: Golden, name: str, shift: bool) -> None:
     visual, audio = golden.input("in/v").requires_grad_(), golden.input("in/a").requires_grad_()
     ratio = golden.number("topk_ratio")
     caste = Caste(visual.shape[-1], audio.shape[-1], ratio, shift=shift)
-    loaded(golden, f"{name}/w/", caste, CASTE_NAMES)
+    load_recorded(golden, f"{name}/w/", caste, CASTE_NAMES)
     gate, spatial, temporal = given(caste.gate), given(caste.spatial), given(caste.temporal)
     v, a = by_frames(golden, visual), by_frames(golden, audio)
     residual = caste(v, a)
@@ -178,11 +178,11 @@ def check_projection(golden: Golden) -> None:
     """The mapper, and an adapter on what it gives."""
     states = golden.input("mapper/in")
     mapper = PostNormAttention(states.shape[-1], golden.integer("heads"))
-    loaded(golden, "mapper/w/", mapper, MAPPER_NAMES)
+    load_recorded(golden, "mapper/w/", mapper, MAPPER_NAMES)
     # sizes are those of the recorded weights
     out_width, bottleneck = golden.input("adapter/w/up_proj.weight").shape
     adapter = CaptionAdapter(states.shape[-1], out_width, bottleneck)
-    loaded(golden, "adapter/w/", adapter, {"": ""})
+    load_recorded(golden, "adapter/w/", adapter, {"": ""})
     with torch.no_grad():
         mapped = mapper(states, states)
         golden.compare("mapper/out", mapped)

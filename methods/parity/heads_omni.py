@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from core.authors import load_renamed
 from core.errors import BenchError
 from methods.parity.golden import Golden
+from methods.parity.heads import PADDED_ROWS
 from methods.parity.modules import SCALE_NAMES
 from methods.parity.narrowing import as_kind, given
 from methods.parity.setup import compare_gradients_of
@@ -32,8 +33,6 @@ from methods.parts.vectors import frame_cosines, masked_mean, unit
 
 INPUTS = {"t": "text", "s": "subtitle", "v": "vision", "a": "audio"}
 """Modality -> the encoder whose states it is made of."""
-PADDED_ROWS = 2e-4
-"""Tolerance of SAVE's layers: the release adds an inert -1e4 to the logits of padded query rows."""
 GRADIENTS = 2e-5
 """Tolerance of SAVE's gradients."""
 
@@ -65,6 +64,7 @@ class VastHead(nn.Module):
         if len(modalities) == 1:
             vector: Tensor = self.heads(modalities, pooled[0])
             return vector
+        # unit(W [v; a; s] + b)
         return unit(self.joint[modalities](torch.cat(pooled, dim=-1)))
 
 
@@ -77,6 +77,7 @@ def check_vast(golden: Golden) -> None:
     for task in ("v", "a", *head.joint):
         text, video = head("t", states), head(task, states)
         golden.compare(f"out/sims_t{task}", text @ video.T)
+        # rows with detached videos, columns with detached texts, as under the gather of the release
         loss = smoothed_infonce(
             text @ video.detach().T / head.temperature,
             text.detach() @ video.T / head.temperature,
@@ -116,18 +117,21 @@ class ValorHead(nn.Module):
         if late:
             word_weights = mask.float() / mask.sum(-1, keepdim=True)
             even = {m: z.new_full(z.shape[:2], 1 / z.shape[1]) for m, z in parts.items()}
+            # every modality is compared by itself, and the scores are added
             scores = [
                 token_wise(masked_cosines(words, mask, z), word_weights, even[m]) for m, z in parts.items()
             ]
             return torch.stack(scores).sum(0)
         word_weights = softmax_weights(self.weights["text"](words)[..., 0], mask)
         nets = {"v": "video", "a": "audio"}
+        # frames and sounds share one softmax
         logits = torch.cat([self.weights[nets[m]](z)[..., 0] for m, z in parts.items()], dim=1)
         tokens = torch.cat(list(parts.values()), dim=1)
         return token_wise(masked_cosines(words, mask, tokens), word_weights, logits.softmax(-1))
 
     def coarse(self, ends: Tensor, states: Mapping[str, Tensor], task: str, late: bool) -> Tensor:
         """Cosines `(N, V)` of the end mark's state with means of raw states, joined or added."""
+        # the end mark has the largest number of the vocabulary, which is how the release finds it
         text: Tensor = self.heads("t", states["t"][torch.arange(len(ends)), ends])
         parts: list[Tensor] = [self.heads(m, mean_class_token(states[m])) for m in task]
         if late or len(parts) == 1:
@@ -138,6 +142,7 @@ class ValorHead(nn.Module):
 
 def masked_cosines(words: Tensor, mask: Tensor, tokens: Tensor) -> Tensor:
     """Cosines `(N, V, L, K)` of unit words and tokens, 0 for padded words as released."""
+    # C_lk = m_l w_l . z_k
     return torch.einsum("nld,vkd->nvlk", words * mask[..., None], tokens)
 
 
@@ -170,6 +175,7 @@ def check_valor(golden: Golden) -> None:
     weights = softmax_weights(raw[0], mask), raw[1].softmax(-1)
     golden.compare("eval/sims", token_wise(masked_cosines(words, mask, videos), *weights))
     everywhere = torch.ones(videos.shape[:2], dtype=torch.bool)
+    # the algebra has to give the recorded scores as well
     packed = Tokens(words, weights[0], mask), Tokens(videos, weights[1], everywhere)
     golden.compare("eval/sims", token_wise_scores(*packed))
 

@@ -15,7 +15,7 @@ from core.data_options import Resize
 from core.encoders.clip import preprocess
 from core.encoders.crops import centre_crop
 from core.errors import BenchError
-from core.media.media import COLOURS
+from core.media.media import READER_COLOURS
 from core.media.opencv_pass import choose_and_read
 from core.media.pictures import pixels_of
 from core.media.sampling import PADDING, Sampling
@@ -45,6 +45,7 @@ class Clips:
     def find(self, golden: Golden) -> Path:
         """The clip of a recording; raises `ClipNotFound`."""
         name, wanted = golden.setting("clip"), golden.setting("clip_sha256")
+        # a clip of that name may be another encoding: its bytes decide
         same = [file for folder in self.folders for file in sorted(folder.rglob(name)) if file.is_file()]
         for file in same:
             with file.open("rb") as content:
@@ -60,6 +61,7 @@ def check_frames(golden: Golden, clips: Clips) -> None:
     path = clips.find(golden)
     size, frames = golden.integer("size"), golden.integer("num_frames")
     resize, sampling = settings(golden)
+    # numbers that were asked for, and frames on which OpenCV landed: seeking may miss
     chosen = choose_and_read(path, sampling, frames, (0.0, None))
     golden.compare("out.count_header", torch.tensor(chosen.header.count))
     golden.compare("out.fps", torch.tensor(chosen.header.rate, dtype=torch.float64))
@@ -69,7 +71,8 @@ def check_frames(golden: Golden, clips: Clips) -> None:
     if "out.mask" in golden.names():
         golden.compare("out.mask", torch.tensor([int(slot != PADDING) for slot in chosen.slots]))
     kept = [chosen.found.kept[slot] for slot in real]
-    pixels = centre_crop(pixels_of(kept, size, resize, COLOURS["opencv"]), size)
+    # resized first and cropped then, as the loaders do
+    pixels = centre_crop(pixels_of(kept, size, resize, READER_COLOURS["opencv"]), size)
     compare_pixels(golden, pixels)
 
 
@@ -105,6 +108,7 @@ def recipe_of(method: str) -> RunSpec:
 def compare_pixels(golden: Golden, pixels: Tensor) -> None:
     """Crops `(n, size, size, 3)`, values 0 to 255, beside what was recorded of them."""
     slots, grid = golden.input("slots"), golden.input("grid")
+    # (n, 3, size, size), the order of the recordings
     planes = pixels.permute(0, 3, 1, 2).float()
     shown = planes[slots]
     compare_on_average(golden, "out.before_grid", shown[..., grid, :][..., grid])

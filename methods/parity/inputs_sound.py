@@ -18,11 +18,11 @@ from methods.parity.golden import Golden
 from methods.parity.inputs import Clips, recipe_of
 from methods.parts.audio import segment_audio
 
-STEP = 1 / 32_768
+BIT_STEP = 1 / 32_768
 """One step of 16-bit sound: versions of FFmpeg round AAC and Opus to it in different ways."""
 BANK_TOLERANCE = 2e-4
 """Relative, in the Euclidean norm over the recorded rows or columns."""
-WINDOW = 400
+BANK_WINDOW = 400
 """Samples of the filter bank's window, 25 ms."""
 MEL_FRAMES = 3000
 """Log-mel frames that enter Whisper; its encoder makes a state of two."""
@@ -31,14 +31,16 @@ MEL_FRAMES = 3000
 def check_sound(golden: Golden, clips: Clips) -> None:
     """The waveform, its length, and what the method's encoder gets of it."""
     method = golden.setting("method")
-    if method not in CHECKS:
-        raise BenchError(f"{golden.path.name}: no sound of {method} is known; known: {', '.join(CHECKS)}")
+    if method not in SOUND_CHECKS:
+        raise BenchError(
+            f"{golden.path.name}: no sound of {method} is known; known: {', '.join(SOUND_CHECKS)}"
+        )
     data = recipe_of(method).data
     hearing = Hearing(data["channels"], data["sound_end"])
     sound = listen(clips.find(golden), reading=reading_of(hearing)).sound
     waveform = heard(sound, sound.end, hearing)
     golden.compare("out.length_16k", torch.tensor(waveform.size))
-    CHECKS[method](golden, sound, waveform)
+    SOUND_CHECKS[method](golden, sound, waveform)
 
 
 def check_avigate_sound(golden: Golden, sound: Sound, waveform: NDArray[np.float32]) -> None:
@@ -49,11 +51,12 @@ def check_avigate_sound(golden: Golden, sound: Sound, waveform: NDArray[np.float
     wave, recorded = torch.from_numpy(waveform), golden.input("out.wave_16k_first")
     # recorded without the mean over all channels; the bank hears no constant, so ours keeps it
     centred = (wave[: recorded.shape[1]] - (wave[: recorded.shape[1]] - recorded[0]).mean())[None]
-    golden.compare("out.wave_16k_first", centred, atol=STEP)
+    golden.compare("out.wave_16k_first", centred, atol=BIT_STEP)
+    # whatever the length, 1,024 rows: the hop of the bank is stretched
     shift = wave.numel() * 1000 / (SAMPLE_RATE * 1024)
     golden.compare("out.frame_shift_ms", torch.tensor(shift, dtype=torch.float64))
     hop = int(SAMPLE_RATE * shift / 1000)
-    golden.compare("out.rows_before_cut", torch.tensor(1 + (wave.numel() - WINDOW) // hop))
+    golden.compare("out.rows_before_cut", torch.tensor(1 + (wave.numel() - BANK_WINDOW) // hop))
     golden.compare_relative("out.fbank_rows", avigate_fbank(wave[None])[golden.input("rows")], BANK_TOLERANCE)
 
 
@@ -64,17 +67,17 @@ def check_gaid_sound(golden: Golden, sound: Sound, waveform: NDArray[np.float32]
     golden.compare("in.wav_channels", torch.tensor(stereo.shape[0]))
     golden.compare("in.wav_length", torch.tensor(stereo.shape[1]))
     recorded = golden.input("out.wave_16k_first")
-    golden.compare("out.wave_16k_first", torch.from_numpy(waveform)[: recorded.numel()], atol=STEP)
+    golden.compare("out.wave_16k_first", torch.from_numpy(waveform)[: recorded.numel()], atol=BIT_STEP)
     golden.compare("out.mel_frames_whole", torch.tensor(waveform.size // HOP))
     from transformers import WhisperFeatureExtractor  # late: it takes seconds
 
     extractor = WhisperFeatureExtractor()  # type: ignore[no-untyped-call]
     mel = whisper_log_mel(extractor, [waveform], MEL_FRAMES, pad_waveform=False)[0]
     golden.compare_relative("out.mel_columns", mel[:, golden.input("mel_columns")], BANK_TOLERANCE)
-    golden.compare("out.bin_edges", bin_edges(MEL_FRAMES // 2, golden.input("out.bin_edges").numel() - 1))
+    golden.compare("out.bin_edges", state_edges(MEL_FRAMES // 2, golden.input("out.bin_edges").numel() - 1))
 
 
-def bin_edges(states: int, frames: int) -> Tensor:
+def state_edges(states: int, frames: int) -> Tensor:
     """Where the bins of the released alignment begin, and where the last one ends `(frames + 1,)`."""
     videos = Videos(
         frames=torch.zeros(1, frames, 1),
@@ -82,13 +85,14 @@ def bin_edges(states: int, frames: int) -> Tensor:
         keys=torch.zeros(1, dtype=torch.int64),
         audio=torch.eye(states)[None],
     )
+    # states that are a unit matrix: what is averaged is the matrix of weights itself
     weights = segment_audio(videos, "released", 1)[0, :, 0]  # (frames, states): what each bin is a mean of
     positions = torch.arange(states)
     first = [int(positions[row > 0].min()) for row in weights]
     return torch.tensor([*first, int(positions[weights[-1] > 0].max()) + 1])
 
 
-CHECKS: Mapping[str, Callable[[Golden, Sound, NDArray[np.float32]], None]] = {
+SOUND_CHECKS: Mapping[str, Callable[[Golden, Sound, NDArray[np.float32]], None]] = {
     "avigate": check_avigate_sound,
     "gaid": check_gaid_sound,
 }

@@ -8,16 +8,9 @@ import torch
 from torch import Tensor
 
 from core.errors import BenchError
-from core.evaluation.metrics import (
-    Metrics,
-    TiePolicy,
-    defined,
-    metrics_from_ranks,
-    rank_metrics,
-    rank_range,
-    tied_positions,
-)
+from core.evaluation.metrics import Metrics, metrics_from_ranks, rank_metrics
 from core.evaluation.ranking import QueryRecords, best_captions, text_to_video, video_to_text
+from core.evaluation.tie_policies import TiePolicy, defined, rank_range, tied_positions
 from methods.parity.golden import Golden, float_tensor
 
 

@@ -9,8 +9,9 @@ from torch import Tensor, nn
 from core.authors import renamed
 from core.batch import Texts, Videos
 from core.errors import BenchError
-from core.evaluation.metrics import defined, metrics_from_ranks
+from core.evaluation.metrics import metrics_from_ranks
 from core.evaluation.ranking import text_to_video, video_to_text
+from core.evaluation.tie_policies import defined
 from core.method import Dimensions, Losses, NoiseSource
 from methods.composed import ComposedMethod
 from methods.parity.golden import Golden

@@ -71,7 +71,7 @@ def mean_sound(videos: Videos, alignment: Literal["clip", "released"]) -> Tensor
     return masked_mean(audio, shown)
 
 
-def heard(videos: Videos) -> Tensor:
+def has_sound(videos: Videos) -> Tensor:
     """Which clips have sound, `(V,)` bool."""
     if videos.has_audio is not None:
         return videos.has_audio
@@ -85,7 +85,7 @@ def modality_vectors(
     dtype = next(heads.parameters()).dtype
     picture = heads("v", masked_mean(videos.frames.to(dtype), videos.frame_mask))
     sound = heads("a", mean_sound(videos, alignment).to(dtype))
-    audible = heard(videos)
+    audible = has_sound(videos)
     # an encoder may have states for silence too, and a silent clip has no sound
     vectors = torch.stack([picture, sound * audible[:, None]], dim=1)
     return ModalityVectors(vectors, torch.stack([torch.ones_like(audible), audible], dim=1))

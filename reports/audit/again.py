@@ -36,14 +36,14 @@ class NotScored(BenchError):
 
 
 @dataclass(frozen=True)
-class Again:
+class ScoredAgain:
     """What the other process found."""
 
     records: Mapping[str, Any]
     tensors: Mapping[str, Tensor]
 
     @classmethod
-    def of(cls, directory: RunDirectory) -> "Again":
+    def of(cls, directory: RunDirectory) -> "ScoredAgain":
         """Raises `PluginError` where the method's code fails, `NotScored` for anything else in the way."""
         if not (directory.path / CHECKPOINT).is_file():
             raise NotScored(f"{directory.path.name} has no {CHECKPOINT}")
@@ -90,11 +90,11 @@ def scored_again(subject: RunSubject) -> list[Verdict]:
         meaning = "What released scores depend on, the audit of the method says."
         return [subject.verdict("scored again", "not applicable", "released scores", meaning)]
     try:
-        again = Again.of(subject.run.directory)
+        again = ScoredAgain.of(subject.run.directory)
     except NotScored as error:
         meaning = "The checkpoint was not scored again."
         return [subject.verdict("scored again", "not applicable", str(error), meaning)]
-    checks: Sequence[Callable[[RunSubject, Again], Verdict]] = (
+    checks: Sequence[Callable[[RunSubject, ScoredAgain], Verdict]] = (
         same_ranks,
         independence,
         ceiling,
@@ -104,7 +104,7 @@ def scored_again(subject: RunSubject) -> list[Verdict]:
     return [check(subject, again) for check in checks]
 
 
-def same_ranks(subject: RunSubject, again: Again) -> Verdict:
+def same_ranks(subject: RunSubject, again: ScoredAgain) -> Verdict:
     """The scores of the queries with their own videos, beside those that the run has stored."""
     stored = subject.text_to_video()
     place = {int(query): row for row, query in enumerate(stored.query.tolist())}
@@ -124,7 +124,7 @@ def same_ranks(subject: RunSubject, again: Again) -> Verdict:
     return subject.verdict("scored again", judged(change.none), figure, meaning)
 
 
-def independence(subject: RunSubject, again: Again) -> Verdict:
+def independence(subject: RunSubject, again: ScoredAgain) -> Verdict:
     """Queries shuffled, half removed, one at a time; videos in another order; other keys."""
     found = dict(again.changes())
     worst = max(found, key=lambda name: (found[name].undefined > 0, found[name].excess))
@@ -139,7 +139,7 @@ def independence(subject: RunSubject, again: Again) -> Verdict:
     return subject.verdict("independence", judged(found[worst].none), figure, meaning)
 
 
-def ceiling(subject: RunSubject, again: Again) -> Verdict:
+def ceiling(subject: RunSubject, again: ScoredAgain) -> Verdict:
     """R@1 of a method that hears nothing, beside what pixels alone allow in a world that knows it."""
     most, check = again.records["ceiling"], "ceiling"
     if again.records["sound"] or most is None:
@@ -159,7 +159,7 @@ def ceiling(subject: RunSubject, again: Again) -> Verdict:
     return subject.verdict(check, judged(good), figure, meaning)
 
 
-def copies(subject: RunSubject, again: Again) -> Verdict:
+def copies(subject: RunSubject, again: ScoredAgain) -> Verdict:
     """What of the scored split the training split has too."""
     found = again.records["copies"]
     shared = max(found["files"], found["clips"])
@@ -175,7 +175,7 @@ def copies(subject: RunSubject, again: Again) -> Verdict:
     return subject.verdict("copies", judged(good), figure, meaning)
 
 
-def training_data(subject: RunSubject, again: Again) -> Verdict:
+def training_data(subject: RunSubject, again: ScoredAgain) -> Verdict:
     """What the encoders' weights were trained on, as they declare it."""
     found: Mapping[str, str] = again.records["training_data"]
     figure = "; ".join(f"{name}: {data or 'not declared'}" for name, data in found.items())

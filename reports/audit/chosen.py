@@ -1,7 +1,7 @@
 """Which split chose the checkpoint of a run, and what so many looks at the test split would have gained."""
 
 from core.audit.selection import RULES, optimism
-from core.audit.verdict import Outcome, Verdict
+from core.audit.verdict import Judgement, Verdict
 from core.evaluation.measures import recall
 from reports.audit.protocols import RunSubject
 from reports.table import signed
@@ -19,7 +19,7 @@ def chosen_checkpoint(subject: RunSubject) -> Verdict:
     counted = hits.isfinite()
     gain = optimism(hits[counted], answers.clusters[counted], looks)
     figure = f"{RULES[rule]}; looks: {looks}, on the scored split worth up to {signed(gain)} points of R@1"
-    verdict: Outcome
+    verdict: Judgement
     if spec.checkpoint and not spec.training.epochs:
         verdict, meaning = "not applicable", "The weights were given; what chose them is not known here."
         figure = "weights from a checkpoint, not trained"

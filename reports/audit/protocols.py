@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from core.audit.verdict import Outcome, Verdict
+from core.audit.verdict import Judgement, Verdict
 from core.errors import BenchError
 from core.scoring.scoring import Condition
 from reports.collect import Run
@@ -47,6 +47,6 @@ class RunSubject:
             )
         return self.run.answers[asked]
 
-    def verdict(self, check: str, outcome: Outcome, figure: str, meaning: str) -> Verdict:
+    def verdict(self, check: str, outcome: Judgement, figure: str, meaning: str) -> Verdict:
         """A record of this run and condition."""
         return Verdict(self.run.name, self.condition, check, outcome, figure, meaning)

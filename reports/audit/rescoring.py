@@ -1,6 +1,6 @@
 """Rescored results of a run: that they say what they use, and what they gain by it."""
 
-from core.audit.verdict import Outcome, Verdict
+from core.audit.verdict import Judgement, Verdict
 from core.evaluation.measures import PRIMARY
 from reports.audit.protocols import RunSubject
 from reports.table import signed
@@ -21,7 +21,7 @@ def rescored_figures(subject: RunSubject) -> Verdict:
         else labels[name]
         for name in rescored
     ]
-    verdict: Outcome = "pass"
+    verdict: Judgement = "pass"
     meaning = "What was rescored says which other queries or captions it uses."
     if not rescored:
         verdict, meaning = "not applicable", "Nothing was rescored: every query was scored by itself."

@@ -7,13 +7,10 @@ from matplotlib.figure import Figure
 from core.evaluation.statistics import Interval, bootstrap_interval
 from reports.accuracy import milliseconds, reliable
 from reports.collect import code_marks
-from reports.figures.style import MARKERS, PALETTE, tidy
+from reports.figures.style import MARKERS, MOST_LABELS, PALETTE, tidy
 from reports.labels import Labels
 from reports.results import Results, SeededRows
 from reports.shown import FEWEST_QUERIES
-
-LABELLED = 12
-"""Configurations that a panel names."""
 
 R1 = "text-to-video R@1, leak-free (points)"
 
@@ -91,7 +88,7 @@ def cost_figure(results: Results) -> Figure | str:
         for number, cell in enumerate(cells):
             name = cell.label + ("" if reliable(cell) else " (time unreliable)")
             draw_point(
-                axis, milliseconds(cell), recall_interval(cell), number, name if number < LABELLED else ""
+                axis, milliseconds(cell), recall_interval(cell), number, name if number < MOST_LABELS else ""
             )
         times = [milliseconds(cell) for cell in cells]
         if max(times) > 10 * min(times):

@@ -9,13 +9,13 @@ from core.media.waveform import SOUND_RATE
 from core.paths import written_whole
 from reports.figures.spectrogram import draw_spectrogram
 
-WIDTH, HEIGHT = 12.0, 3.6
+FIGURE_WIDTH, HEIGHT = 12.0, 3.6
 """Inches."""
 
 
 def draw_look(found: Look, file: Path) -> None:
     """Writes the picture; frames stand where they are shown, as far as they find room."""
-    figure = Figure(figsize=(WIDTH, HEIGHT))
+    figure = Figure(figsize=(FIGURE_WIDTH, HEIGHT))
     duration = max(found.duration, found.waveform.size / SOUND_RATE, 1e-3)
     frames = found.clip.frames if found.clip else None
     shown = [] if frames is None else list(zip(frames.pixels, frames.times, frames.mask, strict=True))

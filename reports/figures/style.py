@@ -35,6 +35,9 @@ PALETTE = (BLUE, VERMILION, GREEN, ORANGE, PURPLE, SKY, BLACK)
 MARKERS = "osD^vPX"
 """The second cue beside the colour."""
 
+MOST_LABELS = 12
+"""Configurations that a panel names at most."""
+
 DPI = 160
 FIGURE_FORMATS = ("png", "svg")
 

@@ -12,7 +12,7 @@ from PIL import Image
 
 from core.store.store import Store
 
-HEIGHT = 72
+PAGE_HEIGHT = 72
 """Of a frame in the strip, pixels."""
 PAGE_FRAMES = 12
 """At most so many in a strip."""
@@ -61,9 +61,9 @@ def clip_of(store: Store, row: int) -> PageClip:
 
 
 def smaller(frame: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """A frame `(h, w, 3)` at `HEIGHT`, its shape kept."""
-    width = max(1, round(frame.shape[1] * HEIGHT / frame.shape[0]))
-    return np.asarray(Image.fromarray(frame).resize((width, HEIGHT), Image.Resampling.LANCZOS))
+    """A frame `(h, w, 3)` at `PAGE_HEIGHT`, its shape kept."""
+    width = max(1, round(frame.shape[1] * PAGE_HEIGHT / frame.shape[0]))
+    return np.asarray(Image.fromarray(frame).resize((width, PAGE_HEIGHT), Image.Resampling.LANCZOS))
 
 
 def webp(pixels: NDArray[np.uint8]) -> bytes:

@@ -49,12 +49,12 @@ def worst_answers(run: Run) -> list[dict[str, Any]]:
     worst = [row for row in np.argsort(-rank, kind="stable")[:PER_RUN].tolist() if rank[row] > 1]
     lists, gates = read_lists(run.directory, PAGE_RESULTS), gates_by_video(run)
     return [
-        failure(run, answers, row, float(rank[row]), lists.get(int(answers.query[row]), []), gates)
+        failure_record(run, answers, row, float(rank[row]), lists.get(int(answers.query[row]), []), gates)
         for row in worst
     ]
 
 
-def failure(
+def failure_record(
     run: Run,
     answers: Answers,
     row: int,

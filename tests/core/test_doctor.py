@@ -70,7 +70,7 @@ def test_a_machine_without_data_and_published_weights_lacks_nothing(examine):
         "GPU",
         "cache",
     } <= {subject if not subject.startswith("GPU") else "GPU" for subject in found}
-    assert found["msrvtt"]["mend"] == "bench data add msrvtt --root DIR"
+    assert found["msrvtt"]["fix"] == "bench data add msrvtt --root DIR"
     assert all(found[name]["state"] == "note" for name in published_encoders())
 
 
@@ -89,7 +89,7 @@ def test_a_configured_data_set_is_counted_and_its_missing_videos_found(examine, 
     (own_data / "train.mkv").rename(own_data / "other.mkv")
     code, found = examine()
     assert (code, found["folder"]["state"]) == (1, "missing")
-    assert found["folder"]["mend"] == "bench data check folder"
+    assert found["folder"]["fix"] == "bench data check folder"
 
 
 def test_offline_a_configured_data_set_needs_the_default_encoders(examine, own_data):
@@ -99,7 +99,7 @@ def test_offline_a_configured_data_set_needs_the_default_encoders(examine, own_d
         "ViT-B-32",
         "whisper-base",
     }
-    assert published.VARIABLE in found["ViT-B-32"]["mend"]
+    assert published.VARIABLE in found["ViT-B-32"]["fix"]
 
 
 def test_a_data_set_whose_folder_is_gone_is_missing(examine, own_data):
@@ -129,7 +129,7 @@ def test_what_differs_from_the_lock_is_one_row(examine, monkeypatch):
     assert examine()[1]["lock"]["state"] == "ok"
     monkeypatch.setattr(doctor, "differences", lambda: iter(["numpy 1.0 (lock: 2.0)", "av absent (lock: 3)"]))
     code, found = examine()
-    assert (code, found["lock"]["state"], found["lock"]["mend"]) == (0, "note", "make setup")
+    assert (code, found["lock"]["state"], found["lock"]["fix"]) == (0, "note", "make setup")
     assert found["lock"]["value"] == "not the lock's: numpy 1.0 (lock: 2.0), av absent (lock: 3)"
 
 

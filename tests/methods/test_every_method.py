@@ -5,7 +5,7 @@ import torch
 
 from core.audit.checks import CHECKS
 from core.audit.configurations import configurations
-from core.audit.noise_features import FRAMES, TEXT_WORDS, WIDTH, NoiseFeatures
+from core.audit.noise_features import NARROW_FRAMES, NARROW_WIDTH, TEXT_WORDS, NoiseFeatures
 from core.audit.subject import Subject
 from core.errors import BenchError
 from core.method import Dimensions, Method
@@ -19,7 +19,7 @@ NAMES = sorted(registered_methods())
 def fresh(name: str) -> Method:
     torch.manual_seed(0)
     cls = registered_methods()[name]
-    return cls(cls.Config(), Dimensions(WIDTH, FRAMES, WIDTH, TEXT_WORDS))
+    return cls(cls.Config(), Dimensions(NARROW_WIDTH, NARROW_FRAMES, NARROW_WIDTH, TEXT_WORDS))
 
 
 @pytest.mark.parametrize("name", NAMES)

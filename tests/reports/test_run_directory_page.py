@@ -8,7 +8,7 @@ import pytest
 import torch
 from made_runs import add_result, make_run, result
 
-from core.evaluation.metrics import TIE_POLICIES
+from core.evaluation.tie_policies import TIE_POLICIES
 from core.run_files import Manifest
 from core.spec import SCHEMA
 

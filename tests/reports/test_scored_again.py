@@ -11,7 +11,7 @@ from torch import Tensor
 from core.dataset import Split, Video
 from core.running.copies import same_files, same_frames
 from reports.audit import again
-from reports.audit.again import Again
+from reports.audit.again import ScoredAgain
 from reports.audit.protocols import RunSubject
 from reports.collect import read_run
 
@@ -27,7 +27,9 @@ def subject(tmp_path_factory: pytest.TempPathFactory) -> RunSubject:
     return RunSubject.of(read_run(directory), "leak-free")
 
 
-def scored(plain: Tensor = SCORES, /, records: dict[str, Any] | None = None, **variants: Tensor) -> Again:
+def scored(
+    plain: Tensor = SCORES, /, records: dict[str, Any] | None = None, **variants: Tensor
+) -> ScoredAgain:
     """What the other process would have found; all variants agree unless given."""
     reverse = torch.arange(29, -1, -1)
     tensors = {"pairing": PAIRING, "query": torch.arange(30)}
@@ -36,7 +38,7 @@ def scored(plain: Tensor = SCORES, /, records: dict[str, Any] | None = None, **v
         scores = variants.get(name.replace(" ", "_"), plain[reverse])
         tensors |= {f"{name}/query": reverse, f"{name}/scores": scores}
     told = {"code": "other", "sound": False, "gallery": False, "ceiling": None}
-    return Again({**told, **(records or {})}, tensors)
+    return ScoredAgain({**told, **(records or {})}, tensors)
 
 
 def test_a_checkpoint_that_scores_as_it_did_passes(subject: RunSubject) -> None:

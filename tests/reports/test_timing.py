@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from core.timing.records import Clock, Implementation, Latency, Measurement, Study
+from core.timing.records import Implementation, Latency, Measurement, MedianSeconds, Study
 from reports.timing.figure import timing_figure
 from reports.timing.story import added_seconds, by_perturbation, factor, story
 from reports.timing.tables import figure, measurements_table, perturbation_tables
@@ -27,8 +27,8 @@ def measured(implementation: Implementation, perturbation: str, seconds: float, 
         videos=videos,
         sampled_texts=50 if implementation == "tiled modules" else None,
         sampled_videos=64 if implementation == "as released" else None,
-        index=None if implementation == "as released" else Clock(busy=0.25, wall=0.5),
-        queries=Clock(busy=seconds, wall=2 * seconds),
+        index=None if implementation == "as released" else MedianSeconds(busy=0.25, wall=0.5),
+        queries=MedianSeconds(busy=seconds, wall=2 * seconds),
         latency=Latency(queries=20, p50=1.5, p95=2.5, p99=None),
         peak_bytes=3_000_000,
         gflop=40.0,

@@ -44,7 +44,7 @@ WEIGHT_DECAY = 0.05
 WARMUP = 40
 SEED = 0
 
-SAID = {"companion": 0.75, "motion": 0.5, "scene": 0.5}
+MENTIONED = {"companion": 0.75, "motion": 0.5, "scene": 0.5}
 """How often a sentence mentions a fact (the world's own captions say as much); the colour always."""
 HEAD_WEIGHT = 0.5
 """Weight of the auxiliary heads against the contrast."""
@@ -104,9 +104,9 @@ def sentences(facts: dict[str, Tensor], draw: random.Random) -> tuple[list[str],
     and the text tower shall know the words and not confuse them with what is seen.
     """
     texts, sounds = [], []
-    said: dict[str, list[bool]] = {name: [] for name in SAID}
+    said: dict[str, list[bool]] = {name: [] for name in MENTIONED}
     for i in range(len(facts["colour"])):
-        mentions = {name: draw.random() < share for name, share in SAID.items()}
+        mentions = {name: draw.random() < share for name, share in MENTIONED.items()}
         mention = Mention(
             colour=COLOURS[facts["colour"][i]],
             companion=COLOURS[facts["companion"][i]] if mentions["companion"] else None,

@@ -70,6 +70,7 @@ class StillAlgebra(FrameAlgebra[StillFrames]):
 
     def frames(self, frames: Tensor, audio: Tensor | None, mask: Tensor, *, seen: bool) -> StillFrames:
         """Directions, where cosines will be asked."""
+        # nobody asks for cosines without a radius: then there is nothing to keep
         return StillFrames(unit(frames) * mask[..., None] if seen else frames[:, :0].clone())
 
     def shares(self, kept: StillFrames, asked: Tensor) -> StillFrames:

@@ -41,10 +41,12 @@ def principal(vectors: Tensor) -> Principal:
 
 def leading_loss(values: Tensor, temperature: float) -> Tensor:
     """The first term: the leading singular value `(B, k)` stands out."""
+    # -log softmax(sigma / tau1)_1
     return functional.cross_entropy(values / temperature, torch.zeros_like(values[:, 0], dtype=torch.int64))
 
 
 def separation_loss(leading: Tensor, temperature: float) -> Tensor:
     """The second term: leading vectors `(B, D)` of different items differ; one direction."""
+    # -log softmax(U U^T / tau2)_ii
     target = torch.arange(len(leading), device=leading.device)
     return functional.cross_entropy(leading @ leading.T / temperature, target)

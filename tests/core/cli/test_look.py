@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from core.dataset import Video
-from core.media.looking import Settings, hear, record
+from core.media.looking import Settings, hear_file, record
 from core.store.looking import look_at
 
 CASES = Path(__file__).parents[1] / "media" / "cases"
@@ -66,7 +66,7 @@ def test_states_are_named(name, picture, sound):
 def crash_over_sound(path, sound, hearing):
     """As a segmentation fault in the decoder of the sound would end it."""
     os.kill(os.getpid(), signal.SIGSEGV)
-    return hear(path, sound, hearing)
+    return hear_file(path, sound, hearing)
 
 
 def test_sound_that_crashes_its_decoder_leaves_the_picture():

@@ -8,7 +8,7 @@ import pytest
 
 import core.datasets.check
 from core.dataset import Video
-from core.datasets.check import hear, probe, see, verdict_of
+from core.datasets.check import heard_of, media_verdict, picture_of, probe
 from core.progress import Silent
 from tests.core.media_files import grey_ramp, tone, write_media
 
@@ -23,19 +23,19 @@ def die() -> None:
 def verdict_or_die(video: Video):
     if video.id in ("bad", "mute"):
         die()
-    return verdict_of(video)
+    return media_verdict(video)
 
 
 def see_or_die(video: Video):
     if video.id == "bad":
         die()
-    return see(video)
+    return picture_of(video)
 
 
 def hear_or_die(video: Video):
     if video.id == "mute":
         die()
-    return hear(video)
+    return heard_of(video)
 
 
 def test_a_crash_costs_the_picture_or_the_sound_of_one_file(tmp_path, monkeypatch):
@@ -71,7 +71,7 @@ def test_a_crash_costs_the_picture_or_the_sound_of_one_file(tmp_path, monkeypatc
     ],
 )
 def test_a_verdict_names_what_is_wrong_with_a_file(name, state, faults):
-    found = verdict_of(Video(name, CASES / name))
+    found = media_verdict(Video(name, CASES / name))
     assert (found.state, found.faults.keys()) == (state, faults)
 
 

@@ -10,7 +10,7 @@ from typer.testing import Result
 
 from core.dataset import Split, Video
 from core.datasets import load_dataset
-from core.datasets.duplicates import HEAD, repeated
+from core.datasets.duplicates import HEAD_BYTES, repeated
 from core.datasets.locations import Location, save_location
 from core.progress import Silent
 from core.resolving import resolve
@@ -42,7 +42,11 @@ def counts(found: dict[str, Split]) -> Counts:
 
 
 def test_copies_are_counted_across_splits_and_within_one(tmp_path: Path) -> None:
-    a, b, c = b"a" * 3 * HEAD, b"b" * 3 * HEAD, b"b" * 2 * HEAD + b"c" * HEAD  # b and c begin alike
+    a, b, c = (
+        b"a" * 3 * HEAD_BYTES,
+        b"b" * 3 * HEAD_BYTES,
+        b"b" * 2 * HEAD_BYTES + b"c" * HEAD_BYTES,
+    )  # b and c begin alike
     found = splits(
         tmp_path,
         train={"t1": (a, "one"), "t2": (b, "two"), "t3": (b"short", "three")},

@@ -14,7 +14,7 @@ from core.dataset import Dataset
 from core.datasets import load_dataset
 from core.datasets.listing import CONTAINERS
 from core.datasets.locations import Location, save_location
-from core.datasets.sounds import ALONE
+from core.datasets.sounds import SOUND_SUFFIXES
 from core.errors import BenchError
 from core.media.demuxing import FORMATS
 from core.progress import Silent
@@ -117,7 +117,7 @@ def test_the_extensions_are_those_of_the_formats_that_are_read() -> None:
             extensions |= set() if name.endswith("_pipe") else av.format.ContainerFormat(name, "r").extensions
     assert len(extensions) > 50
     films_and_sound = extensions - stills - subtitles - manifests - odd_sound
-    assert {f".{extension}" for extension in films_and_sound} <= {*CONTAINERS, *ALONE.split()}
+    assert {f".{extension}" for extension in films_and_sound} <= {*CONTAINERS, *SOUND_SUFFIXES.split()}
 
 
 def test_an_absolute_path_inside_the_folder_is_inside(tmp_path: Path) -> None:

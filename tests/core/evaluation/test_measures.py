@@ -8,8 +8,8 @@ import torch
 from scipy import stats
 
 from core.evaluation.measures import HUB_SIZE, MEASURES, Ranks, ranks_of
-from core.evaluation.metrics import TIE_POLICIES
 from core.evaluation.ranking import text_to_video, video_to_text
+from core.evaluation.tie_policies import TIE_POLICIES
 from core.evaluation.top import times_listed, top_lists
 
 ORACLES = {

@@ -8,9 +8,10 @@ import torch
 from torch import Tensor
 
 from core.dataset import Split, Video
-from core.evaluation.metrics import TIE_POLICIES, mean_ranks, rank_metrics
+from core.evaluation.metrics import rank_metrics
 from core.evaluation.misses import MISSED_SCORE, count_misses, present_videos
 from core.evaluation.ranking import QueryRecords, text_to_video, video_to_text
+from core.evaluation.tie_policies import TIE_POLICIES, mean_ranks
 
 VIDEO_OF_CAPTION = (0, 0, 1, 2, 3, 3, 4)
 ABSENT = frozenset({1, 3})

@@ -10,8 +10,9 @@ from torchmetrics.functional.retrieval import retrieval_hit_rate
 
 from core.errors import BenchError
 from core.evaluation import ranking
-from core.evaluation.metrics import TIE_POLICIES, mean_ranks, metrics_from_ranks, rank_metrics, recall_credit
+from core.evaluation.metrics import metrics_from_ranks, rank_metrics
 from core.evaluation.ranking import QueryRecords, compare_scores, text_to_video, video_to_text
+from core.evaluation.tie_policies import TIE_POLICIES, mean_ranks, recall_credit
 from methods.parity import check_file
 
 GOLDEN = Path(__file__).parents[2] / "golden"

@@ -9,9 +9,10 @@ from torch import Tensor
 from torch.testing import assert_close
 
 from core.errors import BenchError
-from core.evaluation.metrics import TIE_POLICIES, rank_metrics
+from core.evaluation.metrics import rank_metrics
 from core.evaluation.ranking import Counts, text_to_video, video_to_text
 from core.evaluation.streaming import Strips, streamed_records, streamed_top_lists
+from core.evaluation.tie_policies import TIE_POLICIES
 from core.evaluation.top import top_lists
 
 PAIRINGS = {

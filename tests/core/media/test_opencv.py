@@ -11,7 +11,7 @@ from PIL import Image
 
 from core.media.demuxing import MediaError
 from core.media.media import decode_clip
-from core.media.opencv import Header, Timeline, second_reads, segment_reads
+from core.media.opencv import ContainerHeader, Timeline, second_reads, segment_reads
 from core.media.planes import pack, rgb, unpack
 from core.media.resizing import by_pillow, resized, resized_shape
 from tests.core.media_files import grey_ramp, write_media
@@ -23,34 +23,34 @@ def constant(count: int, rate: float, every: int = 12) -> Timeline:
 
 @pytest.mark.parametrize("rate", [10.0, 24000 / 1001, 25.0, 29.97, 60.0])
 def test_at_a_constant_rate_every_number_lands_on_itself(rate: float) -> None:
-    timeline, header = constant(200, rate), Header(200, rate)
+    timeline, header = constant(200, rate), ContainerHeader(200, rate)
     assert [timeline.landing(n, header) for n in range(200)] == list(range(200))
     assert timeline.landing(200, header) is None
 
 
 def test_a_late_start_moves_no_frame() -> None:
     late = Timeline([2 + n / 25 for n in range(100)], [n % 10 == 0 for n in range(100)])
-    assert [late.landing(n, Header(100, 25.0)) for n in (0, 40, 99)] == [0, 40, 99]
+    assert [late.landing(n, ContainerHeader(100, 25.0)) for n in (0, 40, 99)] == [0, 40, 99]
 
 
 def test_at_a_variable_rate_frames_are_counted_from_a_guessed_key_frame() -> None:
     # 50 frames at 25 a second, then 50 at 5 a second: 12 s, so on average 100 / 12 a second
     times = [n / 25 for n in range(50)] + [2 + n / 5 for n in range(50)]
-    timeline, header = Timeline(times, [n % 10 == 0 for n in range(100)]), Header(100, 100 / 12)
+    timeline, header = Timeline(times, [n % 10 == 0 for n in range(100)]), ContainerHeader(100, 100 / 12)
     # 16 frames before number 60 is 5.28 s; the last key frame there is number 60 (4 s), guessed to be 33
     assert timeline.landing(60, header) == 60 + (60 - 33)
 
 
 def test_a_frame_a_second_ends_at_the_first_read_that_fails() -> None:
-    reads = second_reads(constant(301, 29.97), Header(301, 29.97), 12, (0.0, None))
+    reads = second_reads(constant(301, 29.97), ContainerHeader(301, 29.97), 12, (0.0, None))
     assert [read.asked for read in reads] == list(range(0, 301, 29))
-    assert [read.asked for read in second_reads(constant(500, 25), Header(500, 25), 12, (0, None))] == [
-        25 * s for s in (0, 1, 3, 5, 6, 8, 10, 12, 13, 15, 17, 19)
-    ]
+    assert [
+        read.asked for read in second_reads(constant(500, 25), ContainerHeader(500, 25), 12, (0, None))
+    ] == [25 * s for s in (0, 1, 3, 5, 6, 8, 10, 12, 13, 15, 17, 19)]
 
 
 def test_centres_of_a_window_lie_between_its_frame_numbers() -> None:
-    timeline, header = constant(1000, 25.0), Header(1000, 25.0)
+    timeline, header = constant(1000, 25.0), ContainerHeader(1000, 25.0)
     whole = segment_reads(timeline, header, 10, (0.0, None))
     assert [read.asked for read in whole] == [49 + 100 * n for n in range(10)]
     cut = segment_reads(timeline, header, 2, (10.0, 20.0))

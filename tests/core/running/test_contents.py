@@ -5,7 +5,7 @@ from types import SimpleNamespace
 
 from core.dataset import Dataset, Split, Video
 from core.datasets.missing import apply_missing_policy, mark_absent
-from core.running.contents import in_words, with_states
+from core.running.contents import contents_in_words, with_states
 
 
 def dataset() -> Dataset:
@@ -24,7 +24,7 @@ STORE = SimpleNamespace(
 
 def test_all_that_is_left_out_wrong_or_cut_is_said():
     marked = apply_missing_policy(mark_absent(dataset(), {"c": "no such file"}, "drop"), "drop")
-    assert list(in_words("mine", marked, STORE, {"test": 1})) == [
+    assert list(contents_in_words("mine", marked, STORE, {"test": 1})) == [
         "mine holds test 2 videos, 2 captions; drop: 1 of 3 test videos cannot be used, they and their "
         "captions are left out",
         "mine: 1 damaged: a (3 of 80 frames do not decode)",
@@ -36,7 +36,7 @@ def test_all_that_is_left_out_wrong_or_cut_is_said():
 
 def test_no_file_is_missing_where_all_can_be_used():
     whole = SimpleNamespace(ids=STORE.ids, states=((),) * 3, status=("audible",) * 3, reason=("",) * 3)
-    assert list(in_words("mine", dataset(), whole, {"test": 0})) == [
+    assert list(contents_in_words("mine", dataset(), whole, {"test": 0})) == [
         "mine holds test 3 videos, 3 captions; no file is missing"
     ]
     assert "clips" not in with_states(dataset(), whole).protocol

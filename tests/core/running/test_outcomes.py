@@ -33,15 +33,15 @@ def ending_in(monkeypatch: pytest.MonkeyPatch, cell: Cell, error: BaseException)
 
 
 def test_what_a_user_can_mend_is_marked_so(cell: Cell, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert ending_in(monkeypatch, cell, BenchError("mend this")) == ""
+    assert ending_in(monkeypatch, cell, BenchError("fix this")) == ""
     outcome = outcome_of(cell, "", "")
-    assert (outcome.state, outcome.message, outcome.mendable) == ("failed", "mend this", True)
+    assert (outcome.state, outcome.message, outcome.fixable) == ("failed", "fix this", True)
 
 
 def test_a_defect_is_logged_whole_and_its_log_is_named(cell: Cell, monkeypatch: pytest.MonkeyPatch) -> None:
     ending_in(monkeypatch, cell, ZeroDivisionError("by zero"))
     outcome = outcome_of(cell, "", "")
-    assert (outcome.state, outcome.message, outcome.mendable) == (
+    assert (outcome.state, outcome.message, outcome.fixable) == (
         "failed",
         "ZeroDivisionError: by zero",
         False,
@@ -55,7 +55,7 @@ def test_the_log_of_an_earlier_defect_does_not_outlive_it(
     cell: Cell, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ending_in(monkeypatch, cell, ZeroDivisionError())
-    ending_in(monkeypatch, cell, BenchError("mend this"))
+    ending_in(monkeypatch, cell, BenchError("fix this"))
     assert "log:" not in outcome_line(outcome_of(cell, "", ""))
 
 
@@ -78,7 +78,7 @@ def test_a_cell_in_use_is_not_entered(cell: Cell) -> None:
         refused = run_and_mark(cell, Silent())
     outcome = outcome_of(cell, refused, "", where="a node")
     assert "being run by another process" in outcome.message
-    assert (outcome.state, outcome.mendable, outcome.where) == ("failed", True, "a node")
+    assert (outcome.state, outcome.fixable, outcome.where) == ("failed", True, "a node")
     assert cell.directory.status() == {}
 
 
@@ -103,11 +103,11 @@ def test_a_folder_that_cannot_be_written_any_more_fails_its_cell_in_one_line(
     remedy = "make it writable or choose another folder with --runs"
     assert refused == f"{cell.directory.path} cannot be written any more; {remedy}"
     outcome = outcome_of(cell, refused, "its process ended")
-    assert (outcome.state, outcome.message, outcome.mendable) == ("failed", refused, True)
+    assert (outcome.state, outcome.message, outcome.fixable) == ("failed", refused, True)
     assert "\n" not in outcome_line(outcome)
     # A process that was killed could say nothing; the parent cannot mark the cell either.
     killed = outcome_of(cell, "", "its process ended (Killed)")
-    assert (killed.state, killed.mendable) == ("failed", True)
+    assert (killed.state, killed.fixable) == ("failed", True)
     assert killed.message == f"its process ended (Killed); {refused}"
 
 

@@ -69,7 +69,7 @@ def test_a_cell_whose_data_cannot_be_prepared_stops_no_other(
 ) -> None:
     screen = quiet()
     outcomes = execute(cells(audio_encoder="of-magic"), tmp_path, 1, None, screen)
-    assert [(outcome.state, outcome.mendable) for outcome in outcomes] == [
+    assert [(outcome.state, outcome.fixable) for outcome in outcomes] == [
         ("failed", True),
         ("done", False),
         ("failed", True),

@@ -201,7 +201,7 @@ def test_a_run_folder_that_is_deleted_fails_its_own_cell_in_one_line(
     outcomes, text = run([deleted, beside, after], workers=2)
     ended = {outcome.cell.directory: outcome for outcome in outcomes}
     assert ended[deleted.directory].state == "failed"
-    assert ended[deleted.directory].mendable
+    assert ended[deleted.directory].fixable
     assert f"{folder} was deleted while its cell ran" in ended[deleted.directory].message
     assert [ended[one.directory].state for one in (beside, after)] == ["done", "done"]
     assert "Traceback" not in text

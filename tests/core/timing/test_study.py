@@ -9,7 +9,7 @@ from core.registry import find_method
 from core.timing.clock import Seconds
 from core.timing.engines import EngineSide
 from core.timing.plan import Plan, device_of
-from core.timing.records import Clock, Measurement, Study
+from core.timing.records import Measurement, MedianSeconds, Study
 from core.timing.released import ReleasedSide, extrapolated
 from core.timing.study import run_study
 from core.timing.works import Setting, Work, perturbations_of, random_texts, random_videos, works_of
@@ -65,8 +65,8 @@ def test_the_time_of_a_sample_is_scaled_to_a_thousand_queries() -> None:
     side.sampled = 4
     row = side.measurement([Seconds(1, 2)], [Seconds(2, 9), Seconds(1, 3), Seconds(4, 1)], budget=0)
     assert row.sampled_texts == 4
-    assert row.index == Clock(busy=1, wall=2)
-    assert row.queries == Clock(busy=500, wall=750)  # 2 and 3 seconds for 4 texts
+    assert row.index == MedianSeconds(busy=1, wall=2)
+    assert row.queries == MedianSeconds(busy=500, wall=750)  # 2 and 3 seconds for 4 texts
     assert row.latency is not None
     assert row.latency.queries == 3
     cost = side.method.timed.cost(exact=True)

@@ -7,7 +7,7 @@ from torch import nn
 from core.encoders.clip import ClipBackbone
 from core.encoders.half import matrices, round_to_half
 from core.training.optimizers import BertAdam
-from core.training.rates import halved
+from core.training.rates import in_half_precision
 
 
 def test_matrices_are_those_that_open_clip_converts() -> None:
@@ -36,7 +36,7 @@ def test_a_marked_group_steps_as_a_float16_parameter_would(reloaded: bool) -> No
     start = (0.03 * torch.randn(40, 30, generator=draw)).half()
     plain, marked = nn.Parameter(start.clone()), nn.Parameter(start.float())
     reference = BertAdam([plain], lr=1e-4)
-    groups = halved([{"params": [marked, nn.Parameter(torch.zeros(2))], "lr": 1e-4}], [marked])
+    groups = in_half_precision([{"params": [marked, nn.Parameter(torch.zeros(2))], "lr": 1e-4}], [marked])
     assert [group["half"] for group in groups] == [False, True]
     optimizer = BertAdam(groups)
     for step in range(6):
