@@ -1,4 +1,4 @@
-"""Rules of the house that a reader can see: one meaning per name, files that fit, equations beside algebra."""
+"""Rules that a reader can see: one meaning per name, files that fit, equations beside algebra."""
 
 import ast
 from collections import defaultdict
