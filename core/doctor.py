@@ -212,7 +212,7 @@ def disk() -> Iterator[Finding]:
 def findings_as_json(findings: list[Finding]) -> str:
     """The findings for machines."""
     return json.dumps(
-        {"whole": all_found(findings), "findings": [asdict(found) for found in findings]}, indent=1
+        {"complete": all_found(findings), "findings": [asdict(found) for found in findings]}, indent=1
     )
 
 

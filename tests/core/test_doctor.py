@@ -1,6 +1,7 @@
 """What the doctor finds is what is there, and its exit code says whether something needed is missing."""
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -37,7 +38,7 @@ def examine(invoke: Callable[..., Any]) -> Callable[..., tuple[int, dict[str, di
     def command(*options: str, **environment: str) -> tuple[int, dict[str, dict[str, str]]]:
         result = invoke("doctor", "--json", *options, **environment)
         content = json.loads(result.output)
-        assert content["whole"] == (result.exit_code == 0)
+        assert content["complete"] == (result.exit_code == 0)
         return result.exit_code, {found["subject"]: found for found in content["findings"]}
 
     return command
@@ -151,3 +152,11 @@ def test_an_installation_without_a_lock_says_so(examine, home, monkeypatch):
 def test_the_table_names_every_finding(invoke):
     output = invoke("doctor").output
     assert all(name in output for name in (*registered_datasets(), *published_encoders()))
+
+
+@pytest.mark.parametrize(("free", "state"), [(30_000_000_001, "ok"), (30_000_000_000, "note")])
+def test_a_disk_too_small_for_a_store_is_a_note(free: int, state: str, examine, monkeypatch) -> None:
+    monkeypatch.setattr(shutil, "disk_usage", lambda folder: type("Usage", (), {"free": free}))
+    _, found = examine()
+    assert found["cache"]["state"] == state
+    assert ("BENCH_CACHE" in found["cache"]["fix"]) == (state == "note")

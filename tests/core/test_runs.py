@@ -1,5 +1,6 @@
 """Run folders: whole files or none, states that a kill cannot falsify, one process at a time."""
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -67,3 +68,15 @@ def test_a_cache_that_cannot_be_written_is_named(tmp_path: Path, monkeypatch: py
 def test_a_full_disk_is_told_before_work_begins(tmp_path: Path) -> None:
     with pytest.raises(BenchError, match=r"are needed and .* are free, so .* are missing"):
         require_space(tmp_path, 10**18)
+
+
+@pytest.mark.parametrize(("needed", "free", "missing"), [(100, 100, None), (101, 100, "0"), (5e9, 2e9, "3")])
+def test_space_is_missing_from_the_first_byte_on(
+    needed: float, free: int, missing: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shutil, "disk_usage", lambda folder: type("Usage", (), {"free": free}))
+    if missing is None:
+        require_space(tmp_path, needed)
+        return
+    with pytest.raises(BenchError, match=rf"so {missing}\.0 .B are missing; use another disk"):
+        require_space(tmp_path, needed, "use another disk")

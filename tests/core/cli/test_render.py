@@ -5,7 +5,7 @@ import io
 import pytest
 from rich.console import Console
 
-from core.cli.render import print_table
+from core.cli.render import COLUMN_FRAME, FOLDED, print_table, table_parts
 from reports.table import Mark, Table
 
 TABLE = Table(
@@ -52,3 +52,37 @@ def test_the_best_is_bold_and_the_second_underlined() -> None:
     print_table(table, Console(file=text, width=120, force_terminal=True))
     assert "\x1b[1m40.5 ± 2.3" in text.getvalue()
     assert "\x1b[4m39.0" in text.getvalue()
+
+
+def wide(*lengths: int, words: tuple[int, ...] = (0,), letters: str = "") -> Table:
+    """A table of one row whose cells have so many letters; those of significance are in column 1."""
+    marks = {(0, 1): Mark("", letters)}
+    return Table("T", ["c"] * len(lengths), [["x" * n for n in lengths]], (), marks, words)
+
+
+def test_a_table_that_just_fits_is_one_part_and_one_letter_less_makes_two() -> None:
+    table, needed = wide(5, 7, 9), 5 + 7 + 9 + 3 * COLUMN_FRAME
+    assert table_parts(table, needed) == [[0, 1, 2]]
+    assert table_parts(table, needed - 1) == [[0, 1], [0, 2]]
+
+
+def test_words_are_folded_and_figures_are_not() -> None:
+    long = 2 * FOLDED
+    folded = FOLDED + 5 + 6 + 3 * COLUMN_FRAME
+    assert table_parts(wide(long, 5, 6), folded) == [[0, 1, 2]]
+    assert table_parts(wide(long, 5, 6), folded - 1) == [[0, 1], [0, 2]]
+    unfolded = 5 + long + 6 + 3 * COLUMN_FRAME
+    assert table_parts(wide(5, long, 6), unfolded) == [[0, 1, 2]]
+    assert table_parts(wide(5, long, 6), unfolded - 1) == [[0, 1], [0, 2]]
+
+
+def test_letters_of_significance_take_their_place_and_a_blank() -> None:
+    table = wide(5, 7, 9, letters="ab")
+    needed = 5 + 7 + 1 + 2 + 9 + 3 * COLUMN_FRAME
+    assert table_parts(table, needed) == [[0, 1, 2]]
+    assert table_parts(table, needed - 1) == [[0, 1], [0, 2]]
+
+
+def test_only_the_first_two_columns_name_a_row() -> None:
+    assert table_parts(wide(5, 5, 5, 5, words=(0, 1, 3)), 20) == [[0, 1, 2], [0, 1, 3]]
+    assert table_parts(wide(5, 5, 5, words=(0, 2)), 10) == [[0, 1], [0, 2]]
