@@ -1,8 +1,21 @@
 """CAE-AV as a plug-in: another method's composition behind an enrichment of its frames.
 
+Hu et al., arXiv 2602.08309, as released; the first three are CASTE (methods/parts/enrichment/caste.py), the
+next three CASE (methods/parts/enrichment/case.py), x the tokens of a modality:
+
+    w  = softmax(MLP [p; q; p - q; p q] + [c, -c])      AgreementGate.forward
+    r  = w_1 (x + g LN(attention x)) + w_2 (x + g LN(conv x))
+                                                        SpatialEnrichment.forward, TemporalEnrichment.forward
+    x' = x + gamma m r, m the salient tokens            Caste.forward
+    y  = x' attends itself, its caption, the other      CaseStream.described, Case.forward
+    w  = sigmoid(cos(mean y, mean caption))             caption_agreement
+    x" = LN(x' + w y m + (1 - w) y)                     emphasised
+    u  = f + gamma W x"_0                               methods/parts/enrichment/cae.py: CasteCase.forward
+    L  = the host's + caption InfoNCE + (1 - cos(v, a)) + entropy of m
+                                                        methods/parts/enrichment/objective.py: case_objectives
+
 The paper is about audio-visual events, parsing, segmentation and questions; what is adapted to retrieval is
-told in `methods/parts/enrichment/cae.py`; CASTE stands in `caste.py`, CASE in `case.py` beside it, their
-objectives in `objective.py`.
+explained in `methods/parts/enrichment/cae.py`. The formulas of the three objectives are reconstructed.
 """
 
 from collections.abc import Mapping
