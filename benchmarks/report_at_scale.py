@@ -1,6 +1,6 @@
 """Time and memory of `bench report` over many made runs.
 
-Run it as `PYTHONPATH=.:tests python benchmarks/report_at_scale.py`. 25 configurations, eight seeds each:
+Run it as `python -m benchmarks.report_at_scale`. 25 configurations, eight seeds each:
 200 runs of 1,000 queries, two conditions and three rescorings in both directions. Prints the seconds and the
 peak resident memory of a `bench report` process, and the seconds of one paired test of 10,000 permutations.
 """
@@ -15,9 +15,9 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from made_runs import make_run, result
 
 from core.evaluation.significance import permutation_test
+from tests.made_runs import make_run, result
 
 METHODS = ("gaid", "tmass", "xpool", "avigate", "clip4clip")
 FRAMES = (4, 6, 8, 10, 12)

@@ -13,10 +13,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from command_line import BENCH
 
 from core.running.cells import RunInputs
 from core.runs import find_runs
+from tests.command_line import BENCH
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]  # a real run, on whatever else is going on
 

@@ -7,12 +7,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from command_line import assert_one_line, raising
-from made_runs import make_run, result
 from typer.testing import Result
 
 from core.running.cells import RunInputs
 from core.runs import RunDirectory
+from tests.command_line import assert_one_line, raising
+from tests.made_runs import make_run, result
 
 ONE = ("run", "--methods", "clip4clip", "--datasets", "avworld-tiny")
 

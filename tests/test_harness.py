@@ -12,7 +12,6 @@ from typing import Any
 import pytest
 import torch
 import typer
-from command_line import assert_one_line, raising, started
 from safetensors.torch import save_file
 from typer.testing import Result
 
@@ -20,6 +19,7 @@ import harness
 from core.cli.axis_options import axes
 from core.running.axes import all_axes
 from core.running.cells import RunInputs
+from tests.command_line import assert_one_line, raising, started
 
 DRY = ("run", "--methods", "gaid", "--datasets", "avworld-tiny", "--dry-run")
 

@@ -15,8 +15,6 @@ from pathlib import Path
 import pandas as pd
 import pytest
 import torch
-from command_line import assert_one_line, started
-from naive_metrics import naive_metrics
 from safetensors.torch import load_file
 from typer.testing import Result
 
@@ -26,6 +24,8 @@ from core.running.cells import RunInputs, run_cell, run_hash
 from core.running.outcomes import Outcome
 from core.runs import RunDirectory, find_runs
 from core.workers import default_workers
+from tests.command_line import assert_one_line, started
+from tests.naive_metrics import naive_metrics
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 

@@ -5,8 +5,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from command_line import assert_one_line
 from typer.testing import Result
+
+from tests.command_line import assert_one_line
 
 TINY = (
     "time",

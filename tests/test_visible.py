@@ -9,8 +9,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from command_line import BENCH, assert_one_line
-from made_runs import make_run, result
 from rich.markup import escape
 from rich.panel import Panel
 from rich.table import Table
@@ -20,6 +18,8 @@ from typer.testing import Result
 from core.cli.bars import Bars
 from core.cli.screen import Screen
 from core.visible import HIDDEN, LIMIT, visible_json, visible_line
+from tests.command_line import BENCH, assert_one_line
+from tests.made_runs import make_run, result
 
 EVIL = "\x1b[2J\x1b]0;title\x07 \x9b31m \x7f \x08 \r \u202eabc\u2066 \u2028 \udc9b"
 """Clears the screen, sets the title, colours (C1), deletes, moves back, turns the line, half a character."""

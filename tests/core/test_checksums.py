@@ -5,13 +5,13 @@ import os
 from pathlib import Path
 
 import pytest
-from made_runs import make_run, result
 
 from core.checksums import digests, first_damaged
 from core.errors import BenchError
 from core.run_files import DIGESTED
 from core.runs import RunDirectory
 from reports.collect import read_run
+from tests.made_runs import make_run, result
 
 
 @pytest.fixture

@@ -19,7 +19,6 @@ from typing import Any
 
 import pytest
 import torch
-from made_runs import make_run, result
 from safetensors.torch import save_file
 from torch import nn
 
@@ -38,6 +37,7 @@ from reports.collect import read_run
 from tests.core.datasets import small_copies
 from tests.core.media_files import grey_ramp, tone, write_media
 from tests.fuzz.mutations import assignment, damaged, replaced
+from tests.made_runs import make_run, result
 
 CASES = int(os.environ.get("FUZZ_CASES", "0"))
 SECONDS = 20

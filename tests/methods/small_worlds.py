@@ -3,13 +3,13 @@
 from dataclasses import dataclass
 
 import torch
-from naive_scores import Naive
 from torch import Tensor
 
 from core.batch import Texts, Videos
 from core.method import Dimensions, NoiseSource
 from methods.composed import ComposedMethod
 from methods.parts.config import ComposedConfig
+from tests.methods.naive_scores import Naive
 
 WIDTH, FRAMES, STATES, AUDIO_WIDTH, TRIALS = 8, 5, 11, 6, 3
 PATCHES, WORDS = 4, 3

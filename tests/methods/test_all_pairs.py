@@ -4,8 +4,10 @@ from itertools import product
 
 import pytest
 import torch
-from naive_scores import cosine
-from small_worlds import (
+from torch.testing import assert_close
+
+from tests.methods.naive_scores import cosine
+from tests.methods.small_worlds import (
     FUSIONS,
     INTERACTIONS,
     PERTURBATIONS,
@@ -21,7 +23,6 @@ from small_worlds import (
     random_texts,
     random_videos,
 )
-from torch.testing import assert_close
 
 PARTS = ("fusion", "pooling", "interaction", "perturbation")
 COMPOSITIONS = list(product(FUSIONS, POOLINGS, INTERACTIONS, PERTURBATIONS))

@@ -2,16 +2,6 @@
 
 import pytest
 import torch
-from small_worlds import (
-    FRAMES,
-    TIGHT,
-    TableNoise,
-    random_method,
-    random_noise,
-    random_texts,
-    random_videos,
-    released_scores,
-)
 from torch import Tensor
 from torch.testing import assert_close
 
@@ -23,6 +13,16 @@ from methods.released.grouping import grouped
 from methods.released.procedure import GROWTH, as_released
 from methods.tmass import TMass
 from methods.xpool import XPool
+from tests.methods.small_worlds import (
+    FRAMES,
+    TIGHT,
+    TableNoise,
+    random_method,
+    random_noise,
+    random_texts,
+    random_videos,
+    released_scores,
+)
 
 OWNERS = [2, 0, 1, 1, 2, 0]  # two captions per video, in no order
 

@@ -5,13 +5,21 @@ from itertools import product
 
 import pytest
 import torch
-from small_worlds import FUSIONS, POOLINGS, TIGHT, random_method, random_noise, random_texts, random_videos
 from torch.testing import assert_close
 
 from core.errors import BenchError
 from methods.parts.interaction.multi_grained import local_similarity
 from methods.parts.pooling.mean import mean_of_directions, released_mean_of_directions
 from methods.parts.vectors import frame_cosines, unit
+from tests.methods.small_worlds import (
+    FUSIONS,
+    POOLINGS,
+    TIGHT,
+    random_method,
+    random_noise,
+    random_texts,
+    random_videos,
+)
 
 
 def test_unit_is_the_direction_and_leaves_zero_alone() -> None:

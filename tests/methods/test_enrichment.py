@@ -5,7 +5,17 @@ from itertools import product
 
 import pytest
 import torch
-from small_worlds import (
+from torch import Tensor
+from torch.testing import assert_close
+
+from core.batch import Videos
+from core.errors import BenchError
+from core.method import Dimensions
+from methods.cae_av import HOSTS, CaeAv
+from methods.composed import ComposedMethod
+from methods.parts.enrichment.caste import channels_shifted
+from methods.parts.enrichment.tokens import hard_choice, noisy_probabilities, soft_choice
+from tests.methods.small_worlds import (
     AUDIO_WIDTH,
     FRAMES,
     SMALL,
@@ -17,16 +27,6 @@ from small_worlds import (
     random_videos,
     released_scores,
 )
-from torch import Tensor
-from torch.testing import assert_close
-
-from core.batch import Videos
-from core.errors import BenchError
-from core.method import Dimensions
-from methods.cae_av import HOSTS, CaeAv
-from methods.composed import ComposedMethod
-from methods.parts.enrichment.caste import channels_shifted
-from methods.parts.enrichment.tokens import hard_choice, noisy_probabilities, soft_choice
 
 KINDS = ("caste", "case", "caste-case")
 

@@ -4,10 +4,10 @@ from dataclasses import replace
 
 import pytest
 import torch
-from small_worlds import TIGHT, random_method, random_texts, random_videos
 from torch.testing import assert_close
 
 from methods.parts.enrichment.objective import caption_alignment, choice_entropy, inconsistency
+from tests.methods.small_worlds import TIGHT, random_method, random_texts, random_videos
 
 TERMS = ("caption", "consistency", "entropy")
 

@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
+NAMED = re.compile(r"name\b.*=")
 METHODS = sorted(
     file
     for file in (ROOT / "methods").glob("*.py")
     if any(
-        isinstance(node, ast.ClassDef)
-        and any(re.match(r"name\b.*=", ast.unparse(part)) for part in node.body)
+        isinstance(node, ast.ClassDef) and any(NAMED.match(ast.unparse(part)) for part in node.body)
         for node in ast.parse(file.read_text("utf-8")).body
     )
 )

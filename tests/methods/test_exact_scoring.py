@@ -4,13 +4,13 @@ from itertools import product
 
 import pytest
 import torch
-from exactness import WIDTH, random_composition, random_corpus, scored, single
 from torch.testing import assert_close
 
 from core.errors import BenchError
 from core.scoring.noise import KeyedNoise
 from core.scoring.scoring import build_index, score_tiles
 from methods.composed import ComposedMethod
+from tests.methods.exactness import WIDTH, random_composition, random_corpus, scored, single
 
 COMPOSITIONS = {
     "xpool": {"pooling": "text-conditioned"},

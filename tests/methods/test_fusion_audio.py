@@ -2,7 +2,16 @@
 
 import pytest
 import torch
-from small_worlds import (
+from torch.nn.functional import adaptive_avg_pool1d
+from torch.testing import assert_close
+
+from core.batch import Videos
+from core.errors import BenchError
+from core.method import Dimensions
+from methods.gaid import Gaid
+from methods.parts.audio import bin_weights, frame_audio, pooled_states
+from methods.parts.fusion.gate import GateFusion
+from tests.methods.small_worlds import (
     AUDIO_WIDTH,
     FRAMES,
     STATES,
@@ -13,15 +22,6 @@ from small_worlds import (
     random_texts,
     random_videos,
 )
-from torch.nn.functional import adaptive_avg_pool1d
-from torch.testing import assert_close
-
-from core.batch import Videos
-from core.errors import BenchError
-from core.method import Dimensions
-from methods.gaid import Gaid
-from methods.parts.audio import bin_weights, frame_audio, pooled_states
-from methods.parts.fusion.gate import GateFusion
 
 GATES = ("sample", "frame", "token")
 

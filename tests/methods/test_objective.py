@@ -2,7 +2,6 @@
 
 import pytest
 import torch
-from small_worlds import TIGHT, random_method, random_texts, random_videos
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 from torch.testing import assert_close
@@ -12,6 +11,7 @@ from methods.gaid import Gaid
 from methods.parts.objective.infonce import pair_weights, symmetric_infonce, weighted_infonce
 from methods.parts.objective.margin import adaptive_margin
 from methods.tmass import TMass
+from tests.methods.small_worlds import TIGHT, random_method, random_texts, random_videos
 
 
 def logits(seed: int = 0) -> Tensor:

@@ -2,15 +2,6 @@
 
 import pytest
 import torch
-from small_worlds import (
-    AUDIO_WIDTH,
-    FRAMES,
-    SMALL,
-    WIDTH,
-    random_method,
-    random_texts,
-    random_videos,
-)
 from torch import Tensor
 from torch.testing import assert_close
 
@@ -24,6 +15,15 @@ from methods.composed import ComposedMethod
 from methods.gaid import Gaid
 from methods.parts.transformer import TransformerBlock
 from methods.tmass import DEAD_SCALAR, TMass
+from tests.methods.small_worlds import (
+    AUDIO_WIDTH,
+    FRAMES,
+    SMALL,
+    WIDTH,
+    random_method,
+    random_texts,
+    random_videos,
+)
 
 NAMES = sorted(name for name, cls in registered_methods().items() if issubclass(cls, ComposedMethod))
 

@@ -4,17 +4,6 @@ from itertools import product
 
 import pytest
 import torch
-from naive_scores import Naive
-from small_worlds import (
-    TIGHT,
-    naive_of,
-    naive_sound,
-    random_method,
-    random_noise,
-    random_texts,
-    random_videos,
-    released_scores,
-)
 from torch import Tensor
 from torch.testing import assert_close
 
@@ -25,6 +14,17 @@ from methods.parts.pooling.text_conditioned import TextConditionedPooling
 from methods.released import own_captions
 from methods.released.captions import captions_by_slot
 from methods.tmass import TMass
+from tests.methods.naive_scores import Naive
+from tests.methods.small_worlds import (
+    TIGHT,
+    naive_of,
+    naive_sound,
+    random_method,
+    random_noise,
+    random_texts,
+    random_videos,
+    released_scores,
+)
 
 PAIRING = torch.tensor([1, 0, 2, 1, 0, 3, 1])  # captions per video: 2, 3, 1, 1
 

@@ -4,7 +4,6 @@ import shutil
 from pathlib import Path
 
 import pytest
-from made_runs import make_run, result
 
 from core.errors import BenchError
 from core.resolving import resolve
@@ -12,6 +11,7 @@ from core.runs import write_json
 from core.spec import dotted
 from reports.collect import read_run, read_runs
 from reports.results import Results
+from tests.made_runs import make_run, result
 
 
 def test_a_flat_spec_has_a_dotted_key_per_field() -> None:

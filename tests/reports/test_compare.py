@@ -6,7 +6,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from made_runs import make_run, query_rows, result
 from scipy import stats
 
 from core.errors import BenchError
@@ -14,6 +13,7 @@ from core.runs import RunDirectory
 from reports.collect import read_run
 from reports.compare import changed_tables, compare_runs, difference_table
 from reports.queries import ResultKey
+from tests.made_runs import make_run, query_rows, result
 
 PROTOCOL = ResultKey("test")
 

@@ -10,7 +10,6 @@ from typing import Any
 import matplotlib.pyplot as plt
 import pytest
 import torch
-from made_runs import add_result, make_run, result
 
 from core.errors import BenchError
 from core.runs import RunDirectory
@@ -32,6 +31,7 @@ from reports.summary import summary_table
 from reports.tables import all_tables
 from reports.trec import trec_files
 from reports.write import contents_of
+from tests.made_runs import add_result, make_run, result
 
 MUTATIONS = 200
 WRONG: list[Any] = [

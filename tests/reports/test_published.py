@@ -4,7 +4,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from made_runs import make_run, result
 
 from core.assignments import parse_assignment
 from core.errors import BenchError
@@ -22,6 +21,7 @@ from reports.published import (
 )
 from reports.results import Results
 from reports.table import Table
+from tests.made_runs import make_run, result
 
 GAID = "GAID arXiv:2508.01711v1"
 

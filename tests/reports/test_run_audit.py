@@ -8,8 +8,6 @@ from typing import Any
 import pandas as pd
 import pytest
 import torch
-from command_line import assert_one_line
-from made_runs import add_result, make_run, result
 from typer.testing import Result
 
 from core.audit.verdict import Verdict
@@ -18,6 +16,8 @@ from reports.audit.duplicates import duplicates_of
 from reports.audit.run import audit_run
 from reports.collect import read_run
 from reports.queries import ResultKey
+from tests.command_line import assert_one_line
+from tests.made_runs import add_result, make_run, result
 
 WHOLE: dict[str, Any] = {
     "commit": {},

@@ -6,11 +6,11 @@ from pathlib import Path
 import pandas as pd
 import pytest
 import torch
-from made_runs import add_result, make_run, result
 
 from core.evaluation.tie_policies import TIE_POLICIES
 from core.run_files import Manifest
 from core.spec import SCHEMA
+from tests.made_runs import add_result, make_run, result
 
 PAGE = (Path(__file__).parents[2] / "docs" / "run-directory.md").read_text(encoding="utf-8")
 

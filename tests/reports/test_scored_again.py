@@ -5,7 +5,6 @@ from typing import Any
 
 import pytest
 import torch
-from made_runs import add_result, make_run, result
 from torch import Tensor
 
 from core.dataset import Split, Video
@@ -14,6 +13,7 @@ from reports.audit import again
 from reports.audit.again import ScoredAgain
 from reports.audit.protocols import RunSubject
 from reports.collect import read_run
+from tests.made_runs import add_result, make_run, result
 
 SCORES = torch.rand(30, 15, generator=torch.Generator().manual_seed(0))
 PAIRING = torch.arange(30) // 2

@@ -5,7 +5,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from made_runs import make_run, query_rows, result
 from scipy import stats
 
 from core.errors import BenchError
@@ -16,6 +15,7 @@ from reports.differences import differences_table
 from reports.results import Ceilings, Results
 from reports.table import Table, number, rounded, signed
 from reports.tables import all_tables, gate_table, rescoring_table, strata_table
+from tests.made_runs import make_run, query_rows, result
 
 SEEDS = {0: (40.0, 61.0), 1: (43.0, 60.0), 2: (38.5, 65.5)}
 """Seed -> R@1 leak-free and released."""

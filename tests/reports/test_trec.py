@@ -5,7 +5,6 @@ from typing import Any
 
 import pytest
 import torch
-from made_runs import add_result, make_run, result
 from ranx import Qrels, evaluate
 from ranx import Run as RanxRun
 
@@ -15,6 +14,7 @@ from reports.collect import Run, read_run
 from reports.queries import ResultKey
 from reports.trec import trec_files
 from reports.write import write_files
+from tests.made_runs import add_result, make_run, result
 
 
 @pytest.fixture

@@ -3,12 +3,12 @@
 from typing import Any
 
 import torch
-from planted import Clean, Kept
 from torch import Tensor
 from torch.nn import functional as F
 
 from core.batch import Texts, Videos
 from core.method import Dimensions, Losses, MethodConfig, Needs, NoiseSource
+from tests.core.audit.planted import Clean, Kept
 
 # --- sound ---------------------------------------------------------------------------------------
 

@@ -1,14 +1,14 @@
 """Leaks in the index, in a state, in a part, and where a method stands in for itself."""
 
 import torch
-from planted import Clean, Kept, own, planted_in
-from planted_positions import Scoring
 from torch import Tensor
 from torch.nn import functional as F
 
 from core.batch import Texts, Videos
 from core.capabilities import Exact, ReleasedScorer
 from core.method import Dimensions, Losses, MethodConfig, Needs, NoiseSource
+from tests.core.audit.planted import Clean, Kept, own, planted_in
+from tests.core.audit.planted_positions import Scoring
 
 # --- in the index ---------------------------------------------------------------------------------
 

@@ -3,13 +3,13 @@
 from typing import Any, ClassVar
 
 import torch
-from planted import Clean, Kept, planted_in
-from planted_positions import Scoring
 from torch import Tensor
 from torch.nn import functional as F
 
 from core.batch import Texts, Videos
 from core.method import Dimensions, Method, MethodConfig, Needs, NoiseSource
+from tests.core.audit.planted import Clean, Kept, planted_in
+from tests.core.audit.planted_positions import Scoring
 
 
 class SoftmaxOfTheGallery(Scoring):

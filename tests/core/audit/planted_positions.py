@@ -3,11 +3,11 @@
 import hashlib
 
 import torch
-from planted import Clean, Kept, own, planted_in
 from torch import Tensor
 
 from core.batch import Texts
 from core.method import Dimensions, MethodConfig, NoiseSource
+from tests.core.audit.planted import Clean, Kept, own, planted_in
 
 # --- where the pairing may come from --------------------------------------------------------------
 

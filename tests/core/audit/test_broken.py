@@ -4,10 +4,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from command_line import assert_one_line
 from typer.testing import Result
 
 from core.registry import broken_methods, registered_methods, scan
+from tests.command_line import assert_one_line
 
 SOURCE = """import torch
 from dataclasses import dataclass

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 import torch
-from planted import Clean, Kept
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -17,6 +16,7 @@ from core.audit.verdict import Verdict
 from core.batch import Texts, Videos
 from core.method import Losses, Method, NoiseSource
 from core.registry import registered_methods
+from tests.core.audit.planted import Clean, Kept
 
 EXAMPLE = Path(__file__).parents[3] / "docs" / "examples" / "late_fusion.py"
 

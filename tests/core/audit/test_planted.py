@@ -2,9 +2,6 @@
 
 import pytest
 import torch
-from planted import LEAKS, InAPart
-from planted_defects import BROKEN_CONTRACTS, RAISING, SOUND
-from planted_odd import FrozenTable
 
 from core.audit.canary import noise_canary
 from core.audit.checks import CHECKS, audit_method
@@ -16,6 +13,9 @@ from core.audit.subject import Subject
 from core.audit.verdict import Verdict
 from core.method import Method
 from core.plugin_errors import PluginError
+from tests.core.audit.planted import LEAKS, InAPart
+from tests.core.audit.planted_defects import BROKEN_CONTRACTS, RAISING, SOUND
+from tests.core.audit.planted_odd import FrozenTable
 
 
 def subject(method: type[Method], **settings: object) -> Subject:

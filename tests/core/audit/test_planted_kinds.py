@@ -1,14 +1,12 @@
 """Many more kinds of leaks: each is found; and clean methods that look odd: none is accused."""
 
-import planted_elsewhere
-import planted_odd
-import planted_positions
 import pytest
-from planted import Clean
 
 from core.audit.checks import audit_method
 from core.audit.subject import Subject
 from core.audit.verdict import Verdict
+from tests.core.audit import planted_elsewhere, planted_odd, planted_positions
+from tests.core.audit.planted import Clean
 
 LEAKS = (*planted_positions.LEAKS, *planted_elsewhere.LEAKS)
 

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from command_line import assert_one_line
 from typer.testing import Result
 
+from tests.command_line import assert_one_line
 from tests.core.datasets import small_copies as small
 from tests.core.media_files import grey_ramp, tone, write_media
 

@@ -5,7 +5,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from command_line import assert_one_line
 from typer.testing import Result
 
 from core.datasets import load_dataset
@@ -13,6 +12,7 @@ from core.progress import Silent
 from core.resolving import resolve
 from core.running.code import code_fingerprint
 from core.settings import project_file
+from tests.command_line import assert_one_line
 from tests.core.datasets import small_copies as small
 
 Invoke = Callable[..., Result]

@@ -7,7 +7,6 @@ from pathlib import Path
 from zipfile import ZipFile
 
 import pytest
-from command_line import assert_one_line
 from typer.testing import Result
 
 from core.datasets import find_dataset, load_dataset, registered_datasets
@@ -15,6 +14,7 @@ from core.encoders.clip import ClipBackbone
 from core.encoders.entry import registered_encoders
 from core.plugins import DATASETS, ENCODERS, METHODS, _names_in, names_of
 from core.progress import Silent
+from tests.command_line import assert_one_line
 
 BUILD = "import sys; from setuptools.build_meta import build_wheel; print(build_wheel(sys.argv[1]))"
 PROJECT = """

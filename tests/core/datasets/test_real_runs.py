@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 import torch
-from command_line import assert_one_line
 from rich.console import Console
 from typer.testing import Result
 
@@ -20,6 +19,7 @@ from core.resolving import resolve
 from core.running.cells import prepare_inputs, run_cell
 from core.running.pipeline import announce
 from core.runs import RunDirectory
+from tests.command_line import assert_one_line
 from tests.core.datasets import small_copies as small
 from tests.core.datasets.small_copies import TEST, TRAIN, sentences
 from tests.core.media_files import tone, write_media

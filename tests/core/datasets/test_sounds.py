@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from command_line import assert_one_line
 from numpy.typing import NDArray
 from rich.console import Console
 from scipy.io import wavfile
@@ -25,6 +24,7 @@ from core.resolving import resolve
 from core.running.pipeline import announce
 from core.store.storage import Store
 from core.store.store import StoreSettings, prepare_store
+from tests.command_line import assert_one_line
 from tests.core.datasets import small_copies as small
 from tests.core.datasets.small_copies import DIDEMO, TEST, TRAIN
 from tests.core.media_files import grey_ramp, tone, write_media

@@ -9,7 +9,6 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from naive_metrics import naive_metrics
 from safetensors.torch import load_file
 from torch import Tensor
 
@@ -20,6 +19,7 @@ from core.evaluation.results import Result, write_results
 from core.evaluation.top import top_lists
 from core.resolving import resolve
 from core.scoring.similarities import similarities
+from tests.naive_metrics import naive_metrics
 
 PAIRING = (0, 0, 0, 1, 2, 2, 3, 3, 4)
 STRATA = ("needed", "needed", "silent", "partial", "silent", "needed")

@@ -8,8 +8,6 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from authors_checkpoints import BOUND, CONFIG, SOUND, checkpoint_of
-from command_line import assert_one_line
 from transformers import WhisperConfig, WhisperFeatureExtractor, WhisperModel
 from typer.testing import Result
 
@@ -22,6 +20,8 @@ from core.runs import open_run
 from core.settings import write_setting
 from core.spec import RunSpec
 from core.training.checkpoints import assignments
+from tests.authors_checkpoints import BOUND, CONFIG, SOUND, checkpoint_of
+from tests.command_line import assert_one_line
 from tests.core.media_files import tone, write_media
 
 HOSTED = sorted(

@@ -11,7 +11,6 @@ from pathlib import Path
 
 import pytest
 import torch
-from command_line import BENCH
 from filelock import FileLock
 from safetensors.torch import load_file
 
@@ -20,6 +19,7 @@ from core.resolving import resolve
 from core.running.cells import RunInputs, prepare_inputs, run_cell, run_hash
 from core.running.distributed import follows, start
 from core.runs import open_run
+from tests.command_line import BENCH
 
 pytestmark = pytest.mark.slow
 

@@ -5,9 +5,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from command_line import assert_one_line
 from typer.testing import Result
 
+from tests.command_line import assert_one_line
 from tests.core.datasets import small_copies as small
 
 BASE = {

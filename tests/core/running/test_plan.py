@@ -4,7 +4,6 @@ import io
 from pathlib import Path
 
 import pytest
-from made_runs import make_run, result
 from rich.console import Console
 
 from core.cli.plan import show
@@ -13,6 +12,7 @@ from core.resolving import resolve
 from core.running.code import code_fingerprint
 from core.running.plan import Timing, duration, estimated_seconds, own_settings, read_past
 from core.spec import RunSpec
+from tests.made_runs import make_run, result
 
 WORLD = "avworld-tiny"
 

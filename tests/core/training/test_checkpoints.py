@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 import torch
-from command_line import assert_one_line
 from safetensors.torch import save_file
 from torch import Tensor
 from transformers import ASTConfig, ASTModel
@@ -25,6 +24,7 @@ from core.resolving import resolve
 from core.running.cells import RunInputs, prepare_inputs
 from core.spec import RunSpec
 from core.training.checkpoints import Checkpoint
+from tests.command_line import assert_one_line
 
 AVWORLD_TINY = "avworld-tiny"
 AS_RELEASED = {"avigate": "linear", "gaid": "none"}

@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from made_runs import make_run, result
 
 from core.errors import BenchError
 from core.evaluation.measures import recall
@@ -25,6 +24,7 @@ from reports.figures.write import write_figures
 from reports.gates import Gates
 from reports.queries import ResultKey
 from reports.results import Results
+from tests.made_runs import make_run, result
 
 
 def results_in(root: Path) -> Results:

@@ -7,7 +7,6 @@ from xml.etree import ElementTree
 import matplotlib.image
 import pytest
 import torch
-from made_runs import make_run, result
 from matplotlib.patches import Rectangle
 from matplotlib.text import Text
 from safetensors.torch import save_file
@@ -18,6 +17,7 @@ from reports.collect import Run, read_run
 from reports.figures.gates import first_gate_figure, gate_figure, typical_clip
 from reports.figures.spectrogram import BANDS
 from reports.figures.style import save
+from tests.made_runs import make_run, result
 
 AUROC = {"test": {"auroc": {"trained": {"partial": 0.9, "within partial": 0.9}}}}
 

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 import torch
-from made_runs import add_result, make_run, result
 from playwright.sync_api import Browser, Page, sync_playwright
 from safetensors.torch import save_file
 
@@ -14,6 +13,7 @@ from core.running.cells import RunInputs
 from reports.collect import read_runs
 from reports.page.write import write_page
 from reports.results import Results
+from tests.made_runs import add_result, make_run, result
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 HOSTILE = (
