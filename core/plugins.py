@@ -113,8 +113,7 @@ def register(kind: Kind, accept: Callable[[object, bool], Mapping[str, Entry]]) 
         except BenchError as error:
             found.broken[name] = f"{source}: {error}; fix it or uninstall it"
         except (Exception, SystemExit) as error:  # whatever an import raises belongs to the plug-in
-            reason = " ".join(f"{type(error).__name__}: {error}".split()) + _place(error)
-            found.broken[name] = f"{source}: cannot be imported ({reason}); fix it or uninstall it"
+            found.broken[name] = f"{source}: {reason_of_import(error)}; fix it or uninstall it"
     return found
 
 
@@ -156,6 +155,12 @@ def _of_point(
 def _origin(entry: object) -> str:
     """Whose something is, as far as it tells."""
     return f"{entry.__module__}'s" if isinstance(entry, type) else "another"
+
+
+def reason_of_import(error: BaseException) -> str:
+    """Why a source cannot be imported, in one line that ends in the place."""
+    reason = " ".join(f"{type(error).__name__}: {error}".split())
+    return f"cannot be imported ({reason}{_place(error)})"
 
 
 def _place(error: BaseException) -> str:

@@ -21,6 +21,7 @@ from pydantic import GetCoreSchemaHandler
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
 from core.errors import BenchError
+from core.plugins import reason_of_import
 
 AnyKind = TypeVar("AnyKind", bound=type)
 
@@ -53,10 +54,19 @@ class Kinds:
         return register
 
     def __iter__(self) -> Iterator[str]:
-        """The names of all kinds: `none` first, then in the order of the alphabet."""
+        """The names of all kinds: `none` first, then in the order of the alphabet.
+
+        Raises `BenchError` for a file of the package that cannot be imported.
+        """
         package = importlib.import_module(self.package)
         for module in pkgutil.iter_modules(package.__path__):
-            importlib.import_module(f"{self.package}.{module.name}")
+            name = f"{self.package}.{module.name}"
+            try:
+                importlib.import_module(name)
+            except BenchError:
+                raise
+            except Exception as error:  # whatever an import raises belongs to the file
+                raise BenchError(f"{name.replace('.', '/')}.py: {reason_of_import(error)}; fix it") from error
         return iter(sorted(self.classes, key=lambda name: (name != "none", name)))
 
     def names(self) -> tuple[str, ...]:
