@@ -138,8 +138,8 @@ class ComposedMethod(Composition):
         if similarities.support is not None and self.parts.support_weight:
             # ... + support_weight L_sup + the terms of enrichment and interaction by their weights
             objectives = {"support": weighted_infonce(scale * similarities.support, weights), **objectives}
-        own = self.gated_by(embeds, index)
-        objectives = {**objectives, **self.interaction.terms(texts, own.videos, generator)}
+        terms_of_pairs = self.interaction.terms(texts, lambda: self.gated_by(embeds, index).videos, generator)
+        objectives = {**objectives, **terms_of_pairs}
         for name, term in objectives.items():
             # an objective is weighted by the field of its own name
             total = total + getattr(self.parts, f"{name}_weight") * term

@@ -5,7 +5,7 @@
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Generic, Self, TypeVar
 
 import torch
@@ -89,8 +89,13 @@ class Interaction(nn.Module, ABC):
         """
         raise NotImplementedError(f"{type(self).__name__} compares a pair at a time")
 
-    def terms(self, texts: Texts, videos: Prepared, generator: torch.Generator) -> Mapping[str, Tensor]:
-        """Objective terms of matched pairs by name; the configuration has a weight for each."""
+    def terms(
+        self, texts: Texts, paired: Callable[[], Prepared], generator: torch.Generator
+    ) -> Mapping[str, Tensor]:
+        """Objective terms of matched pairs by name; the configuration has a weight for each.
+
+        `paired` fuses each video with its own text: whoever has no terms does not pay for it.
+        """
         return {}
 
     def token_algebra(self, pooling: Pooling[Any]) -> TokenAlgebra[Any, Any] | None:

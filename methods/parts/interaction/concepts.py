@@ -10,7 +10,7 @@ The weights are not normalised and may be negative. `v` is pooled by the text
 kept per token: no work of D^2/K per pair.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Self, cast
 
@@ -87,8 +87,11 @@ class Concepts(Interaction):
         # S = sum_k weight_k cos(t_k, v_k)
         return (weights * (unit(own) * unit(slices)).sum(-1)).sum(-1)
 
-    def terms(self, texts: Texts, videos: Prepared, generator: torch.Generator) -> Mapping[str, Tensor]:
+    def terms(
+        self, texts: Texts, paired: Callable[[], Prepared], generator: torch.Generator
+    ) -> Mapping[str, Tensor]:
         """Decoupling of texts and their own videos as they pool them."""
+        videos = paired()
         embeds = texts.embeds.to(videos.frames.dtype)
         return {
             "decoupling": decoupling(

@@ -9,7 +9,7 @@ section 3.2. With unit words `w`, unit frames `f` and masks m in {0, 1}:
 `a`, `b` are softmaxes of a small network over the real tokens (WTI), or even (TI).
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, Literal, Self
@@ -183,10 +183,13 @@ class TokenWise(Interaction):
             cosines, self.word_weights(words, mask), self.frame_weights(videos.frames, videos.mask)
         )
 
-    def terms(self, texts: Texts, videos: Prepared, generator: torch.Generator) -> Mapping[str, Tensor]:
+    def terms(
+        self, texts: Texts, paired: Callable[[], Prepared], generator: torch.Generator
+    ) -> Mapping[str, Tensor]:
         """CDCR."""
         if self.cdcr == "none":
             return {}
+        videos = paired()
         words, mask = words_of(texts)
         both = (words, mask, videos.frames, videos.mask)
         if self.cdcr == "drawn":
