@@ -56,3 +56,17 @@ def test_no_text_for_users_has_a_word_that_reads_as_translated(room: str) -> Non
         if re.search(pattern, text, re.IGNORECASE)
     ]
     assert not found, "\n".join(found)
+
+
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+
+
+@pytest.mark.parametrize("file", PAGES, ids=lambda file: file.name)
+def test_no_page_has_one_either(file: Path) -> None:
+    found = [
+        f"{file.name}:{number}: '{line}': write '{instead}'"
+        for number, line in enumerate(file.read_text(encoding="utf-8").splitlines(), 1)
+        for pattern, instead in REFUSED.items()
+        if re.search(pattern, line, re.IGNORECASE)
+    ]
+    assert not found, "\n".join(found)
