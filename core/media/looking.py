@@ -105,7 +105,7 @@ def record(found: Look) -> dict[str, object]:
             "state": ", ".join(({"no-track": "none"}.get(sound.status, sound.status), *own)),
             "reason": "; ".join(filter(None, (sound.reason, *own.values()))),
             "seconds": round(sound.end - sound.start, 3),
-            "start": round(sound.start, 3) if track else None,
+            "start": round(sound.start, 3) + 0.0 if track else None,  # no -0.0
             "channels": sound.channels,
             "rate": sound.rate if track else None,
             "loudness": loudness(found.waveform),
