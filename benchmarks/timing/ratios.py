@@ -13,7 +13,7 @@ from benchmarks.timing.results import Entry, Key, read_entries, sizes_of
 from core.cli.shell import console, friendly
 
 COMPARISONS = (*((work, work) for work in WORKS), ("stp-per-text", "stp-fresh"))
-"""Work scored exactly, and work scored by tiles that it is held against."""
+"""Work scored exactly, and the same work scored by tiles."""
 
 
 def ratio_rows(entries: Mapping[Key, Entry]) -> Iterator[tuple[str, str, str, str]]:

@@ -1,4 +1,4 @@
-"""Hits counted over seeds and held against the band of chance."""
+"""Hits counted over seeds and compared with the band of chance."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass

@@ -44,7 +44,7 @@ Traceback = Annotated[bool, typer.Option("--traceback", help="Show where the cod
 
 
 def friendly(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Turns what a user can mend into one line and exit code 2, and Ctrl-C into exit code 130.
+    """Turns what a user can fix into one line and exit code 2, and Ctrl-C into exit code 130.
 
     The command takes `--traceback`, which shows what lies behind the line.
     """

@@ -58,7 +58,7 @@ def repeated(splits: Mapping[str, Split]) -> list[Repeated]:
     """
     words = {
         name: [
-            (" ".join(text.casefold().split()), video)
+            (plain_caption(text), video)
             for text, video in zip(split.captions, split.video_of_caption, strict=True)
         ]
         for name, split in splits.items()
@@ -66,6 +66,11 @@ def repeated(splits: Mapping[str, Split]) -> list[Repeated]:
     texts = {name: [(text, shown(text)) for text, _ in pairs] for name, pairs in words.items()}
     rows = {name: [(pair, shown(pair[0])) for pair in pairs] for name, pairs in words.items()}
     return [*repeated_clips(splits), *shared("captions", texts), *several("captions", rows)]
+
+
+def plain_caption(text: str) -> str:
+    """A caption without what no reader would notice: case, and blanks but single ones."""
+    return " ".join(text.casefold().split())
 
 
 def repeated_clips(splits: Mapping[str, Split]) -> list[Repeated]:

@@ -1,4 +1,4 @@
-"""Audio gates held against the truth of a generated world: does a gate open when the sound matters?
+"""Audio gates compared with the truth of a generated world: does a gate open when the sound matters?
 
 AUROC pools the frames of audible clips; silent clips are left out, for their gate mixes nothing in.
 The gate of a clip is the one its own caption sets. Clip-level gates (AVIGATE's, one per layer) are

@@ -3,11 +3,10 @@
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
-from hashlib import sha256
-from pathlib import Path
 from zlib import crc32
 
 from core.dataset import Dataset, Split, Video
+from core.datasets.duplicates import copied_files, plain_caption
 from core.store.storage import Store
 
 
@@ -50,41 +49,15 @@ def shared_with_train(dataset: Dataset, store: Store, name: str) -> Copies:
     )
 
 
-def plain_caption(caption: str) -> str:
-    """A caption without what no reader would notice."""
-    return " ".join(caption.casefold().split())
-
-
 def present(split: Split) -> list[Video]:
     """The videos that have a file."""
     return [video for position, video in enumerate(split.videos) if position not in split.absent]
 
 
 def same_files(train: Sequence[Video], scored: Sequence[Video]) -> list[str]:
-    """Names of scored videos whose bytes, and window, are those of a training video.
-
-    Only files of equal size are read.
-    """
-    sizes: defaultdict[tuple[int, float, float | None], list[Path]] = defaultdict(list)
-    for video in train:
-        sizes[size_and_span(video)].append(video.path)
-    digests: dict[Path, str] = {}
-
-    def digest(path: Path) -> str:
-        if path not in digests:
-            digests[path] = sha256(path.read_bytes()).hexdigest()
-        return digests[path]
-
-    return [
-        video.id
-        for video in scored
-        if any(digest(other) == digest(video.path) for other in sizes.get(size_and_span(video), ()))
-    ]
-
-
-def size_and_span(video: Video) -> tuple[int, float, float | None]:
-    """What equal files have in common before any of them is read."""
-    return video.path.stat().st_size if video.path.is_file() else -1, video.start, video.end
+    """Names of scored videos whose bytes, and window, are those of a training video."""
+    first, known = copied_files([*train, *scored]), {video.id for video in train}
+    return [video.id for video in scored if first.get(video.id) in known]
 
 
 def same_frames(train: Split, scored: Split, store: Store) -> list[str]:

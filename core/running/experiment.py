@@ -1,4 +1,4 @@
-"""Experiment files: what an experiment shows, what it is held against, and the blocks of its matrix."""
+"""Experiment files: what an experiment shows, what it is compared with, and the blocks of its matrix."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -106,7 +106,7 @@ class Experiment(Frozen):
     source: Source | None = None
     """The table or figure that it repeats."""
     published: tuple[PublishedRows, ...] = ()
-    """What its cells are held against."""
+    """What its cells are compared with."""
     laptop: str | None = None
     """The experiment that asks the same of the embedded world."""
     blocks: tuple[Block, ...]

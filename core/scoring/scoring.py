@@ -3,7 +3,7 @@
 No Python work per pair and no `(N, V, D)` tensor. `build_index` asks the method for what each video needs
 and checks random pairs of the algebra against the modules; `score_tiles` and `score_matrix` read the index.
 Scores do not depend on tile sizes or tile order. The modules are right for any method: they are the
-reference that the algebra is held against, and what scores where a method names an obstacle.
+reference that the algebra is compared with, and what scores where a method names an obstacle.
 """
 
 from collections.abc import Callable, Iterator

@@ -89,12 +89,17 @@ def prepare_store(
         store = Store.open(folder, resize)
     if not keep_undecodable and store.undecodable.any():
         first = int(store.undecodable.argmax())
-        raise BenchError(
-            f"{store.undecodable.sum()} of {len(store)} clips have no picture that decodes; first: "
-            f"{videos[first].path}: {store.reason[first]}; replace them, "
-            "or pass --missing count-as-miss or drop to go on"
-        )
+        example = f"{videos[first].path}: {store.reason[first]}"
+        raise without_pictures(int(store.undecodable.sum()), len(store), example)
     return store
+
+
+def without_pictures(count: int, of: int, first: str) -> BenchError:
+    """The error for clips that a store may not hold as rows without a real frame."""
+    return BenchError(
+        f"{count} of {of} clips have no picture that decodes; first: {first}; replace them, "
+        "or pass --missing count-as-miss or drop to go on"
+    )
 
 
 def digest(keys: Sequence[str]) -> str:
@@ -204,10 +209,7 @@ def _decode_all(
     needed = estimate(videos, settings, resize)
     failures = _write_all(write, shards, needed, folder, workers, progress, "decoding")
     if failures:
-        raise BenchError(
-            f"{len(failures)} of {len(videos)} clips have no picture that decodes; first: {failures[0]}; "
-            "replace them, or pass --missing count-as-miss or drop to go on"
-        )
+        raise without_pictures(len(failures), len(videos), failures[0])
 
 
 def _resize_large(store: Store, videos: Sequence[Video], workers: int, progress: Progress) -> None:

@@ -22,7 +22,7 @@ TOLERANCE = 1e-5
 
 @dataclass(frozen=True)
 class Comparison:
-    """One tensor held against its recording."""
+    """One tensor compared with its recording."""
 
     name: str
     """Name in the file."""

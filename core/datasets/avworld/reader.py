@@ -79,7 +79,7 @@ def is_ready(name: str) -> bool:
 
 
 def load_world(name: str, progress: Progress, workers: int) -> Dataset:
-    """The world `name`, generated first where it is not whole.
+    """The world `name`, generated first where it is incomplete.
 
     Raises `BenchError` where it cannot be generated or its files are damaged.
     """

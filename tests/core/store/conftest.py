@@ -33,3 +33,8 @@ def videos(tmp_path, monkeypatch) -> list[Video]:
 
 def prepare(videos, folder: Path, settings=SETTINGS, fingerprint="f", workers=1) -> Store:
     return prepare_store(videos, fingerprint, settings, folder, workers=workers, progress=Silent())
+
+
+def never(*_):
+    """Takes the place of reading a file that is not to be read."""
+    raise AssertionError

@@ -1,0 +1,118 @@
+"""The commands, their options and their help: what scripts and habits rely on."""
+
+import re
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+import typer
+from typer.testing import Result
+
+import harness
+from core.running.axes import all_axes
+
+
+def commands(group: Any = None, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
+    """Every command with the words that call it."""
+    group = group or typer.main.get_command(harness.app)
+    yield path, group
+    for name, command in getattr(group, "commands", {}).items():
+        yield from commands(command, (*path, name))
+
+
+@pytest.mark.parametrize(
+    "path", [path for path, _ in commands()], ids=lambda path: " ".join(("bench", *path))
+)
+def test_every_help_has_an_example(path: tuple[str, ...], invoke: Callable[..., Result]) -> None:
+    result = invoke(*path, "--help")
+    assert result.exit_code == 0
+    assert "Example: bench " in result.stdout
+
+
+def test_the_surface_of_the_command_line_is_frozen() -> None:
+    """Scripts depend on these names: a change here is a decision. The axes come from the fields."""
+    found = {
+        " ".join(path): sorted(
+            name
+            for parameter in command.get_params(command.context_class(command))
+            for name in parameter.opts
+            if parameter.name != "help"
+        )
+        for path, command in commands()
+        if not getattr(command, "commands", None)
+    }
+    for names in found.values():
+        names.remove("--traceback")  # every command takes it
+    options = {f"--{name.replace('_', '-')}" for name in all_axes()}
+    assert found.pop("run") == sorted(
+        options
+        | {
+            "--checkpoint",
+            "--cluster",
+            "--devices",
+            "--dry-run",
+            "--json",
+            "--keep-old",
+            "--missing",
+            "--offline",
+            "--runs",
+            "--set",
+            "--workers",
+            "experiment",
+        }
+    )
+    assert found == {
+        "report": ["--against", "--figures", "--html", "--out", "--runs", "--timing"],
+        "compare": ["--condition", "--direction", "--rescoring", "--show", "--split", "first", "second"],
+        "export trec": ["--condition", "--out", "--rescoring", "--split", "run"],
+        "parity": ["--clips", "--json", "folder"],
+        "audit": ["--all", "--condition", "--json", "--seeds", "--set", "--size", "subjects"],
+        "time": [
+            "--device",
+            "--json",
+            "--methods",
+            "--out",
+            "--perturbation",
+            "--released-videos",
+            "--repeats",
+            "--seconds",
+            "--texts",
+            "--threads",
+            "--trials",
+            "--videos",
+        ],
+        "methods": ["--json", "--keys", "method"],
+        "data list": ["--json"],
+        "doctor": ["--json", "--offline"],
+        "data prepare": ["--methods", "--missing", "--offline", "--workers", "name"],
+        "data add": ["--audio", "--captions", "--global", "--root", "--videos", "name"],
+        "data remove": ["--global", "name"],
+        "data look": [
+            "--frames",
+            "--json",
+            "--png",
+            "--recipe",
+            "--sampling",
+            "--sound",
+            "file",
+        ],
+        "data check": [
+            "--audio",
+            "--captions",
+            "--json",
+            "--quick",
+            "--root",
+            "--set",
+            "--videos",
+            "--workers",
+            "name",
+        ],
+    }
+
+
+def test_the_help_of_run_lists_the_values_of_every_axis(invoke: Callable[..., Result]) -> None:
+    printed = invoke("run", "--help").stdout
+    words = set(re.findall(r"[\w-]+", printed))
+    for name, fields in all_axes().items():
+        assert f"--{name.replace('_', '-')}" in words
+        assert {str(choice) for field in fields for choice in field.choices} <= words
