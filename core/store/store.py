@@ -5,6 +5,7 @@ killed preparation therefore goes on where it stopped, and a half-made store is 
 A file that crashes or hangs its decoder costs a process, not the preparation: it counts as undecodable.
 """
 
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
@@ -80,6 +81,9 @@ def prepare_store(
                     settings=settings, dataset=fingerprint, clips=clips, shard=SHARD_CLIPS, files={}
                 )
                 _prepare(videos, keys, plan, others, resize, folder, workers, progress, keep_undecodable)
+    elif (folder / PLAN).exists() and os.access(folder, os.W_OK):  # killed between its manifest and the end
+        with FileLock(folder / "lock"):
+            _remove_parts(folder)
     store = Store.open(folder, resize)
     store.require(settings, fingerprint, clips)
     if store.large_rows and store.large is None:
@@ -296,5 +300,10 @@ def _finish(folder: Path, plan: StoreManifest, resize: Resize, numbers: Sequence
     files = {name: ((folder / name).stat().st_size, checksum(folder / name)) for name in names}
     with written_whole(folder / MANIFEST) as temporary:
         temporary.write_text(plan.model_copy(update={"files": files}).model_dump_json(indent=1))
-    for part in [*parts, folder / PLAN]:
-        part.unlink()
+    _remove_parts(folder)
+
+
+def _remove_parts(folder: Path) -> None:
+    """Removes what only an unfinished store needs: the tables of its shards and, at last, its plan."""
+    for part in [*folder.glob("clips-*.parquet"), folder / PLAN]:
+        part.unlink(missing_ok=True)

@@ -48,7 +48,11 @@ def test_a_crash_costs_the_picture_or_the_sound_of_one_file(tmp_path, monkeypatc
     videos = [
         Video(name, path, sound=apart if name == "mute" else "own track") for name, path in paths.items()
     ]
-    for name, function in (("verdict_of", verdict_or_die), ("see", see_or_die), ("hear", hear_or_die)):
+    for name, function in (
+        ("media_verdict", verdict_or_die),
+        ("picture_of", see_or_die),
+        ("heard_of", hear_or_die),
+    ):
         monkeypatch.setattr(core.datasets.check, name, function)
     found = {name: (verdict.state, verdict.reason) for name, verdict in probe(videos, 1, Silent()).items()}
     assert found == {

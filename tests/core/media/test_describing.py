@@ -85,7 +85,7 @@ def test_what_cannot_be_opened_has_a_reason(tmp_path):
     ("module", "limit", "value", "reason"),
     [
         (demuxing, "PATIENCE", -1.0, "reading takes more than"),
-        (passes, "LONGEST", 2.0, "reach past 2 s"),
+        (passes, "LONGEST_SECONDS", 2.0, "reach past 2 s"),
         (decoders, "LARGEST", 1000, "no frame can be decoded"),
         (passes, "WIDEST", 1.2, "a picture of 48 x 32 pixels"),
     ],

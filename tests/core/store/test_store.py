@@ -92,6 +92,21 @@ def test_a_preparation_killed_at_any_moment_ends_as_one_that_was_not(tmp_path, m
         process.join()
         kills += process.exitcode != 0
     assert kills >= 2
+    prepare(clips, tmp_path / "store")  # tidies where the last one was killed after its manifest
+    found, expected = contents(tmp_path / "store"), contents(whole.folder)
+    assert sorted(found) == sorted(expected)
+    assert [name for name in found if found[name] != expected[name]] == []
+
+
+def test_a_store_whose_preparation_was_killed_after_its_manifest_is_tidied(videos, tmp_path, monkeypatch):
+    whole = prepare(videos, tmp_path / "whole")
+    remove = core.store.store._remove_parts
+    monkeypatch.setattr(core.store.store, "_remove_parts", lambda folder: never())
+    with pytest.raises(AssertionError):
+        prepare(videos, tmp_path / "store")
+    assert len(contents(tmp_path / "store")) > len(contents(whole.folder))
+    monkeypatch.setattr(core.store.store, "_remove_parts", remove)
+    prepare(videos, tmp_path / "store")
     assert contents(tmp_path / "store") == contents(whole.folder)
 
 
