@@ -83,6 +83,7 @@ class Store:
     """A row per clip, all columns."""
     _columns: dict[str, NDArray[np.int64]]
     _shards: dict[str, NDArray[Any]] = field(default_factory=dict, compare=False)
+    _verified: set[int] = field(default_factory=set, compare=False)
 
     @classmethod
     def open(cls, folder: Path, resize: Resize = "antialiased") -> Self:
@@ -242,9 +243,10 @@ class Store:
                 raise BenchError(f"{self.folder / name} is damaged; {MEND}")
 
     def verify_rows(self, rows: Sequence[int]) -> None:
-        """Verifies the shards of some rows; raises as `verify`."""
-        for shard in sorted({row // self.manifest.shard for row in rows}):
+        """Verifies the shards of some rows that this process has not verified yet; raises as `verify`."""
+        for shard in sorted({row // self.manifest.shard for row in rows} - self._verified):
             self.verify(shard)
+            self._verified.add(shard)
 
     def _shard(self, row: int, kind: int) -> NDArray[Any]:
         name = shard_files(row // self.manifest.shard)[kind]

@@ -150,8 +150,12 @@ class Loader:
         return batch.map(Tensor.pin_memory) if self.pinned else batch
 
     def pixels(self, rows: Tensor, epoch: int) -> Tensor:
-        """Training frames `(b, F, size, size, 3)`, values 0 to 255, of some clips by store row."""
+        """Training frames `(b, F, size, size, 3)`, values 0 to 255, of some clips by store row.
+
+        Raises `BenchError` where the store is damaged.
+        """
         size = self.retriever.backbone.image_size
+        self.retriever.store.verify_rows(rows.tolist())
 
         def square(row: int) -> Tensor:
             frames = self.retriever.store.pixels(row)

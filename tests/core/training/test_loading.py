@@ -1,14 +1,18 @@
 """Batches: read ahead in order, the same on every machine, each process with the pixels of its part."""
 
+import shutil
 import threading
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 
 from core.encoders.crops import centre_crop
+from core.errors import BenchError
 from core.running.cells import RunInputs
+from core.store.storage import Store
 from core.training.loading import AHEAD, Loader, read_ahead
 from core.training.world import World
 from tests.core.training.small_training import SMALL, first_pairs
@@ -127,3 +131,20 @@ def test_a_last_batch_smaller_than_the_processes_is_left_out(
         ).batches(0)
     ]
     assert sizes == [16]
+
+
+def test_a_damaged_store_does_not_train(
+    make_retriever: Callable[..., Any], materials: RunInputs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    retriever, spec = make_retriever("xpool", **SMALL, training__mode="finetune")
+    data = first_pairs(materials)
+    first = int(data.rows[data.pairing[0]]) // retriever.store.manifest.shard
+    folder = Path(shutil.copytree(retriever.store.folder, tmp_path / "store"))
+    damaged = folder / f"pixels-{first:05d}.npy"
+    content = bytearray(damaged.read_bytes())
+    content[-1] ^= 1
+    damaged.write_bytes(content)
+    monkeypatch.setattr(retriever, "store", Store.open(folder))
+    loader = Loader(retriever, data, spec.training, spec.seeds)
+    with pytest.raises(BenchError, match=rf"{damaged.name} is damaged"):
+        loader.pixels(data.rows[data.pairing[:1]], 1)
