@@ -11,11 +11,7 @@ from dataclasses import replace
 from functools import partial
 from hashlib import sha256
 from pathlib import Path
-from statistics import mean
-from time import thread_time
-from typing import NamedTuple
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 from filelock import FileLock
@@ -24,12 +20,11 @@ from core.checksums import checksum
 from core.data_options import Resize
 from core.dataset import Video
 from core.errors import BenchError
-from core.media.media import MediaError
 from core.paths import require_space, require_writable, written_whole
 from core.progress import Progress, bytes_in_words, seconds_in_words
-from core.store.decoding import CLIP_SECONDS, each_clip, reason_of
+from core.store.decoding import CLIP_SECONDS, reason_of
+from core.store.estimate import Estimate, estimate
 from core.store.identity import clip_keys
-from core.store.keeping import keep
 from core.store.large import finish_large, places_file
 from core.store.manifest import MANIFEST, SHARD_CLIPS, TABLE, StoreManifest, StoreSettings
 from core.store.reading import ClipReader, hear, see
@@ -38,13 +33,9 @@ from core.store.shards import Shard, shard_table, write_large_again, write_shard
 from core.store.storage import Store, shard_files
 from core.workers import Begin, Lost, watched
 
-__all__ = ["Store", "StoreSettings", "digest", "estimate", "prepare_store"]
+__all__ = ["Store", "StoreSettings", "digest", "prepare_store"]
 
 PLAN = "plan.json"
-PROBES = 5
-"""Clips that are decoded for an estimate."""
-PROBE_SECONDS = 60.0
-"""After which a clip is left out of an estimate."""
 
 
 def prepare_store(
@@ -109,40 +100,6 @@ def without_pictures(count: int, of: int, first: str) -> BenchError:
 def digest(keys: Sequence[str]) -> str:
     """64 hexadecimal digits over clips' keys, in their order."""
     return sha256("\n".join(keys).encode()).hexdigest()
-
-
-class Estimate(NamedTuple):
-    """What decoding some clips will take."""
-
-    size: float
-    """Bytes of the store."""
-    seconds: float
-    """Of one processor core."""
-
-
-def estimate(videos: Sequence[Video], settings: StoreSettings, resize: Resize = "antialiased") -> Estimate:
-    """About what decoding the videos will take, from decoding a few of them, evenly spaced."""
-    if not videos:
-        return Estimate(0, 0)
-    rows = np.unique(np.linspace(0, len(videos) - 1, PROBES).round().astype(int))
-    cost = partial(_cost, reader=ClipReader(hear, see, settings), resize=resize)
-    found = [one for _, one in each_clip(cost, [videos[row] for row in rows], 1, PROBE_SECONDS)]
-    # Preparation itself names every clip that cannot be decoded.
-    costs = [one for one in found if isinstance(one, Estimate)] or [Estimate(0, 0)]
-    return Estimate(
-        len(videos) * mean(one.size for one in costs), len(videos) * mean(one.seconds for one in costs)
-    )
-
-
-def _cost(video: Video, reader: ClipReader, resize: Resize) -> Estimate | None:
-    """What one clip takes; None where it does not decode."""
-    began = thread_time()
-    try:
-        kept = keep(video.id, "", reader.read(video, lambda step: None, {}), "", resize)
-    except MediaError:
-        return None
-    size = kept.planes.nbytes + (kept.large.nbytes if kept.large is not None else 0)
-    return Estimate(size + kept.sound.nbytes, thread_time() - began)
 
 
 def _prepare(
@@ -210,7 +167,7 @@ def _decode_all(
         for video, key in zip(shard.videos, shard.keys, strict=True)
         if key not in shard.known
     ]
-    needed = estimate(videos, settings, resize)
+    needed = estimate(videos, ClipReader(hear, see, settings), resize)
     failures = _write_all(write, shards, needed, folder, workers, progress, "decoding")
     if failures:
         raise without_pictures(len(failures), len(videos), failures[0])
@@ -233,7 +190,7 @@ def _resize_large(store: Store, videos: Sequence[Video], workers: int, progress:
     missing = [shard for shard in shards if not (folder / places_file(resize, shard.number)).exists()]
     failures = []
     if missing:
-        needed = estimate([video for shard in missing for video in shard.videos], settings, resize)
+        needed = estimate([video for shard in missing for video in shard.videos], reader, resize)
         failures = _write_all(write, missing, needed, folder, workers, progress, f"resizing ({resize})")
     if failures:
         raise BenchError(

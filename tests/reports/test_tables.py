@@ -10,20 +10,14 @@ from scipy import stats
 from core.errors import BenchError
 from core.evaluation.measures import MEASURES
 from reports.accuracy import leak_table, metrics_table
-from reports.collect import read_runs
 from reports.differences import differences_table
-from reports.results import Ceilings, Results
-from reports.table import Table, number, rounded, signed
+from reports.table import number, signed
 from reports.tables import all_tables, gate_table, rescoring_table, strata_table
 from tests.made_runs import make_run, query_rows, result
+from tests.reports.made_results import results_under, row_of
 
 SEEDS = {0: (40.0, 61.0), 1: (43.0, 60.0), 2: (38.5, 65.5)}
 """Seed -> R@1 leak-free and released."""
-
-
-def row_of(table: Table, method: str, data: str = "avworld-tiny/test") -> dict[str, str]:
-    (row,) = [row for row in table.rows if tuple(row[:2]) == (data, method)]
-    return dict(zip(table.columns, row, strict=True))
 
 
 @pytest.fixture
@@ -33,12 +27,6 @@ def three_seeds(tmp_path: Path) -> Any:
         make_run(tmp_path, {"seeds.initialisation": seed}, entries, train_seconds=60.0 + seed)
     make_run(tmp_path, {}, [result(20.0)], method="clip4clip")
     return results_under(tmp_path)
-
-
-def results_under(root: Path, ceilings: Ceilings | None = None) -> Results:
-    runs, notes = read_runs(root)
-    assert notes == []
-    return Results.of(runs, ceilings)
 
 
 def half_width(values: np.ndarray[Any, Any]) -> float:
@@ -250,63 +238,6 @@ def test_without_gates_there_is_no_table_of_them(tmp_path: Path) -> None:
     assert gate_table(results, "auroc") is None
     titles = [table.title for table in all_tables(results)]
     assert titles == ["Text-to-video, leak-free", "Leak-free and released R@1 side by side"]
-
-
-@pytest.mark.parametrize(
-    ("value", "text"), [(12.345, "12.3"), (float("nan"), "–"), (None, "–"), (0.0, "0.0")]
-)
-def test_a_figure_that_does_not_exist_is_a_dash(value: float, text: str) -> None:
-    assert number(value) == text
-
-
-@pytest.mark.parametrize(
-    ("value", "digits", "text"),
-    [
-        (20.55, 1, "20.6"),
-        (75.15, 1, "75.2"),
-        (sum([0.1] * 3) + 20.25, 1, "20.6"),
-        (100 * 0.2055, 1, "20.6"),
-        (-20.55, 1, "-20.6"),
-        (-0.04, 1, "0.0"),
-        (2.675, 2, "2.68"),
-        (0.5, 0, "1"),
-    ],
-)
-def test_halves_are_rounded_away_from_zero_however_they_were_added_up(
-    value: float, digits: int, text: str
-) -> None:
-    assert str(rounded(value, digits)) == number(value, digits) == text
-
-
-def test_a_figure_of_undefined_pairs_has_no_gap_and_no_rank(tmp_path: Path) -> None:
-    make_run(tmp_path, {}, [result(40.0), result(80.0, condition="released", undefined=17)])
-    make_run(tmp_path, {}, [result(30.0), result(50.0, condition="released")], method="tmass")
-    table = leak_table(results_under(tmp_path))
-    assert table is not None
-    row = row_of(table, "GAID")
-    assert (row["t2v released"], row["t2v gap"], row["t2v detectable"]) == ("undefined (17 of 100)", "–", "–")
-    assert row_of(table, "T-MASS")["t2v gap"] == "+20.0"
-
-
-def test_few_queries_have_no_interval_and_a_line_that_says_why(tmp_path: Path) -> None:
-    make_run(tmp_path, {}, [result(20.0, queries=5)])
-    table = metrics_table(results_under(tmp_path), "t2v")
-    assert table is not None
-    row = row_of(table, "GAID")
-    assert (row["R@1"], row["95 %"], row["n"]) == ("20.0", "–", "5")
-    assert any("fewer than 30 queries" in note for note in table.notes)
-
-
-def test_dual_softmax_in_video_to_text_is_a_dash_with_its_reason_where_it_changes_nothing(
-    tmp_path: Path,
-) -> None:
-    entries = [result(40.0), result(44.0, rescoring="dsl")]
-    entries += [result(30.0, direction="v2t"), result(30.0, direction="v2t", rescoring="dsl")]
-    make_run(tmp_path, {}, entries)
-    table = rescoring_table(results_under(tmp_path))
-    assert table is not None
-    assert row_of(table, "GAID")["v2t dsl"] == "–"
-    assert any(note.startswith("v2t dsl") and "by construction" in note for note in table.notes)
 
 
 def test_every_table_has_the_rows_in_one_order_and_says_how_many_queries(tmp_path: Path) -> None:

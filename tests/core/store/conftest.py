@@ -1,4 +1,4 @@
-"""Clips to decode, and a store of them."""
+"""Clips to decode, stores of them, and their features."""
 
 from pathlib import Path
 
@@ -7,7 +7,10 @@ import pytest
 
 import core.store.store
 from core.dataset import Video
+from core.encoders.audio import AudioEncoder
+from core.encoders.clip import ClipBackbone
 from core.progress import Silent
+from core.store.features import Features, encode_store
 from core.store.storage import Store
 from core.store.store import StoreSettings, prepare_store
 from tests.core.media_files import grey_ramp, tone, write_media
@@ -38,3 +41,37 @@ def prepare(videos, folder: Path, settings=SETTINGS, fingerprint="f", workers=1)
 def never(*_):
     """Takes the place of reading a file that is not to be read."""
     raise AssertionError
+
+
+@pytest.fixture
+def store(tmp_path, monkeypatch) -> Store:
+    """Five clips in shards of two; b and e share their pixels and not their sound, c has no sound."""
+    monkeypatch.setattr(core.store.store, "SHARD_CLIPS", 2)
+    (tmp_path / "media").mkdir()
+    draw = np.random.default_rng(0)
+    pictures = {
+        name: draw.integers(0, 256, (8, 64, 64 + 8 * i, 3), dtype=np.uint8) for i, name in enumerate("abcd")
+    }
+    pictures["e"] = pictures["b"]
+    videos = []
+    for i, (name, pixels) in enumerate(pictures.items()):
+        seconds = len(pixels) / 8
+        sound = None if name == "c" else [tone(200 * (i + 1), 0, seconds, seconds, 16_000)]
+        path = write_media(tmp_path / "media" / f"{name}.mkv", pixels, fps=8, sound=sound)
+        videos.append(Video(name, path))
+    settings = StoreSettings(frames=3, size=64)
+    return prepare_store(videos, "f", settings, tmp_path / "store", workers=1, progress=Silent())
+
+
+@pytest.fixture(scope="module")
+def clip() -> ClipBackbone:
+    return ClipBackbone.load("avworld")
+
+
+@pytest.fixture(scope="module")
+def audio() -> AudioEncoder:
+    return AudioEncoder.load("avworld-whisper")
+
+
+def encode(store, clip, audio, folder: Path, workers: int = 1, **more) -> Features:
+    return encode_store(store, clip, audio, folder, workers=workers, progress=Silent(), device="cpu", **more)

@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+import core.store.estimate
 import core.store.store
 from core.dataset import Video
 from core.errors import BenchError
@@ -61,8 +62,8 @@ def test_a_clip_that_crashes_its_decoder_costs_that_clip_alone(videos, tmp_path,
 
 
 def test_a_clip_that_hangs_its_decoder_is_given_up(videos, tmp_path, monkeypatch):
-    for name in ("CLIP_SECONDS", "PROBE_SECONDS"):
-        monkeypatch.setattr(core.store.store, name, 1.0)
+    monkeypatch.setattr(core.store.store, "CLIP_SECONDS", 1.0)
+    monkeypatch.setattr(core.store.estimate, "PROBE_SECONDS", 1.0)
     monkeypatch.setattr(core.store.store, "see", see_or_hang)
     with pytest.raises(BenchError, match=r"c\.mkv: hung the decoder \(no end after 1 s\); replace"):
         prepare(videos, tmp_path / "store")

@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 import torch
 
-import core.store.store
 from core.dataset import Video
 from core.media.media import decode_clip
 from core.media.pictures import pixels_of
 from core.progress import Silent
+from core.store.estimate import Estimate
 from core.store.large import DTYPES, is_large
 from core.store.manifest import StoreSettings
 from core.store.reading import see
@@ -69,7 +69,7 @@ def test_another_resize_decodes_the_large_clips_alone(clips, tmp_path, monkeypat
     monkeypatch.setattr("core.store.store.see", noting)
     said = []
     monkeypatch.setattr(Silent, "say", lambda self, text, *_: said.append(text))
-    monkeypatch.setattr("core.store.store.estimate", lambda *_: core.store.store.Estimate(1e6, 1.0))
+    monkeypatch.setattr("core.store.store.estimate", lambda *_: Estimate(1e6, 1.0))
     monkeypatch.setattr(
         "core.store.store.watched", lambda write, shards, *_: [(s, write(s, str)) for s in shards]
     )

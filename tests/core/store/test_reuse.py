@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import core.store.estimate
 import core.store.store
 import core.supervisor
 from core.dataset import Video
@@ -34,7 +35,7 @@ def test_a_replaced_file_of_the_same_size_is_decoded_again_alone(videos, tmp_pat
     read = tmp_path / "read"
     monkeypatch.setattr(core.store.store, "hear", partial(hear_noted, read=read))
     how = {"workers": 1, "progress": Silent(), "others": [tmp_path / "first"]}
-    monkeypatch.setattr(core.store.store, "PROBES", 1)
+    monkeypatch.setattr(core.store.estimate, "PROBES", 1)
     second = prepare_store(clips, "f", SETTINGS, tmp_path / "second", **how)
     assert set(read.read_text().split()) == {"e"}
     assert second.status == (*first.status[:5], "audible")

@@ -15,9 +15,11 @@ from core.errors import BenchError
 from core.media.hearing import heard
 from core.media.media import decode_clip
 from core.progress import Silent
+from core.store.estimate import estimate
 from core.store.manifest import MANIFEST, TABLE
+from core.store.reading import ClipReader, hear, see
 from core.store.storage import Store
-from core.store.store import StoreSettings, estimate, prepare_store
+from core.store.store import StoreSettings, prepare_store
 from core.supervisor import CONTEXT
 from core.workers import watched
 from tests.core.media_files import write_media
@@ -259,7 +261,7 @@ def test_a_full_disk_is_refused_before_decoding(videos, tmp_path, monkeypatch):
 def test_the_estimate_is_of_the_right_size(videos, tmp_path):
     store = prepare(videos, tmp_path / "store")
     size = sum(store.frames(r).nbytes + store.samples(r).nbytes for r in range(len(store)))
-    assert 0.4 * size < estimate(videos, SETTINGS).size < 2.5 * size
+    assert 0.4 * size < estimate(videos, ClipReader(hear, see, SETTINGS)).size < 2.5 * size
 
 
 def test_the_manifest_says_what_the_store_is(videos, tmp_path):
