@@ -5,13 +5,12 @@ weights, a cache that can be written, and, as soon as a data set of the user's o
 and the default encoders. All else that is not there is a `note`.
 """
 
-import json
 import os
 import platform
 import shutil
 import subprocess
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Literal
 
 import av
@@ -207,13 +206,6 @@ def disk() -> Iterator[Finding]:
     state: FindingState = "ok" if free > LITTLE_SPACE else "note"
     fix = "" if free > LITTLE_SPACE else "a store of MSR-VTT takes about 30 GB; set BENCH_CACHE"
     yield Finding("cache", state, f"{root}, {bytes_in_words(free)} free", fix)
-
-
-def findings_as_json(findings: list[Finding]) -> str:
-    """The findings for machines."""
-    return json.dumps(
-        {"complete": all_found(findings), "findings": [asdict(found) for found in findings]}, indent=1
-    )
 
 
 def all_found(findings: list[Finding]) -> bool:

@@ -4,7 +4,10 @@ A pair is compared on the queries that both were asked, each query's credit aver
 one training differs from the next is in the intervals, which resample seeds too, not in the p-values.
 """
 
+import math
 from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Self
 
 import torch
 from torch import Tensor
@@ -103,7 +106,7 @@ def differences_table(results: Results, against: str | None = None) -> Table | N
                 figures = ["reference", "", ""]
                 if row != best:
                     clusters = samples[best].clusters
-                    figures = paired_difference(samples[row].values, samples[best].values, clusters)
+                    figures = PairedDifference.of(samples[row].values, samples[best].values, clusters).cells()
                 n = str(cells[row].answers.entry.protocol.queries)
                 lines.append([data, name, direction, n, number(points[row]), *figures, "", ""])
     if not lines:
@@ -123,17 +126,29 @@ def differences_table(results: Results, against: str | None = None) -> Table | N
     return Table("Differences in R@1, leak-free", columns, lines, notes, marks, words=(0, 1, 2))
 
 
-def paired_difference(values: Tensor, others: Tensor, clusters: Tensor, digits: int = 1) -> list[str]:
-    """Mean difference of two `(Q,)` or `(S, Q)`, its interval, and the smallest detectable one, as text.
+@dataclass(frozen=True)
+class PairedDifference:
+    """The mean of what each query gains or loses."""
 
-    No interval where there are too few queries.
-    """
-    found = bootstrap_difference(values, others, clusters, seed=0)
-    differences = torch.atleast_2d(values).mean(0) - torch.atleast_2d(others).mean(0)
-    detectable = smallest_detectable(standard_error(differences, clusters))
-    interval = f"{signed(found.low, digits)} to {signed(found.high, digits)}"
-    return [
-        signed(found.estimate, digits),
-        interval if len(clusters) >= FEWEST_QUERIES else DASH,
-        number(detectable, digits),
-    ]
+    estimate: float
+    low: float
+    """Of the 95 % bootstrap interval; NaN where there are too few queries, as `high`."""
+    high: float
+    detectable: float
+    """The smallest true difference that such a comparison finds (see `DETECTABLE_NOTE`)."""
+
+    @classmethod
+    def of(cls, values: Tensor, others: Tensor, clusters: Tensor) -> Self:
+        """The mean difference of two `(Q,)` or `(S, Q)`: `values` minus `others`."""
+        found = bootstrap_difference(values, others, clusters, seed=0)
+        differences = torch.atleast_2d(values).mean(0) - torch.atleast_2d(others).mean(0)
+        detectable = smallest_detectable(standard_error(differences, clusters))
+        enough = len(clusters) >= FEWEST_QUERIES
+        low, high = (found.low, found.high) if enough else (math.nan, math.nan)
+        return cls(found.estimate, low, high, detectable)
+
+    def cells(self, digits: int = 1) -> list[str]:
+        """Difference, interval and the smallest detectable one, as text."""
+        known = math.isfinite(self.low)
+        interval = f"{signed(self.low, digits)} to {signed(self.high, digits)}" if known else DASH
+        return [signed(self.estimate, digits), interval, number(self.detectable, digits)]

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from core.datasets import find_dataset, load_dataset
 from core.errors import BenchError
@@ -13,7 +14,7 @@ from reports.collect import Run, read_run, read_runs
 from reports.figures.write import FIGURE_CAPTIONS, Extra, write_figures
 from reports.header import header_of
 from reports.labels import label_settings, settings_line
-from reports.results import Ceilings, Results
+from reports.results import Ceilings, Results, SeedRow
 from reports.summary import summary_table
 from reports.table import Table
 from reports.tables import all_tables
@@ -97,6 +98,36 @@ def write_report(
     return Report(results, tables, paths, [*left_out, *notes])
 
 
+def report_record(report: Report) -> dict[str, Any]:
+    """The report for programs: figures in full of every run and protocol, the tables as text, the files."""
+    return {
+        "results": [result_record(row) for row in report.results.rows],
+        "tables": [
+            {key: getattr(table, key) for key in ("title", "columns", "rows", "notes")}
+            for table in report.tables
+        ],
+        "files": report.paths,
+        "left_out": report.left_out,
+    }
+
+
+def result_record(row: SeedRow) -> dict[str, Any]:
+    """A run under one protocol, as results.csv has it."""
+    asked = row.answers.entry.protocol
+    return {
+        "run": row.run.name,
+        "method": row.run.spec.method,
+        "settings": settings_line(label_settings(row.run.spec)),
+        "data": row.data,
+        "seed": row.run.spec.seeds.initialisation,
+        **row.protocol._asdict(),
+        "queries": asked.queries,
+        "gallery": asked.gallery,
+        "undefined": row.answers.undefined(),
+        **{name: row.figure(measure) for name, measure in MEASURES.items()},
+    }
+
+
 @dataclass(frozen=True)
 class Conclusion:
     """What a command that has run cells shows at its end."""
@@ -133,24 +164,13 @@ def newest(files: Iterable[Path]) -> int:
 
 def results_table(results: Results) -> Table:
     """Every run under every protocol, figures in full."""
-    columns = ["run", "method", "settings", "data", "seed", "split", "condition", "rescoring", "direction"]
-    columns += ["queries", "gallery", "undefined", *MEASURES]
-    rows = []
-    for row in results.rows:
-        asked = row.answers.entry.protocol
-        figures = [repr(round(row.figure(measure), 9)) for measure in MEASURES.values()]
-        rows.append(
-            [
-                row.run.name,
-                row.run.spec.method,
-                settings_line(label_settings(row.run.spec)),
-                row.data,
-                str(row.run.spec.seeds.initialisation),
-                *row.protocol,
-                str(asked.queries),
-                str(asked.gallery),
-                str(row.answers.undefined()),
-                *figures,
-            ]
-        )
-    return Table("Results", columns, rows)
+    records = [result_record(row) for row in results.rows]
+    rows = [
+        [cell if isinstance(cell, str) else exact(cell) for cell in record.values()] for record in records
+    ]
+    return Table("Results", list(records[0]), rows)
+
+
+def exact(figure: float) -> str:
+    """A figure in full, to the decimals that do not depend on the order of a sum."""
+    return repr(round(figure, 9))

@@ -6,8 +6,7 @@ import typer
 
 from core.cli import names, shell
 from core.cli.bars import Bars
-from core.cli.screen import Screen
-from core.cli.shell import Traceback, friendly, listed_values
+from core.cli.shell import AsJson, Traceback, friendly, listed_values
 
 
 @friendly
@@ -26,7 +25,7 @@ def audit(
         typer.Option("--set", metavar="KEY=VALUE", help="A field of the method's Config; may be repeated."),
     ] = None,
     traceback: Traceback = False,
-    json: Annotated[bool, typer.Option("--json", help="Print the records as JSON.")] = False,
+    json: AsJson = False,
 ) -> None:
     """Check methods for leaks, or a finished run for its protocol; exit code 1 if a check fails.
 
@@ -39,7 +38,6 @@ def audit(
     from core.registry import broken_methods
     from reports.audit import command
 
-    screen = Screen(stderr=True) if json else shell.console  # JSON has standard output to itself
     found = command.audited(
         named,
         command.conditions_of(listed_values(condition, "--condition")),
@@ -47,10 +45,10 @@ def audit(
         size=size,
         seeds=seeds,
         settings=command.settings_of(set_ or ()),
-        progress=Bars(screen),
+        progress=Bars(shell.console),
     )
     if json:
-        shell.console.json(command.verdicts_as_json(found.verdicts))
+        shell.answer(found.verdicts)
     elif found.verdicts:
         show_verdicts(found.verdicts, shell.console)
     if all_ and not json:

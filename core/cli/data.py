@@ -96,7 +96,7 @@ def check(
         list[str] | None, typer.Option("--set", help="An option of the data set, data.key=value; repeatable.")
     ] = None,
     quick: Annotated[bool, typer.Option("--quick", help="Look for the files without opening them.")] = False,
-    json: Annotated[bool, typer.Option("--json", help="Print everything as JSON.")] = False,
+    json: AsJson = False,
     workers: Annotated[
         int | None, typer.Option(min=1, help="Number of processes; one per core unless given.")
     ] = None,

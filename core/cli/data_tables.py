@@ -1,8 +1,6 @@
 """Prints which data sets there are, and what `bench data check` found out."""
 
-import json
 from collections.abc import Sequence
-from dataclasses import asdict
 
 from rich.console import Console
 from rich.table import Table
@@ -40,11 +38,6 @@ def show_check(check: Check, console: Console) -> None:
         shown = [f"{name} ({reason})" if reason else name for name, reason in list(videos.items())[:EXAMPLES]]
         more = f"; and {len(videos) - EXAMPLES:,} more" if len(videos) > EXAMPLES else ""
         console.print(f"{len(videos):,} {kind}: {'; '.join(shown)}{more}", markup=False, highlight=False)
-
-
-def check_json(check: Check) -> str:
-    """Everything that a check found out, every problem by name, as JSON."""
-    return json.dumps({**asdict(check), "whole": check.is_whole}, indent=1, ensure_ascii=False)
 
 
 def show_list(entries: Sequence[DatasetEntry], console: Console) -> None:

@@ -1,13 +1,15 @@
 """What `bench data check` does."""
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 
 from pydantic import ValidationError
 
 from core.assignments import parse_assignment
+from core.cli.answers import answer
 from core.cli.bars import Bars
-from core.cli.data_tables import check_json, show_check
+from core.cli.data_tables import show_check
 from core.cli.screen import Screen
 from core.data_options import DataOptions
 from core.datasets import find_dataset, real_datasets
@@ -47,7 +49,7 @@ def check_files(
         progress=Silent() if as_json else Bars(console),
     )
     if as_json:
-        console.json(check_json(check))
+        answer({**asdict(check), "whole": check.is_whole})
     else:
         show_check(check, console)
     return check.is_whole

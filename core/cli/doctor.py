@@ -1,16 +1,14 @@
 """`bench doctor`: what this installation has and what is missing."""
 
-from typing import Annotated
-
 import typer
 
 from core.cli import shell
-from core.cli.shell import Offline, forbid_downloads, friendly
+from core.cli.shell import AsJson, Offline, forbid_downloads, friendly
 
 
 @friendly
 def doctor(
-    json: Annotated[bool, typer.Option("--json", help="Print everything as JSON.")] = False,
+    json: AsJson = False,
     offline: Offline = False,
 ) -> None:
     """Check this installation; exit code 1 if something that is needed is missing.
@@ -23,7 +21,7 @@ def doctor(
 
     findings = doctors.examine()
     if json:
-        shell.console.json(doctors.findings_as_json(findings))
+        shell.answer({"complete": doctors.all_found(findings), "findings": findings})
     else:
         show_findings(findings, shell.console)
     if not doctors.all_found(findings):

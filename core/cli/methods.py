@@ -35,7 +35,7 @@ def methods_(
 
         found = {method: keys_of(method)} if method else all_keys()
         if json:
-            print(as_json.dumps({name: [vars(key) for key in own] for name, own in found.items()}, indent=1))
+            shell.answer({name: [vars(key) for key in own] for name, own in found.items()})
             return
         for table in key_tables(found):
             shell.console.print(table)

@@ -7,7 +7,7 @@ import typer
 
 from core.cli import shell
 from core.cli.render import print_table
-from core.cli.shell import Runs, friendly
+from core.cli.shell import AsJson, Runs, friendly
 
 export_app = typer.Typer(
     no_args_is_help=True,
@@ -38,15 +38,19 @@ def report(
     figures: Annotated[
         Literal["cone"] | None, typer.Option(help="A figure that is drawn only on request: cone.")
     ] = None,
+    json: AsJson = False,
 ) -> None:
     """Write and print the tables (Markdown, LaTeX, CSV) and the figures of all that has been run.
 
     Example: bench report --runs runs --against "GAID (fusion=none)" --html
     """
-    from reports.report import write_report
+    from reports.report import report_record, write_report
 
     extra = (figures,) if figures else ()
     report = write_report(runs, out or runs / "report", against, timing, html=html, figures=extra)
+    if json:
+        shell.answer(report_record(report))
+        return
     shell.left_out(report.left_out)
     for table in report.tables:  # the files are written: whoever closes the pipe has them all the same
         print_table(table, shell.console)
@@ -62,16 +66,20 @@ def compare(
     rescoring: Rescoring = "none",
     direction: Annotated[str, typer.Option(help="t2v or v2t.")] = "t2v",
     show: Annotated[int, typer.Option(min=0, help="Number of changed queries to print for either run.")] = 10,
+    json: AsJson = False,
 ) -> None:
     """Compare two runs query by query: difference, interval, p, and which queries changed.
 
     Example: bench compare runs/gaid-avworld-1a2b3c4d runs/tmass-avworld-5e6f7a8b
     """
-    from reports import compare as comparison
+    from reports.compare import TwoRuns
     from reports.queries import ResultKey
 
-    protocol = ResultKey(split, condition, rescoring, direction)
-    for table in comparison.compare_runs(first, second, protocol, show):
+    comparison = TwoRuns.of(first, second, ResultKey(split, condition, rescoring, direction), show)
+    if json:
+        shell.answer(comparison.record())
+        return
+    for table in comparison.tables():
         print_table(table, shell.console)
 
 

@@ -6,10 +6,10 @@ from typing import Annotated, Any
 import typer
 
 from core.cli import names, shell
+from core.cli.answers import restored
 from core.cli.axis_options import flag_names, given_axes
 from core.cli.bars import Bars
 from core.cli.render import print_table
-from core.cli.screen import Screen
 from core.cli.shell import AsJson, Missing, Offline, Runs, Traceback, forbid_downloads, friendly
 
 
@@ -83,8 +83,9 @@ def run(
     implied = checkpoints.assignments(checkpoint, flag_names(flags, "methods"))
     cells = matrix.from_command_line(name, flags, [*(set_ or ()), *policy], implied)
     names.require_encoders((cell.backbone, cell.audio_encoder, cell.checkpoint) for cell in cells.cells)
-    distributed.start(1 if dry_run else devices)
-    screen = Screen(stderr=True) if json else shell.console  # JSON has standard output to itself
+    with restored():
+        distributed.start(1 if dry_run else devices)
+    screen = shell.console
     screen.quiet = distributed.follows()
     for note in cells.notes:
         screen.print(f"note: {note}", markup=False)

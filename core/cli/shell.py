@@ -3,7 +3,6 @@
 import errno
 import functools
 import inspect
-import json
 import math
 import os
 import re
@@ -17,6 +16,9 @@ from typing import Annotated, Any, Literal
 import typer
 from rich.markup import escape
 
+from core.cli.answers import AsJson as AsJson
+from core.cli.answers import answer as answer
+from core.cli.answers import reserved
 from core.cli.screen import Screen, silence
 from core.errors import BenchError
 from core.progress import bytes_in_words
@@ -46,7 +48,8 @@ Traceback = Annotated[bool, typer.Option("--traceback", help="Show where the cod
 def friendly(function: Callable[..., Any]) -> Callable[..., Any]:
     """Turns what a user can fix into one line and exit code 2, and Ctrl-C into exit code 130.
 
-    The command takes `--traceback`, which shows what lies behind the line.
+    The command takes `--traceback`, which shows what lies behind the line. With `--json`, where it has that
+    option, standard output is its answer's alone.
     """
     known = inspect.signature(function)
     own = "traceback" in known.parameters
@@ -56,7 +59,8 @@ def friendly(function: Callable[..., Any]) -> Callable[..., Any]:
         shown = bool(options["traceback"] if own else options.pop("traceback", False))
         try:
             check_trio()
-            return function(*arguments, **options)
+            with reserved(bool(options.get("json"))):
+                return function(*arguments, **options)
         except BenchError as error:
             complain_of(error, traceback=shown)
             raise typer.Exit(2) from None
@@ -133,14 +137,6 @@ def torch_memory_errors() -> tuple[type[Exception], ...]:
 def complain(line: str) -> None:
     """Prints the one line that a mistake gets."""
     Screen(stderr=True).print(f"[red]bench:[/] {escape(visible_line(line))}", soft_wrap=True)
-
-
-AsJson = Annotated[bool, typer.Option("--json", help="Print the answer as JSON.")]
-
-
-def answer(content: Any) -> None:
-    """Prints an answer for programs: JSON, alone on standard output."""
-    print(json.dumps(content, indent=1, ensure_ascii=False))
 
 
 def listed_values(text: str | None, option: str) -> tuple[str, ...]:

@@ -8,8 +8,7 @@ import typer
 from core.cli import names, shell
 from core.cli.bars import Bars
 from core.cli.render import print_table
-from core.cli.screen import Screen
-from core.cli.shell import finite, friendly, integers, listed_values
+from core.cli.shell import AsJson, finite, friendly, integers, listed_values
 
 
 @friendly
@@ -40,7 +39,7 @@ def time_(
         str | None, typer.Option(help="cpu or cuda; the GPU if there is one, unless given.")
     ] = None,
     out: Annotated[Path, typer.Option(help="Folder for tables, JSON and figure.")] = Path("timing"),
-    json: Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")] = False,
+    json: AsJson = False,
 ) -> None:
     """Time scoring on random features: released procedure, tiled modules and exact engine side by side.
 
@@ -66,13 +65,12 @@ def time_(
         device=device_of(device),
     )
     make_folder(out)  # rather than find after minutes that it cannot be
-    screen = Screen(stderr=True) if json else shell.console  # JSON has standard output to itself
     for note in notes:
-        screen.print(f"note: {note}", markup=False)
-    study = run_study(plan, Bars(screen))
+        shell.console.print(f"note: {note}", markup=False)
+    study = run_study(plan, Bars(shell.console))
     tables, paths = write_timing(study, out)
     if json:
-        shell.console.json(study.model_dump_json(indent=1))
+        shell.answer(study)
         return
     for table in tables:
         print_table(table, shell.console)

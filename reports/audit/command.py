@@ -1,9 +1,8 @@
 """Who is audited, and the verdicts as JSON."""
 
-import json
 import traceback
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 from typing import Any, get_args
@@ -120,8 +119,3 @@ def audit_one(asked: Asked) -> Sequence[Verdict | BenchError]:
                 error.add_note("".join(traceback.format_exception(error.__cause__)))
             found.append(error)
     return found
-
-
-def verdicts_as_json(verdicts: Sequence[Verdict]) -> str:
-    """A list of records with the fields of `Verdict`."""
-    return json.dumps([asdict(verdict) for verdict in verdicts], indent=1, ensure_ascii=False)

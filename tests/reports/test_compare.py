@@ -9,10 +9,12 @@ import pytest
 from scipy import stats
 
 from core.errors import BenchError
+from core.evaluation.measures import MEASURES
 from core.runs import RunDirectory
 from reports.collect import read_run
-from reports.compare import changed_tables, compare_runs, difference_table
+from reports.compare import TwoRuns, changed_tables, difference_table
 from reports.queries import ResultKey
+from reports.table import number
 from tests.made_runs import make_run, query_rows, result
 
 PROTOCOL = ResultKey("test")
@@ -62,7 +64,7 @@ def test_changed_queries_stand_on_the_side_that_found_them(tmp_path: Path) -> No
 
 def refused(first: Path, second: Path, protocol: ResultKey = PROTOCOL) -> str:
     with pytest.raises(BenchError) as error:
-        compare_runs(first, second, protocol, 10)
+        TwoRuns.of(first, second, protocol, 10).tables()
     assert "\n" not in str(error.value)
     return str(error.value)
 
@@ -120,3 +122,16 @@ def test_a_protocol_that_no_result_has_is_answered_with_the_nearest_word(tmp_pat
     line = refused(first.path, second.path, ResultKey("test", "leakfree"))
     assert "unknown condition 'leakfree'; did you mean 'leak-free'?" in line
     assert len(line) < 200
+
+
+def test_programs_get_the_figures_of_the_tables(tmp_path: Path) -> None:
+    first, second = two_runs(tmp_path)
+    comparison = TwoRuns.of(first.path, second.path, PROTOCOL, 3)
+    record, (difference, gained, lost) = comparison.record(), comparison.tables()
+    assert (record["protocol"]["split"], record["queries"]) == ("test", 100)
+    for found, row in zip(record["measures"], difference.rows, strict=True):
+        assert [found.measure, number(found.first, MEASURES[found.measure].digits)] == row[:2]
+        assert (found.paired.cells() if found.paired else [""] * 3)[0][:4] == row[3][:4]
+    for side, table in (("better_in_second", gained), ("better_in_first", lost)):
+        assert [query.query for query in record[side]["shown"]] == [row[0] for row in table.rows]
+        assert f"R@1 changed: {record[side]['count']} queries" in table.notes[0]

@@ -15,7 +15,7 @@ from core.errors import BenchError
 from core.runs import RunDirectory
 from reports.audit.run import audit_run
 from reports.collect import read_run, read_runs
-from reports.compare import compare_runs
+from reports.compare import TwoRuns
 from reports.figures.calibration import calibration_figure
 from reports.figures.learning import learning_figure
 from reports.figures.similarities import similarity_figure
@@ -155,7 +155,7 @@ def test_a_mutated_file_is_left_out_in_one_line_or_read(file: str, whole: Path, 
         damaged = RunDirectory(root / "damaged")
         one_line(lambda at=damaged: trec_files(read_run(at), "test", "leak-free", "none"))
         one_line(lambda at=damaged: audit_run(read_run(at), "leak-free"))
-        one_line(lambda at=damaged: compare_runs(at.path, root / "intact", ResultKey("test"), 3))  # noqa: B023
+        one_line(lambda at=damaged: TwoRuns.of(at.path, root / "intact", ResultKey("test"), 3))  # noqa: B023
         shutil.rmtree(root)
 
 

@@ -62,8 +62,17 @@ def test_the_surface_of_the_command_line_is_frozen() -> None:
         }
     )
     assert found == {
-        "report": ["--against", "--figures", "--html", "--out", "--runs", "--timing"],
-        "compare": ["--condition", "--direction", "--rescoring", "--show", "--split", "first", "second"],
+        "report": ["--against", "--figures", "--html", "--json", "--out", "--runs", "--timing"],
+        "compare": [
+            "--condition",
+            "--direction",
+            "--json",
+            "--rescoring",
+            "--show",
+            "--split",
+            "first",
+            "second",
+        ],
         "export trec": ["--condition", "--out", "--rescoring", "--split", "run"],
         "parity": ["--clips", "--json", "folder"],
         "audit": ["--all", "--condition", "--json", "--seeds", "--set", "--size", "subjects"],
