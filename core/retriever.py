@@ -5,6 +5,7 @@ Three modes of training, one road: `frozen` (picture, sound and text as the back
 the store). Whatever does not train is read from the feature cache.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -108,14 +109,6 @@ class Retriever(nn.Module):
         with torch.set_grad_enabled(torch.is_grad_enabled() and self.mode != "frozen"):
             return encode(tokens)
 
-    def worded(self, embeds: Tensor, tokens: Tensor, keys: Tensor) -> Texts:
-        """The texts of captions `(N, context)` from what `text_embeds` gave; words end with the end mark."""
-        if embeds.dim() == 2:
-            return Texts(embeds, keys)
-        places = torch.arange(tokens.shape[1], device=tokens.device)
-        shown = places <= tokens.argmax(dim=-1, keepdim=True)
-        return Texts(embeds[:, 0], keys, embeds[:, 1:], shown)
-
     def frame_embeds(self, pixels: Tensor, mask: Tensor) -> Tensor:
         """Embeddings `(V, F, D)` of frames `(V, F, h, w, 3)`, values 0 to 255, with their mask `(V, F)`.
 
@@ -136,7 +129,7 @@ class Retriever(nn.Module):
     def texts(self, tokens: Tensor, keys: Tensor) -> Texts:
         """Encoded captions `(N, context)`."""
         tokens = tokens.to(self.device)
-        return self.worded(self.text_embeds(tokens), tokens, keys.to(self.device))
+        return worded(self.text_embeds(tokens), tokens, keys.to(self.device))
 
     def videos(self, rows: Tensor) -> Videos:
         """Videos by store row `(V,)`: cached features, or central crops through the tower in `finetune`."""
@@ -158,12 +151,15 @@ class Retriever(nn.Module):
             ]
         )
 
-    @torch.no_grad()
     def encode_videos(self, data: SplitData) -> Videos:
         """All videos of a split, without gradients."""
+        return self.encode_rows(data.rows)
+
+    @torch.no_grad()
+    def encode_rows(self, rows: Tensor) -> Videos:
+        """Videos by store row `(V,)`, some at a time, without gradients."""
         size = PIXEL_BATCH if self.mode == "finetune" else ENCODE_BATCH
-        blocks = [self.videos(rows) for rows in data.rows.split(size)]
-        return Videos.concatenate(blocks)
+        return Videos.concatenate([self.videos(part) for part in rows.split(size)])
 
     def trained_state(self) -> dict[str, Tensor]:
         """Copies of every weight that training may have changed: the method's and the trained towers'."""
@@ -171,16 +167,37 @@ class Retriever(nn.Module):
         method = {f"method.{name}": tensor for name, tensor in self.method.state_dict().items()}
         return {name: tensor.detach().cpu().clone() for name, tensor in {**towers, **method}.items()}
 
-    def load_trained_state(self, state: dict[str, Tensor]) -> None:
+    def load_trained_state(self, state: Mapping[str, Tensor]) -> None:
         """Puts back what `trained_state` returned."""
-        self.method.load_state_dict(
-            {k.removeprefix("method."): v for k, v in state.items() if k.startswith("method.")}
-        )
-        towers = dict(self.clip.named_parameters())
-        with torch.no_grad():
-            for name, tensor in state.items():
-                if name.startswith("clip."):
-                    towers[name.removeprefix("clip.")].copy_(tensor)
+        load_weights(state, self.clip, self.method)
+
+
+def worded(embeds: Tensor, tokens: Tensor, keys: Tensor) -> Texts:
+    """The texts of captions `(N, context)` from their embeddings `(N, D)`, with words where they are there.
+
+    Words `(N, 1 + context, D)` come behind the embedding, as `Retriever.text_embeds` gives them, and end with
+    the end mark.
+    """
+    if embeds.dim() == 2:
+        return Texts(embeds, keys)
+    places = torch.arange(tokens.shape[1], device=tokens.device)
+    shown = places <= tokens.argmax(dim=-1, keepdim=True)
+    return Texts(embeds[:, 0], keys, embeds[:, 1:], shown)
+
+
+def load_weights(state: Mapping[str, Tensor], towers: nn.Module, method: Method) -> None:
+    """Puts what `Retriever.trained_state` returned into towers and a method.
+
+    Raises `RuntimeError` or `KeyError` where it does not fit them.
+    """
+    method.load_state_dict(
+        {k.removeprefix("method."): v for k, v in state.items() if k.startswith("method.")}
+    )
+    own = dict(towers.named_parameters())
+    with torch.no_grad():
+        for name, tensor in state.items():
+            if name.startswith("clip."):
+                own[name.removeprefix("clip.")].copy_(tensor)
 
 
 def accelerate(towers: "open_clip.CLIP", spec: TrainingSpec) -> None:

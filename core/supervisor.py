@@ -93,6 +93,23 @@ class Child(Generic[Task]):
             yield content
 
 
+@contextmanager
+def without_script() -> Iterator[None]:
+    """Keeps a process that starts in this block from running the user's script, should one be running.
+
+    Python would run it again in every process, for what it may define. Workers are given nothing of it, and a
+    script that calls the engine outside `if __name__ == "__main__"` would start processes without end.
+    """
+    main = sys.modules["__main__"]
+    plain = vars(main).get("__spec__") is None  # a file, and no module of a package
+    file = vars(main).pop("__file__", None) if plain else None
+    try:
+        yield
+    finally:
+        if file is not None:
+            main.__file__ = file
+
+
 @dataclass
 class Supervisor(Generic[Task]):
     """Starts processes and tells what they say and how they end. At the end of its block all are ended."""
@@ -112,7 +129,8 @@ class Supervisor(Generic[Task]):
         """Starts `target(*arguments, pipe)` in a process of its own, whose SIGTERM is a KeyboardInterrupt."""
         ours, theirs = CONTEXT.Pipe()
         process = CONTEXT.Process(target=live, args=(target, arguments, theirs), daemon=self.daemon)
-        process.start()
+        with without_script():
+            process.start()
         theirs.close()
         child = Child(process, ours, task)
         self.children.append(child)

@@ -28,7 +28,8 @@ from core.encoders.clip import ClipBackbone  # noqa: E402
 from core.progress import Silent  # noqa: E402
 from core.resolving import resolve  # noqa: E402
 from core.retriever import Retriever  # noqa: E402
-from core.running.cells import RunInputs, build_method, prepare_inputs  # noqa: E402
+from core.running.cells import RunInputs, build_method, prepare_inputs, run_cell  # noqa: E402
+from core.runs import RunDirectory, open_run  # noqa: E402
 from core.spec import RunSpec  # noqa: E402
 
 WORLD = "avworld-tiny"
@@ -51,6 +52,20 @@ def make_retriever(materials: RunInputs) -> Callable[..., tuple[Retriever, RunSp
         return Retriever(own.clip, built, own.features, own.store, spec.training), spec
 
     return make
+
+
+@pytest.fixture(scope="session")
+def trained_run(materials: RunInputs, tmp_path_factory: pytest.TempPathFactory) -> RunDirectory:
+    """A finished run of a method that listens, one epoch on the tiny world; nobody changes its folder."""
+    settings = {
+        "training.epochs": 1,
+        "evaluation.conditions": ["leak-free"],
+        "evaluation.rescoring": ["none"],
+    }
+    spec = resolve("gaid", WORLD, settings)
+    directory = open_run(tmp_path_factory.mktemp("trained"), spec, "00000000")
+    run_cell(spec, directory, Silent())
+    return directory
 
 
 @pytest.fixture

@@ -7,7 +7,6 @@ from glob import escape
 from hashlib import sha256
 from pathlib import Path
 
-import torch
 from safetensors.torch import save_file
 
 from core.checksums import digests
@@ -15,15 +14,10 @@ from core.data_options import MissingPolicy
 from core.dataset import Dataset
 from core.datasets import find_dataset, load_dataset
 from core.datasets.missing import apply_missing_policy, mark_absent
-from core.encoders.audio import AudioEncoder
 from core.encoders.clip import ClipBackbone
-from core.encoders.entry import IN_FILE, split_variant
-from core.encoders.half import round_to_half
 from core.evaluation.evaluation import evaluate, recall_at_1
-from core.media.hearing import Hearing, reading_of
 from core.method import Dimensions, Method, made
 from core.paths import cache_root, written_whole
-from core.plugin_errors import calling
 from core.progress import Progress
 from core.registry import find_method
 from core.retriever import Retriever, SplitData
@@ -31,12 +25,20 @@ from core.run_files import DIGESTED
 from core.running.code import code_fingerprint
 from core.running.contents import with_states
 from core.running.early import check_parts, check_splits, require_memory
+from core.running.models import (
+    chosen_device,
+    fresh_method,
+    hearing_of,
+    open_audio,
+    open_backbone,
+    store_settings,
+)
 from core.running.space import require_run_space, tensor_bytes
 from core.runs import RunDirectory, manifest, write_json
 from core.spec import RunSpec, dotted
 from core.store.features import Features, encode_store
 from core.store.identity import clip_keys
-from core.store.store import Store, StoreSettings, prepare_store
+from core.store.store import Store, prepare_store
 from core.store.store import digest as keys_digest
 from core.store.video_captions import VideoCaption, read_video_captions
 from core.threads import torch_threads
@@ -70,11 +72,6 @@ class RunInputs:
         }
 
 
-def chosen_device() -> torch.device:
-    """The GPU where there is one, else the CPU."""
-    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-
-
 def probe_method(spec: RunSpec) -> Method:
     """A cell's method at a width that all usual numbers of heads divide; it says what it needs."""
     cls = find_method(spec.method)
@@ -103,14 +100,7 @@ def prepare_inputs(spec: RunSpec, progress: Progress, workers: int) -> RunInputs
     captions = video_captions(spec, dataset) if method.needs.video_captions else None
     audio = open_audio(spec, checkpoint, progress) if method.needs.sound else None
     check_parts(spec, clip, audio)
-    hearing = Hearing(spec.data["channels"], spec.data["sound_end"])
-    settings = StoreSettings(
-        frames=spec.frames,
-        sampling=spec.frame_sampling,
-        size=clip.image_size,
-        reader=spec.data["reader"],
-        sound=reading_of(hearing) if method.needs.sound else "track",
-    )
+    settings = store_settings(spec, clip, sound=method.needs.sound)
     videos, media = dataset.videos, dataset.media_fingerprint
     keys = clip_keys(videos)
     clips = sha256(f"{media} {keys_digest(keys)}".encode()).hexdigest()[:12]
@@ -145,34 +135,10 @@ def prepare_inputs(spec: RunSpec, progress: Progress, workers: int) -> RunInputs
         patches=method.needs.patches,
         captions=captions,
         audio_states=dataset.audio_states,
-        hearing=hearing,
+        hearing=hearing_of(spec),
     )
     code = code_fingerprint(spec)
     return RunInputs(dataset, store, clip, features, code, checkpoint)
-
-
-def open_backbone(spec: RunSpec, checkpoint: Checkpoint | None, progress: Progress) -> ClipBackbone:
-    """The towers of a cell: those of a checkpoint alone, or a CLIP with a checkpoint's weights in it."""
-    method = find_method(spec.method)
-    if checkpoint and spec.backbone == IN_FILE:
-        clip = checkpoint.backbone(method)
-    else:
-        clip = ClipBackbone.load(spec.backbone, progress)
-        if checkpoint:
-            checkpoint.load_towers(clip, method)
-    if spec.training.clip_param_dtype == "float16":
-        round_to_half(clip.model)
-    return clip
-
-
-def open_audio(spec: RunSpec, checkpoint: Checkpoint | None, progress: Progress) -> AudioEncoder:
-    """The audio encoder of a cell: that of a checkpoint alone, or one with a checkpoint's weights in it."""
-    if checkpoint and split_variant(spec.audio_encoder)[0] == IN_FILE:
-        return checkpoint.audio_encoder()
-    audio = AudioEncoder.load(spec.audio_encoder, progress)
-    if checkpoint:
-        checkpoint.load_audio(audio)
-    return audio
 
 
 def store_folder(place: str) -> Path:
@@ -187,16 +153,7 @@ def run_hash(spec: RunSpec, inputs: RunInputs) -> str:
 
 def build_method(spec: RunSpec, inputs: RunInputs, seed: int) -> Method:
     """A fresh method, initialised from the given seed and, where the authors do so, from CLIP."""
-    torch.manual_seed(seed)
-    cls = find_method(spec.method)
-    clip = inputs.clip
-    words = spec.text_tokens or clip.context
-    dimensions = Dimensions(clip.width, spec.frames, inputs.features.audio_width, words)
-    method = made(cls, spec.config, dimensions)
-    if method.authors:
-        with calling(method, "authors.initialise"):
-            method.authors.initialise(method, clip.text_weights())
-    return method.to(chosen_device())
+    return fresh_method(spec, inputs.clip, inputs.features.audio_width, seed)
 
 
 def cut_captions_line(data: Mapping[str, SplitData]) -> str:

@@ -33,8 +33,9 @@ ENGINE = "core.running.cells"
 PROJECT_PACKAGES = frozenset({"core", "methods", "benchmarks", "reports", "harness"})
 """Top-level names of this project."""
 
-SILENT = frozenset({"core.errors", "core.progress", "core.running.code", "core.running.syntax"})
-"""Modules of the engine that cannot change a figure: they word messages, draw bars, or make this digest."""
+SILENT = frozenset({"core", "core.errors", "core.progress", "core.running.code", "core.running.syntax"})
+"""Modules of the engine that cannot change a figure: they offer names to users, word messages, draw bars, or
+make this digest."""
 
 SUFFIXES = (".py", *importlib.machinery.EXTENSION_SUFFIXES, ".pyc")
 

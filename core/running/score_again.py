@@ -15,8 +15,7 @@ from pathlib import Path
 from traceback import format_exception
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 from torch import Tensor
 
 from core.batch import Texts, Videos, stable_keys
@@ -27,9 +26,9 @@ from core.method import NoiseSource
 from core.plugin_errors import PluginError, blamed
 from core.progress import Silent
 from core.retriever import Retriever, SplitData
-from core.run_files import CHECKPOINT
-from core.running.cells import RunInputs, build_method, chosen_device, prepare_inputs
+from core.running.cells import prepare_inputs
 from core.running.copies import shared_with_train
+from core.running.trained import trained_retriever
 from core.runs import RunDirectory, write_json
 from core.scoring.noise import RenamedNoise, scoring_noise
 from core.scoring.scoring import ScoringIndex, build_index, exact_arithmetic, score_matrix
@@ -107,27 +106,11 @@ class Again:
         )
 
 
-def loaded(directory: RunDirectory, spec: RunSpec, inputs: RunInputs) -> Retriever:
-    """The run's method and towers with the weights of its checkpoint.
-
-    Raises `BenchError` where they do not fit.
-    """
-    method = build_method(spec, inputs, spec.seeds.initialisation)
-    inputs.clip.model.to(chosen_device())
-    retriever = Retriever(inputs.clip, method, inputs.features, inputs.store, spec.training)
-    try:
-        retriever.load_trained_state(load_file(directory.path / CHECKPOINT))
-    except (OSError, SafetensorError, RuntimeError, KeyError) as error:
-        raise directory.damaged(CHECKPOINT, str(error)) from error
-    retriever.eval()
-    return retriever
-
-
 def score_again(directory: RunDirectory, out: Path) -> None:
     """Writes the scores of every variant, and what is known of the data, into a folder."""
     spec = directory.read_spec()
     inputs = prepare_inputs(spec, Silent(), workers=1)
-    retriever, name = loaded(directory, spec, inputs), spec.evaluation.splits[0]
+    retriever, name = trained_retriever(directory, spec, inputs), spec.evaluation.splits[0]
     split, method = inputs.dataset.splits[name], retriever.method
     data = SplitData.of(split, inputs.clip, inputs.store, spec.text_tokens)
     asked = torch.arange(0, len(data.tokens), 1 + len(data.tokens) * len(data.rows) // MOST_SCORES)

@@ -20,7 +20,7 @@ from torch.utils.checkpoint import checkpoint
 from core.errors import BenchError
 from core.method import Losses, check_losses
 from core.plugin_errors import calling
-from core.retriever import Retriever
+from core.retriever import Retriever, worded
 from core.spec import TrainingSpec
 from core.training.loading import Batch
 from core.training.randomness import RandomState
@@ -123,7 +123,7 @@ class BatchGradient:
         videos = batch.videos
         if frame_embeds is not None:
             videos = self.retriever.pictured(videos, frame_embeds)
-        texts = self.retriever.worded(text_embeds, batch.tokens, batch.text_keys)
+        texts = worded(text_embeds, batch.tokens, batch.text_keys)
         method = self.retriever.method
         with calling(method, "loss"):
             losses = check_losses(method, method.loss(texts, videos, self.generator))
