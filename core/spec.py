@@ -214,5 +214,6 @@ def explain(error: ValidationError) -> str:
     key = ".".join(str(part) for part in first["loc"])
     reason = first["msg"].removeprefix("Value error, ")
     if first["type"] in ("tuple_type", "list_type") and isinstance(first["input"], str):
-        reason = f"must be a list, e.g. {json.dumps([first['input'][:40]])}"
+        named = [name.strip(" '\"") for name in first["input"][:40].strip("[ ]").split(",")]
+        reason = f"must be a list, e.g. {json.dumps(named)}"
     return f"{key}: {reason}".removeprefix(": ") + f" (given {brief(first['input'])})"

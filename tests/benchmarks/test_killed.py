@@ -31,7 +31,9 @@ RUN = (
     "--datasets",
     "avworld-tiny",
     "--seeds",
-    "0,1,2",
+    "0,1",
+    "--set",
+    "training.epochs=3",
     "--workers",
     "2",
 )
@@ -46,17 +48,17 @@ class Ended:
 
 @pytest.fixture(scope="module")
 def ended(materials: RunInputs, tmp_path_factory: pytest.TempPathFactory) -> Ended:
-    """Six cells in peace, and six of which the command is killed twice at random moments."""
+    """Four cells in peace, and four of which the command is killed twice at random moments."""
     folder = tmp_path_factory.mktemp("killed")
     seconds = run_quietly(RUN, folder / "quiet")
-    moments = random_moments(2, 6, seconds, seed=2)
+    moments = random_moments(2, 4, seconds, seed=2)
     return Ended(folder / "quiet", folder / "killed", run_killed(RUN, folder / "killed", moments))
 
 
 def test_the_killed_matrix_is_finished_by_the_same_command(ended: Ended) -> None:
     assert len(ended.kills) == 2
-    assert all(kill.finished < 6 for kill in ended.kills)
-    assert len(finished(ended.killed)) == len(finished(ended.quiet)) == 6
+    assert all(kill.finished < 4 for kill in ended.kills)
+    assert len(finished(ended.killed)) == len(finished(ended.quiet)) == 4
 
 
 def test_it_ends_with_the_figures_of_the_undisturbed_one(ended: Ended) -> None:

@@ -53,7 +53,15 @@ def test_the_tiny_vit_gives_patches_and_nine_clips_in_ten_a_caption(own_material
 
 
 @pytest.mark.parametrize(
-    ("host", "mode"), [*((h, "text-tuned") for h in sorted(HOSTS)), ("xpool", "finetune")]
+    ("host", "mode"),
+    [
+        ("clip4clip", "text-tuned"),
+        *(
+            pytest.param(host, "text-tuned", marks=pytest.mark.slow)
+            for host in sorted(HOSTS.keys() - {"clip4clip"})
+        ),
+        pytest.param("xpool", "finetune", marks=pytest.mark.slow),
+    ],
 )
 def test_it_trains_in_front_of_every_host(
     host: str, mode: str, plugged: Callable, own_materials: RunInputs, tmp_path: Path

@@ -46,10 +46,9 @@ def hits(scores: Tensor, k: int) -> int:
 
 
 @pytest.mark.parametrize("name", sorted(registered_methods()))
-@pytest.mark.parametrize("seed", [0, 1])
 @torch.no_grad()
-def test_leak_free_scores_of_noise_are_at_chance(name: str, seed: int) -> None:
-    texts, videos = noise_world(seed)
+def test_leak_free_scores_of_noise_are_at_chance(name: str) -> None:
+    texts, videos = noise_world(0)
     method = untrained(name)
     scores = torch.cat(
         [

@@ -22,6 +22,7 @@ def fresh(name: str) -> Method:
     return cls(cls.Config(), Dimensions(NARROW_WIDTH, NARROW_FRAMES, NARROW_WIDTH, TEXT_WORDS))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 def test_it_passes_the_audit_under_the_leak_free_condition(name: str) -> None:
     subject = Subject(registered_methods()[name], "leak-free", size=100, seeds=2)  # trains once

@@ -51,12 +51,12 @@ def peak_bytes(
     ("cls", "mode", "condition", "texts", "videos"),
     [
         (XPool, "per-text", "leak-free", 700, 100),
-        (XPool, "per-text", "leak-free", 30_000, 3),
         (TMass, "per-text", "leak-free", 700, 100),
-        (TMass, "fresh", "leak-free", 100, 30),
-        (Gaid, "per-text", "leak-free", 700, 100),
-        (Gaid, "per-text", "released", 700, 100),
-        (TMass, "fresh", "released", 100, 30),
+        pytest.param(XPool, "per-text", "leak-free", 30_000, 3, marks=pytest.mark.slow),
+        pytest.param(TMass, "fresh", "leak-free", 100, 30, marks=pytest.mark.slow),
+        pytest.param(Gaid, "per-text", "leak-free", 700, 100, marks=pytest.mark.slow),
+        pytest.param(Gaid, "per-text", "released", 700, 100, marks=pytest.mark.slow),
+        pytest.param(TMass, "fresh", "released", 100, 30, marks=pytest.mark.slow),
     ],
 )
 def test_scoring_stays_within_its_memory(

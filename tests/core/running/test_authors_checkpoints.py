@@ -30,29 +30,37 @@ HOSTED = sorted(
 """CAE-AV is ours, TEFAL's code was never released."""
 
 
-@pytest.fixture
-def clips(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The working folder, which holds three test clips with captions and says so; offline, nothing cached."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("BENCH_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setenv("BENCH_WEIGHTS", str(tmp_path / "weights"))
-    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+@pytest.fixture(scope="module")
+def media(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Three test clips with captions, a cache beside them, and a small audio encoder."""
+    folder = tmp_path_factory.mktemp("media")
     draw = np.random.default_rng(1)
-    (tmp_path / "videos").mkdir()
+    (folder / "videos").mkdir()
     lines = ["video,caption,split"]
     for number in range(3):
         sound = tone(300 + 200 * number, 0.0, 3.0, 3.0, 16_000)
         frames = draw.integers(0, 256, (30, 32, 40, 3), np.uint8)
-        write_media(tmp_path / "videos" / f"{number}.mkv", frames, sound=[sound])
+        write_media(folder / "videos" / f"{number}.mkv", frames, sound=[sound])
         lines.append(f"{number}.mkv,a film of number {number},test")
-    (tmp_path / "captions.csv").write_text("\n".join(lines))
+    (folder / "captions.csv").write_text("\n".join(lines))
+    whisper(folder / "whisper")
+    return folder
+
+
+@pytest.fixture
+def clips(media: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A working folder that says where the test clips are; offline, with no weights on the machine."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("BENCH_CACHE", str(media / "cache"))
+    monkeypatch.setenv("BENCH_WEIGHTS", str(tmp_path / "weights"))
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     (tmp_path / "bench.toml").write_text("")
-    places = {"videos": str(tmp_path / "videos"), "annotations": str(tmp_path / "captions.csv")}
+    places = {"videos": str(media / "videos"), "annotations": str(media / "captions.csv")}
     write_setting("data", "folder", places)
     return tmp_path
 
 
-def whisper(folder: Path) -> Path:
+def whisper(folder: Path) -> None:
     """A small audio encoder of the width that the checkpoints ask for."""
     config = WhisperConfig(
         d_model=SOUND, encoder_layers=1, decoder_layers=1, encoder_attention_heads=2,
@@ -63,7 +71,6 @@ def whisper(folder: Path) -> Path:
     )  # fmt: skip
     WhisperModel(config).save_pretrained(folder)
     WhisperFeatureExtractor().save_pretrained(folder)
-    return folder
 
 
 def cell(name: str, file: Path, flags: dict[str, Any], *sets: str) -> RunSpec:
@@ -79,12 +86,12 @@ def saved(name: str, folder: Path) -> Path:
 
 
 @pytest.mark.parametrize("name", HOSTED)
-def test_a_checkpoint_is_scored_from_a_folder_of_test_clips(name: str, clips: Path) -> None:
+def test_a_checkpoint_is_scored_from_a_folder_of_test_clips(name: str, clips: Path, media: Path) -> None:
     torch.manual_seed(0)
     flags: dict[str, Any] = {}
     sets: list[str] = []
     if name not in ("avigate",) and find_method(name).Config().model_dump().get("fusion", "x") != "none":
-        flags = {"audio_encoder": [str(whisper(clips / "whisper"))]}
+        flags = {"audio_encoder": [str(media / "whisper")]}
     if not find_method(name).authors.towers:  # type: ignore[union-attr]
         flags |= {"backbone": ["avworld"]}  # the authors' encoders are others
         sets = ["text_tokens=40"]

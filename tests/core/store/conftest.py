@@ -1,5 +1,6 @@
 """Clips to decode, stores of them, and their features."""
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -43,11 +44,11 @@ def never(*_):
     raise AssertionError
 
 
-@pytest.fixture
-def store(tmp_path, monkeypatch) -> Store:
+@pytest.fixture(scope="session")
+def made_store(tmp_path_factory) -> Path:
     """Five clips in shards of two; b and e share their pixels and not their sound, c has no sound."""
-    monkeypatch.setattr(core.store.store, "SHARD_CLIPS", 2)
-    (tmp_path / "media").mkdir()
+    folder = tmp_path_factory.mktemp("made")
+    (folder / "media").mkdir()
     draw = np.random.default_rng(0)
     pictures = {
         name: draw.integers(0, 256, (8, 64, 64 + 8 * i, 3), dtype=np.uint8) for i, name in enumerate("abcd")
@@ -57,18 +58,27 @@ def store(tmp_path, monkeypatch) -> Store:
     for i, (name, pixels) in enumerate(pictures.items()):
         seconds = len(pixels) / 8
         sound = None if name == "c" else [tone(200 * (i + 1), 0, seconds, seconds, 16_000)]
-        path = write_media(tmp_path / "media" / f"{name}.mkv", pixels, fps=8, sound=sound)
+        path = write_media(folder / "media" / f"{name}.mkv", pixels, fps=8, sound=sound)
         videos.append(Video(name, path))
     settings = StoreSettings(frames=3, size=64)
-    return prepare_store(videos, "f", settings, tmp_path / "store", workers=1, progress=Silent())
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(core.store.store, "SHARD_CLIPS", 2)
+        made = prepare_store(videos, "f", settings, folder / "store", workers=1, progress=Silent())
+    return made.folder
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
+def store(made_store, tmp_path) -> Store:
+    """A copy of `made_store` of the test's own."""
+    return Store.open(Path(shutil.copytree(made_store, tmp_path / "store")))
+
+
+@pytest.fixture(scope="session")
 def clip() -> ClipBackbone:
     return ClipBackbone.load("avworld")
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def audio() -> AudioEncoder:
     return AudioEncoder.load("avworld-whisper")
 
