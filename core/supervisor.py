@@ -33,6 +33,7 @@ PRELOADED = (
 
 CONTEXT = multiprocessing.get_context("forkserver")
 """How every process of the engine starts."""
+CONTEXT.set_forkserver_preload(list(PRELOADED))  # for whoever starts the server first
 
 LOOK = 0.2
 """Seconds between two looks at processes that are to end."""
@@ -240,7 +241,6 @@ def end_with_parent() -> None:
 def start_server() -> None:
     """Starts the server in the background, so that it imports while this process does other things."""
     own_temporary_folder()
-    CONTEXT.set_forkserver_preload(list(PRELOADED))
     # A terminal sends Ctrl-C to every process; blocked here, it reaches neither the server nor its children.
     resource_tracker.ensure_running()  # which the server needs, and whose start would lift the block
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})

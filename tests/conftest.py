@@ -70,8 +70,7 @@ def trained_run(materials: RunInputs, tmp_path_factory: pytest.TempPathFactory) 
 
 @pytest.fixture
 def invoke(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Result]:
-    """A command in this process; none of them runs a cell, so none needs the server of processes."""
-    monkeypatch.setattr("core.supervisor.start_server", lambda: None)
+    """A command in this process."""
     monkeypatch.setattr(shell, "console", Screen())
 
     def command(*arguments: object, **environment: str) -> Result:

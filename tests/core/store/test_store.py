@@ -28,7 +28,9 @@ from tests.core.store.conftest import SETTINGS, never, prepare
 
 def prepare_in_shards_of_two(videos, folder: Path) -> None:
     core.store.store.SHARD_CLIPS = 2  # in a process of its own
-    core.supervisor.PRELOADED = ("core.store.shards",)  # its server begins anew, and must not import for long
+    CONTEXT.set_forkserver_preload(
+        ["core.store.shards"]
+    )  # its server begins anew, and must not import for long
     prepare(videos, folder)
 
 
