@@ -114,6 +114,9 @@ class TrainingSpec(Frozen):
     """Which checkpoint is scored; `test-best` is the authors' choice and biased."""
     validate_every: int = Field(default=1, ge=1)
     """Epochs between validations."""
+    save_minutes: float = Field(default=10, gt=0)
+    """After so many minutes within an epoch the state is saved, as it is after every epoch, so that an
+    interrupted run loses no more. It changes no figure, and no run's identity."""
     threads: int = Field(default=1, ge=1)
     """Of torch on the processor, in training and in scoring: sums in another order have other last bits.
     Cells that run side by side share the cores, so more pay off for a cell that runs alone."""
@@ -179,8 +182,10 @@ class RunSpec(Frozen):
     """One number moves the three kinds of randomness together."""
 
     def canonical(self) -> str:
-        """The spec as JSON with sorted keys; equal specs give equal text."""
-        return json.dumps(self.model_dump(mode="json"), sort_keys=True)
+        """What a run is, as JSON with sorted keys: equal runs give equal text, however often they save."""
+        return json.dumps(
+            self.model_dump(mode="json", exclude={"training": {"save_minutes"}}), sort_keys=True
+        )
 
     def digest(self, *fingerprints: str) -> str:
         """First eight hex digits over the spec, the schema and the fingerprints of data, weights and code."""

@@ -13,6 +13,7 @@ from core.errors import BenchError
 from core.progress import Bar, ManyBars, Tone
 from core.running.outcomes import Cell, Outcome, outcome_line, outcome_of, run_and_mark
 from core.supervisor import Ended, Supervisor, hurried
+from core.training.training import kept_in_words
 from core.workers import default_workers
 
 GRACE = 60.0
@@ -82,7 +83,7 @@ def run_cells(cells: Sequence[Cell], workers: int, screen: ManyBars) -> list[Out
     try:
         return _run_cells(cells, workers, screen, entered)
     except BaseException:
-        mark_interrupted(entered)
+        mark_interrupted(entered, screen)
         raise
 
 
@@ -112,13 +113,15 @@ def _run_cells(cells: Sequence[Cell], workers: int, screen: ManyBars, entered: l
     return outcomes
 
 
-def mark_interrupted(cells: Sequence[Cell]) -> None:
-    """Marks the cells whose processes were ended at once, before they could mark themselves."""
+def mark_interrupted(cells: Sequence[Cell], screen: ManyBars) -> None:
+    """Says what is kept of interrupted cells, and marks those that could not do so themselves."""
     with hurried():
         for cell in cells:
             with suppress(BenchError, OSError), cell.directory.locked():
                 if cell.directory.status().get("state") == "running":
                     cell.directory.set_status("interrupted")
+            where = kept_in_words(cell.directory.path, cell.spec.training.epochs)
+            screen.say(f"interrupted {cell.directory.path.name}; it will go on {where}", "bad")
 
 
 def take(one: Running, kind: str, text: str, number: int) -> None:

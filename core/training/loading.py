@@ -129,9 +129,9 @@ class Loader:
             self.order(epoch), self.spec.batch_size, self.spec.drop_last, max(2, self.world.size)
         )
 
-    def epoch(self, epoch: int) -> Iterator[Batch]:
-        """The batches of an epoch, on the CPU."""
-        return read_ahead(lambda positions: self.read(positions, epoch), self.batches(epoch))
+    def epoch(self, epoch: int, taken: int = 0) -> Iterator[Batch]:
+        """The batches of an epoch, on the CPU, without the first ones, so many of which were taken before."""
+        return read_ahead(lambda positions: self.read(positions, epoch), self.batches(epoch)[taken:])
 
     def read(self, positions: Tensor, epoch: int) -> Batch:
         """The pairs of some captions `(B,)`."""

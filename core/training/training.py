@@ -79,6 +79,34 @@ class Session:
         return self.earlier + time.monotonic() - self.begun
 
 
+def kept_in_words(folder: Path, epochs: int) -> str:
+    """Where training in a run's folder goes on after an interruption, e.g. "from epoch 1 of 6"."""
+    try:
+        state = torch.load(folder / "resume.pt", map_location="cpu", weights_only=True, mmap=True)
+        done = Progression(**state["progression"])
+    except DAMAGE:  # there is none, or resuming will say what is wrong with it
+        return "from the start"
+    return f"after {done.step:,} steps, {done.epoch} of {epochs} epochs finished"
+
+
+@dataclass
+class Stopwatch:
+    """Seconds since it was started."""
+
+    begun: float = field(default_factory=time.perf_counter)
+
+    @property
+    def seconds(self) -> float:
+        """So far."""
+        return time.perf_counter() - self.begun
+
+    def restart(self) -> float:
+        """The seconds so far; begins anew."""
+        seconds = self.seconds
+        self.begun += seconds
+        return seconds
+
+
 class Trainer:
     """Trains a retriever in a run's folder; interrupted at any moment it continues where it was."""
 
@@ -125,12 +153,16 @@ class Trainer:
         with progress.task("train", total) as advance, self.log() as log:
             advance(self.done.step, "")
             for epoch in range(self.done.epoch, self.spec.epochs):
-                started = time.perf_counter()
-                for batch in loader.epoch(epoch):
+                watch = Stopwatch()
+                for batch in loader.epoch(epoch, taken=self.done.step - epoch * steps):
                     record = self.step(batch.to(self.retriever.device), total)
                     log.write(json.dumps(record) + "\n")
+                    if self.world.leads and watch.seconds >= 60 * self.spec.save_minutes:
+                        self.done.seconds += watch.restart()
+                        log.flush()
+                        self.save()
                     advance(1, f"loss {record['loss']:.3f}")
-                self.done.seconds += time.perf_counter() - started
+                self.done.seconds += watch.restart()
                 self.done.epoch = epoch + 1
                 if self.world.leads:
                     self.select(validate, advance)
@@ -211,7 +243,7 @@ class Trainer:
             temporary.write_text(lines, encoding="utf-8")
 
     def save(self) -> None:
-        """Writes everything that the next epoch depends on, whole or not at all."""
+        """Writes everything that the next step depends on, whole or not at all."""
         self.done.wall_seconds = self.session.seconds
         state = {
             "progression": vars(self.done),

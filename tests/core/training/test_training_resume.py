@@ -14,7 +14,7 @@ from core.errors import BenchError
 from core.progress import Advance, Silent
 from core.retriever import SplitData
 from core.running.cells import RunInputs
-from core.training.training import Progression, Session, Trainer
+from core.training.training import Progression, Session, Trainer, kept_in_words
 from tests.core.training.small_training import SMALL, STEPS, first_pairs
 
 
@@ -85,6 +85,25 @@ def test_an_interrupted_run_continues_bit_for_bit(
         train(make_retriever, data, tmp_path, interrupt=steps)
     torch.manual_seed(steps)  # another process would have another state
     assert_equal_outcomes(train(make_retriever, data, tmp_path), undisturbed)
+
+
+@pytest.mark.parametrize("steps", [1, STEPS - 1, STEPS + 2])
+def test_a_state_that_was_saved_within_an_epoch_continues_bit_for_bit(
+    steps: int, make_retriever: Callable, materials: RunInputs, undisturbed: Outcome, tmp_path: Path
+) -> None:
+    data = first_pairs(materials)
+    assert kept_in_words(tmp_path, 3) == "from the start"
+    with pytest.raises(KeyboardInterrupt):
+        train(make_retriever, data, tmp_path, interrupt=steps, training__save_minutes=1e-9)
+    assert kept_in_words(tmp_path, 3) == f"after {steps} steps, {steps // STEPS} of 3 epochs finished"
+    torch.manual_seed(steps)  # another process would have another state
+    assert_equal_outcomes(train(make_retriever, data, tmp_path), undisturbed)
+
+
+def test_how_often_a_run_saves_is_no_part_of_what_it_is(make_retriever: Callable) -> None:
+    specs = [make_retriever("tmass", training__save_minutes=minutes)[1] for minutes in (1, 10)]
+    assert specs[0].canonical() == specs[1].canonical()
+    assert specs[0].digest("data") == specs[1].digest("data")
 
 
 def test_the_wall_time_is_that_of_all_sessions(
