@@ -1,11 +1,14 @@
 """Scores by algebra equal those of the modules, to rounding."""
 
 from itertools import product
+from typing import Any
 
 import pytest
 import torch
+from torch import Tensor
 from torch.testing import assert_close
 
+from core.batch import Texts
 from core.errors import BenchError
 from core.scoring.noise import KeyedNoise
 from core.scoring.scoring import build_index, score_tiles
@@ -172,6 +175,40 @@ def test_tampered_algebra_is_caught_when_the_index_is_built(monkeypatch: pytest.
         BenchError,
         match=r"no longer matches the modules: .* methods/parts, or set evaluation\.engine",
     ):
+        build_index(method, videos)
+
+
+@pytest.mark.parametrize("precision", [torch.float32, torch.float64])
+def test_what_float32_rounds_in_the_modules_is_no_other_formula(
+    precision: torch.dtype, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    method, _, videos = single(random_composition(), *random_corpus())
+    plain = ComposedMethod.score
+
+    def rounded(method: ComposedMethod, texts: Texts, *rest: Any) -> Tensor:
+        return plain(method, texts, *rest) + (1e-3 if texts.embeds.dtype == precision else 0.0)
+
+    monkeypatch.setattr(ComposedMethod, "score", rounded)
+    if precision == torch.float32:
+        assert build_index(method, videos)
+    else:
+        with pytest.raises(BenchError, match="no longer matches the modules"):
+            build_index(method.double(), videos.map(lambda t: t.double() if t.is_floating_point() else t))
+
+
+@pytest.mark.parametrize("scale", [1e-6, 1e-3, 1.0, 1e3])
+def test_the_self_check_does_not_depend_on_the_scale_of_the_scores(
+    scale: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    method, _, videos = single(random_composition(), *random_corpus())
+    exact = method.exact
+    assert exact is not None
+    plain, algebra = ComposedMethod.score, type(exact).score
+    monkeypatch.setattr(ComposedMethod, "score", lambda *given: scale * plain(*given))
+    monkeypatch.setattr(type(exact), "score", lambda *given: scale * algebra(*given))
+    assert build_index(method, videos)
+    monkeypatch.setattr(type(exact), "score", lambda *given: 1.001 * scale * algebra(*given))
+    with pytest.raises(BenchError, match="no longer matches the modules"):
         build_index(method, videos)
 
 
