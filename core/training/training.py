@@ -90,7 +90,7 @@ def kept_in_words(folder: Path, epochs: int) -> str:
 
 
 @dataclass
-class Stopwatch:
+class Lap:
     """Seconds since it was started."""
 
     begun: float = field(default_factory=time.perf_counter)
@@ -153,7 +153,7 @@ class Trainer:
         with progress.task("train", total) as advance, self.log() as log:
             advance(self.done.step, "")
             for epoch in range(self.done.epoch, self.spec.epochs):
-                watch = Stopwatch()
+                watch = Lap()
                 for batch in loader.epoch(epoch, taken=self.done.step - epoch * steps):
                     record = self.step(batch.to(self.retriever.device), total)
                     log.write(json.dumps(record) + "\n")
