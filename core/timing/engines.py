@@ -6,6 +6,7 @@ from torch import Tensor
 
 from core.batch import Texts, Videos
 from core.method import Method
+from core.plugin_errors import calling
 from core.scoring.scoring import Engine, ScoringIndex, build_index, obstacle_to_algebra, score_matrix
 from core.timing.arithmetic import profiled_gflop
 from core.timing.clock import Seconds, affordable_sample, median_seconds, percentile, timed
@@ -94,7 +95,8 @@ class EngineSide:
             return row(obstacle=self.obstacle)
         scale = TIMED_QUERIES / self.sampled
         seconds = median_seconds(queries) * scale
-        cost = timed_of(self.method).cost(exact=self.implementation == "exact")
+        with calling(self.method, "timed.cost"):
+            cost = timed_of(self.method).cost(exact=self.implementation == "exact")
         gflop = cost.gflop(self.sampled, len(self.videos)) if cost else None
         return row(
             sampled_texts=self.sampled if self.sampled < len(self.texts) else None,

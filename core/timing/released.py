@@ -62,7 +62,7 @@ class ReleasedSide:
         def draw(video: int, trial: int) -> Tensor:
             return torch.rand_like(self.texts)
 
-        with exact_arithmetic(self.method):
+        with exact_arithmetic(self.method), calling(self.method, "timed.loops"):
             self.timed.loops(self.texts, self.index, range(self.size), draw, watch)
         self.laps.append(watch.laps)
 

@@ -24,6 +24,7 @@ from core.encoders.state_files import read_state
 from core.encoders.towers import openai_towers
 from core.errors import BenchError
 from core.method import Method
+from core.plugin_errors import PluginError, blamed, calling
 from core.registry import find_method, registered_methods
 
 TOWERS, AUDIO = "clip.", "clip.audio."
@@ -154,8 +155,9 @@ class Checkpoint:
     def decided(self, method: type[Method]) -> dict[str, Any]:
         """The keys of the spec whose values the file decides, by its keys and shapes."""
         layout = layout_of(method)
-        config = {f"config.{key}": value for key, value in layout.config(self.weights).items()}
-        found = {**layout.inputs(self.weights), **config}
+        with blamed(method, "authors"):
+            config = {f"config.{key}": value for key, value in layout.config(self.weights).items()}
+            found = {**layout.inputs(self.weights), **config}
         if self.holds_towers(method):
             found["backbone"] = IN_FILE
         if self.holds_audio():
@@ -169,7 +171,10 @@ class Checkpoint:
         """
         layout = layout_of(method)
         try:
-            layout.load(method, self.weights)
+            with calling(method, "authors.load"):
+                layout.load(method, self.weights)
+        except PluginError:
+            raise
         except BenchError as error:
             raise BenchError(
                 f"{self.path}: {error}; {self._remedy(type(method), str(error), values)}"

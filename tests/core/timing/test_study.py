@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from core.errors import BenchError
+from core.plugin_errors import PluginError
 from core.progress import Silent
 from core.registry import find_method
 from core.timing.clock import Seconds
@@ -99,6 +100,17 @@ def test_the_released_procedure_is_run_once_for_all_galleries(monkeypatch: pytes
     assert large is not None
     # Stages over pairs, with twice the videos and texts, take twice as long per text; the gate takes as long.
     assert 1 < large.busy / small.busy <= 2
+
+
+def test_loops_that_fail_are_one_line_with_their_method(monkeypatch: pytest.MonkeyPatch) -> None:
+    method = Work("xpool", "none").build(SETTING)
+
+    def fails(*_: object) -> None:
+        raise IndexError("no frame")
+
+    monkeypatch.setattr(type(method.timed), "loops", fails)
+    with pytest.raises(PluginError, match=r"^xpool: timed\.loops fails .*IndexError: no frame"):
+        study_of(Work("xpool", "none"))
 
 
 def test_methods_without_a_perturbation_are_timed_once_and_a_note_says_so() -> None:

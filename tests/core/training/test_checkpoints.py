@@ -18,6 +18,8 @@ from core.encoders.ast_layout import transformers_ast_state
 from core.encoders.audio import AudioEncoder, OpenAudio
 from core.encoders.clip import ClipBackbone
 from core.errors import BenchError
+from core.method import Dimensions
+from core.plugin_errors import PluginError
 from core.progress import Silent
 from core.registry import find_method, registered_methods
 from core.resolving import resolve
@@ -151,6 +153,26 @@ def test_a_checkpoint_without_towers_or_with_wider_ones_is_refused(tmp_path: Pat
         with pytest.raises(BenchError, match=message):
             Checkpoint.read(tmp_path / "model.pth").load_towers(clip, find_method("xpool"))
     assert torch.equal(clip.model.text_projection, before)
+
+
+@pytest.mark.parametrize("call", ["config", "inputs", "load"])
+def test_a_layout_that_fails_is_one_line_with_its_method(
+    call: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cls = find_method("xpool")
+
+    def fails(*_: object) -> None:
+        raise KeyError("heads.0")
+
+    monkeypatch.setattr(type(cls.authors), call, fails)
+    torch.save({"clip.logit_scale": torch.zeros(())}, tmp_path / "model.pth")
+    checkpoint = Checkpoint.read(tmp_path / "model.pth")
+    with pytest.raises(PluginError, match=r"^xpool: authors.* fails \(.*KeyError: 'heads\.0'") as caught:
+        if call == "load":
+            checkpoint.load_method(cls(cls.Config(), Dimensions(32, 4, 32)))
+        else:
+            checkpoint.decided(cls)
+    assert "\n" not in str(caught.value)
 
 
 def ast_config() -> ASTConfig:
