@@ -135,11 +135,12 @@ def gate_table(results: Results, measure: str) -> Table | None:
 
     None where no run has gates and truth.
     """
-    records: dict[tuple[str, str, str], list[dict[str, float]]] = {}
+    records: dict[tuple[str, str, str, str], list[dict[str, float]]] = {}
     for run in results.runs:
         for split, gates in run.gates.items():
+            audible = str(int(gates.audible.sum()))
             for gate, strata in getattr(gates.scores, measure).items():
-                key = (f"{run.spec.dataset}/{split}", run.label, gate)
+                key = (f"{run.spec.dataset}/{split}", run.label, gate, audible)
                 records.setdefault(key, []).append(dict(strata))
     if not records:
         return None
@@ -153,10 +154,10 @@ def gate_table(results: Results, measure: str) -> Table | None:
         for key, found in records.items()
     ]
     title, note = GATE_MEASURES[measure]
-    notes = [f"{note} {GATE_NOTE}"]
+    notes = [f"{note} {GATE_NOTE} n: audible clips, of whose gates the figures are."]
     if any(not gates.per_frame for run in results.runs for gates in run.gates.values()):
         notes.append(LAYER_NOTE)
-    return Table(title, ["data", "method", "gate", "seeds", *columns], rows, notes, words=(0, 1, 2))
+    return Table(title, ["data", "method", "gate", "n", "seeds", *columns], rows, notes, words=(0, 1, 2))
 
 
 def mean_known(values: Sequence[float]) -> float:

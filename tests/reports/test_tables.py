@@ -225,10 +225,10 @@ def test_gates_average_over_seeds(tmp_path: Path) -> None:
     make_run(tmp_path, {}, [result(1.0)], method="clip4clip")
     table = gate_table(results_under(tmp_path), "auroc")
     assert table is not None
-    assert list(table.columns) == ["data", "method", "gate", "seeds", "audible", "within partial"]
+    assert list(table.columns) == ["data", "method", "gate", "n", "seeds", "audible", "within partial"]
     assert [list(row)[2:] for row in table.rows] == [
-        ["trained", "2", "0.850", "1.000"],
-        ["untrained", "2", "0.500", "–"],
+        ["trained", "2", "2", "0.850", "1.000"],
+        ["untrained", "2", "2", "0.500", "–"],
     ]
 
 
