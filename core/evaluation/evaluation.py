@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
 import torch
@@ -32,7 +33,7 @@ from core.evaluation.split_scores import (
     scores_of,
     strips_of,
 )
-from core.evaluation.streaming import streamed_records, streamed_top_lists
+from core.evaluation.streaming import streamed_ranking
 from core.evaluation.top import TopLists, top_lists
 from core.method import Method
 from core.progress import Progress
@@ -53,15 +54,20 @@ class ScoringCost:
     """Of queries of the first split."""
 
 
-def recall_at_1(retriever: Retriever, data: SplitData, spec: RunSpec) -> float:
-    """Leak-free text-to-video R@1 in points, ties in random order; what selects a checkpoint."""
+def recall_at_1(retriever: Retriever, data: SplitData, spec: RunSpec, folder: Path) -> float:
+    """Leak-free text-to-video R@1 in points, ties in random order; what selects a checkpoint.
+
+    Scores that do not fit into memory are kept in `folder` meanwhile.
+    """
     encoded, tolerance = encode(retriever, data, spec), spec.evaluation.tie_tolerance
     if fits(len(encoded.texts), len(encoded.index), spec):
         scores = scores_of(retriever, encoded, "leak-free", spec)
         records = text_to_video(scores, encoded.pairing, tolerance=tolerance)
     else:
-        strips = strips_of(retriever, encoded, "leak-free", spec)
-        records, _ = streamed_records(strips, len(encoded.index), encoded.pairing, tolerance=tolerance)
+        with strips_of(retriever, encoded, "leak-free", spec, folder) as strips:
+            records, _ = streamed_ranking(
+                strips, len(encoded.index), encoded.pairing, tolerance=tolerance, kept=0
+            ).records
     return rank_metrics(records).recall[1]
 
 
@@ -120,7 +126,7 @@ def evaluate(
     gates: dict[str, GateReport] = {}
     index_seconds = 0.0
     costs: list[QueryCost] = []
-    pairs = sum(pairs_to_score(data[name], spec) for name in spec.evaluation.splits)
+    pairs = sum(pairs_to_score(data[name], spec, directory.path) for name in spec.evaluation.splits)
     with progress.task("score", pairs * len(spec.evaluation.conditions)) as advance:
         for name in spec.evaluation.splits:
             encoded = encode(retriever, data[name], spec)
@@ -137,7 +143,7 @@ def evaluate(
                     scores = scores_of(retriever, encoded, condition, spec, on_pairs)
                     ranked = matrix_records(retriever, encoded, scores, condition, data, spec)
                 else:
-                    ranked = strip_records(retriever, encoded, condition, spec, on_pairs)
+                    ranked = strip_records(retriever, encoded, condition, spec, directory.path, on_pairs)
                 for found in ranked:
                     results.append(found.result(name, condition, encoded.index.engine, data[name].split))
             report = gate_report(retriever, untrained, data[name])
@@ -197,16 +203,21 @@ def matrix_records(
 
 
 def strip_records(
-    retriever: Retriever, encoded: Encoded, condition: Condition, spec: RunSpec, on_pairs: OnPairs
+    retriever: Retriever,
+    encoded: Encoded,
+    condition: Condition,
+    spec: RunSpec,
+    folder: Path,
+    on_pairs: OnPairs,
 ) -> list[Ranked]:
-    """Ranks plain scores in both directions without holding them all."""
-    tolerance = spec.evaluation.tie_tolerance
-    strips = strips_of(retriever, encoded, condition, spec, on_pairs)
-    both = streamed_records(
-        strips, len(encoded.index), encoded.pairing, tolerance=tolerance, undefined=undefined_rule(condition)
-    )
-    lists = streamed_top_lists(strips, encoded.pairing)
-    return [Ranked("none", "none", tolerance, *found) for found in zip(both, lists, strict=True)]
+    """Ranks plain scores in both directions without holding them all; they are kept in `folder` meanwhile."""
+    tolerance, videos = spec.evaluation.tie_tolerance, len(encoded.index)
+    with strips_of(retriever, encoded, condition, spec, folder, on_pairs) as strips:
+        found = streamed_ranking(
+            strips, videos, encoded.pairing, tolerance=tolerance, undefined=undefined_rule(condition)
+        )
+    both = zip(found.records, found.lists, strict=True)
+    return [Ranked("none", "none", tolerance, records, lists) for records, lists in both]
 
 
 def undefined_rule(condition: Condition) -> Literal["allow", "refuse"]:

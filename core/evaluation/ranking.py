@@ -168,9 +168,8 @@ def video_to_text(
         columns = _precise(scores[:, videos[block]])
         if undefined == "refuse":
             require_finite(columns, first_text=0, videos=videos[block])
-        own_scores[block], part = compare_groups(
-            columns, groups[block], group_of_text, len(videos), tolerance
-        )
+        best = best_groups(columns, group_of_text, len(videos))
+        own_scores[block], part = compare_groups(best, groups[block], tolerance)
         _fill(counts, block, part)
     counts.best_wrong.copy_(videos[counts.best_wrong])
     return QueryRecords(
@@ -184,14 +183,16 @@ def video_to_text(
     )
 
 
-def compare_groups(
-    columns: Tensor, own: Tensor, group_of_text: Tensor, groups: int, tolerance: float
-) -> tuple[Tensor, Counts]:
-    """Own scores `(v,)` and counts of videos as queries among G caption groups.
+def best_groups(columns: Tensor, group_of_text: Tensor, groups: int) -> Tensor:
+    """Scores `(v, G)` of videos as queries with caption groups, from those with captions `(N, v)`."""
+    return best_captions(columns, group_of_text, groups).T.contiguous()
 
-    Scores `(N, v)` in `columns`; each video's own group in `own` `(v,)`; `group_of_text` `(N,)`; all int64.
+
+def compare_groups(best: Tensor, own: Tensor, tolerance: float) -> tuple[Tensor, Counts]:
+    """Own scores `(v,)` and counts of videos as queries, from their scores `(v, G)` with caption groups.
+
+    Each video's own group in `own` `(v,)` int64.
     """
-    best = best_captions(columns, group_of_text, groups).T.contiguous()
     own_scores = best.gather(1, own[:, None])[:, 0]
     return own_scores, compare_scores(best, own_scores, own, tolerance)
 

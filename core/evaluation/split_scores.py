@@ -2,14 +2,16 @@
 
 import time
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 import torch
 from torch import Tensor
 
 from core.batch import Texts
 from core.errors import BenchError
-from core.evaluation.streaming import Strips, strip_width
+from core.evaluation.streaming import Strips, room_for, scored_once, strip_width
 from core.retriever import Retriever, SplitData
 from core.scoring.noise import scoring_noise
 from core.scoring.scoring import Condition, ScoringIndex, build_index, exact_arithmetic, score_matrix
@@ -77,15 +79,20 @@ def scores_of(
     )
 
 
+@contextmanager
 def strips_of(
     retriever: Retriever,
     encoded: Encoded,
     condition: Condition,
     spec: RunSpec,
+    folder: Path,
     on_pairs: OnPairs = no_news,
-) -> Strips:
-    """The same scores, some videos at a time; `on_pairs` hears of those of a second pass too."""
+) -> Iterator[Strips]:
+    """The same scores, some videos at a time; `on_pairs` hears of all that are scored.
 
+    A second pass reads what the first has kept in `folder`, or scores again where its disk has no room.
+    """
+    texts, videos = len(encoded.texts), len(encoded.index)
     if retriever.method.needs.gallery:
         raise BenchError(
             f"the scores of {retriever.method.name} depend on the gallery, so all of them must fit into "
@@ -93,11 +100,15 @@ def strips_of(
         )
 
     def strips() -> Iterator[tuple[slice, Tensor]]:
-        for part in blocks(len(encoded.index), strip_width(len(encoded.texts))):
+        for part in blocks(videos, strip_width(texts)):
             some = Encoded(encoded.texts, encoded.index[part], encoded.pairing - part.start)
             yield part, scores_of(retriever, some, condition, spec, on_pairs)
 
-    return strips
+    if not room_for(folder, texts, videos):
+        yield strips
+        return
+    with scored_once(strips, folder) as once:
+        yield once
 
 
 def fits(texts: int, videos: int, spec: RunSpec) -> bool:
@@ -105,10 +116,11 @@ def fits(texts: int, videos: int, spec: RunSpec) -> bool:
     return 4 * texts * videos <= spec.evaluation.memory_budget * 2**20
 
 
-def pairs_to_score(data: SplitData, spec: RunSpec) -> int:
-    """Pairs that one condition scores: from strips, ranks take two passes and best lists a third."""
+def pairs_to_score(data: SplitData, spec: RunSpec, folder: Path) -> int:
+    """Pairs that one condition scores: strips are scored twice where `folder` has no room to keep them."""
     texts, videos = len(data.tokens), len(data.rows)
-    return texts * videos * (1 if fits(texts, videos, spec) else 3)
+    once = fits(texts, videos, spec) or room_for(folder, texts, videos)
+    return texts * videos * (1 if once else 2)
 
 
 def check_budget(sizes: Mapping[str, tuple[int, int]], spec: RunSpec) -> None:

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from core.evaluation.ranking import Direction, best_captions
+from core.evaluation.ranking import SCORES_AT_ONCE, Direction, best_captions
+from core.scoring.tiles import blocks
 
 KEPT = 20
 """Candidates kept per query."""
@@ -37,10 +38,41 @@ def top_lists(scores: Tensor, video_of_text: Tensor, direction: Direction, kept:
 
 def best_of(videos: Tensor, scores: Tensor, kept: int) -> TopLists:
     """The best `kept` of some candidates `(Q, C)` by their scores; equal ones keep their order."""
-    known = scores.masked_fill(scores.isnan(), -torch.inf)
-    best = known.sort(dim=1, descending=True, stable=True)
-    chosen = videos.gather(1, best.indices[:, :kept])
-    return TopLists(chosen.cpu(), best.values[:, :kept].float().cpu())
+    kept = min(kept, scores.shape[1])
+    chosen = torch.empty(len(scores), kept, dtype=torch.int64, device=scores.device)
+    values = scores.new_empty(len(scores), kept)
+    # a block stays in the cache, and so does the copy of it whose NaN are replaced
+    for rows in blocks(len(scores), max(1, SCORES_AT_ONCE // max(1, scores.shape[1]))):
+        places, values[rows] = best_places(scores[rows].nan_to_num(-torch.inf, torch.inf, -torch.inf), kept)
+        chosen[rows] = videos[rows].gather(1, places)
+    return TopLists(chosen.cpu(), values.float().cpu())
+
+
+def best_places(scores: Tensor, kept: int) -> tuple[Tensor, Tensor]:
+    """Positions and values `(Q, kept)` of the largest of `scores` `(Q, C)`, as a stable sort has them.
+
+    No NaN may be among them.
+    """
+    if kept == 0:
+        return scores[:, :0].long(), scores[:, :0]
+    best = scores.topk(kept, dim=1)
+    edge = best.values[:, -1:]
+    places = best.indices.sort(dim=1).values
+    # where more candidates than are kept reach the edge, topk has taken any of those that tie there
+    crowded = ((scores >= edge).sum(1) > kept).nonzero()[:, 0]
+    if len(crowded):
+        places[crowded] = first_of_ties(scores[crowded], edge[crowded], kept)
+    # positions ascend, so that a stable sort of the few leaves equal ones in their order
+    values, order = scores.gather(1, places).sort(dim=1, descending=True, stable=True)
+    return places.gather(1, order), values
+
+
+def first_of_ties(scores: Tensor, edge: Tensor, kept: int) -> Tensor:
+    """Positions `(Q, kept)`, ascending, of all that exceed `edge` `(Q, 1)` and of the first that equal it."""
+    above, level = scores > edge, scores == edge
+    open_places = kept - above.sum(1, keepdim=True)
+    taken = above | (level & (level.cumsum(1) <= open_places))
+    return taken.nonzero()[:, 1].unflatten(0, (len(scores), kept))
 
 
 def times_listed(video: Tensor, candidates: int) -> Tensor:

@@ -200,7 +200,11 @@ def _run_cell(spec: RunSpec, directory: RunDirectory, progress: Progress) -> Non
     if world.leads:
         require_run_space(directory.path, retriever, data, spec)
     trainer = Trainer(retriever, spec.training, spec.seeds, directory.path, world, session)
-    trained = trainer.fit(data.get("train"), lambda: recall_at_1(retriever, data[selecting], spec), progress)
+
+    def select() -> float:
+        return recall_at_1(retriever, data[selecting], spec, directory.path)
+
+    trained = trainer.fit(data.get("train"), select, progress)
     if not world.leads:
         return
     state = {name: tensor.contiguous() for name, tensor in retriever.trained_state().items()}

@@ -1,7 +1,8 @@
 """Scoring a checkpoint: what selects it, what rescoring may see, and what is refused."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from itertools import product
 from pathlib import Path
 
@@ -29,7 +30,7 @@ def data(materials: RunInputs) -> dict[str, SplitData]:
 
 
 def test_recall_at_1_is_the_share_of_captions_that_find_their_video(
-    make_retriever: Callable, data: dict[str, SplitData]
+    make_retriever: Callable, data: dict[str, SplitData], tmp_path: Path
 ) -> None:
     retriever, spec = make_retriever("clip4clip")
     split = data["test-multi"]
@@ -43,11 +44,16 @@ def test_recall_at_1_is_the_share_of_captions_that_find_their_video(
         difference = cosines[text] - cosines[text, own]
         if not (difference > 1e-6).any():
             credit += 1 / int((difference.abs() <= 1e-6).sum())
-    assert recall_at_1(retriever, split, spec) == pytest.approx(100 * credit / len(split.tokens), abs=1e-3)
+    assert recall_at_1(retriever, split, spec, tmp_path) == pytest.approx(
+        100 * credit / len(split.tokens), abs=1e-3
+    )
 
 
 def test_a_checkpoint_is_selected_without_a_look_at_the_released_condition(
-    make_retriever: Callable, data: dict[str, SplitData], monkeypatch: pytest.MonkeyPatch
+    make_retriever: Callable,
+    data: dict[str, SplitData],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     retriever, spec = make_retriever("gaid")
 
@@ -56,16 +62,16 @@ def test_a_checkpoint_is_selected_without_a_look_at_the_released_condition(
 
     monkeypatch.setattr(retriever.method.released, "score", forbidden)
     monkeypatch.setattr(retriever.method.released, "score_by_algebra", forbidden)
-    assert 0 <= recall_at_1(retriever, data["val"], spec) <= 100
+    assert 0 <= recall_at_1(retriever, data["val"], spec, tmp_path) <= 100
 
 
 def test_validation_leaves_random_state_weights_and_gradients_alone(
-    make_retriever: Callable, data: dict[str, SplitData]
+    make_retriever: Callable, data: dict[str, SplitData], tmp_path: Path
 ) -> None:
     retriever, spec = make_retriever("tmass")
     retriever.train()
     before, state = retriever.trained_state(), torch.get_rng_state()
-    recall_at_1(retriever, data["val"], spec)
+    recall_at_1(retriever, data["val"], spec, tmp_path)
     assert torch.equal(torch.get_rng_state(), state)
     assert all(torch.equal(before[name], tensor) for name, tensor in retriever.trained_state().items())
     assert torch.is_grad_enabled()
@@ -259,7 +265,9 @@ def test_scores_by_the_modules_say_why(
     assert encode(retriever, data["val"], spec).index.engine == engine
 
 
+@pytest.mark.parametrize("passes", [1, 2])
 def test_ranks_in_strips_are_those_of_the_matrix(
+    passes: int,
     evaluated: Path,
     make_retriever: Callable,
     materials: RunInputs,
@@ -267,13 +275,34 @@ def test_ranks_in_strips_are_those_of_the_matrix(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("core.evaluation.evaluation.fits", lambda *_: False)
+    """On a disk with room for the strips they are scored once, elsewhere twice; the ranks are the same."""
+    for module in ("evaluation", "split_scores"):
+        monkeypatch.setattr(f"core.evaluation.{module}.fits", lambda *_: False)
+    monkeypatch.setattr("core.evaluation.split_scores.room_for", lambda *_: passes == 1)
     monkeypatch.setattr("core.evaluation.streaming.STRIP", 300)
     retriever, spec = make_retriever("gaid", evaluation__rescoring=["none"])
-    evaluate(retriever, build_method(spec, materials, seed=1), data, spec, RunDirectory(tmp_path), Silent())
+    told = Counting()
+    evaluate(retriever, build_method(spec, materials, seed=1), data, spec, RunDirectory(tmp_path), told)
+    pairs = sum(len(data[name].tokens) * len(data[name].rows) for name in spec.evaluation.splits)
+    assert told.total == told.done == passes * pairs * len(spec.evaluation.conditions)
     whole = pd.read_parquet(evaluated / "queries.parquet").query("rescoring == 'none'").reset_index(drop=True)
     strips = pd.read_parquet(tmp_path / "queries.parquet")
     pd.testing.assert_frame_equal(strips, whole, check_exact=False, rtol=0, atol=1e-6)
+
+
+class Counting(Silent):
+    """Counts what it is told."""
+
+    total = done = 0
+
+    @contextmanager
+    def task(self, description: str, total: int) -> Iterator[Callable[[int, str], None]]:
+        self.total += total
+
+        def advance(units: int, note: str) -> None:
+            self.done += units
+
+        yield advance
 
 
 def test_a_rescoring_that_goes_beyond_the_budget_is_refused(

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from core.evaluation.ranking import Direction, text_to_video, video_to_text
-from core.evaluation.top import top_lists
+from core.evaluation.top import best_of, top_lists
 
 PAIRING = torch.tensor([0, 0, 2, 3, 3])
 """Five texts, four videos; video 1 has no caption."""
@@ -47,3 +47,34 @@ def test_equal_scores_keep_their_order_and_undefined_ones_stand_last() -> None:
     top = top_lists(scores, torch.tensor([0]), "t2v")
     assert top.video.tolist() == [[2, 0, 3, 1]]
     assert top.score[0, 3] == -torch.inf
+
+
+@pytest.mark.parametrize("kept", [0, 1, 7, 20, 60, 100])
+@pytest.mark.parametrize("kind", ["distinct", "few values", "one value", "undefined", "infinite", "halves"])
+def test_the_best_are_the_first_of_a_stable_sort(kind: str, kept: int) -> None:
+    scores = torch.randn(40, 60, generator=torch.Generator().manual_seed(2))
+    if kind == "few values":
+        scores = scores.round()
+    if kind == "one value":
+        scores = torch.zeros_like(scores) * scores.sign()  # zeros of both signs
+    if kind == "undefined":
+        scores = scores.round().masked_fill(scores > 0.2, torch.nan)
+    if kind == "infinite":
+        scores = torch.where(scores.abs() > 1, scores.sign() * torch.inf, scores.round())
+    if kind == "halves":
+        scores = scores.half()
+    candidates = torch.randperm(60, generator=torch.Generator().manual_seed(3)).expand(40, -1)
+    known = scores.masked_fill(scores.isnan(), -torch.inf)
+    sort = known.sort(dim=1, descending=True, stable=True)
+    best = best_of(candidates, scores, kept)
+    assert torch.equal(best.video, candidates.gather(1, sort.indices[:, :kept]))
+    assert torch.equal(best.score, sort.values[:, :kept].float())
+
+
+def test_blocks_of_queries_do_not_change_the_lists(monkeypatch: pytest.MonkeyPatch) -> None:
+    scores = torch.randn(23, 50, generator=torch.Generator().manual_seed(4)).round()
+    whole = best_of(torch.arange(50).expand(23, -1), scores, 5)
+    monkeypatch.setattr("core.evaluation.top.SCORES_AT_ONCE", 120)
+    parts = best_of(torch.arange(50).expand(23, -1), scores, 5)
+    assert torch.equal(parts.video, whole.video)
+    assert torch.equal(parts.score, whole.score)
