@@ -72,7 +72,8 @@ def first_of_ties(scores: Tensor, edge: Tensor, kept: int) -> Tensor:
     above, level = scores > edge, scores == edge
     open_places = kept - above.sum(1, keepdim=True)
     taken = above | (level & (level.cumsum(1) <= open_places))
-    return taken.nonzero()[:, 1].unflatten(0, (len(scores), kept))
+    positions: Tensor = taken.nonzero()[:, 1].unflatten(0, (len(scores), kept))
+    return positions
 
 
 def times_listed(video: Tensor, candidates: int) -> Tensor:
