@@ -137,6 +137,7 @@ class Retriever(nn.Module):
         if self.mode != "finetune":
             return videos
         size = self.backbone.image_size
+        self.store.verify_rows(rows.tolist())
         pixels = torch.stack([centre_crop(self.store.pixels(row), size) for row in rows.tolist()])
         return self.pictured(videos, self.frame_embeds(pixels.to(self.device), videos.frame_mask))
 

@@ -129,7 +129,7 @@ def evaluate(
     pairs = sum(pairs_to_score(data[name], spec, directory.path) for name in spec.evaluation.splits)
     with progress.task("score", pairs * len(spec.evaluation.conditions)) as advance:
         for name in spec.evaluation.splits:
-            encoded = encode(retriever, data[name], spec)
+            encoded = encode(retriever, data[name], spec, spec.evaluation.conditions)
             index_seconds += encoded.index_seconds
             if not costs:
                 costs.append(query_cost(retriever, encoded, bank_of(data[name], SAMPLED_QUERIES), spec))

@@ -1,7 +1,7 @@
 """A split's captions and videos, encoded and scored as a run's spec says."""
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -47,15 +47,19 @@ def clock() -> float:
     return time.perf_counter()
 
 
-def encode(retriever: Retriever, data: SplitData, spec: RunSpec) -> Encoded:
-    """Encodes a split's captions and videos and builds the index of its videos."""
+def encode(
+    retriever: Retriever, data: SplitData, spec: RunSpec, conditions: Collection[Condition] = ("leak-free",)
+) -> Encoded:
+    """Encodes a split's captions and videos and builds the index of its videos for some conditions."""
     with exact_arithmetic(retriever.method):
         retriever.eval()
         started = clock()
         texts = retriever.encode_texts(data)
         encoded = clock()
         videos = retriever.encode_videos(data)
-    index = build_index(retriever.method, videos, engine=spec.evaluation.engine)
+    index = build_index(
+        retriever.method, videos, engine=spec.evaluation.engine, released="released" in conditions
+    )
     return Encoded(texts, index, data.pairing, clock() - encoded, encoded - started)
 
 

@@ -27,6 +27,8 @@ SILENCE = 1
 Reading = Literal["track", "moviepy"]
 """As the track has it; or as moviepy has FFmpeg write it: stereo at 44.1 kHz, whatever its time stamps."""
 MOVIEPY_RATE = 44_100
+BLOCK_SECONDS = 1.0
+"""Sound that is converted at a time: for a thousand samples a call costs more than its work."""
 GAP_SECONDS = 0.1  # time stamps of some containers are rounded to milliseconds; less than this is jitter
 
 
@@ -98,6 +100,7 @@ class SoundBuilder:
         self._runs: list[tuple[float, list[NDArray[np.int16]]]] = []
         self._waiting: list[NDArray[np.int16]] = []
         self._resampler: av.AudioResampler | None = None
+        self._queue: av.AudioFifo | None = None
         self._layout: av.AudioLayout | None = None
         self._native: tuple[str, str, int] | None = None
         self._clock = 0.0
@@ -123,11 +126,18 @@ class SoundBuilder:
             self._clock = self._clock if time is None else time
             # Packed: PyAV miscounts the planes of eight and more channels.
             self._resampler = av.AudioResampler(format="s16", layout=self._layout, rate=self.rate)
+            self._queue = av.AudioFifo() if self._reading == "track" and self.channels <= 2 else None
             self._native = native
             self._runs.append((self._clock, []))
         self._clock += frame.samples / frame.sample_rate
         frame.pts = None  # the resampler would otherwise stretch sound to fit jittering time stamps
-        self._keep(self._resampler.resample(frame))
+        if self._queue is None:
+            self._keep(self._resampler.resample(frame))
+            return
+        # a track keeps its rate, so that each sample is converted by itself, in whatever block it comes
+        self._queue.write(frame)
+        if self._queue.samples >= BLOCK_SECONDS * self.rate:
+            self._convert(self._resampler, self._queue)
 
     def finish(self, window: tuple[float, float | None]) -> tuple[NDArray[np.int16], tuple[SampleRun, ...]]:
         """The planes `(C, n)` and where they belong, without what lies outside the window (in seconds).
@@ -152,8 +162,17 @@ class SoundBuilder:
             return np.zeros((min(self.channels, 2), 0), np.int16), ()
         return np.concatenate(kept, axis=1), tuple(runs)
 
+    def _convert(self, resampler: av.AudioResampler, queue: av.AudioFifo) -> None:
+        """What waits in the queue, as one block."""
+        block = queue.read()
+        if block is not None:
+            block.pts = None
+            self._keep(resampler.resample(block))
+
     def _flush(self) -> None:
         if self._resampler is not None:
+            if self._queue is not None:
+                self._convert(self._resampler, self._queue)
             self._keep(self._resampler.resample(None))
             self._reduce()
 

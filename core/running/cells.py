@@ -132,6 +132,7 @@ def prepare_inputs(spec: RunSpec, progress: Progress, workers: int) -> RunInputs
         workers=workers,
         progress=progress,
         device=chosen_device(),
+        pictures=spec.training.mode != "finetune",
         patches=method.needs.patches,
         captions=captions,
         audio_states=dataset.audio_states,

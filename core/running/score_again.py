@@ -59,7 +59,7 @@ class Again:
 
     def index(self, videos: Videos) -> ScoringIndex:
         """As the run builds it."""
-        return build_index(self.retriever.method, videos, engine=self.spec.evaluation.engine)
+        return build_index(self.retriever.method, videos, engine=self.spec.evaluation.engine, released=False)
 
     @cached_property
     def plain(self) -> ScoringIndex:

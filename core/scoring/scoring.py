@@ -107,11 +107,18 @@ def exact_arithmetic(method: Method, precision: Precision = "float32") -> Iterat
 
 
 def build_index(
-    method: Method, videos: Videos, *, engine: Engine = "exact", chunk: int = 256, check: bool = True
+    method: Method,
+    videos: Videos,
+    *,
+    engine: Engine = "exact",
+    chunk: int = 256,
+    check: bool = True,
+    released: bool = True,
 ) -> ScoringIndex:
     """The index of V videos, made `chunk` at a time, with a self-check of the exact engine.
 
-    `check` is off only where the same weights have passed the self-check before.
+    `check` is off only where the same weights have passed the self-check before, `released` where nobody will
+    ask for the authors' scores: what only they read is then not kept.
 
     Raises `BenchError` for features that no encoder should return, and where the self-check fails.
     """
@@ -129,10 +136,10 @@ def build_index(
     with exact_arithmetic(method), calling(method, "exact.index"):
         if exact is None or obstacle:
             rows = in_chunks(made, len(videos), chunk)
-            kept = rows if method.released else None
+            kept = rows if method.released and released else None
             return ScoringIndex(rows, kept, obstacle, weights_state(method), method.dimensions)
         # released scoring reads what the modules made of the videos; the algebra replaces it elsewhere
-        kept = in_chunks(made, len(videos), chunk) if method.released else None
+        kept = in_chunks(made, len(videos), chunk) if method.released and released else None
         basis = in_chunks(
             lambda part: exact.index(made(part) if kept is None else kept[part]), len(videos), chunk
         )
@@ -222,7 +229,7 @@ def released_tiles(
     """
     released, rows = method.released, index.released
     if released is None or rows is None:
-        raise ValueError(f"{method.name}'s index was built when it had no released scoring")
+        raise ValueError(f"{method.name}'s index was built without what released scoring reads")
     score = released.score if index.obstacle else released.score_by_algebra
     # positions of the videos in the gallery; a tile is told those relative to its own first video
     own = pairing.to(texts.embeds.device)

@@ -43,7 +43,7 @@ class Features:
     """What the backbones make of a store; rows are the store's."""
 
     frames: NDArray[np.float32]
-    """`(V, F, D)` memory-mapped."""
+    """`(V, F, D)` memory-mapped; NaN where the image tower trains and reads pixels instead."""
     frame_mask: Tensor
     """`(V, F)` bool."""
     keys: Tensor
@@ -58,7 +58,7 @@ class Features:
     """64 hexadecimal digits over the store, the weights and the video-side captions."""
     patches: NDArray[np.float16] | None = None
     """`(V, F, P, D)` memory-mapped, for methods that ask for them: 2 F P D bytes a clip, 0.6 MB with
-    ViT-B/32 and 12 frames (6 GB for MSR-VTT's 10,000 clips), 49 kB on the embedded world."""
+    ViT-B/32 and 12 frames (6 GB for MSR-VTT's 10,000 clips), 49 kB on the embedded world. NaN like frames."""
     captions: NDArray[np.float16] | None = None
     """`(V, 2, Lc, D)` memory-mapped states of the video-side captions; None where none are read."""
     caption_mask: Tensor | None = None
@@ -100,6 +100,7 @@ def encode_store(
     workers: int,
     progress: Progress,
     device: torch.device | str,
+    pictures: bool = True,
     patches: bool = False,
     captions: Mapping[str, VideoCaption] | None = None,
     audio_states: Mapping[str, Path] | None = None,
@@ -107,15 +108,17 @@ def encode_store(
 ) -> Features:
     """The features of a store, computed where `cache_folder` does not hold them.
 
-    `patches` asks for patch tokens; `captions` are video-side captions by the video's name, `audio_states`
-    files of states that stand in for the sound and for running `audio`. On a CPU `workers` processes of one
-    thread each share the work; on CUDA this process does it. Clips with identical frames get bit-identical
-    features. Cached shards that have changed since they were written are named and encoded again.
+    `patches` asks for patch tokens. Without `pictures` neither frames nor patches are encoded: a tower that
+    trains reads pixels, and whoever reads its features all the same reads NaN. `captions` are video-side
+    captions by the video's name, `audio_states` files of states that stand in for the sound and for running
+    `audio`. On a CPU `workers` processes of one thread each share the work; on CUDA this process does it.
+    Clips with identical frames get bit-identical features. Cached shards that have changed since they were
+    written are named and encoded again.
     Raises `BenchError` where the store is damaged, the disk is too full, or states are not those of `audio`.
     """
     cached, place = partial(_cached, folder=cache_folder, workers=workers, progress=progress), str(device)
     see = Pictures(store, place, clip)
-    pictures = cached(see)
+    seen = cached if pictures else _unread
     if audio is not None:
         hear = sounds_of(store, place, audio, audio_states, hearing)
         sounds = cached(hear)
@@ -124,14 +127,14 @@ def encode_store(
     said = None if captions is None else CaptionStates.of(captions, store, clip, place)
     used = [see, *([hear] if audio else []), *([said] if said else [])]
     return Features(
-        frames=pictures,
+        frames=seen(see),
         frame_mask=torch.from_numpy(store.mask.copy()),
         keys=stable_keys(store.ids),
         has_audio=torch.from_numpy(heard),
         audio=sounds if audio else None,
         audio_valid=valid if audio else None,
         fingerprint=sha256(" ".join((store.fingerprint, *map(feature_key, used))).encode()).hexdigest(),
-        patches=cached(Patches(store, place, clip)) if patches else None,
+        patches=seen(Patches(store, place, clip)) if patches else None,
         captions=cached(said) if said else None,
         caption_mask=said.mask if said else None,
     )
@@ -149,6 +152,11 @@ def sounds_of(
 def feature_key(encode: FeatureEncoder) -> str:
     """64 hexadecimal digits over all that the features of a store depend on."""
     return sha256("\n".join((family_of(encode), *encode.row_keys())).encode()).hexdigest()
+
+
+def _unread(encode: FeatureEncoder) -> NDArray[Any]:
+    """Features `(V, ...)` of NaN, which take no memory."""
+    return np.broadcast_to(np.array(np.nan, encode.dtype), (len(encode.store), *encode.shape))
 
 
 def _cached(encode: FeatureEncoder, folder: Path, workers: int, progress: Progress) -> NDArray[Any]:

@@ -1,6 +1,7 @@
 """What a store was made of, and the file that says so."""
 
 import json
+import math
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -13,11 +14,25 @@ from core.media.waveform import Reading
 STORE_SCHEMA = 3
 """Version of the files; another one is refused."""
 SHARD_CLIPS = 64
-"""Clips per shard of a new store: the unit of work, and of what a kill can cost."""
+"""Clips per shard of a new store, at most: the unit of work, and of what a kill can cost."""
+SMALLEST_SHARD = 4
+"""Clips per shard of a store of few clips: starting on a shard costs about as much as a clip."""
+SHARDS = 128
+"""Shards that a store of fewer than 8,192 clips is split into where they are not smaller than that, so that
+a machine of many cores has work for all of them to the end."""
 
 MANIFEST = "manifest.json"
 TABLE = "clips.parquet"
 MEND = "delete the folder and run the command again"
+
+
+def shard_clips(clips: int, most: int = SHARD_CLIPS) -> int:
+    """Clips per shard of a new store; of nothing but their number, so that a store resumes on any machine.
+
+    >>> shard_clips(200), shard_clips(2_870), shard_clips(10_000)
+    (4, 23, 64)
+    """
+    return min(most, max(SMALLEST_SHARD, math.ceil(clips / SHARDS)))
 
 
 class StoreSettings(BaseModel):

@@ -26,7 +26,14 @@ from core.store.decoding import CLIP_SECONDS, reason_of
 from core.store.estimate import Estimate, estimate
 from core.store.identity import clip_keys
 from core.store.large import finish_large, places_file
-from core.store.manifest import MANIFEST, SHARD_CLIPS, TABLE, StoreManifest, StoreSettings
+from core.store.manifest import (
+    MANIFEST,
+    SHARD_CLIPS,
+    TABLE,
+    StoreManifest,
+    StoreSettings,
+    shard_clips,
+)
 from core.store.reading import ClipReader, hear, see
 from core.store.reuse import take_over
 from core.store.shards import Shard, shard_table, write_large_again, write_shard
@@ -68,8 +75,9 @@ def prepare_store(
         require_writable(folder)
         with FileLock(folder / "lock"):  # two commands may want the same store at the same time
             if not (folder / MANIFEST).exists():
+                shard = shard_clips(len(videos), SHARD_CLIPS)
                 plan = StoreManifest(
-                    settings=settings, dataset=fingerprint, clips=clips, shard=SHARD_CLIPS, files={}
+                    settings=settings, dataset=fingerprint, clips=clips, shard=shard, files={}
                 )
                 _prepare(videos, keys, plan, others, resize, folder, workers, progress, keep_undecodable)
     elif (folder / PLAN).exists() and os.access(folder, os.W_OK):  # killed between its manifest and the end

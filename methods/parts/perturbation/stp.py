@@ -4,11 +4,12 @@
     score = max over K draws of cos(t', v)      `StochasticText.score`
 
 By algebra the cosine of a random point needs `x . (S p)`, `2 x . (t S)` and `x^2 . S^2` (p is the direction
-of the pooled video): products of matrices where the videos share x (`shared_trials`), and the point itself
-where every pair has a draw of its own (`own_trials`).
+of the pooled video), so that no point is ever built: products of matrices where the videos share x
+(`shared_trials`), of a matrix and a few vectors where every pair has a draw of its own (`own_trials`).
 """
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Self
 
 import torch
@@ -29,26 +30,64 @@ def stochastic_text(texts: Tensor, radius: Tensor, noise: Tensor) -> Tensor:
     return torch.addcmul(texts, noise, radius)
 
 
-def shared_trials(texts: Tensor, noise: Tensor, radius: Tensor, directions: Tensor) -> Tensor:
-    """Best cosine `(V, N)` of K points per pair whose noise `(N, K, D)` all videos share.
+@dataclass(frozen=True)
+class SharedNoise:
+    """What K points of each of N texts bring to every video: computed once per block of texts."""
 
-    Texts `(N, D)`; radius and unit directions `(V, N, D)`.
+    texts: Tensor
+    """`t`, `(N, D)`."""
+    noise: Tensor
+    """`x`, `(N, K, D)`."""
+    crossed: Tensor
+    """`2 x t`, `(N, K, D)`."""
+    squared: Tensor
+    """`x^2`, `(N, K, D)`."""
+    lengths: Tensor
+    """`|t|^2`, `(N, 1, 1)`."""
+
+    @classmethod
+    def of(cls, texts: Tensor, noise: Tensor) -> Self:
+        """Of texts `(N, D)` and noise `(N, K, D)`."""
+        crossed = noise * (2 * texts)[:, None]
+        return cls(texts, noise, crossed, noise.square(), texts.square().sum(-1)[:, None, None])
+
+
+def shared_trials(asked: SharedNoise, radius: Tensor, directions: Tensor) -> Tensor:
+    """Best cosine `(V, N)` of K points per pair whose noise all videos share.
+
+    Radius and unit directions `(V, N, D)`; both are overwritten, for a tile of them is as large as the cache.
     """
-    by_text = (1, 2, 0)  # (V, N, D) as (N, D, V), columns contiguous
+    by_text = (1, 2, 0)  # (V, N, D) as (N, D, V)
     # (t + x S) . p = t . p + x . (S p)
-    still = torch.einsum("nd,vnd->nv", texts, directions)[:, None]
-    products = torch.baddbmm(still, noise, (radius * directions).permute(by_text))  # (N, K, V)
+    still = torch.bmm(asked.texts[:, None], directions.permute(by_text))
+    products = torch.baddbmm(still, asked.noise, directions.mul_(radius).permute(by_text))  # (N, K, V)
     # |t + x S|^2 = |t|^2 + 2 (x t) . S + x^2 . S^2
-    squares = torch.baddbmm(
-        texts.square().sum(-1)[:, None, None], 2 * noise * texts[:, None], radius.permute(by_text)
-    )
-    squares = squares.baddbmm_(noise.square(), radius.square().permute(by_text))
+    squares = torch.baddbmm(asked.lengths, asked.crossed, radius.permute(by_text))
+    squares = squares.baddbmm_(asked.squared, radius.square_().permute(by_text))
+    return best_cosines(products, squares, dim=1).T
+
+
+def best_cosines(products: Tensor, squares: Tensor, dim: int) -> Tensor:
+    """The largest of products with unit vectors over lengths, whose `squares` are overwritten."""
     # a sum of squares that rounding moved below 0
     tiny = torch.finfo(squares.dtype).tiny
-    return (products * squares.clamp_(min=tiny).rsqrt_()).amax(1).T
+    return (products * squares.clamp_(min=tiny).rsqrt_()).amax(dim)
 
 
-def own_trials(texts: Tensor, noise: Tensor, radius: Tensor) -> tuple[Tensor, Tensor]:
+def own_trials(texts: Tensor, noise: Tensor, radius: Tensor, directions: Tensor) -> Tensor:
+    """Best cosine `(N,)` of K points of each text for one video.
+
+    Noise `(N, K, D)`; texts, radius and unit directions `(N, D)`.
+    """
+    # (t + x S) . p = t . p + x . (S p) and 2 (x t) . S = x . (2 t S): both products of x
+    both = torch.bmm(noise, torch.stack([radius * directions, 2 * texts * radius], dim=1).mT)  # (N, K, 2)
+    products = both[..., 0] + (texts * directions).sum(-1, keepdim=True)
+    # |t + x S|^2 = |t|^2 + 2 (x t) . S + x^2 . S^2
+    squares = torch.bmm(noise.square(), radius.square()[..., None])[..., 0]
+    return best_cosines(products, squares + both[..., 1] + texts.square().sum(-1, keepdim=True), dim=-1)
+
+
+def own_points(texts: Tensor, noise: Tensor, radius: Tensor) -> tuple[Tensor, Tensor]:
     """K points of each text for one video, `(N, K, D)`, and their lengths `(N, K)`.
 
     Noise `(N, K, D)`; texts and radius `(N, D)`.
@@ -61,7 +100,7 @@ def own_trials(texts: Tensor, noise: Tensor, radius: Tensor) -> tuple[Tensor, Te
 class StochasticText(Ball):
     """The best of K random points per pair."""
 
-    tile = (32, 32)
+    tile = (16, 64)
     chooses = True
     loops = True
 
@@ -122,17 +161,19 @@ class StochasticText(Ball):
     ) -> Tensor:
         """The best cosine of K points per pair."""
         out = asked.embeds.new_empty(len(asked), len(videos.keys))
+        shared: SharedNoise | None = None
         for tile in self.tiles(asked, videos):
             texts, directions = asked[tile.rows], pooled_directions(tile)
+            # max over k of (t + x_k S) . p / |t + x_k S|
             if noise.shared:
-                best = shared_trials(texts.embeds, texts.drawn, tile.radius, directions)
+                if shared is None or tile.columns.start == 0:  # the videos of a block of texts follow it
+                    shared = SharedNoise.of(texts.embeds, texts.drawn)
+                best = shared_trials(shared, tile.radius, directions)
             else:
                 best = tile.radius.new_empty(tile.radius.shape[:2])
                 for video, key in enumerate(videos.keys[tile.columns].split(1)):
                     drawn = self.points(texts.embeds, texts.keys, key, noise)
-                    points, lengths = own_trials(texts.embeds, drawn, tile.radius[video])
-                    # max over k of (t + x_k S) . p / |t + x_k S|
-                    best[video] = ((points * directions[video][:, None]).sum(-1) / lengths).amax(-1)
+                    best[video] = own_trials(texts.embeds, drawn, tile.radius[video], directions[video])
             out[tile.rows, tile.columns] = best.T
         return out
 
@@ -148,7 +189,7 @@ class StochasticText(Ball):
             texts, directions = asked[tile.rows], pooled_directions(tile)
             for video, key in enumerate(videos.keys[tile.columns].split(1)):
                 drawn = texts.drawn if noise.shared else self.points(texts.embeds, texts.keys, key, noise)
-                points, lengths = own_trials(texts.embeds, drawn, tile.radius[video])
+                points, lengths = own_points(texts.embeds, drawn, tile.radius[video])
                 # chosen by the video as the query pools it ...
                 cosines = (points * directions[video][:, None]).sum(-1) / lengths  # (n, K)
                 chosen, column = cosines.argmax(-1, keepdim=True), tile.columns.start + video

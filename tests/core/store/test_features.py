@@ -13,7 +13,7 @@ from core.encoders.audio import AudioEncoder
 from core.encoders.clip import ClipBackbone
 from core.errors import BenchError
 from core.store.video_captions import VideoCaption
-from tests.core.store.conftest import encode
+from tests.core.store.conftest import encode, never
 
 
 def test_features_are_what_the_encoders_give(store, clip, audio, tmp_path):
@@ -173,3 +173,21 @@ def test_a_killed_encoding_goes_on_where_it_stopped(store, clip, audio, tmp_path
     assert again == [2, 0, 1, 2]  # the pictures' third shard, then the sounds
     np.testing.assert_array_equal(found.frames, whole.frames)
     assert not list((tmp_path / "cache").glob("*.done"))
+
+
+def test_pictures_that_nobody_reads_are_not_encoded(store, clip, audio, tmp_path, monkeypatch) -> None:
+    """The sounds are. The fingerprint is that of a run that reads all, which encodes the rest later."""
+    folder = tmp_path / "features"
+    with monkeypatch.context() as patched:
+        patched.setattr(ClipBackbone, "encode_images", never)
+        patched.setattr(ClipBackbone, "encode_image_tokens", never)
+        unread = encode(store, clip, audio, folder, pictures=False, patches=True)
+    assert not [file for file in folder.iterdir() if file.name.startswith(("pictures", "patches"))]
+    read = encode(store, clip, audio, folder, patches=True)
+    assert unread.fingerprint == read.fingerprint
+    assert np.array_equal(unread.audio, read.audio)
+    for kind in ("frames", "patches"):
+        left, right = getattr(unread, kind), getattr(read, kind)
+        assert (left.shape, left.dtype) == (right.shape, right.dtype)
+        assert np.isnan(left).all()
+        assert np.isfinite(right).all()

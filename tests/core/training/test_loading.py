@@ -3,19 +3,23 @@
 import shutil
 import threading
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
 from core.encoders.crops import centre_crop
 from core.errors import BenchError
+from core.progress import Silent
 from core.running.cells import RunInputs
 from core.store.storage import Store
 from core.training.loading import AHEAD, Loader, read_ahead
+from core.training.training import Trainer
 from core.training.world import World
-from tests.core.training.small_training import SMALL, first_pairs
+from tests.core.training.small_training import SMALL, first_pairs, no_validation
 
 
 def test_reading_ahead_keeps_the_order_and_stays_a_few_items_ahead() -> None:
@@ -148,3 +152,22 @@ def test_a_damaged_store_does_not_train(
     loader = Loader(retriever, data, spec.training, spec.seeds)
     with pytest.raises(BenchError, match=rf"{damaged.name} is damaged"):
         loader.pixels(data.rows[data.pairing[:1]], 1)
+
+
+def test_finetuning_reads_pixels_and_no_cached_pictures(
+    make_retriever: Callable, materials: RunInputs, tmp_path: Path
+) -> None:
+    """Training and the videos that are scored are bit-identical where every cached picture is NaN."""
+    found, pairs = [], first_pairs(materials, 8)
+    settings = SMALL | {"training__mode": "finetune", "training__epochs": 1, "training__selection": "last"}
+    for cached in ("read", "unread"):
+        retriever, spec = make_retriever("xpool", **settings)
+        if cached == "unread":
+            frames = np.full_like(retriever.features.frames, np.nan)
+            retriever.features = replace(retriever.features, frames=frames)
+        (tmp_path / cached).mkdir()
+        Trainer(retriever, spec.training, spec.seeds, tmp_path / cached).fit(pairs, no_validation, Silent())
+        found.append((retriever.trained_state(), retriever.videos(pairs.rows[:2]).frames))
+    (weights, frames), (unread_weights, unread_frames) = found
+    assert torch.equal(frames, unread_frames)
+    assert all(torch.equal(weights[name], unread_weights[name]) for name in weights)

@@ -1,0 +1,153 @@
+"""Decoding of clips, beside what else a loader could do, on the same files and in one process.
+
+`python -m benchmarks.decoding [FOLDER]` takes the clips of FOLDER, or clips that it makes (320 x 240, 30
+frames per second, 10 s, H.264 and AAC, as MSR-VTT's). Twelve frames and the sound of each:
+
+- ours: every frame decodes, so that damage, wrong rates and breaks in the time stamps are found;
+- PyAV: one pass that decodes every frame, no checks; the sound frame by frame;
+- OpenCV: a seek for every frame, as the authors' loaders do; no sound;
+- torchcodec, where it is installed: its frames at the same numbers; no sound.
+
+Then the sound alone, converted frame by frame and in blocks, whose samples must be equal, as must the pixels
+of ours and of PyAV on the files that it makes.
+"""
+
+import sys
+import tempfile
+from collections.abc import Callable
+from importlib.util import find_spec
+from pathlib import Path
+
+import av
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+import core.media.waveform
+from benchmarks.paired import in_turn, table_of
+from benchmarks.store_access import write_clip
+from core.cli.shell import console
+from core.media.describing import describe
+from core.media.listening import listen
+from core.media.media import decode_clip
+from core.media.planes import pack, rgb
+from core.media.sampling import segment_centres
+
+FRAMES, MADE = 12, 3
+RATE, SECONDS = 44_100, 10
+
+
+def with_sound(path: Path, seed: int) -> Path:
+    """A clip of `write_clip` with stereo noise under it."""
+    silent = write_clip(path.with_name(f"silent-{path.name}"), seed)
+    draw = np.random.default_rng(seed)
+    with av.open(silent) as source, av.open(path, "w") as container:
+        picture = container.add_stream_from_template(source.streams.video[0])
+        track = container.add_stream("aac", rate=RATE, layout="stereo")
+        for packet in source.demux(source.streams.video[0]):
+            if packet.dts is not None:
+                packet.stream = picture
+                container.mux(packet)
+        for first in range(0, RATE * SECONDS, 1024):
+            block = draw.integers(-9000, 9000, (1, 2048), dtype=np.int16)
+            frame = av.AudioFrame.from_ndarray(block, format="s16", layout="stereo")
+            frame.sample_rate, frame.pts = RATE, first
+            container.mux(track.encode(frame))
+        container.mux(track.encode())
+    silent.unlink()
+    return path
+
+
+def by_pyav(path: Path) -> list[NDArray[np.uint8]]:
+    """The wanted frames of one pass, and its sound frame by frame."""
+    with av.open(str(path)) as container:
+        stream = container.streams.video[0]
+        wanted = set(segment_centres(stream.frames, FRAMES))
+        found = [pack(f) for n, f in enumerate(container.decode(stream)) if n in wanted]
+    with av.open(str(path)) as container:
+        if container.streams.audio:
+            resampler = av.AudioResampler(format="s16")
+            for frame in container.decode(container.streams.audio[0]):
+                frame.pts = None
+                for part in resampler.resample(frame):
+                    part.to_ndarray()
+    return [rgb(layout, data, "flagged") for layout, data in found]
+
+
+def by_opencv(path: Path) -> list[NDArray[np.uint8]]:
+    """A seek for every frame."""
+    import cv2
+
+    capture = cv2.VideoCapture(str(path))
+    found = []
+    for number in segment_centres(int(capture.get(cv2.CAP_PROP_FRAME_COUNT)), FRAMES):
+        capture.set(cv2.CAP_PROP_POS_FRAMES, number)
+        found.append(cv2.cvtColor(capture.read()[1], cv2.COLOR_BGR2RGB))
+    return found
+
+
+def by_torchcodec(path: Path) -> torch.Tensor:
+    """Its frames at the same numbers."""
+    from torchcodec.decoders import VideoDecoder
+
+    decoder = VideoDecoder(str(path), num_ffmpeg_threads=1)
+    frames: torch.Tensor = decoder.get_frames_at(segment_centres(len(decoder), FRAMES)).data
+    return frames
+
+
+def ours(path: Path) -> list[NDArray[np.uint8]]:
+    """As a store decodes."""
+    clip = decode_clip(path, sampling="segment-centres", frames=FRAMES, size=224)
+    return [rgb(p.layout, p.data, "flagged") for p in clip.frames.pictures if p is not None]
+
+
+def sound_by_frame(path: Path) -> NDArray[np.int16]:
+    """The sound with a conversion per frame, as before."""
+    block, core.media.waveform.BLOCK_SECONDS = core.media.waveform.BLOCK_SECONDS, 0.0
+    try:
+        return listen(path, "own track").sound.planes
+    finally:
+        core.media.waveform.BLOCK_SECONDS = block
+
+
+def sound_in_blocks(path: Path) -> NDArray[np.int16]:
+    """The sound as it is."""
+    return listen(path, "own track").sound.planes
+
+
+def over(function: Callable[[Path], object], paths: list[Path]) -> Callable[[], object]:
+    """A function of each of the files."""
+    return lambda: [function(path) for path in paths]
+
+
+def main(folder: Path | None) -> None:
+    """Prints both tables."""
+    torch.set_num_threads(1)
+    with tempfile.TemporaryDirectory() as temporary:
+        if folder is None:
+            paths = [with_sound(Path(temporary) / f"{seed}.mp4", seed) for seed in range(MADE)]
+            for path in paths:
+                for left, right in zip(ours(path), by_pyav(path), strict=True):
+                    assert np.array_equal(left, right), f"{path}: ours and PyAV's pixels differ"
+        else:
+            paths = [path for path in sorted(folder.iterdir()) if describe(path).picture.decodable]
+        for path in paths:
+            assert np.array_equal(sound_by_frame(path), sound_in_blocks(path)), path
+        others = {"OpenCV, a seek per frame": ("cv2", by_opencv), "torchcodec": ("torchcodec", by_torchcodec)}
+        forms = {"PyAV, every frame": over(by_pyav, paths)}
+        for name, (module, function) in others.items():
+            if find_spec(module):
+                forms[name] = over(function, paths)
+            else:
+                console.print(f"{name}: {module} is not installed", markup=False)
+        forms["ours"] = over(ours, paths)
+        scale = 1e3 / len(paths)
+        console.print(
+            table_of(f"12 frames and sound, {len(paths)} clips", in_turn(forms), scale, "ms a clip")
+        )
+        sounds = {"frame by frame": over(sound_by_frame, paths), "in blocks": over(sound_in_blocks, paths)}
+        console.print(table_of("sound alone", in_turn(sounds), scale, "ms a clip"))
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]) if len(sys.argv) > 1 else None)
