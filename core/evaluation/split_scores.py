@@ -18,6 +18,9 @@ from core.scoring.scoring import Condition, ScoringIndex, build_index, exact_ari
 from core.scoring.tiles import blocks
 from core.spec import RunSpec
 
+LEAK_FREE: tuple[Condition, ...] = ("leak-free",)
+"""What nobody names: only what scores as a search engine could is then kept."""
+
 OnPairs = Callable[[int], None]
 """Called with the number of pairs that were scored since the last call."""
 
@@ -48,7 +51,7 @@ def clock() -> float:
 
 
 def encode(
-    retriever: Retriever, data: SplitData, spec: RunSpec, conditions: Collection[Condition] = ("leak-free",)
+    retriever: Retriever, data: SplitData, spec: RunSpec, conditions: Collection[Condition] = LEAK_FREE
 ) -> Encoded:
     """Encodes a split's captions and videos and builds the index of its videos for some conditions."""
     with exact_arithmetic(retriever.method):
