@@ -1,0 +1,129 @@
+"""What scoring and ranking cost beside their floors: the same process, one thread, forms in turn.
+
+    python -m benchmarks.scoring_costs [--texts 1000] [--videos 50000] [--rounds 3]
+
+- Best lists of a matrix of that size by a stable sort of all, and as they are made; both must be equal.
+- Ranks of both directions and best lists from strips that are scored in each pass, and once.
+- Every work of `bench time` by the exact engine: its share of the rate of a large matrix product, the same by
+  the modules, and a single query against its share of a batch.
+"""
+
+import argparse
+import tempfile
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+
+import torch
+from rich.table import Table
+from torch import Tensor
+
+from benchmarks.paired import in_turn, table_of
+from benchmarks.timing.cases import WORKS
+from core.batch import Texts, Videos
+from core.cli.shell import console
+from core.evaluation.streaming import scored_once, streamed_ranking, strip_width
+from core.evaluation.top import KEPT, TopLists, best_of
+from core.scoring.scoring import ScoringIndex, build_index, score_matrix
+from core.scoring.tiles import blocks
+from core.timing.arithmetic import gemm_rate
+from core.timing.works import Setting, Work, random_texts, random_videos, timed_of
+
+CPU = torch.device("cpu")
+BATCH, GALLERY = 64, 500
+"""Texts and videos of a batch; a single query is asked of the same gallery."""
+STRIPS = 1000, 4000
+"""Texts and videos of the strips."""
+
+
+def sorted_lists(videos: Tensor, scores: Tensor) -> TopLists:
+    """The best by a stable sort of all."""
+    known = scores.masked_fill(scores.isnan(), -torch.inf)
+    best = known.sort(dim=1, descending=True, stable=True)
+    return TopLists(videos.gather(1, best.indices[:, :KEPT]), best.values[:, :KEPT])
+
+
+def compare_lists(texts: int, videos: int, rounds: int) -> None:
+    """Best lists, of scores without ties and with many."""
+    scores = torch.randn(texts, videos, generator=torch.Generator().manual_seed(0))
+    positions = torch.arange(videos).expand(texts, -1)
+    for kind, matrix in (("no ties", scores), ("many ties", (20 * scores).round())):
+        left, right = sorted_lists(positions, matrix), best_of(positions, matrix, KEPT)
+        assert torch.equal(left.video, right.video), "the lists differ"
+        forms = {
+            "stable sort of all": partial(sorted_lists, positions, matrix),
+            "the k best": partial(best_of, positions, matrix, KEPT),
+        }
+        console.print(table_of(f"best lists, {texts:,} x {videos:,}, {kind}", in_turn(forms, rounds)))
+
+
+def compare_strips(rounds: int) -> None:
+    """Ranks and best lists of X-Pool's scores that do not fit into memory."""
+    texts, videos = STRIPS
+    work, setting = WORKS["xpool"], Setting()
+    method, noise = work.build(setting), work.noise_source()
+    asked = random_texts(texts, setting, CPU)
+    index = build_index(method, random_videos(videos, setting, CPU), check=False)
+    pairing = torch.arange(texts)
+
+    def strips() -> Iterator[tuple[slice, Tensor]]:
+        for part in blocks(videos, strip_width(texts)):
+            yield part, score_matrix(method, asked, index[part], noise=noise)
+
+    def once() -> None:
+        with tempfile.TemporaryDirectory() as folder, scored_once(strips, Path(folder)) as kept:
+            streamed_ranking(kept, videos, pairing)
+
+    forms = {"scored in each pass": lambda: streamed_ranking(strips, videos, pairing), "scored once": once}
+    console.print(table_of(f"ranking in strips, {texts:,} x {videos:,}", in_turn(forms, rounds)))
+
+
+def rates(rounds: int) -> Table:
+    """A row per work."""
+    table = Table("work", "GFLOP/s", "of a large product", "modules / exact", "single query / its share")
+    setting = Setting()
+    texts, videos = random_texts(BATCH, setting, CPU), random_videos(GALLERY, setting, CPU)
+    for name, work in WORKS.items():
+        table.add_row(name, *row_of(work, texts, videos, rounds))
+    return table
+
+
+def row_of(work: Work, texts: Texts, videos: Videos, rounds: int) -> Iterator[str]:
+    """The figures of a work."""
+    method, noise = work.build(Setting()), work.noise_source()
+    exact, modules = build_index(method, videos), build_index(method, videos, engine="modules")
+
+    def scored(index: ScoringIndex, count: int) -> Tensor:
+        return score_matrix(method, texts[:count], index, noise=noise)
+
+    few = 4 if work.perturbation == "stp-fresh" else 16
+    forms = {
+        "batch": partial(scored, exact, BATCH),
+        "few": partial(scored, exact, few),
+        "modules": partial(scored, modules, few),
+        "single": partial(scored, exact, 1),
+    }
+    ceiling = gemm_rate(CPU, 1024)
+    batch, some, slow, single = (timed.seconds for timed in in_turn(forms, rounds))
+    cost = timed_of(method).cost(exact=True)
+    assert cost is not None
+    rate = cost.gflop(BATCH, GALLERY) / batch
+    yield from (f"{rate:.1f}", f"{100 * rate / ceiling:.0f} %", f"{slow / some:.2f}x")
+    yield f"{single * BATCH / batch:.1f}x"
+
+
+def main() -> None:
+    """Prints the tables."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    for name, default in (("texts", 1000), ("videos", 50_000), ("rounds", 3)):
+        parser.add_argument(f"--{name}", type=int, default=default)
+    given = parser.parse_args()
+    torch.set_num_threads(1)
+    torch.set_grad_enabled(False)
+    compare_lists(given.texts, given.videos, given.rounds)
+    compare_strips(given.rounds)
+    console.print(rates(given.rounds))
+
+
+if __name__ == "__main__":
+    main()
