@@ -149,9 +149,9 @@ def streamed_ranking(
     return Streamed(
         (
             QueryRecords("t2v", torch.arange(texts), video_of_text, own_text, by_text, videos, several),
-            QueryRecords("v2t", queries, queries, own_video, joined(by_video), len(queries), several),
+            QueryRecords("v2t", queries, queries, own_video, concatenated(by_video), len(queries), several),
         ),
-        (text_lists, joined(video_lists)),
+        (text_lists, concatenated(video_lists)),
     )
 
 
@@ -171,7 +171,7 @@ def positions_inside(videos: Tensor, part: slice) -> Tensor:
 Lot = TypeVar("Lot", Counts, TopLists)
 
 
-def joined(parts: Sequence[Lot]) -> Lot:
+def concatenated(parts: Sequence[Lot]) -> Lot:
     """Several lots of queries, one after the other."""
     columns = [[getattr(part, f.name) for part in parts] for f in fields(parts[0])]
     return type(parts[0])(*(torch.cat(column) for column in columns))

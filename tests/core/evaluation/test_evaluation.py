@@ -82,7 +82,8 @@ def test_only_leak_free_scoring_shares_its_noise_between_videos(
 ) -> None:
     def scores(condition: str, noise: str) -> Tensor:
         retriever, spec = make_retriever("tmass", config__noise=noise)
-        return scores_of(retriever, encode(retriever, data["val"], spec), condition, spec)
+        encoded = encode(retriever, data["val"], spec, (condition,))
+        return scores_of(retriever, encoded, condition, spec)
 
     assert not torch.equal(scores("leak-free", "per-text"), scores("leak-free", "fresh"))
     assert torch.equal(scores("released", "per-text"), scores("released", "fresh"))
