@@ -54,6 +54,8 @@ class Split:
     """Per video, for generated worlds only."""
     absent: frozenset[int] = frozenset()
     """Positions of the videos without a file that decodes: nothing can be trained on or scored with them."""
+    distractors: int = 0
+    """How many of the last videos only enlarge the gallery: they have no caption."""
 
     def __post_init__(self) -> None:
         if len(self.captions) != len(self.video_of_caption):

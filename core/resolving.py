@@ -26,8 +26,8 @@ def fields_of(method: str, dataset: str) -> dict[str, Declared]:
 
 
 def known_keys(method: str, dataset: str) -> set[str]:
-    """Every dotted key that can be set for a method on a data set; not these two, which make the cell."""
-    return fields_of(method, dataset).keys() - {"method", "dataset"}
+    """Every dotted key that can be set for a method on a data set; not those that make the cell."""
+    return fields_of(method, dataset).keys() - {"method", "dataset", "trained_on"}
 
 
 def layers(method: str, dataset: str, recipe: str = "ours") -> Iterator[Mapping[str, Any]]:

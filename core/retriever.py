@@ -50,6 +50,8 @@ class SplitData:
     """`(V,)` int64: row of each video in the store and in the features."""
     cut: int = 0
     """Captions that had more tokens than are read."""
+    distractors: int = 0
+    """How many of the last videos only enlarge the gallery."""
 
     @classmethod
     def of(
@@ -69,6 +71,7 @@ class SplitData:
             torch.tensor(present.video_of_caption),
             torch.tensor([row_of[video.id] for video in present.videos]),
             cut,
+            present.distractors,
         )
 
 
@@ -119,6 +122,14 @@ class Retriever(nn.Module):
             encode = self.backbone.encode_image_tokens
         embeds: Tensor = encode(pixels.flatten(0, 1), mask.flatten()).unflatten(0, mask.shape)
         return embeds
+
+    @torch.no_grad()
+    def blank_frame(self) -> tuple[Tensor, Tensor | None]:
+        """Embedding `(D,)` of a black frame and, where patches are asked for, its tokens `(P, D)`."""
+        size = self.backbone.image_size
+        black = torch.zeros(1, 1, size, size, 3, device=self.device)
+        embeds = self.frame_embeds(black, torch.ones(1, 1, dtype=torch.bool, device=self.device))[0, 0]
+        return (embeds, None) if embeds.dim() == 1 else (embeds[0], embeds[1:])
 
     def pictured(self, videos: Videos, embeds: Tensor) -> Videos:
         """The videos with what `frame_embeds` gave in place of their cached pictures."""

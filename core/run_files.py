@@ -149,6 +149,7 @@ DIGESTED = (
     "top.parquet",
     "gates.safetensors",
     "epochs.jsonl",
+    "gallery.json",
     CHECKPOINT,
 )
 """The files of a run whose digests its manifest keeps."""

@@ -20,7 +20,7 @@ from core.axes import (
 from core.encoders.published import audio_encoder_names, backbone_names
 from core.plain import brief
 from core.plugins import DATASETS, METHODS, listed
-from core.scoring.names import Condition, Engine, Precision
+from core.scoring.names import AudioAblation, Condition, Engine, PictureAblation, Precision
 
 SCHEMA = 3
 """Version of the run directory's files; a reader refuses another one."""
@@ -140,6 +140,14 @@ class EvaluationSpec(Frozen):
     """Of products of float32 matrices in scoring; below float32 scores are approximate, and say so."""
     memory_budget: int = Field(default=2048, ge=1)
     """MiB that the similarity matrix may take; a larger one is ranked in strips, without rescoring."""
+    audio: Annotated[AudioAblation, Only(needs="sound"), Protocol("audio")] = "as-is"
+    """The sound of the scored videos: as it is, `muted`, `exchanged` for another clip's, `shifted` by half of
+    its length, or `noise` of the same statistics. Features change, weights do not; checkpoints are chosen as
+    it is."""
+    picture: Annotated[PictureAblation, Protocol("picture")] = "as-is"
+    """The pictures of the scored videos: as they are, `blank` (black), or `shuffled` in time."""
+    distractors: Annotated[str | None, Protocol("distractors")] = None
+    """A data set, or a folder of videos, that joins the scored galleries and answers no query."""
     tie_tolerance: Annotated[float, Field(ge=0), Released(0.0)] = 16 * 2**-23
     """Scores of a query tie when they differ by at most this share of the largest magnitude among them: 16
     units in the last place of float32, whatever their scale; as released, when they are equal."""
@@ -176,6 +184,9 @@ class RunSpec(Frozen):
     checkpoint: str | None = None
     """File of an authors' checkpoint from whose weights the run starts, towers included; its sha256 is one of
     the run's fingerprints."""
+    trained_on: Annotated[str | None, Protocol("trained_on")] = None
+    """The data set on which the weights were trained that a run only scores (`bench evaluate`); None where
+    the run trains its own."""
     training: TrainingSpec = TrainingSpec()
     evaluation: EvaluationSpec = EvaluationSpec()
     seeds: Annotated[Seeds, Axis(column="seed")] = Seeds()

@@ -17,7 +17,7 @@ from reports.labels import label_settings, settings_line
 from reports.results import Ceilings, Results, SeedRow
 from reports.summary import summary_table
 from reports.table import Table
-from reports.tables import all_tables
+from reports.tables import all_tables, evaluation_tables, explained
 from reports.write import comma_separated, contents_of, make_folder, write_files
 
 STUDY = Path("timing/timing.json")
@@ -126,6 +126,13 @@ def result_record(row: SeedRow) -> dict[str, Any]:
         "undefined": row.answers.undefined(),
         **{name: row.figure(measure) for name, measure in MEASURES.items()},
     }
+
+
+def evaluated_tables(runs: Sequence[Run]) -> list[Table]:
+    """What `bench evaluate` shows of the runs that it has made."""
+    results = Results.of(runs)
+    tables = explained(evaluation_tables(results), results)
+    return [table for table in (summary_table(results), *tables) if table is not None]
 
 
 @dataclass(frozen=True)

@@ -6,9 +6,11 @@ from dataclasses import replace
 from statistics import fmean
 
 from core.evaluation.measures import PRIMARY
+from reports.ablation import ablation_table
 from reports.accuracy import leak_table, metrics_table
 from reports.against_published import published_table
 from reports.differences import differences_table
+from reports.gallery_size import gallery_table
 from reports.results import Results, SeededRows
 from reports.shown import UNDEFINED_NOTE, shown_interval
 from reports.table import DASH, Table, number
@@ -185,8 +187,14 @@ def all_tables(results: Results, against: str | None = None) -> list[Table]:
         gate_table(results, "average_precision"),
         rescoring_table(results),
         published_table(results),
+        *evaluation_tables(results),
     ]
     return main_tables(results) + explained(others, results)
+
+
+def evaluation_tables(results: Results) -> list[Table | None]:
+    """What only `bench evaluate` gives rise to: changed sound or pictures, enlarged galleries."""
+    return [ablation_table(results), gallery_table(results)]
 
 
 def explained(tables: Sequence[Table | None], results: Results) -> list[Table]:

@@ -79,6 +79,7 @@ def dropped(split: Split) -> Split:
         captions=tuple(split.captions[row] for row in rows),
         video_of_caption=tuple(position[split.video_of_caption[row]] for row in rows),
         truth=None if split.truth is None else tuple(split.truth[i] for i in kept),
+        distractors=sum(i >= len(split.videos) - split.distractors for i in kept),
     )
 
 

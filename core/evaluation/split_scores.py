@@ -11,6 +11,7 @@ from torch import Tensor
 
 from core.batch import Texts
 from core.errors import BenchError
+from core.evaluation.ablation import ablated
 from core.evaluation.streaming import Strips, room_for, scored_once, strip_width
 from core.retriever import Retriever, SplitData
 from core.scoring.noise import scoring_noise
@@ -59,7 +60,8 @@ def encode(
         started = clock()
         texts = retriever.encode_texts(data)
         encoded = clock()
-        videos = retriever.encode_videos(data)
+        how = spec.evaluation
+        videos = ablated(retriever.encode_videos(data), how.audio, how.picture, retriever.blank_frame)
     index = build_index(
         retriever.method, videos, engine=spec.evaluation.engine, released="released" in conditions
     )

@@ -1,11 +1,12 @@
 """One cell from spec to finished run directory: data, features, training, scores, results."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from glob import escape
 from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 from safetensors.torch import save_file
 
@@ -13,9 +14,10 @@ from core.checksums import digests
 from core.data_options import MissingPolicy
 from core.dataset import Dataset
 from core.datasets import find_dataset, load_dataset
+from core.datasets.distractors import with_distractors, without_unusable
 from core.datasets.missing import apply_missing_policy, mark_absent
 from core.encoders.clip import ClipBackbone
-from core.evaluation.evaluation import evaluate, recall_at_1
+from core.evaluation.evaluation import ScoringCost, evaluate, recall_at_1
 from core.method import Dimensions, Method, made
 from core.paths import cache_root, written_whole
 from core.progress import Progress
@@ -33,6 +35,7 @@ from core.running.models import (
     open_backbone,
     store_settings,
 )
+from core.running.seen import SEEN, declared_seen
 from core.running.space import require_run_space, tensor_bytes
 from core.runs import RunDirectory, manifest, write_json
 from core.spec import RunSpec, dotted
@@ -94,6 +97,12 @@ def video_captions(spec: RunSpec, dataset: Dataset) -> Mapping[str, VideoCaption
 def prepare_inputs(spec: RunSpec, progress: Progress, workers: int) -> RunInputs:
     """Dataset, store and features of a cell, made where they are missing and opened where they are not."""
     dataset = load_dataset(spec.dataset, progress, workers=workers, options=spec.data)
+    scored = spec.evaluation
+    if spec.trained_on not in (None, spec.dataset):  # nothing trains: what is not scored is not decoded
+        names = {*scored.splits, *([scored.qb_bank] if "qb-norm" in scored.rescoring else [])}
+        dataset = replace(dataset, splits={n: s for n, s in dataset.splits.items() if n in names})
+    if scored.distractors:
+        dataset = with_distractors(dataset, scored.distractors, scored.splits, progress, workers)
     checkpoint = Checkpoint.read(Path(spec.checkpoint)) if spec.checkpoint else None
     clip = open_backbone(spec, checkpoint, progress)
     method = probe_method(spec)
@@ -115,12 +124,14 @@ def prepare_inputs(spec: RunSpec, progress: Progress, workers: int) -> RunInputs
         store_folder(place),
         workers=workers,
         progress=progress,
-        keep_undecodable=missing != "fail",
+        keep_undecodable=missing != "fail" or bool(scored.distractors),
         resize=spec.data["resize"],
         keys=keys,
         others=others,
     )
     undecodable = {store.ids[row]: store.reason[row] for row in store.undecodable.nonzero()[0]}
+    dataset = without_unusable(dataset, scored.distractors, undecodable)
+    undecodable = {id: undecodable[id] for id in undecodable.keys() & {v.id for v in dataset.videos}}
     dataset = apply_missing_policy(mark_absent(dataset, undecodable, missing), missing)
     if not find_dataset(spec.dataset).has_truth:  # a world's silent clips are meant
         dataset = with_states(dataset, store)
@@ -192,10 +203,7 @@ def _run_cell(spec: RunSpec, directory: RunDirectory, progress: Progress) -> Non
         inputs.checkpoint.load_method(method, dotted(spec))
     inputs.clip.model.to(chosen_device())
     retriever = Retriever(inputs.clip, method, inputs.features, inputs.store, spec.training)
-    data = {
-        name: SplitData.of(split, inputs.clip, inputs.store, spec.text_tokens)
-        for name, split in inputs.dataset.splits.items()
-    }
+    data = split_data(spec, inputs)
     check_splits(spec, inputs.dataset)
     selecting = "test" if spec.training.selection == "test-best" else "val"
     if world.leads:
@@ -211,41 +219,85 @@ def _run_cell(spec: RunSpec, directory: RunDirectory, progress: Progress) -> Non
     state = {name: tensor.contiguous() for name, tensor in retriever.trained_state().items()}
     with written_whole(directory.path / "checkpoint.safetensors", tensor_bytes(state)) as temporary:
         save_file(state, temporary)
+    cost = score_cell(spec, inputs, retriever, data, directory, progress)
+    finish_cell(
+        directory,
+        started,
+        inputs,
+        retriever,
+        data,
+        cost,
+        fingerprints=inputs.fingerprints(),
+        wall_seconds=round(session.seconds, 2),
+        train_seconds=round(trained.seconds, 2),
+        training_videos=len(data["train"].rows) if "train" in data else 0,
+        selected_epoch=trained.best_epoch,
+        selection_looks=len(trained.looks),
+        processes=world.size,
+        micro_batch=trained.micro_batch,
+    )
+    (directory.path / "resume.pt").unlink(missing_ok=True)
+
+
+def split_data(spec: RunSpec, inputs: RunInputs) -> dict[str, SplitData]:
+    """The splits of a cell's data set as the engine handles them."""
+    return {
+        name: SplitData.of(split, inputs.clip, inputs.store, spec.text_tokens)
+        for name, split in inputs.dataset.splits.items()
+    }
+
+
+def score_cell(
+    spec: RunSpec,
+    inputs: RunInputs,
+    retriever: Retriever,
+    data: dict[str, SplitData],
+    directory: RunDirectory,
+    progress: Progress,
+) -> ScoringCost:
+    """Scores a cell's splits with weights as they are, and writes what came of it into its folder."""
     untrained = build_method(spec, inputs, spec.seeds.initialisation + 1)
     protocol = {**inputs.dataset.protocol, "captions cut": cut_captions_line(data)}
-    if method.needs.gallery:
+    if retriever.method.needs.gallery:
         protocol["scores"] = "depend on the gallery"
+    if seen := declared_seen(spec):
+        protocol[SEEN] = seen
     bank = spec.evaluation.qb_bank
     if "qb-norm" in spec.evaluation.rescoring and bank not in data:
         protocol["qb-norm"] = f"left out: the data set has no split '{bank}'"
         progress.say(f"qb-norm is left out: {spec.dataset} has no split '{bank}'")
-    decided = inputs.checkpoint.decided(type(method)) if inputs.checkpoint else {}
-    cost = evaluate(retriever, untrained, data, spec, directory, progress, protocol, decided)
-    parameters = sum(p.numel() for p in method.parameters())
-    write_json(
-        directory.path / "manifest.json",
-        manifest(
-            started,
-            inputs.fingerprints(),
-            wall_seconds=round(session.seconds, 2),
-            annotation_files=dict(inputs.dataset.files),
-            audio_states=audio_states_in_words(inputs),
-            store=inputs.store.folder.name,
-            parameters=parameters,
-            trained_parameters=sum(p.numel() for p in retriever.parameters() if p.requires_grad),
-            train_seconds=round(trained.seconds, 2),
-            index_seconds=round(cost.index_seconds, 6),
-            query_seconds=round(cost.query.seconds, 6),
-            queries=cost.query.queries,
-            query_reliable=cost.query.reliable,
-            text_length=next(iter(data.values())).tokens.shape[1],
-            training_videos=len(data["train"].rows) if "train" in data else 0,
-            selected_epoch=trained.best_epoch,
-            selection_looks=len(trained.looks),
-            processes=world.size,
-            micro_batch=trained.micro_batch,
-            files=digests(directory.path, DIGESTED),
-        ),
-    )
-    (directory.path / "resume.pt").unlink(missing_ok=True)
+    decided = inputs.checkpoint.decided(type(retriever.method)) if inputs.checkpoint else {}
+    return evaluate(retriever, untrained, data, spec, directory, progress, protocol, decided)
+
+
+def finish_cell(
+    directory: RunDirectory,
+    started: datetime,
+    inputs: RunInputs,
+    retriever: Retriever,
+    data: Mapping[str, SplitData],
+    cost: ScoringCost,
+    *,
+    fingerprints: Mapping[str, str],
+    **training: Any,
+) -> None:
+    """Writes the manifest of a cell that is scored; from then on its folder is `done`.
+
+    `training` are the figures of its training, for a cell that was only scored those of its run.
+    """
+    figures = {
+        "annotation_files": dict(inputs.dataset.files),
+        "audio_states": audio_states_in_words(inputs),
+        "store": inputs.store.folder.name,
+        "parameters": sum(p.numel() for p in retriever.method.parameters()),
+        "trained_parameters": sum(p.numel() for p in retriever.parameters() if p.requires_grad),
+        "index_seconds": round(cost.index_seconds, 6),
+        "query_seconds": round(cost.query.seconds, 6),
+        "queries": cost.query.queries,
+        "query_reliable": cost.query.reliable,
+        "text_length": next(iter(data.values())).tokens.shape[1],
+        **training,
+        "files": digests(directory.path, DIGESTED),
+    }
+    write_json(directory.path / "manifest.json", manifest(started, fingerprints, **figures))
     directory.set_status("done")

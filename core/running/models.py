@@ -45,6 +45,12 @@ def open_audio(spec: RunSpec, checkpoint: Checkpoint | None, progress: Progress)
     return audio
 
 
+def hears(spec: RunSpec) -> bool:
+    """Whether a cell's method reads sound under its configuration; at a width that all usual heads divide."""
+    dimensions = Dimensions(192, spec.frames, 192, spec.text_tokens or 77)
+    return made(find_method(spec.method), spec.config, dimensions).needs.sound
+
+
 def hearing_of(spec: RunSpec) -> Hearing:
     """How a cell hears a clip."""
     return Hearing(spec.data["channels"], spec.data["sound_end"])

@@ -30,7 +30,7 @@ from core.workers import default_workers
 def shared_key(spec: RunSpec) -> str:
     """What two cells must agree in to be prepared in the same way, as text."""
     shared = spec.model_dump(mode="json", exclude={"training", "evaluation", "seeds"})
-    return json.dumps([shared, spec.training.mode], sort_keys=True)
+    return json.dumps([shared, spec.training.mode, spec.evaluation.distractors], sort_keys=True)
 
 
 def data_key(spec: RunSpec) -> tuple[str, str]:

@@ -51,6 +51,17 @@ from core.store.store import digest, prepare_store
 from core.training.checkpoints import Checkpoint
 
 
+class NothingUsable(BenchError):
+    """None of some files has a picture that decodes."""
+
+    def __init__(self, reasons: Mapping[str, str]) -> None:
+        first, reason = next(iter(reasons.items()))
+        super().__init__(
+            f"none of {len(reasons):,} files can be used; first: {first}: {reason}; name videos that play"
+        )
+        self.reasons = reasons
+
+
 @dataclass(frozen=True)
 class EncodedFiles:
     """Some media files as a run's method takes them."""
@@ -147,9 +158,8 @@ class TrainedRun:
         )
         usable = [row for row in range(len(store)) if not store.undecodable[row]]
         if not usable:
-            raise BenchError(
-                f"none of {len(store):,} files can be used; first: {videos[0].path}: {store.reason[0]}; "
-                "name videos that play"
+            raise NothingUsable(
+                {video.id: reason for video, reason in zip(videos, store.reason, strict=True)}
             )
         features = encode_store(
             store,

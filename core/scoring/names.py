@@ -14,3 +14,7 @@ Precision = Literal["float32", "tf32", "bfloat16"]
 
 NoiseMode = Literal["per-text", "fresh"]
 """One draw per text and trial that all videos share, or one for every pair (as released)."""
+AudioAblation = Literal["as-is", "muted", "exchanged", "shifted", "noise"]
+"""What becomes of the sound of the scored videos (see `core.evaluation.ablation`)."""
+PictureAblation = Literal["as-is", "blank", "shuffled"]
+"""What becomes of their pictures."""

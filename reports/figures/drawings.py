@@ -10,6 +10,7 @@ from core.timing.records import Study
 from reports.figures.accuracy import cost_figure, frames_figure
 from reports.figures.calibration import calibration_figure
 from reports.figures.cone import cone_figure
+from reports.figures.gallery import gallery_figure
 from reports.figures.gates import first_gate_figure
 from reports.figures.learning import learning_figure
 from reports.figures.similarities import similarity_figure
@@ -28,6 +29,7 @@ def draw_figure(name: str, results: Results, study: Path, folder: Path) -> str:
         "calibration": lambda: calibration_figure(results.runs),
         "similarities": lambda: similarity_figure(results),
         "learning": lambda: learning_figure(results.runs),
+        "gallery": lambda: gallery_figure(results),
         "frames": lambda: frames_figure(results),
         "cost": lambda: cost_figure(results),
         "latency": lambda: latency_figure(study),

@@ -21,6 +21,7 @@ FIGURE_CAPTIONS = {
     "calibration": "Calibration of audio gates: how often the sound matters, over the value of the gate.",
     "similarities": "Cosine similarities of matched and of other pairs, leak-free, test split.",
     "learning": "R@1 on the split that selects the checkpoint, over the epochs.",
+    "gallery": "R@1 over the size of the gallery, which distractors enlarge.",
     "frames": "R@1 over the number of frames, with 95 % intervals.",
     "cost": "R@1 over the time of a query, with 95 % intervals.",
     "latency": "Time of 1,000 queries over the size of the gallery.",
