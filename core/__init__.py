@@ -6,12 +6,14 @@ text with every video, `evaluation` ranks and measures, and `running` leads many
 file to their folders. `audit` checks any method from outside. Beside them stands what all rooms share: the
 contract of a method (`method`), what a run is (`spec`), a batch of videos (`batch`), errors, paths, progress.
 
-For programs of your own, from here: `load_run` opens a finished run as a model (`core.running.trained`).
+For programs of your own, from here: `load_run` opens a finished run as a model (`core.running.trained`),
+`index_videos` makes an index of a folder of videos with it (`core.search.building`), and `open_index` opens
+one to be searched (`core.search.opened`).
 """
 
 from typing import Any
 
-__all__ = ["load_run"]
+__all__ = ["index_videos", "load_run", "open_index"]
 
 
 def __getattr__(name: str) -> Any:
@@ -20,4 +22,12 @@ def __getattr__(name: str) -> Any:
         from core.running.trained import load_run
 
         return load_run
+    if name == "index_videos":
+        from core.search.building import index_videos
+
+        return index_videos
+    if name == "open_index":
+        from core.search.opened import open_index
+
+        return open_index
     raise AttributeError(f"module 'core' has no attribute {name!r}")

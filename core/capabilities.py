@@ -3,6 +3,7 @@
 A plug-in of one file leaves all of them out. `Exact` scores by algebra what `Method.score` scores by modules;
 `ReleasedScorer` scores as the authors' evaluation does; `Gate` reports how much sound enters; `Authors` (in
 `core.authors`) reads the authors' checkpoints; `Candidates` finds what is worth scoring in a large gallery;
+`Moments` tells where in a video a score comes from;
 `Timed` tells `bench time` what it cannot measure.
 """
 
@@ -118,6 +119,18 @@ class Candidates(ABC, Generic[Index]):
     @abstractmethod
     def texts(self, texts: Texts) -> Tensor:
         """`(N, D)` a vector of each text."""
+
+
+class Moments(ABC, Generic[Queries, Basis]):
+    """Where in a video a score comes from, as search shows it beside a hit; from what the algebra keeps."""
+
+    @abstractmethod
+    def frames(self, queries: Queries, basis: Basis) -> Tensor | None:
+        """Weight `(N, V, F)` of each frame in the pooled video; None where the text weights none of them."""
+
+    @abstractmethod
+    def sound(self, queries: Queries, basis: Basis) -> Tensor | None:
+        """Weight `(N, V, F)` of the sound in each frame, 0 to 1; None where no text decides it."""
 
 
 class Timed(ABC, Generic[Index]):

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from core.authors import Authors
 from core.batch import Texts, Videos
-from core.capabilities import Candidates, Exact, Gate, Index, ReleasedScorer, Timed
+from core.capabilities import Candidates, Exact, Gate, Index, Moments, ReleasedScorer, Timed
 from core.capabilities import NoiseSource as NoiseSource
 from core.config import MethodConfig as MethodConfig
 from core.errors import BenchError
@@ -93,6 +93,8 @@ class Method(nn.Module, ABC, Generic[Index]):
     """Layout of the authors' checkpoints."""
     candidates: Candidates | None = None
     """Vectors for search."""
+    moments: Moments | None = None
+    """Where in a video a score comes from."""
     timed: Timed | None = None
     """Arithmetic and loops of `bench time`."""
 

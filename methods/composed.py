@@ -21,7 +21,8 @@ from core.timing.cost import Cost
 from methods.parts.candidates import ComposedCandidates
 from methods.parts.composition import Composition, VideoIndex
 from methods.parts.costs import scoring_cost
-from methods.parts.exact import exact_of
+from methods.parts.exact import ComposedExact, exact_of
+from methods.parts.moments import ComposedMoments
 from methods.parts.objective.infonce import pair_weights, weighted_infonce
 from methods.parts.objective.margin import adaptive_margin
 from methods.parts.perturbation.base import Draw, support_text
@@ -111,6 +112,7 @@ class ComposedMethod(Composition):
         self.gate = ComposedGate(self) if self.fusion.gate_axis else None
         self.released = OwnCaptions(self) if self.own_captions else None
         self.candidates = ComposedCandidates(self)
+        self.moments = ComposedMoments(self.exact) if isinstance(self.exact, ComposedExact) else None
         self.timed = ComposedTimed(self)
 
     def loss(self, texts: Texts, videos: Videos, generator: torch.Generator) -> Losses:

@@ -12,7 +12,7 @@ ROOT = Path(__file__).parents[1]
 STORE = {"core", "core.media", "core.encoders", "core.store"}
 SCORING = {*STORE, "core.scoring"}
 MEASURING = {*SCORING, "core.training", "core.evaluation", "core.datasets"}
-ENGINE = {*MEASURING, "core.audit", "core.running", "core.timing"}
+ENGINE = {*MEASURING, "core.audit", "core.running", "core.search", "core.timing"}
 ALLOWED = {
     "core.media": {"core"},
     "core.encoders": {"core", "core.media"},
@@ -26,7 +26,8 @@ ALLOWED = {
     "core.timing": {"core", "core.scoring"},
     "core.cli": {*ENGINE, "methods", "reports", "core (what it offers)"},
     "core": {*MEASURING, "core.timing"},
-    "core (what it offers)": {"core.running"},
+    "core (what it offers)": {"core.running", "core.search"},
+    "core.search": {*MEASURING, "core.running"},
     "methods": ENGINE,
     "reports": {*ENGINE, "methods"},
     "harness": {"core.cli"},
@@ -36,6 +37,8 @@ ALLOWED = {
 
 LATE = {
     ("core", "core.running.trained"),
+    ("core", "core.search.building"),
+    ("core", "core.search.opened"),
     ("core.workers", "core.threads"),
     ("reports.figures.write", "reports.figures.drawings"),
     ("reports.report", "reports.page.write"),

@@ -9,11 +9,14 @@ from core.cli.audit import audit
 from core.cli.axis_options import AxesCommand
 from core.cli.data import data_app
 from core.cli.doctor import doctor
+from core.cli.evaluate import evaluate_
+from core.cli.index import index_
 from core.cli.methods import methods_
 from core.cli.parity import parity
 from core.cli.report import compare, export_app, report
 from core.cli.run import run
 from core.cli.screen import open_closed_streams
+from core.cli.search import search_
 from core.cli.shell import complain
 from core.cli.time import time_
 from core.cli.version import version
@@ -26,6 +29,9 @@ app = typer.Typer(
 )
 app.callback()(version)
 app.command(cls=AxesCommand)(run)
+app.command(name="evaluate")(evaluate_)
+app.command(name="index")(index_)
+app.command(name="search")(search_)
 app.command()(report)
 app.command()(compare)
 app.add_typer(data_app, name="data")

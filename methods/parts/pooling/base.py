@@ -74,6 +74,10 @@ class Mixing(ABC, Generic[P, K, Fused, B]):
     def mix(self, mixture: B, frames: Fused, asked: Tensor) -> Tensor:
         """Coefficients `(V, C, N)` of the pooled vectors for texts that bring `asked`."""
 
+    def frame_weights(self, mixture: B, frames: Fused, asked: Tensor) -> Tensor | None:
+        """Weight `(V, F, N)` of each frame, summing to 1; None where texts do not weight frames."""
+        return None
+
 
 @dataclass(frozen=True)
 class VectorPrepared(Prepared):

@@ -227,13 +227,18 @@ class StillAttention(Mixing[AttendedPrepared, Rows, Any, KeyedMixture]):
 
     def mix(self, mixture: KeyedMixture, frames: Any, asked: Tensor) -> Tensor:
         """Attention head after head, and what follows it."""
-        real = mixture.mask[..., None]
-        weights = [
-            attention_weights(shared_products(key, asked[:, head]), real, dim=1)  # (V, F, N)
-            for head, key in enumerate(mixture.keys.split(asked.shape[2], dim=2))
-        ]
-        joined = weights[0] if len(weights) == 1 else torch.cat(weights, dim=1)  # (V, H F, N)
+        joined = torch.cat(self.attention(mixture, asked), dim=1)  # (V, H F, N)
         return attended_coefficients(self.pooling, mixture, joined)
+
+    def attention(self, mixture: KeyedMixture, asked: Tensor) -> list[Tensor]:
+        """Attention `(V, F, N)` of each head."""
+        real, keys = mixture.mask[..., None], mixture.keys.split(asked.shape[2], dim=2)
+        products = (shared_products(key, asked[:, head]) for head, key in enumerate(keys))
+        return [attention_weights(logits, real, dim=1) for logits in products]
+
+    def frame_weights(self, mixture: KeyedMixture, frames: Any, asked: Tensor) -> Tensor:
+        """The mean of the heads' attention."""
+        return torch.stack(self.attention(mixture, asked)).mean(0)
 
 
 class MixedAttention(Mixing[Prepared, GatedFrames, MixedFrames, AttendedMixture]):
@@ -269,17 +274,27 @@ class MixedAttention(Mixing[Prepared, GatedFrames, MixedFrames, AttendedMixture]
 
     def mix(self, mixture: AttendedMixture, frames: MixedFrames, asked: Tensor) -> Tensor:
         """Attention head after head, times the shares; the constant has weight 1."""
-        videos, count, _, texts = frames.shares.shape
-        # LN1 divides a fused frame by its deviation
-        scale = frames.squares(frames.of.deviations).add_(self.pooling.layer_norm1.eps).rsqrt_()
-        normed = frames.shares * scale[:, :, None]  # (V, F, 2, N)
+        (videos, count, _, texts), normed = frames.shares.shape, self.normed(frames)
         weights = normed.new_empty(videos, 2 * count * asked.shape[1] + 1, texts)
-        real = mixture.mask[..., None]
         for head, part in enumerate(weights[:, :-1].split(2 * count, dim=1)):
-            # the logit of a fused frame: shares of picture and sound over the deviation of the frame
-            logits = frames.products(asked[:, head]).unflatten(1, (-1, 2)).mul_(normed).sum(2)  # (V, F, N)
-            attention = attention_weights(logits, real, dim=1)
+            attention = self.attention(mixture, frames, normed, asked[:, head])
             # weight of a picture or sound: attention of its frame times its share in the frame
             torch.mul(normed, attention[:, :, None], out=part.unflatten(1, (-1, 2)))
         weights[:, -1] = 1
         return attended_coefficients(self.pooling, mixture, weights)
+
+    def normed(self, frames: MixedFrames) -> Tensor:
+        """Shares `(V, F, 2, N)` after LN1, which divides a fused frame by its deviation."""
+        scale = frames.squares(frames.of.deviations).add_(self.pooling.layer_norm1.eps).rsqrt_()
+        return frames.shares * scale[:, :, None]
+
+    def attention(self, kept: AttendedMixture, frames: MixedFrames, normed: Tensor, asked: Tensor) -> Tensor:
+        """Attention `(V, F, N)` of the head that asks with `(N, D)`."""
+        # the logit of a fused frame: shares of picture and sound over the deviation of the frame
+        logits = frames.products(asked).unflatten(1, (-1, 2)).mul_(normed).sum(2)  # (V, F, N)
+        return attention_weights(logits, kept.mask[..., None], dim=1)
+
+    def frame_weights(self, mixture: AttendedMixture, frames: MixedFrames, asked: Tensor) -> Tensor:
+        """The mean of the heads' attention."""
+        normed = self.normed(frames)
+        return torch.stack([self.attention(mixture, frames, normed, q) for q in asked.unbind(1)]).mean(0)

@@ -1,0 +1,49 @@
+"""`bench index`: a folder of videos, ready to be searched with a finished run."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from core.cli import shell
+from core.cli.bars import Bars
+from core.cli.screen import Screen
+from core.cli.shell import AsJson, Offline, Traceback, forbid_downloads, friendly
+
+SHOWN_FILES = 10
+"""Files that are named; the others are in index.json."""
+
+
+@friendly
+def index_(
+    run: Annotated[Path, typer.Argument(help="Folder of a finished run.")],
+    videos: Annotated[Path, typer.Option(help="Folder of videos, in any folders below.")],
+    out: Annotated[Path, typer.Option(help="Folder of the index: a new one, or one to bring up to date.")],
+    workers: Annotated[int, typer.Option(min=1, help="Number of processes that decode and encode.")] = 1,
+    offline: Offline = False,
+    json: AsJson = False,
+    traceback: Traceback = False,
+) -> None:
+    """Index a folder of videos for bench search; again: adds new files, forgets removed and changed ones.
+
+    Example: bench index runs/gaid-avworld-1a2b3c4d --videos holiday --out holiday.index
+    """
+    forbid_downloads(offline)
+    from core.running.trained import load_run
+    from core.search.building import index_videos
+
+    screen = Screen(stderr=True) if json else shell.console
+    progress = Bars(screen)
+    built = index_videos(load_run(run, progress), videos, out, workers=workers, progress=progress)
+    if json:
+        shell.answer(built)
+        return
+    changes = f"{built.added:,} added, {built.removed:,} removed"
+    screen.print(f"{out}: {built.videos:,} videos, {changes}", markup=False, highlight=False)
+    if built.passed_over:
+        screen.print(f"passed over: {built.passed_over:,} files that are no videos", highlight=False)
+    for path, reason in list(built.unusable.items())[:SHOWN_FILES]:
+        screen.print(f"cannot be used: {path}: {reason}", markup=False, highlight=False, style="yellow")
+    if len(built.unusable) > SHOWN_FILES:
+        more = len(built.unusable) - SHOWN_FILES
+        screen.print(f"and {more:,} more, named in {out / 'index.json'}", markup=False, highlight=False)
