@@ -49,7 +49,7 @@ def search_(
     opened = open_index(index, run)
     count = max(k, candidates or opened.candidates)
     found = opened.search(asked, k, count) if like is None else [opened.search_like(like, k, count)]
-    kept = kept_in_words(opened, count)
+    kept = share_in_words(opened, count)
     titles = asked or [f"like {like}"]
     if html is not None:
         from reports.search_page import write_search_page
@@ -84,7 +84,7 @@ def asked_queries(words: Sequence[str], file: Path | None, like: Path | None) ->
     return list(words)
 
 
-def kept_in_words(opened: Any, count: int) -> str:
+def share_in_words(opened: Any, count: int) -> str:
     """How much of the exact top 10 so many candidates keep."""
     scored, share = min(count, len(opened)), opened.kept(count)
     if scored == len(opened):
