@@ -48,8 +48,9 @@ def test_the_gate_of_a_hit_is_that_of_its_pair(index: VideoSearch, run: TrainedR
     hit = index.search(QUERIES[:1], k=1)[0][0]
     videos = run.encode_files([hit.path], tmp_path).videos
     assert run.method.gate and hit.gate
-    expected = run.method.gate.weights(run.encode_texts(QUERIES[:1]), videos)[0]
-    torch.testing.assert_close(torch.tensor(hit.gate), expected[: len(hit.gate)].detach().clone())
+    with torch.no_grad():
+        expected = run.method.gate.weights(run.encode_texts(QUERIES[:1]), videos)[0]
+    torch.testing.assert_close(torch.tensor(hit.gate), expected[: len(hit.gate)], atol=1e-4, rtol=0)
     assert hit.moment in hit.times
     assert 0 < hit.times[-1] <= hit.duration
 
