@@ -25,7 +25,7 @@ from core.registry import find_method
 from core.retriever import Retriever, SplitData
 from core.run_files import DIGESTED
 from core.running.code import code_fingerprint
-from core.running.contents import with_states
+from core.running.contents import cut_captions_line, with_states
 from core.running.early import check_parts, check_splits, require_memory
 from core.running.models import (
     chosen_device,
@@ -166,12 +166,6 @@ def run_hash(spec: RunSpec, inputs: RunInputs) -> str:
 def build_method(spec: RunSpec, inputs: RunInputs, seed: int) -> Method:
     """A fresh method, initialised from the given seed and, where the authors do so, from CLIP."""
     return fresh_method(spec, inputs.clip, inputs.features.audio_width, seed)
-
-
-def cut_captions_line(data: Mapping[str, SplitData]) -> str:
-    """How many captions of each split have more tokens than are read, e.g. "3 of 1,000 test"."""
-    counts = [f"{split.cut:,} of {len(split.tokens):,} {name}" for name, split in data.items() if split.cut]
-    return ", ".join(counts) or "none"
 
 
 def audio_states_in_words(inputs: RunInputs) -> str:

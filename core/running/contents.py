@@ -5,6 +5,7 @@ from dataclasses import replace
 
 from core.dataset import Dataset
 from core.encoders.clip import ClipBackbone
+from core.retriever import SplitData
 from core.store.storage import Store
 
 SHOWN = 10
@@ -59,3 +60,9 @@ def contents_in_words(name: str, dataset: Dataset, store: Store, cut: Mapping[st
     if any(cut.values()):
         words = ", ".join(f"{count:,} of {totals[split]:,} {split}" for split, count in cut.items() if count)
         yield f"{name}: captions cut because they are longer than is read: {words}"
+
+
+def cut_captions_line(data: Mapping[str, SplitData]) -> str:
+    """How many captions of each split have more tokens than are read, e.g. "3 of 1,000 test"."""
+    counts = [f"{split.cut:,} of {len(split.tokens):,} {name}" for name, split in data.items() if split.cut]
+    return ", ".join(counts) or "none"

@@ -125,9 +125,9 @@ def _build(
                 added += manifest.parts[-1].videos
             advance(len(chunk), "")
     if not manifest.videos:
-        first, (_, reason) = next(iter(manifest.unusable.items()))
+        example, (_, reason) = next(iter(manifest.unusable.items()))
         raise BenchError(
-            f"{root}: none of {len(found):,} videos can be used; first: {first}: {reason}; name others"
+            f"{root}: none of {len(found):,} videos can be used; first: {example}: {reason}; name others"
         )
     manifest = with_candidates(run, folder, manifest, progress)
     folder.write(manifest.model_copy(update={"finished": True}))
@@ -211,7 +211,7 @@ def with_part(
     work = folder.path / WORK
     try:
         encoded = run.encode_files(videos, work, workers=workers, progress=progress)
-        reasons = {
+        reasons: Mapping[str, str] = {
             videos[row].id: encoded.store.reason[row]
             for row in range(len(videos))
             if encoded.store.undecodable[row]

@@ -201,7 +201,8 @@ def test_what_can_be_drawn_is_written_twice_and_the_rest_is_accounted_for(tmp_pa
     assert sorted([*paths, out / "figures.json"]) == sorted(out.iterdir())
     named = [note.split(":")[0] for note in notes]
     assert named == [
-        f"figure {name}" for name in ("gates", "calibration", "similarities", "learning", "frames", "latency")
+        f"figure {name}"
+        for name in ("gates", "calibration", "similarities", "learning", "gallery", "frames", "latency")
     ]
 
 
