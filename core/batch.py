@@ -123,3 +123,9 @@ class Videos(Rows):
     were made of the video and of no query. None where the method asks for none or no video has one."""
     caption_mask: Tensor | None = None
     """`(V, 2, Lc)` bool: False behind the end of a caption, and everywhere where there is none."""
+    speech: Tensor | None = None
+    """`(V, Ls, D)` states of all positions of the token row of what is said in each video; those of a row of
+    padding where nothing is. Only for methods that ask for them."""
+    teacher: Tensor | None = None
+    """`(V, 2, E)` picture (0) and sound (1) in the joint space of a frozen pair of encoders that training
+    imitates; zeros where they are not known. None where nobody asks or no file is named."""

@@ -91,6 +91,8 @@ class Dataset:
     """What names the protocol in a result: captions per video, paragraph rule, ..."""
     video_captions: Path | None = None
     """Its `captions.jsonl`, where it has one (see `core.store.video_captions`)."""
+    speech: Mapping[str, str] | None = None
+    """By the video's id what is said in it, a transcript of its own speech; None where nobody has any."""
     files: Mapping[str, str] = field(default_factory=dict)
     """SHA-256 of each annotation file by its name."""
     ceilings: Mapping[str, Mapping[str, Mapping[str, float]]] = field(default_factory=dict)

@@ -49,6 +49,10 @@ class Needs:
     """`Texts.words`."""
     video_captions: bool = False
     """`Videos.captions`, where there are any."""
+    speech: bool = False
+    """`Videos.speech`; a data set without transcripts has rows of padding there."""
+    teacher: bool = False
+    """`Videos.teacher` in training, where a file is named."""
     gallery: bool = False
     """Scores depend on the gallery, as a softmax over its videos does: all of it is indexed and scored at
     once, and the protocol says so. Order, keys, other queries and the pairing change nothing even then."""

@@ -112,6 +112,15 @@ class Retriever(nn.Module):
         with torch.set_grad_enabled(torch.is_grad_enabled() and self.mode != "frozen"):
             return encode(tokens)
 
+    @property
+    def trained_speech(self) -> Tensor | None:
+        """`(V, Ls)` tokens of what is said in the clips, where their tower trains; else None."""
+        return None if self.mode == "frozen" else self.features.speech_tokens
+
+    def speech_states(self, tokens: Tensor) -> Tensor:
+        """States `(V, Ls, D)` of rows `(V, Ls)`, by the text tower as it is now."""
+        return self.backbone.encode_text_tokens(tokens)
+
     def frame_embeds(self, pixels: Tensor, mask: Tensor) -> Tensor:
         """Embeddings `(V, F, D)` of frames `(V, F, h, w, 3)`, values 0 to 255, with their mask `(V, F)`.
 
@@ -145,6 +154,8 @@ class Retriever(nn.Module):
     def videos(self, rows: Tensor) -> Videos:
         """Videos by store row `(V,)`: cached features, or central crops through the tower in `finetune`."""
         videos = self.features.videos(rows).to(self.device)
+        if (spoken := self.trained_speech) is not None:
+            videos = replace(videos, speech=self.speech_states(spoken[rows.cpu()].to(self.device)))
         if self.mode != "finetune":
             return videos
         size = self.backbone.image_size

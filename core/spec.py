@@ -132,6 +132,10 @@ class EvaluationSpec(Frozen):
     )
     qb_bank: Literal["train", "val"] = "train"
     """Whose captions fill QB-Norm's bank of queries."""
+    qb_beta: float = Field(default=20.0, gt=0)
+    """QB-Norm's inverse temperature; 70 in DiCoSA's evaluation."""
+    qb_theta: int = Field(default=1, ge=1)
+    """Queries of the bank that must rank a video first before it is normalised; 3 in DiCoSA's evaluation."""
     qb_bank_size: int = Field(default=500, ge=1)
     """At most this many captions of the bank's split, evenly spaced."""
     engine: Engine = "exact"
@@ -177,6 +181,12 @@ class RunSpec(Frozen):
     video_captions: Annotated[str, Only(needs="video_captions")] = "dataset"
     """What is said of the videos themselves, for methods that read it: `dataset` for the data set's own
     captions where it has any, `none`, or the path of a `captions.jsonl` (see `core.store.video_captions`)."""
+    speech: Annotated[str, Only(needs="speech")] = "dataset"
+    """What is said in the videos, for methods that read it: `dataset` for the data set's own transcripts,
+    where it has any, `none`, or the path of a file of them (see `core.datasets.speech`)."""
+    teacher: Annotated[str, Only(needs="teacher")] = "none"
+    """For methods that train on what a frozen pair of encoders makes of picture and sound: the path of a file
+    of its embeddings (see `core.store.teacher`), or `none`."""
     config: Mapping[str, Any] = {}
     """The method's own configuration, complete."""
     data: Mapping[str, Any] = {}

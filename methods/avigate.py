@@ -40,9 +40,12 @@ class AvigateConfig(ComposedConfig):
 class AvigateAuthors(ComposedAuthors):
     """AVIGATE's checkpoints."""
 
+    resampler: ClassVar[str] = "transformer_Fusion.resblocks."
+    """Where they keep the audio resampler."""
+
     def config(self, state: Mapping[str, Tensor]) -> Mapping[str, Any]:
         """Queries, the layers of both transformers, their heads and the rows of frame positions."""
-        layers = depth(state, "transformer_Fusion.resblocks.")
+        layers = depth(state, self.resampler)
         resampler = {"resampler_layers": layers} if layers else {}
         queries = {"queries": state["query_tokens"].shape[1]} if "query_tokens" in state else {}
         return {**queries, **resampler, **temporal(state)}
@@ -93,7 +96,7 @@ class Avigate(ComposedMethod):
             "query_tokens": "fusion.query_tokens",
             "query_position_embeddings.": "fusion.query_positions.",
             "frame_position_embeddings.": "fusion.frame_positions.",
-            "transformer_Fusion.resblocks.": "fusion.resampler.",
+            AvigateAuthors.resampler: "fusion.resampler.",
             "transformerClip.resblocks.": "fusion.transformer.",
             "audio_projection.weight": "fusion.projection.linear.weight",
         }

@@ -124,7 +124,9 @@ class ComposedMethod(Composition):
         noise = self.perturbation.draw(embeds, generator)  # (B, 1, D)
         videos = self.checked(videos)
         frames, objectives = self.enrichment(videos)
-        index = self.enriched_index(replace(videos, frames=frames))
+        enriched = replace(videos, frames=frames)
+        objectives = {**objectives, **self.fusion.terms(enriched)}
+        index = self.enriched_index(enriched)
         similarities = self.training_similarities(noise, texts, index)
         scale = self.logit_scale.exp()
         logits = scale * similarities.main
@@ -138,7 +140,7 @@ class ComposedMethod(Composition):
         total = main = weighted_infonce(logits, weights)
         terms = {"main": main.detach()}
         if similarities.support is not None and self.parts.support_weight:
-            # ... + support_weight L_sup + the terms of enrichment and interaction by their weights
+            # ... + support_weight L_sup + the terms of enrichment, fusion and interaction by their weights
             objectives = {"support": weighted_infonce(scale * similarities.support, weights), **objectives}
         terms_of_pairs = self.interaction.terms(texts, lambda: self.gated_by(embeds, index).videos, generator)
         objectives = {**objectives, **terms_of_pairs}

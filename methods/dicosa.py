@@ -9,7 +9,8 @@ Jin et al., IJCAI 2023, arXiv 2305.12218, section 3:
     D  = alpha sum_k (c_kk - 1)^2 + beta sum c_kj^2   methods/parts/interaction/concepts.py: decoupling
     L  = InfoNCE in both directions + D               methods/composed.py: loss
 
-The release reports QB-Norm only (beta 70, thresholds set by hand): here it is a rescoring beside raw scores.
+The release reports QB-Norm only (beta 70, thresholds set by hand): here it is a rescoring beside raw scores,
+with the released constants under `--recipe authors` (`evaluation.qb_beta`, `evaluation.qb_theta`).
 """
 
 from collections.abc import Mapping
@@ -17,6 +18,7 @@ from typing import Any, ClassVar
 
 from torch import Tensor
 
+from core.axes import Ours
 from methods.composed import ComposedAuthors, ComposedMethod
 from methods.parts.config import ComposedConfig, InteractionKind, PoolingKind
 from methods.parts.layouts import POSITION_TABLE, temporal
@@ -51,7 +53,14 @@ class Dicosa(ComposedMethod):
     title = "DiCoSA"
     paper = "Jin et al., DiCoSA, IJCAI 2023, arXiv 2305.12218"
     Config = DicosaConfig
-    recipe: ClassVar[Mapping[str, object]] = {**CLIP4CLIP, "frames@didemo": 64, "text_tokens@didemo": 64}
+    recipe: ClassVar[Mapping[str, object]] = {
+        **CLIP4CLIP,
+        "frames@didemo": 64,
+        "text_tokens@didemo": 64,
+        # Its evaluation prints nothing else; the threshold of the other direction is 5.
+        "evaluation.qb_beta": Ours(20.0, released=70.0),
+        "evaluation.qb_theta": Ours(1, released=3),
+    }
     authors = DicosaAuthors(
         {
             "frame_position_embeddings.": "pooling.frame_positions.",

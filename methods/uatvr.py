@@ -204,11 +204,20 @@ class Uatvr(Method[Tokens]):
         return Tokens(directions, softmax_weights(self.weights[side](directions)[..., 0], mask), mask)
 
     def texts(self, texts: Texts) -> Tokens:
-        """Words and extra tokens."""
-        return self.tokens("text", *words_of(texts))
+        """Words and extra tokens; raises `BenchError` for rows of another length."""
+        words, mask = words_of(texts)
+        # the extra tokens are the rows of the table behind the last position: they depend on the length
+        if words.shape[1] != (length := self.dimensions.words):
+            found = f"texts have {words.shape[1]} word positions, the method has {length}"
+            raise BenchError(f"{found}; set text_tokens={length}")
+        return self.tokens("text", words, mask)
 
     def index(self, videos: Videos) -> Tokens:
-        """Frames and extra tokens."""
+        """Frames and extra tokens; raises `BenchError` for another number of frames."""
+        if videos.frames.shape[1] != (frames := self.dimensions.frames):
+            raise BenchError(
+                f"videos have {videos.frames.shape[1]} frames, the method has {frames}; set frames={frames}"
+            )
         return self.tokens("video", videos.frames, videos.frame_mask)
 
     def compared(self, words: Tokens, frames: Tokens) -> Tensor:

@@ -19,7 +19,8 @@ FRAMES, WORDS = 4, 16
 SOUND = 96
 """Width of the audio states."""
 AST_WIDTH = 64
-"""The same of AVIGATE's, whose checkpoints hold their audio encoder."""
+"""The same of those whose checkpoints hold their audio encoder."""
+WITH_AST = ("avigate", "save")
 TRANSFORMERS = ("xpool", "tmass", "gaid")
 """Their authors' code keeps CLIP in transformers' layout, the others' in OpenAI's."""
 CONFIG: Mapping[str, Mapping[str, Any]] = {
@@ -30,6 +31,7 @@ CONFIG: Mapping[str, Mapping[str, Any]] = {
     "dicosa": {"transformer_layers": 2, "positions": 18, "concepts": 4},
     "emcl": {"transformer_layers": 2, "positions": 18},
     "avigate": {"transformer_layers": 2, "resampler_layers": 3, "queries": 5, "positions": 16},
+    "save": {"transformer_layers": 2, "resampler_layers": 1, "queries": 4, "positions": 16},
     "gaid": {"audio_projection": "linear", "null_audio": "learned"},
 }
 """What each checkpoint was trained with, other than by default."""
@@ -92,7 +94,7 @@ def method_of(name: str) -> nn.Module:
     """The method with random weights."""
     cls = find_method(name)
     bound = {"frames": FRAMES, "text_tokens": 32, **BOUND.get(name, {})}
-    sound = AST_WIDTH if name == "avigate" else SOUND
+    sound = AST_WIDTH if name in WITH_AST else SOUND
     dimensions = Dimensions(WIDTH, bound["frames"], sound, bound["text_tokens"])
     method = cls(cls.Config(**CONFIG.get(name, {})), dimensions)
     with torch.no_grad():
@@ -111,9 +113,11 @@ def checkpoint_of(name: str) -> dict[str, Tensor]:
     own = {renamed(key, theirs) or key: tensor for key, tensor in method.state_dict().items()}
     towers = towers_of(name)
     own |= {key: tensor for key, tensor in towers.items() if not key.endswith("logit_scale")}
-    if name == "avigate":  # a bare matrix, transposed
+    if name in WITH_AST:  # a bare matrix, transposed
         own["clip.audio_projection"] = own.pop("audio_projection.weight").T.contiguous()
         own |= {f"clip.audio.{key}": tensor for key, tensor in ast_state().items()}
+    if name == "save":
+        own["asr_query_tokens"] = torch.zeros(WIDTH, 4)
     if name in ("gram", "triangle", "vast"):
         own["contra_temp"] = (-own.pop("logit_scale")).exp()
         own["vision_encoder.visual.proj"] = torch.zeros(3)

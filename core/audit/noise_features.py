@@ -42,6 +42,8 @@ WORDS = 3
 """Of each caption of a video."""
 TEXT_WORDS = 9
 """L, positions of a text's words."""
+SPEECH_WORDS = 5
+"""Positions of the row of what is said."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +55,8 @@ class NoiseFeatures:
 
     @classmethod
     def draw(cls, texts: int, videos: int, seed: int, shape: Shape = NARROW) -> Self:
-        """Every fourth clip is short, every fifth silent, every seventh without captions.
+        """Every fourth clip is short, every fifth silent, every sixth without speech, every seventh without
+        captions.
 
         Texts have 2 to `TEXT_WORDS` words.
         """
@@ -64,13 +67,14 @@ class NoiseFeatures:
         audio = torch.randn(videos, NARROW_STATES, width, generator=generator)
         described = (number % 7 != 6)[:, None, None].expand(-1, 2, WORDS)
         # of their own seed: all other features stay what they are without words
-        spoken = torch.randn(texts, TEXT_WORDS, width, generator=torch.Generator().manual_seed(seed + 1))
+        worded = torch.randn(texts, TEXT_WORDS, width, generator=torch.Generator().manual_seed(seed + 1))
+        said = torch.randn(videos, SPEECH_WORDS, width, generator=torch.Generator().manual_seed(seed + 2))
         lengths = 2 + torch.arange(texts)[:, None] % (TEXT_WORDS - 1)
         return cls(
             Texts(
                 torch.randn(texts, width, generator=generator),
                 stable_keys([f"text {n}" for n in range(texts)]),
-                spoken,
+                worded,
                 torch.arange(TEXT_WORDS) < lengths,
             ),
             Videos(
@@ -83,6 +87,9 @@ class NoiseFeatures:
                 patches=torch.randn(videos, frames, shape.patches, width, generator=generator),
                 captions=torch.randn(videos, 2, WORDS, width, generator=generator),
                 caption_mask=described.clone(),
+                # where nothing is said all states are those of a row of padding
+                teacher=said[:, :2].clone(),
+                speech=torch.where((number % 6 == 5)[:, None, None], said[:1, :1].expand_as(said), said),
             ),
         )
 

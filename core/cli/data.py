@@ -26,6 +26,10 @@ Audio = Annotated[
     Path | None,
     typer.Option(help="Folder of separate sound files: VIDEO.wav, .flac, ... or VIDEO.pt."),
 ]
+Speech = Annotated[
+    Path | None,
+    typer.Option(help="File of what is said in the videos: a table or JSON with video, transcript."),
+]
 
 
 @data_app.command(name="list")
@@ -55,6 +59,7 @@ def add(
     videos: VideosOption = None,
     captions: CaptionsOption = None,
     audio: Audio = None,
+    speech: Speech = None,
     global_: Global = False,
 ) -> None:
     """Store the location of a data set in the project's bench.toml. The variable BENCH_DATA overrides it.
@@ -66,7 +71,7 @@ def add(
     name = names.dataset_to_add(name, root, captions)
     from core.cli.data_places import add_dataset
 
-    add_dataset(name, (root, videos, captions, audio), shell.console, everywhere=global_)
+    add_dataset(name, (root, videos, captions, audio, speech), shell.console, everywhere=global_)
 
 
 @data_app.command()
@@ -92,6 +97,7 @@ def check(
     videos: VideosOption = None,
     captions: CaptionsOption = None,
     audio: Audio = None,
+    speech: Speech = None,
     set_: Annotated[
         list[str] | None, typer.Option("--set", help="An option of the data set, data.key=value; repeatable.")
     ] = None,
@@ -108,7 +114,7 @@ def check(
     name = names.dataset_named(name)
     from core.cli.data_work import check_files
 
-    place = (root, videos, captions, audio)
+    place = (root, videos, captions, audio, speech)
     if not check_files(name, place, set_ or (), shell.console, quick=quick, workers=workers, as_json=json):
         raise typer.Exit(1)
 

@@ -14,8 +14,9 @@ from core.datasets.locations import (
     stored_location,
 )
 from core.datasets.own import check_own_name, own_dataset, own_names
-from core.datasets.real import RealDataset, survey
+from core.datasets.real import RealDataset, Survey, survey
 from core.datasets.sounds import sound_in_words
+from core.datasets.transcripts import speech_in_words
 from core.errors import BenchError, unknown_name
 from core.plugins import in_their_case
 from core.settings import account_file, project_file, remove_setting, settings_files, tables_in
@@ -36,6 +37,7 @@ def add_dataset(name: str, place: GivenPaths, console: Screen, *, everywhere: bo
     lines = [
         found_in_words(data.name, len(found.videos.paths), len(found.listing.videos), location),
         f"sound: {sound_in_words(found.splits)}",
+        *([] if found.speech is None else [speech_line(found)]),
         *(f"note: {note}" for note in found.listing.notes),
         f"written: {file}",
         *replaced(before, location),
@@ -80,6 +82,11 @@ def known_or_own(name: str) -> RealDataset:
         return find_real(name)
     check_own_name(name, known)
     return own_dataset(name)
+
+
+def speech_line(found: Survey) -> str:
+    """How many of the listed videos have a transcript."""
+    return f"speech: {speech_in_words(len(found.speech or ()), len(found.listing.videos))}"
 
 
 def found_in_words(name: str, found: int, total: int, location: Location) -> str:

@@ -21,8 +21,8 @@ from core.progress import Silent
 from core.spec import explain
 from core.workers import default_workers
 
-GivenPaths = tuple[Path | None, Path | None, Path | None, Path | None]
-"""What the options `--root`, `--videos`, `--captions` and `--audio` say."""
+GivenPaths = tuple[Path | None, Path | None, Path | None, Path | None, Path | None]
+"""What the options `--root`, `--videos`, `--captions`, `--audio` and `--speech` say."""
 
 
 def check_files(

@@ -11,6 +11,7 @@ from core.datasets.duplicates import Repeated, repeated
 from core.datasets.locations import Location
 from core.datasets.real import RealDataset, Survey, survey
 from core.datasets.sounds import sound_in_words
+from core.datasets.transcripts import speech_in_words
 from core.datasets.tree import annotation_digest
 from core.encoders.released_states import read_tensor
 from core.errors import BenchError
@@ -129,11 +130,13 @@ def check_dataset(
             problems.setdefault(verdict.state, {})[video] = verdict.reason
         for fault, reason in verdict.faults.items():
             problems.setdefault(fault, {})[video] = reason
+    spoken = found.speech
+    said = {} if spoken is None else {"speech": speech_in_words(len(spoken), len(listing.videos))}
     return Check(
         name=data.name,
         files={path.name: annotation_digest(path) for path in listing.files},
         options=options.model_dump(mode="json"),
-        protocol={**listing.protocol, "sound": sound_in_words(splits)},
+        protocol={**listing.protocol, **found.left, "sound": sound_in_words(splits), **said},
         splits=[
             counted(
                 name,

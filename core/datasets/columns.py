@@ -21,6 +21,11 @@ CAPTION = (
     *("query", "queries", "description", "descriptions"),
 )
 """What a column of captions is called."""
+SPEECH = (
+    *("transcript", "transcripts", "transcription", "speech", "asr", "asrtext"),
+    *("subtitle", "subtitles", "spoken"),
+)
+"""What a column is called that holds what is said in the video."""
 SPLIT = ("split", "subset", "set", "partition")
 """What a column is called that deals rows out to splits."""
 SPLIT_WORDS = {
@@ -34,11 +39,36 @@ NAMED = 10
 
 
 @dataclass(frozen=True)
+class TextColumn:
+    """The column of texts that a file is read for."""
+
+    names: tuple[str, ...]
+    """What it may be called, the surest first."""
+    wanted: str
+    """The columns that a header must name, in words."""
+    optional: bool = False
+    """Whether a row may have no text."""
+
+
+CAPTIONS = TextColumn(
+    CAPTION, "of video and caption (video, file, path, id, ...; caption, text, sentence, query, ...)"
+)
+TRANSCRIPTS = TextColumn(
+    (*SPEECH, *CAPTION),
+    "of video and transcript (video, file, path, id, ...; transcript, speech, asr, subtitle, text, ...)",
+    optional=True,
+)
+
+
+@dataclass(frozen=True)
 class Columns:
     """Positions of the columns of a table."""
 
     video: int
-    caption: int
+    text: int
+    """Of captions, or whatever else the file is read for."""
+    speech: int | None
+    """Of transcripts beside captions."""
     splits: tuple[int, ...]
     """Every column that says which split a row belongs to."""
     passed_over: tuple[int, ...]
@@ -55,21 +85,25 @@ def plain_column(name: str) -> str:
     return "".join(letter for letter in folded if letter.isalnum())
 
 
-def find_columns(names: Sequence[str]) -> Columns | None:
-    """The columns by their names; None where none names the video, or none holds captions.
+def find_columns(names: Sequence[str], texts: TextColumn = CAPTIONS) -> Columns | None:
+    """The columns by their names; None where none names the video, or none holds the texts.
 
     Raises `ValueError` where two columns that are read have one name.
     """
     compared = [plain_column(name) for name in names]
-    video, caption = first_of(VIDEO, compared), first_of(CAPTION, compared)
-    if video is None or caption is None:
+    video, text = first_of(VIDEO, compared), first_of(texts.names, compared)
+    if video is None or text is None:
         return None
+    said = first_of(SPEECH, compared)
+    speech = None if said == text else said
     splits = tuple(place for place, name in enumerate(compared) if name in SPLIT)
-    for place in (video, caption, *splits):
+    alone = [place for place in (video, text, speech) if place is not None]
+    for place in (*alone, *splits):
         if compared.count(compared[place]) > 1:
             raise ValueError(f"there are two columns {shown(names[place])}; take one of them out")
-    read = {video, caption, *splits}
-    return Columns(video, caption, splits, tuple(place for place in range(len(names)) if place not in read))
+    read = {*alone, *splits}
+    others = tuple(place for place in range(len(names)) if place not in read)
+    return Columns(video, text, speech, splits, others)
 
 
 def first_of(wanted: Iterable[str], names: Sequence[str]) -> int | None:

@@ -2,7 +2,8 @@
 
 The caption file is a table with a header (`video,caption` and, if wanted, `split`), JSON lines or a JSON list
 with the same keys (`core.datasets.columns` has their other names); several rows of a video are several
-captions. `video` is a file name or a path from the folder, the extension may be left out. `split` is `train`,
+captions. A column `transcript` holds what is said in the video, the same in all its rows.
+`video` is a file name or a path from the folder, the extension may be left out. `split` is `train`,
 `val` or `test`; without it the videos are dealt out, by whole videos and without chance
 (`core.datasets.holdout`).
 """
@@ -98,6 +99,7 @@ def read(tree: Tree, options: FolderOptions) -> Listing:
         files=[path],
         protocol={"annotations": path.name, "splits": how},
         notes=notes,
+        speech=table.speech,
     )
 
 

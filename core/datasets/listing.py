@@ -38,6 +38,8 @@ class Listing:
     `train`); None where they are not known."""
     notes: Sequence[str] = ()
     """What a user should know of how the files were read, in lines: columns passed over, splits dealt out."""
+    speech: Mapping[str, str] | None = None
+    """What is said in each video in which anything is; None where the files do not tell."""
 
     @property
     def videos(self) -> list[str]:

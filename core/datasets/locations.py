@@ -33,6 +33,8 @@ class Location(BaseModel):
     """Folder under which its videos lie."""
     audio: Path | None = None
     """Folder under which their sound lies; None where it is in the videos."""
+    speech: Path | None = None
+    """File of transcripts of what is said in them; None where there is none."""
 
 
 def find_location(name: str) -> Location | None:
@@ -98,36 +100,48 @@ def holds_captions(folder: Path) -> bool:
 
 
 def location_of(
-    root: Path | None, videos: Path | None, captions: Path | None, audio: Path | None = None
+    root: Path | None,
+    videos: Path | None,
+    captions: Path | None,
+    audio: Path | None = None,
+    speech: Path | None = None,
 ) -> Location:
-    """The location that the options `--root`, `--videos`, `--captions` and `--audio` mean.
+    """The location that the options `--root`, `--videos`, `--captions`, `--audio` and `--speech` mean.
 
     Raises `BenchError` where they name too little or something that is not there.
     """
     annotations, media = captions or root, videos or root
     if annotations is None or media is None:
         raise BenchError("name the data set's folder with --root DIR, or --videos DIR and --captions FILE")
-    for path in (annotations, media, audio):
+    for path in (annotations, media, audio, speech):
         if path is not None and not path.exists():
             raise BenchError(f"{path}: no such file or folder; name what is there")
     for folder, option in ((media, "--videos"), (audio, "--audio")):
         if folder is not None and not folder.is_dir():
             raise BenchError(f"{folder}: is a file; {option} takes the folder of the {option[2:]}")
+    if speech is not None and speech.is_dir():
+        raise BenchError(f"{speech}: is a folder; --speech takes the file of the transcripts")
     return Location(
         annotations=annotations.resolve(),
         videos=media.resolve(),
         audio=None if audio is None else audio.resolve(),
+        speech=None if speech is None else speech.resolve(),
     )
 
 
 def chosen_location(
-    name: str, root: Path | None, videos: Path | None, captions: Path | None, audio: Path | None
+    name: str,
+    root: Path | None,
+    videos: Path | None,
+    captions: Path | None,
+    audio: Path | None,
+    speech: Path | None = None,
 ) -> Location:
-    """As `location_of`; where the data set is known to lie, unless more than `audio` is given.
+    """As `location_of`; where the data set is known to lie, unless more than `audio` or `speech` is given.
 
     Raises `BenchError` as `location_of` and `require_location` do.
     """
     if root or videos or captions:
-        return location_of(root, videos, captions, audio)
+        return location_of(root, videos, captions, audio, speech)
     known = require_location(name)
-    return location_of(None, known.videos, known.annotations, audio or known.audio)
+    return location_of(None, known.videos, known.annotations, audio or known.audio, speech or known.speech)

@@ -12,7 +12,7 @@
 Absent training videos are left out of training under both.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from hashlib import sha256
 
@@ -71,7 +71,11 @@ def absence(dataset: Dataset) -> str:
 
 def dropped(split: Split) -> Split:
     """The split without its absent videos and their captions."""
-    kept = [i for i in range(len(split.videos)) if i not in split.absent]
+    return kept_of(split, [i for i in range(len(split.videos)) if i not in split.absent])
+
+
+def kept_of(split: Split, kept: Sequence[int]) -> Split:
+    """The split of the videos at some positions, with their captions."""
     position = {old: new for new, old in enumerate(kept)}
     rows = [row for row, video in enumerate(split.video_of_caption) if video in position]
     return Split(
@@ -79,6 +83,7 @@ def dropped(split: Split) -> Split:
         captions=tuple(split.captions[row] for row in rows),
         video_of_caption=tuple(position[split.video_of_caption[row]] for row in rows),
         truth=None if split.truth is None else tuple(split.truth[i] for i in kept),
+        absent=frozenset(position[i] for i in split.absent if i in position),
         distractors=sum(i >= len(split.videos) - split.distractors for i in kept),
     )
 

@@ -12,18 +12,24 @@ from pathlib import Path
 from typing import Any
 
 from core.datasets.annotations import json_content, read_text, strict_json, table_of
-from core.datasets.columns import Columns, column_list, find_columns, split_named, tells_splits
+from core.datasets.columns import (
+    CAPTIONS,
+    Columns,
+    TextColumn,
+    column_list,
+    find_columns,
+    split_named,
+    tells_splits,
+)
 from core.datasets.fields import checked_caption, shown
 from core.datasets.listing import Row
+from core.datasets.transcripts import add_transcript
 from core.errors import BenchError
 
 OwnRecord = tuple[str, Mapping[str, Any]]
 """Where something is in a file, e.g. `line 3`, and its values by column."""
 Named = Callable[[str], str]
 """Takes what a cell calls a video and returns its name; raises `ValueError` where it is none."""
-
-WANTED = "of video and caption (video, file, path, id, ...; caption, text, sentence, query, ...)"
-"""The columns that a header must name."""
 
 
 @dataclass(frozen=True)
@@ -36,6 +42,8 @@ class OwnTable:
     """The split of each row; empty where the file names none."""
     notes: list[str]
     """What a user should know of how it was read."""
+    speech: Mapping[str, str] | None = None
+    """What is said in each video in which anything is; None where the file has no such column."""
 
 
 def read_own_table(path: Path, name_of: Named) -> OwnTable:
@@ -47,16 +55,18 @@ def read_own_table(path: Path, name_of: Named) -> OwnTable:
     text = read_text(path)
     if not text.strip():
         raise BenchError(f"{path}: holds no caption; write a line per caption")
-    is_json = text.lstrip()[:1] in ("[", "{")
-    header, records = json_records(path, text) if is_json else table_records(path)
-    columns = chosen(path, header)
+    header, records = own_records(path, text, CAPTIONS)
+    columns = chosen(path, header, CAPTIONS)
     rows: list[Row] = []
     splits: list[str | None] = []
+    speech: dict[str, str] = {}
     for place, record in records:
         try:
             video = name_of(record_text(record, header[columns.video], number=True))
             split = record_split(record, [header[column] for column in columns.splits])
-            for caption in record_captions(record, header[columns.caption]):
+            if columns.speech is not None:
+                add_transcript(speech, video, record.get(header[columns.speech]))
+            for caption in record_captions(record, header[columns.text]):
                 rows.append(Row(video, caption))
                 splits.append(split)
         except ValueError as error:
@@ -69,19 +79,23 @@ def read_own_table(path: Path, name_of: Named) -> OwnTable:
         raise BenchError(
             f"{path}: {len(named)} of {len(rows)} captions have a split; let all of them or none have one"
         )
-    return OwnTable(rows, named, notes_on(path, header, columns, records))
+    said = None if columns.speech is None else {video: text for video, text in speech.items() if text}
+    return OwnTable(rows, named, notes_on(path, header, columns, records), said)
 
 
-def table_records(path: Path) -> tuple[list[str], list[OwnRecord]]:
+def own_records(path: Path, text: str, texts: TextColumn) -> tuple[list[str], list[OwnRecord]]:
+    """The columns and rows of a file that holds `text`, whatever kind of file it is."""
+    is_json = text.lstrip()[:1] in ("[", "{")
+    return json_records(path, text, texts) if is_json else table_records(path, texts)
+
+
+def table_records(path: Path, texts: TextColumn) -> tuple[list[str], list[OwnRecord]]:
     """The columns and rows of a delimited table."""
 
     def fits(names: Sequence[str]) -> bool:
-        try:
-            return find_columns(names) is not None
-        except ValueError as error:
-            raise BenchError(f"{path}: {error}") from error
+        return chosen_or_none(path, names, texts) is not None
 
-    header, rows = table_of(path, fits, WANTED)
+    header, rows = table_of(path, fits, texts.wanted)
     keys: list[str] = []
     for name in header:
         while name in keys:  # of no column that is read
@@ -90,27 +104,29 @@ def table_records(path: Path) -> tuple[list[str], list[OwnRecord]]:
     return keys, [(f"line {number}", dict(zip(keys, cells, strict=True))) for number, cells in rows]
 
 
-def json_records(path: Path, text: str) -> tuple[list[str], list[OwnRecord]]:
+def json_records(path: Path, text: str, texts: TextColumn) -> tuple[list[str], list[OwnRecord]]:
     """The keys and objects of a JSON file."""
     lines = [(i, line) for i, line in enumerate(StringIO(text, newline=None), 1) if line.strip()]
     records: list[tuple[str, Any]]
     if text.lstrip().startswith("["):
         records = [(f"entry {i}", entry) for i, entry in enumerate(json_content(path, text, list[Any]), 1)]
-    elif holds_lines(lines):
+    elif holds_lines(lines, texts):
         records = [(f"line {number}", parsed(path, number, line)) for number, line in lines]
     else:
-        records = list(of_object(path, json_content(path, text, dict[str, Any])))
+        records = list(of_object(path, json_content(path, text, dict[str, Any]), texts))
     for place, record in records:
         if not isinstance(record, dict):
-            raise BenchError(f"{path}, {place}: {shown(repr(record))} is no object with video and caption")
+            raise BenchError(
+                f"{path}, {place}: {shown(repr(record))} is no object with video and {texts.names[0]}"
+            )
     return list(dict.fromkeys(key for _, record in records for key in record)), records
 
 
-def holds_lines(lines: Sequence[tuple[int, str]]) -> bool:
+def holds_lines(lines: Sequence[tuple[int, str]], texts: TextColumn) -> bool:
     """Whether every line of a file is an object of its own, by the first one; a later one may be broken."""
     try:
         first = json.loads(lines[0][1])
-        return isinstance(first, dict) and (len(lines) > 1 or find_columns(list(first)) is not None)
+        return isinstance(first, dict) and (len(lines) > 1 or find_columns(list(first), texts) is not None)
     except (ValueError, RecursionError):
         return False
 
@@ -127,38 +143,39 @@ def parsed(path: Path, number: int, line: str) -> Any:
         raise BenchError(f"{path}, line {number}: {error}") from error
 
 
-def of_object(path: Path, content: Mapping[str, Any]) -> Iterator[OwnRecord]:
-    """The one caption that an object is, or those of the videos that are its keys."""
-    names = list(content)
-    if chosen_or_none(path, names):
+def of_object(path: Path, content: Mapping[str, Any], texts: TextColumn) -> Iterator[OwnRecord]:
+    """The one text that an object is, or those of the videos that are its keys."""
+    names, text_key = list(content), texts.names[0]
+    if chosen_or_none(path, names, texts):
         yield "entry 1", content
         return
     for video, value in content.items():
-        if isinstance(value, str | list) and all(isinstance(text, str) for text in value):
-            yield f"key {shown(video)}", {"video": video, "caption": value}
-        elif isinstance(value, dict) and chosen_or_none(path, ["video", *value]):
+        listed = isinstance(value, str | list) and all(isinstance(text, str) for text in value)
+        if listed or (value is None and texts.optional):
+            yield f"key {shown(video)}", {"video": video, text_key: value}
+        elif isinstance(value, dict) and chosen_or_none(path, ["video", *value], texts):
             yield f"key {shown(video)}", {"video": video, **value}
         else:
             raise BenchError(
                 f"{path}: is one object with the keys {column_list(names[:3])}; write a list of objects with "
-                "video and caption"
+                f"video and {text_key}"
             )
 
 
-def chosen_or_none(path: Path, names: Sequence[str]) -> Columns | None:
+def chosen_or_none(path: Path, names: Sequence[str], texts: TextColumn) -> Columns | None:
     """The columns that some keys are; raises `BenchError` where two are the same."""
     try:
-        return find_columns(names)
+        return find_columns(names, texts)
     except ValueError as error:
         raise BenchError(f"{path}: {error}") from error
 
 
-def chosen(path: Path, names: Sequence[str]) -> Columns:
-    """As `chosen_or_none`; raises `BenchError` where there is no video or no caption."""
-    columns = chosen_or_none(path, names)
+def chosen(path: Path, names: Sequence[str], texts: TextColumn) -> Columns:
+    """As `chosen_or_none`; raises `BenchError` where there is no video or no text."""
+    columns = chosen_or_none(path, names, texts)
     if columns is None:
         found = column_list(names) or "nothing"
-        raise BenchError(f"{path}: has {found} and no columns {WANTED}; rename them")
+        raise BenchError(f"{path}: has {found} and no columns {texts.wanted}; rename them")
     return columns
 
 

@@ -7,14 +7,15 @@ from hashlib import sha256
 from itertools import combinations
 from typing import Any
 
-from core.data_options import DataOptions
+from core.data_options import DataOptions, Kept
 from core.dataset import Dataset, DatasetEntry, Split
 from core.datasets.duplicates import Repeated, repeated_clips
 from core.datasets.listing import Listing, split_of
 from core.datasets.locate import Located, locate
 from core.datasets.locations import Location, find_location, require_location
-from core.datasets.missing import apply_missing_policy, mark_absent
+from core.datasets.missing import apply_missing_policy, kept_of, mark_absent
 from core.datasets.sounds import locate_sounds, sound_in_words
+from core.datasets.speech import read_speech
 from core.datasets.tree import Tree, annotation_digest
 from core.errors import BenchError
 from core.progress import Progress, Silent
@@ -62,15 +63,32 @@ class Survey:
     """Where the listed videos lie."""
     sounds: Located | None
     """Where their sound lies; None where it is in the videos."""
+    speech: Mapping[str, str] | None = None
+    """What is said in each video in which anything is; None where nobody has transcripts."""
 
-    @property
+    only: Kept = "all"
+    """Which of the videos count."""
+
+    @cached_property
     def splits(self) -> dict[str, Split]:
-        """The splits, videos without a file marked as absent."""
+        """The splits, videos without a file marked as absent; of the videos that count."""
         sounds = None if self.sounds is None else self.sounds.paths
-        return {
+        every = {
             name: split_of(rows, self.videos.paths, self.listing.end, sounds)
             for name, rows in self.listing.splits.items()
         }
+        if self.only == "all":
+            return every
+        return {name: with_sound_file(split) for name, split in every.items()}
+
+    @property
+    def left(self) -> dict[str, str]:
+        """What the protocol says of videos that do not count, e.g. "884 of 1,000 test"; nothing without."""
+        if self.only == "all":
+            return {}
+        listed = {name: len({row.video for row in rows}) for name, rows in self.listing.splits.items()}
+        counts = [f"{len(split.videos):,} of {listed[name]:,} {name}" for name, split in self.splits.items()]
+        return {"only": f"{self.only}: {', '.join(counts)} videos are left"}
 
     @property
     def media_fingerprint(self) -> str:
@@ -84,7 +102,7 @@ def survey(data: RealDataset, location: Location, options: DataOptions) -> Surve
     """Reads the annotation files and looks for the listed videos and their sound.
 
     Raises `BenchError` for whatever is wrong with the files, a split without videos and a video in two, and
-    as `locate_sounds` does.
+    as `locate_sounds` and `read_speech` do.
     """
     annotations = replace(Tree.walk(location.annotations), videos=location.videos)
     listing = data.read(annotations, options)
@@ -99,12 +117,39 @@ def survey(data: RealDataset, location: Location, options: DataOptions) -> Surve
                 f"{data.name}: {len(shared):,} videos are listed in {one} and in {other}; "
                 f"first: {shared[0]}; take them out of one of the two"
             )
+    speech = listing.speech
+    if location.speech is not None:
+        if speech is not None:
+            note = f"{location.speech.name} counts in place of the transcripts in {listing.files[0].name}"
+            listing = replace(listing, notes=(*listing.notes, note))
+        speech = read_speech(location.speech, listing.videos)
     media = annotations if location.videos == location.annotations else Tree.walk(location.videos)
     videos = locate(listing.videos, listing.file_names, media.named, media.root)
     if location.audio is None:
-        return Survey(listing, videos, None)
+        return require_sound_files(data, Survey(listing, videos, None, speech, options.only))
     folder = Tree.walk(location.audio, "--audio")
-    return Survey(listing, videos, locate_sounds(data.name, listing, videos.paths.values(), folder))
+    sounds = locate_sounds(data.name, listing, videos.paths.values(), folder)
+    return require_sound_files(data, Survey(listing, videos, sounds, speech, options.only))
+
+
+def with_sound_file(split: Split) -> Split:
+    """The split of the videos that have a file of sound, or of its states, apart from them."""
+    sounds = [video.sound for video in split.videos]
+    return kept_of(split, [i for i, sound in enumerate(sounds) if sound not in ("none", "own track")])
+
+
+def require_sound_files(data: RealDataset, found: Survey) -> Survey:
+    """The same; raises `BenchError` where `data.only` leaves nothing of a split or has no files to go by."""
+    if found.only != "all" and found.sounds is None:
+        raise BenchError(
+            f"{data.name}: data.only={found.only} keeps the videos whose sound is in a file apart from them; "
+            "name the folder of these files with --audio"
+        )
+    if empty := next((name for name, split in found.splits.items() if not split.videos), None):
+        raise BenchError(
+            f"{data.name}: data.only={found.only} leaves no {empty} video; name the right folder with --audio"
+        )
+    return found
 
 
 def load(data: RealDataset, progress: Progress, workers: int, options: DataOptions) -> Dataset:
@@ -117,6 +162,7 @@ def load(data: RealDataset, progress: Progress, workers: int, options: DataOptio
     splits = found.splits
     files = {path.name: annotation_digest(path) for path in found.listing.files}
     read = [f"{name} {value}" for name, value in files.items()]
+    read += [] if options.only == "all" else [f"only {options.only}"]
     dataset = Dataset(
         name=data.name,
         fingerprint=sha256(
@@ -126,14 +172,18 @@ def load(data: RealDataset, progress: Progress, workers: int, options: DataOptio
         splits=splits,
         protocol={
             **found.listing.protocol,
+            **found.left,
             "captions per video": captions_per_video(splits),
             "sound": sound_in_words(splits),
             **seen_in_training(repeated_clips(splits)),
         },
         files=files,
-        notes=found.listing.notes,
+        notes=(*found.listing.notes, *found.left.values()),
+        speech=found.speech,
     )
-    return mark_absent(dataset, found.videos.reasons, options.missing)
+    counted = {video.id for split in splits.values() for video in split.videos}
+    lost = {video: reason for video, reason in found.videos.reasons.items() if video in counted}
+    return mark_absent(dataset, lost, options.missing)
 
 
 def fingerprint(data: RealDataset, options: DataOptions) -> str | None:

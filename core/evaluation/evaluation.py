@@ -110,8 +110,10 @@ def rescored(
         with exact_arithmetic(retriever.method):
             texts = retriever.encode_texts(bank)
         bank_scores = scores_of(retriever, Encoded(texts, encoded.index, bank.pairing), "leak-free", spec)
-        label = f"{qb_norm_protocol(spec.evaluation.qb_bank)}, {len(bank.tokens)} captions"
-        yield "qb-norm", label, qb_norm(scores, query_bank(bank_scores))
+        beta, theta = spec.evaluation.qb_beta, spec.evaluation.qb_theta
+        name = qb_norm_protocol(spec.evaluation.qb_bank, beta, theta=theta)
+        label = f"{name}, {len(bank.tokens)} captions"
+        yield "qb-norm", label, qb_norm(scores, query_bank(bank_scores, beta=beta, theta=theta))
 
 
 def evaluate(

@@ -83,7 +83,8 @@ def qb_norm(scores: Tensor, bank: QueryBank) -> Tensor:
     return torch.where(rows[:, None], (bank.beta * scores - bank.log_mass).exp(), scores)
 
 
-def qb_norm_protocol(bank: Literal["train", "val"], beta: float = 20.0, k: int = 1) -> str:
+def qb_norm_protocol(bank: Literal["train", "val"], beta: float = 20.0, k: int = 1, theta: int = 1) -> str:
     """What a column with QB-Norm is labelled with; `bank` says whose captions filled it."""
     captions = {"train": "training", "val": "validation"}[bank]
-    return f"QB-Norm (bank-based: {captions} captions, beta {beta:g}, k {k})"
+    activation = "" if theta == 1 else f", theta {theta}"
+    return f"QB-Norm (bank-based: {captions} captions, beta {beta:g}, k {k}{activation})"

@@ -69,7 +69,7 @@ def idle_keys(cell: RunSpec, keys: Iterable[str]) -> dict[str, str]:
 
 
 def reads(cell: RunSpec) -> Callable[[str], bool]:
-    """Whether the cell's method reads `sound`, `patches` or `video_captions` under its configuration."""
+    """Whether the cell's method reads `sound`, `patches` and the like under its configuration."""
     return lambda need: (
         need in needs_of(cell.method, json.dumps(dict(cell.config)), cell.frames, cell.text_tokens)
     )
@@ -87,6 +87,8 @@ def needs_of(method: str, config: str, frames: int, text_tokens: int) -> frozens
         "patches": built.needs.patches,
         "words": built.needs.words,
         "video_captions": built.needs.video_captions,
+        "speech": built.needs.speech,
+        "teacher": built.needs.teacher,
     }
     return frozenset(need for need, answer in answers.items() if answer)
 

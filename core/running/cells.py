@@ -36,6 +36,13 @@ from core.running.models import (
     store_settings,
 )
 from core.running.seen import SEEN, declared_seen
+from core.running.side_inputs import (
+    speech_read,
+    teacher_read,
+    transcripts,
+    video_captions,
+    with_teacher,
+)
 from core.running.space import require_run_space, tensor_bytes
 from core.runs import RunDirectory, manifest, write_json
 from core.spec import RunSpec, dotted
@@ -43,7 +50,6 @@ from core.store.features import Features, encode_store
 from core.store.identity import clip_keys
 from core.store.store import Store, prepare_store
 from core.store.store import digest as keys_digest
-from core.store.video_captions import VideoCaption, read_video_captions
 from core.threads import torch_threads
 from core.training.checkpoints import Checkpoint
 from core.training.training import Session, Trainer
@@ -81,17 +87,6 @@ def probe_method(spec: RunSpec) -> Method:
     dimensions = Dimensions(192, spec.frames, 192, spec.text_tokens or 77)
     require_memory(spec, dimensions)
     return made(cls, spec.config, dimensions)
-
-
-def video_captions(spec: RunSpec, dataset: Dataset) -> Mapping[str, VideoCaption] | None:
-    """The video-side captions that a cell names, by the video's name; None where there are none."""
-    if spec.video_captions == "none":
-        return None
-    file = dataset.video_captions if spec.video_captions == "dataset" else Path(spec.video_captions)
-    if file is None:
-        return None
-    ids = [video.id for split in dataset.splits.values() for video in split.videos]
-    return read_video_captions(file, ids)
 
 
 def prepare_inputs(spec: RunSpec, progress: Progress, workers: int) -> RunInputs:
@@ -146,9 +141,12 @@ def prepare_inputs(spec: RunSpec, progress: Progress, workers: int) -> RunInputs
         pictures=spec.training.mode != "finetune",
         patches=method.needs.patches,
         captions=captions,
+        speech=transcripts(spec, dataset) if method.needs.speech else None,
         audio_states=dataset.audio_states,
         hearing=hearing_of(spec),
     )
+    if method.needs.teacher:
+        features = with_teacher(spec, features, store)
     code = code_fingerprint(spec)
     return RunInputs(dataset, store, clip, features, code, checkpoint)
 
@@ -252,6 +250,10 @@ def score_cell(
     """Scores a cell's splits with weights as they are, and writes what came of it into its folder."""
     untrained = build_method(spec, inputs, spec.seeds.initialisation + 1)
     protocol = {**inputs.dataset.protocol, "captions cut": cut_captions_line(data)}
+    if retriever.method.needs.speech:
+        protocol["speech"] = speech_read(inputs.features)
+    if retriever.method.needs.teacher and spec.training.epochs:
+        protocol["teacher"] = teacher_read(inputs.features)
     if retriever.method.needs.gallery:
         protocol["scores"] = "depend on the gallery"
     if seen := declared_seen(spec):

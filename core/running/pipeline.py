@@ -21,6 +21,7 @@ from core.running.early import check_splits
 from core.running.other_code import OtherCode
 from core.running.outcomes import Cell, Outcome, outcome_line
 from core.running.scheduler import default_slots, run_cells
+from core.running.side_inputs import side_lines
 from core.runs import RunDirectory, folder_of, open_run
 from core.spec import RunSpec
 from core.training.world import launched_by_torchrun
@@ -84,7 +85,8 @@ def fingerprints_of(
 
 
 def contents_lines(spec: RunSpec, inputs: RunInputs) -> Iterator[str]:
-    """What the splits of a data set on disk hold, line by line; nothing for a generated one."""
+    """What is said in the clips, where that is read, and what the splits hold of a data set on disk."""
+    yield from side_lines(spec, inputs.features, probe_method(spec).needs)
     if find_dataset(spec.dataset).layout:
         cut = cut_captions(inputs.dataset, inputs.clip, spec.text_tokens)
         yield from contents_in_words(spec.dataset, inputs.dataset, inputs.store, cut)

@@ -46,6 +46,7 @@ from core.scoring.scoring import build_index, exact_arithmetic, score_matrix
 from core.spec import SCHEMA, RunSpec, TrainingSpec
 from core.store.features import encode_store
 from core.store.identity import clip_keys
+from core.store.speech_features import Transcripts
 from core.store.storage import Store
 from core.store.store import digest, prepare_store
 from core.training.checkpoints import Checkpoint
@@ -133,8 +134,11 @@ class TrainedRun:
         *,
         workers: int = 1,
         progress: Progress | None = None,
+        speech: Mapping[str, str] | None = None,
     ) -> EncodedFiles:
         """Media files, or windows of them, decoded and encoded as the run did it with its own videos.
+
+        `speech` is what is said in them, by the video's id, for a method that reads it; nothing unless given.
 
         What is decoded stays in `folder`, so that the same call again reads it; a killed one goes on. Files
         without a picture that decodes are left out of `videos` and named in `store.reason`. Raises
@@ -161,6 +165,8 @@ class TrainedRun:
             raise NothingUsable(
                 {video.id: reason for video, reason in zip(videos, store.reason, strict=True)}
             )
+        if self.method.needs.speech and not speech:
+            progress.say(f"{self.spec.method} reads speech, and no transcript of these files is given")
         features = encode_store(
             store,
             self.clip,
@@ -170,6 +176,7 @@ class TrainedRun:
             progress=progress,
             device=chosen_device(),
             patches=self.method.needs.patches,
+            speech=Transcripts(speech or {}, self.spec.text_tokens) if self.method.needs.speech else None,
             hearing=hearing_of(self.spec),
         )
         # the towers hold the run's weights already, so what they make of a frame is final

@@ -33,6 +33,7 @@ from core.store.caption_features import CaptionStates
 from core.store.feature_encoders import FeatureEncoder, Patches, Pictures, ReleasedSounds, Sounds
 from core.store.feature_rows import KnownRows, family_of, known_rows, taken_row, write_keys
 from core.store.feature_sums import damaged_shards, read_sums, shard_sums, write_sums
+from core.store.speech_features import SpeechStates, Transcripts
 from core.store.storage import Store
 from core.store.video_captions import VideoCaption
 from core.workers import in_workers
@@ -63,6 +64,12 @@ class Features:
     """`(V, 2, Lc, D)` memory-mapped states of the video-side captions; None where none are read."""
     caption_mask: Tensor | None = None
     """`(V, 2, Lc)` bool, with `captions`."""
+    speech: NDArray[np.float16] | None = None
+    """`(V, Ls, D)` memory-mapped states of what is said in the clips; None where none are read."""
+    speech_tokens: Tensor | None = None
+    """`(V, Ls)` int64 token rows of the same, zeros without a transcript."""
+    teacher: Tensor | None = None
+    """`(V, 2, E)` what a frozen pair of encoders makes of picture and sound; None where none is named."""
 
     @property
     def audio_width(self) -> int | None:
@@ -70,7 +77,7 @@ class Features:
         return None if self.audio is None else self.audio.shape[2]
 
     def videos(self, rows: Tensor) -> Videos:
-        """The clips of some rows `(B,)` on the CPU: float32, but patches and captions as they are kept."""
+        """The clips of some rows `(B,)` on the CPU: float32, but patches, captions and speech as kept."""
         chosen = rows.cpu()
         audio = _rows_of(self.audio, chosen)
         return Videos(
@@ -83,6 +90,8 @@ class Features:
             patches=_rows_of(self.patches, chosen),
             captions=_rows_of(self.captions, chosen),
             caption_mask=None if self.caption_mask is None else self.caption_mask[chosen],
+            speech=_rows_of(self.speech, chosen),
+            teacher=None if self.teacher is None else self.teacher[chosen],
         )
 
 
@@ -103,6 +112,7 @@ def encode_store(
     pictures: bool = True,
     patches: bool = False,
     captions: Mapping[str, VideoCaption] | None = None,
+    speech: Transcripts | None = None,
     audio_states: Mapping[str, Path] | None = None,
     hearing: Hearing = OURS,
 ) -> Features:
@@ -110,10 +120,10 @@ def encode_store(
 
     `patches` asks for patch tokens. Without `pictures` neither frames nor patches are encoded: a tower that
     trains reads pixels, and whoever reads its features all the same reads NaN. `captions` are video-side
-    captions by the video's name, `audio_states` files of states that stand in for the sound and for running
-    `audio`. On a CPU `workers` processes of one thread each share the work; on CUDA this process does it.
-    Clips with identical frames get bit-identical features. Cached shards that have changed since they were
-    written are named and encoded again.
+    captions by the video's name, `speech` is what is said in the clips, `audio_states` files of states that
+    stand in for the sound and for running `audio`. On a CPU `workers` processes of one thread each share the
+    work; on CUDA this process does it. Clips with identical frames get bit-identical features. Cached shards
+    that have changed since they were written are named and encoded again.
     Raises `BenchError` where the store is damaged, the disk is too full, or states are not those of `audio`.
     """
     cached, place = partial(_cached, folder=cache_folder, workers=workers, progress=progress), str(device)
@@ -125,7 +135,8 @@ def encode_store(
         valid = torch.tensor([audio.valid_states(float(duration)) for duration in store.duration])
     heard = store.has_audio.copy() if audio_states is None else np.isin(store.ids, list(audio_states))
     said = None if captions is None else CaptionStates.of(captions, store, clip, place)
-    used = [see, *([hear] if audio else []), *([said] if said else [])]
+    spoken = None if speech is None else SpeechStates.of(speech, store, clip, place)
+    used = [see, *([hear] if audio else []), *([said] if said else []), *([spoken] if spoken else [])]
     return Features(
         frames=seen(see),
         frame_mask=torch.from_numpy(store.mask.copy()),
@@ -137,6 +148,8 @@ def encode_store(
         patches=seen(Patches(store, place, clip)) if patches else None,
         captions=cached(said) if said else None,
         caption_mask=said.mask if said else None,
+        speech=cached(spoken) if spoken else None,
+        speech_tokens=spoken.tokens if spoken else None,
     )
 
 

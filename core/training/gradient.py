@@ -9,6 +9,7 @@ weights, the method and the loss stay in float32.
 """
 
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Literal, TypeVar
 
@@ -17,6 +18,7 @@ from torch import Tensor, nn
 from torch.amp.grad_scaler import GradScaler
 from torch.utils.checkpoint import checkpoint
 
+from core.batch import Rows
 from core.errors import BenchError
 from core.method import Losses, check_losses
 from core.plugin_errors import calling
@@ -59,6 +61,18 @@ def combine_gradients(
             parameter.grad /= world.size
 
 
+@dataclass(frozen=True)
+class Encoded(Rows):
+    """What the towers made of matched pairs."""
+
+    texts: Tensor
+    """What `Retriever.text_embeds` gives."""
+    frames: Tensor | None = None
+    """What `Retriever.frame_embeds` gives; None where the pictures are cached."""
+    speech: Tensor | None = None
+    """`(B, Ls, D)`; None where there is none to read or its states are cached."""
+
+
 class BatchGradient:
     """Computes gradients of batches; where memory runs out, in smaller micro-batches from then on."""
 
@@ -96,34 +110,36 @@ class BatchGradient:
         embeds = self.fitting(partial(self.encode, batch))
         if embeds is None:
             return None
-        texts, frames = embeds
-        text_embeds = self.gathered(texts, batch)
-        frame_embeds = None if frames is None else self.gathered(frames, batch)
-        return self.fitting(partial(self.backward, batch, text_embeds, frame_embeds))
+        whole = embeds.map(lambda own: self.gathered(own, batch))
+        return self.fitting(partial(self.backward, batch, whole))
 
-    def encode(self, batch: Batch) -> tuple[Tensor, Tensor | None]:
-        """What `text_embeds` gives, and frame embeddings `(b, F, D)` where pixels are given, of this part."""
+    def encode(self, batch: Batch) -> Encoded:
+        """What the towers make of this process's part of a batch."""
         towers, part = self.retriever, batch.part
         if batch.text_embeds is not None:
-            return batch.text_embeds[part], None  # neither tower trains
-        half = self.dtype != torch.float32
+            return Encoded(batch.text_embeds[part])  # neither tower trains
+        half, frames, speech = self.dtype != torch.float32, None, None
         with torch.autocast(towers.device.type, self.dtype, enabled=half):
             texts = in_micro_batches(towers.text_embeds, (batch.tokens[part],), self.micro_batch)
-            if batch.pixels is None:
-                return texts, None
-            pictures = (batch.pixels, batch.videos.frame_mask[part])
-            return texts, in_micro_batches(towers.frame_embeds, pictures, self.micro_batch)
+            if batch.pixels is not None:
+                pictures = (batch.pixels, batch.videos.frame_mask[part])
+                frames = in_micro_batches(towers.frame_embeds, pictures, self.micro_batch)
+            if batch.speech is not None:
+                speech = in_micro_batches(towers.speech_states, (batch.speech[part],), self.micro_batch)
+        return Encoded(texts, frames, speech)
 
     def gathered(self, own: Tensor, batch: Batch) -> Tensor:
         """Embeddings `(B, ...)` of the whole batch in the method's precision."""
         return self.world.gathered(own.to(self.retriever.method.logit_scale.dtype), len(batch.tokens))
 
-    def backward(self, batch: Batch, text_embeds: Tensor, frame_embeds: Tensor | None) -> Losses:
+    def backward(self, batch: Batch, encoded: Encoded) -> Losses:
         """The whole batch's loss and its gradient."""
         videos = batch.videos
-        if frame_embeds is not None:
-            videos = self.retriever.pictured(videos, frame_embeds)
-        texts = worded(text_embeds, batch.tokens, batch.text_keys)
+        if encoded.frames is not None:
+            videos = self.retriever.pictured(videos, encoded.frames)
+        if encoded.speech is not None:
+            videos = replace(videos, speech=encoded.speech)
+        texts = worded(encoded.texts, batch.tokens, batch.text_keys)
         method = self.retriever.method
         with calling(method, "loss"):
             losses = check_losses(method, method.loss(texts, videos, self.generator))

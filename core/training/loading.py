@@ -80,8 +80,10 @@ class Batch:
     part: slice
     """The rows of the batch that this process encodes."""
     text_embeds: Tensor | None = None
-    """`(B, D)`, or `(B, 1 + context, D)` with words, of captions whose tower does not train, encoded before
-    the first step; None where it does."""
+    """`(B, D)` of captions whose tower does not train, encoded before the first step; None where it does, and
+    where words are asked for."""
+    speech: Tensor | None = None
+    """`(B, Ls)` int64 tokens of what is said in the videos, where the tower that reads them trains."""
 
     def map(self, function: Callable[[Tensor], Tensor]) -> "Batch":
         """The batch of the function's values for every tensor."""
@@ -92,6 +94,7 @@ class Batch:
             None if self.pixels is None else function(self.pixels),
             self.part,
             None if self.text_embeds is None else function(self.text_embeds),
+            None if self.speech is None else function(self.speech),
         )
 
     def to(self, device: torch.device) -> "Batch":
@@ -117,7 +120,9 @@ class Loader:
         self.world = world
         self.pinned = retriever.device.type == "cuda"
         self.readers = ThreadPoolExecutor(reader_threads(retriever.device), "reader")
-        self.text_embeds = frozen_text_embeds(retriever, data, spec) if retriever.mode == "frozen" else None
+        # the words of all captions would fill the memory: they are encoded batch by batch
+        known = retriever.mode == "frozen" and not retriever.method.needs.words
+        self.text_embeds = frozen_text_embeds(retriever, data, spec) if known else None
 
     def order(self, epoch: int) -> Tensor:
         """The positions of the captions that an epoch visits, in its order."""
@@ -146,6 +151,7 @@ class Loader:
             pixels,
             part,
             None if self.text_embeds is None else self.text_embeds[positions],
+            None if self.retriever.trained_speech is None else self.retriever.trained_speech[rows],
         )
         return batch.map(Tensor.pin_memory) if self.pinned else batch
 

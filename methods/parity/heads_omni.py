@@ -1,7 +1,7 @@
 """Parity of heads that join picture, sound and speech: VAST, VALOR, SAVE."""
 
-from collections.abc import Mapping
-from typing import ClassVar
+from collections.abc import Mapping, Sequence
+from typing import ClassVar, cast
 
 import torch
 from torch import Tensor, nn
@@ -13,7 +13,8 @@ from methods.parity.heads import PADDED_ROWS
 from methods.parity.modules import SCALE_NAMES
 from methods.parity.narrowing import as_kind, given
 from methods.parity.setup import compare_gradients_of
-from methods.parts.fusion.gated_transformer import GatedFusionBlock, ResamplerBlock
+from methods.parts.fusion.gated_speech import Shares, joined_branches
+from methods.parts.fusion.gated_transformer import GatedFusionBlock, ResamplerBlock, branch
 from methods.parts.interaction.multi_grained import local_similarity
 from methods.parts.interaction.token_wise import (
     Tokens,
@@ -23,7 +24,11 @@ from methods.parts.interaction.token_wise import (
     token_wise_scores,
 )
 from methods.parts.modality_heads import ModalityHeads, mean_class_token, pooled_modality
-from methods.parts.objective.alignment import alignment_loss
+from methods.parts.objective.alignment import (
+    alignment_loss,
+    audio_visual_similarities,
+    teacher_similarities,
+)
 from methods.parts.objective.infonce import symmetric_infonce
 from methods.parts.objective.margin import adaptive_margin
 from methods.parts.objective.smoothed import smoothed_infonce
@@ -215,16 +220,6 @@ class SaveHead(nn.Module):
         return queries
 
 
-def branch(blocks: nn.ModuleList, frames: Tensor, memory: Tensor) -> tuple[Tensor, Tensor]:
-    """A gated transformer over frames `(V, F, D)`: its output, both gates of each layer `(V, layers, 2)`."""
-    gates = []
-    for block in blocks:
-        layer = as_kind(block, GatedFusionBlock)
-        gates.append(torch.cat(layer.gates(frames, memory), dim=-1))
-        frames = layer.fuse(frames, memory)
-    return frames, torch.stack(gates, dim=1)
-
-
 def check_save(golden: Golden) -> None:
     """Both branches with their gates, both grains, margin, alignment, loss and gradients."""
     head = SaveHead(golden, golden.inputs("w/"))
@@ -236,13 +231,12 @@ def check_save(golden: Golden) -> None:
     golden.compare("eval/resampled_audio", queries)
     parts = {}
     for name, blocks, memory in (("audio", head.sound, queries), ("speech", head.speech, speech)):
-        parts[name], gates = branch(blocks, start, memory)
+        parts[name], gates = branch(cast(Sequence[GatedFusionBlock], blocks), start, memory)
         golden.compare(f"eval/{name}_branch", parts[name], atol=PADDED_ROWS)
         golden.compare(f"eval/{name}_attn_gate", gates[..., 0])
         golden.compare(f"eval/{name}_ff_gate", gates[..., 1])
-    fused = golden.number("visual_share") * start
-    for name, part in parts.items():
-        fused = fused + golden.number(f"{name}_share") * part
+    shares = Shares(*(golden.number(f"{name}_share") for name in Shares._fields))
+    fused = joined_branches(parts["audio"], parts["speech"], start, shares)
     golden.compare("eval/fused_directions", unit(fused), atol=PADDED_ROWS)
     direction = unit(mean_of_directions(fused, mask))
     golden.compare("eval/video_global", direction)
@@ -259,9 +253,10 @@ def check_save(golden: Golden) -> None:
     golden.compare("train/logits", scale * (cosines + margin))
     main = symmetric_infonce(scale * (cosines + margin))
     golden.compare("train/loss_main", main)
-    ours = unit(unit(start).mean(1)) @ unit(unit(queries).mean(1)).T
+    ours = audio_visual_similarities(start, queries)
     golden.compare("train/audio_visual_sims", ours)
-    teacher = unit(golden.input("in/teacher_video")) @ unit(golden.input("in/teacher_audio")).T
+    embeds = [golden.input(f"in/teacher_{side}") for side in ("video", "audio")]
+    teacher = teacher_similarities(torch.stack(embeds, dim=1))
     audible = golden.input("in/has_audio").bool()
     aligned = alignment_loss(ours, teacher, audible, golden.number("teacher_scale"))
     golden.compare("train/loss_alignment", aligned)

@@ -54,6 +54,11 @@ class Composition(Method[VideoIndex]):
                 f"perturbation={self.parts.perturbation} moves one vector of the text, and "
                 f"interaction={self.parts.interaction} compares words; choose perturbation=none"
             )
+        if not self.interaction.pooled and not self.pooling.in_frames:
+            raise BenchError(
+                f"interaction={self.parts.interaction} reads frames alone, and "
+                f"pooling={self.parts.pooling} would have no effect; choose pooling=mean or contextual"
+            )
         if self.parts.logit_scale_init is not None:
             with torch.no_grad():
                 self.logit_scale.fill_(self.parts.logit_scale_init)
@@ -64,6 +69,8 @@ class Composition(Method[VideoIndex]):
             patches=self.enrichment.needs.patches,
             words=self.interaction.words,
             video_captions=self.enrichment.needs.video_captions,
+            speech=self.fusion.speech,
+            teacher=self.fusion.speech and self.parts.alignment_weight > 0,
             floats_per_pair=self.largest(),
         )
 

@@ -34,9 +34,10 @@ Positive = Annotated[float, Field(gt=0)]
 Share = Annotated[float, Field(ge=0, le=1)]
 
 Gated = Only(fusion=("sample", "frame", "token"))
-Resampled = Only(fusion="gated-transformer")
+Resampled = Only(fusion=("gated-transformer", "gated-speech"))
+Spoken = Only(fusion="gated-speech")
 FrameTransformer = Only(
-    fusion="gated-transformer",
+    fusion=("gated-transformer", "gated-speech"),
     pooling=("sequence-transformer", "contextual", "softmax-frames"),
     interaction="xti",
 )
@@ -57,9 +58,9 @@ class TokenConfig(MethodConfig):
     )
     """X-CLIP: padded words and frames take part in every softmax and matrix (released; a checkpoint is bound
     to the length of its rows), or are masked."""
-    cdcr: Annotated[Cdcr, Only(interaction=("wti", "ti"))] = "none"
+    cdcr: Annotated[Cdcr, Only(interaction=("wti", "ti", "cosine"))] = "none"
     """DRL's decorrelation: off, of one drawn word and frame per pair (cdcr 1), of every token with its best
-    partner (2), of these weighted as in WTI (3)."""
+    partner (2), of these weighted as in WTI (3). Under `cosine` any of these is that of pooled vectors."""
     cdcr_weight: Annotated[NonNegative, Decorrelated] = 1e-3
     """Weight of the decorrelation."""
     cdcr_diagonal: Annotated[NonNegative, Decorrelated] = 0.11
@@ -191,8 +192,17 @@ class ComposedConfig(TokenConfig, EnrichmentConfig):
     """Heads of these transformers; None is one per 64 channels, as in CLIP's text tower."""
     positions: Annotated[Count, FrameTransformer] = 77
     """Rows of these transformers' frame position table, CLIP's context; at least the frames of a clip."""
-    residual: Annotated[Share, Resampled] = 0.05
+    residual: Annotated[Share, Only(fusion="gated-transformer")] = 0.05
     """Share of the gated transformer's output in the fused frames."""
+    audio_share: Annotated[NonNegative, Spoken] = 0.5
+    """SAVE: weight of the branch over the sound in the fused frames."""
+    speech_share: Annotated[NonNegative, Spoken] = 0.5
+    """SAVE: weight of the branch over what is said."""
+    visual_share: Annotated[NonNegative, Spoken] = 1.0
+    """SAVE: weight of the frames themselves."""
+    alignment_weight: Annotated[NonNegative, Spoken] = 1.0
+    """SAVE: weight of the alignment of sound with picture under a teacher; without a file of its embeddings
+    (`teacher`) the term is left out."""
     audio_tokens: Annotated[Count | None, Resampled, SmallWorld(24)] = None
     """Audio tokens that enter the resampler: None for all encoder states (released), or that many averages
     of them (ours, for small machines)."""

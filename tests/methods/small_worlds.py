@@ -101,6 +101,7 @@ def random_videos(count: int, seed: int = 2) -> Videos:
         patches=torch.randn(count, FRAMES, PATCHES, WIDTH, generator=generator).double(),
         captions=torch.randn(count, 2, WORDS, WIDTH, generator=generator).double(),
         caption_mask=torch.arange(WORDS) < words[..., None],
+        speech=torch.randn(count, WORDS, WIDTH, generator=torch.Generator().manual_seed(seed + 1)).double(),
     )
 
 

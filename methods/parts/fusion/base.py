@@ -6,6 +6,7 @@ changes (`StillFrames`), and frames that a gate mixes of picture and sound anew 
 """
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Generic, Literal, Self, TypeVar
 
@@ -83,6 +84,8 @@ class Fusion(nn.Module, ABC):
 
     sound: ClassVar[bool] = True
     """Whether it reads the sound."""
+    speech: ClassVar[bool] = False
+    """Whether it reads what is said."""
     text_dependent: bool = False
     """Whether fused frames differ from text to text."""
     gate_axis: ClassVar[Literal["frame", "layer"] | None] = None
@@ -117,6 +120,10 @@ class Fusion(nn.Module, ABC):
     def gates(self, texts: Tensor, videos: Videos) -> Tensor:
         """Audio weights of matched pairs `(B, F)` or `(B, layers)`; only where there is a `gate_axis`."""
         raise NotImplementedError(f"{type(self).__name__} has no gate")
+
+    def terms(self, videos: Videos) -> Mapping[str, Tensor]:
+        """Objective terms of a batch by name; the configuration has a weight for each."""
+        return {}
 
     def initialise_from_clip(self, clip: ClipTextWeights) -> tuple[str, ...]:
         """Copies what the authors copy from CLIP's text tower; returns the names of the parts copied."""

@@ -103,6 +103,18 @@ class GatedFusionBlock(TransformerBlock):
         return fused
 
 
+def branch(blocks: Sequence[GatedFusionBlock], frames: Tensor, memory: Tensor) -> tuple[Tensor, Tensor]:
+    """Frames `(V, F, D)` through a gated transformer over `memory` `(V, Q, D)`.
+
+    Returns its output and both gates of each layer, attention first, `(V, layers, 2)`.
+    """
+    gates = []
+    for block in blocks:
+        gates.append(torch.cat(block.gates(frames, memory), dim=-1))
+        frames = block.fuse(frames, memory)
+    return frames, torch.stack(gates, dim=1)
+
+
 @FUSIONS.kind("gated-transformer")
 class GatedTransformer(Fusion):
     """The resampler and the gated transformer; fused frames are `r x_last + (1 - r) x_0`, r = `residual`."""
@@ -213,18 +225,12 @@ class GatedTransformer(Fusion):
 
     def encode(self, videos: Videos) -> tuple[Tensor, Tensor | None]:
         """Fused frames `(V, F, D)`; nothing is left for a text to do."""
-        audio, start = self.resampled(videos), self.visual(videos.frames)
-        frames = start
-        for block in self.fusion_blocks():
-            frames = block.fuse(frames, audio)
+        start = self.visual(videos.frames)
+        frames, _ = branch(self.fusion_blocks(), start, self.resampled(videos))
         # r x_last + (1 - r) x_0
         return self.residual * frames + (1 - self.residual) * start, None
 
     def gates(self, texts: Tensor, videos: Videos) -> Tensor:
         """Attention gate of each clip and layer `(B, layers)`; the text plays no part."""
-        audio, frames = self.resampled(videos), self.visual(videos.frames)
-        gates = []
-        for block in self.fusion_blocks():
-            gates.append(block.gates(frames, audio)[0])
-            frames = block.fuse(frames, audio)
-        return torch.cat(gates, dim=-1)
+        _, gates = branch(self.fusion_blocks(), self.visual(videos.frames), self.resampled(videos))
+        return gates[..., 0]

@@ -60,6 +60,8 @@ class Interaction(nn.Module, ABC):
 
     sentence: bool = True
     """Whether it compares one vector of the text, which a perturbation can move."""
+    pooled: bool = True
+    """Whether it reads the pooled vector of a video; else its frames alone."""
     transductive: bool = False
     """Whether its release compares texts and videos a whole tile at a time, by `of_all`."""
     is_cosine: bool = False

@@ -147,6 +147,7 @@ class TokenWise(Interaction):
 
     words = True
     sentence = False
+    pooled = False
     obstacle = "token-wise interaction"
 
     def __init__(self, width: int, layers: int | None, cdcr: str, penalty: Correlation) -> None:

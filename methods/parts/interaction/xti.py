@@ -19,6 +19,7 @@ class CrossInteraction(Interaction):
     """A number that a transformer reads off the caption and one video's frames together."""
 
     sentence = False
+    pooled = False
     obstacle = "xti interaction"
 
     def __init__(self, width: int, layers: int, heads: int, positions: int) -> None:

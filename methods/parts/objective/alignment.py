@@ -8,8 +8,22 @@ Rows of two similarity matrices become distributions, which should correlate:
 import torch
 from torch import Tensor
 
+from methods.parts.vectors import unit
+
 SCALE = 5.0
 """Sharpness of both softmaxes."""
+
+
+def audio_visual_similarities(frames: Tensor, sounds: Tensor) -> Tensor:
+    """R `(B, B)` of frames `(B, F, D)` in rows, tokens of sound `(B, Q, D)` in columns; plain means."""
+    # R_ij = unit(mean_f unit(x_i)) . unit(mean_q unit(q_j)), padded frames included as released
+    return unit(unit(frames).mean(1)) @ unit(unit(sounds).mean(1)).T
+
+
+def teacher_similarities(teacher: Tensor) -> Tensor:
+    """T `(B, B)` of a teacher's picture and sound `(B, 2, E)`; 0 where it knows nothing."""
+    picture, sound = unit(teacher).unbind(1)
+    return picture @ sound.T
 
 
 def pearson(a: Tensor, b: Tensor) -> Tensor:

@@ -40,7 +40,7 @@ class Prepared(Rows):
     def own(self, texts: Tensor) -> Tensor:
         """Video i as text i of `(B, D)` pools it, `(B, D)`; raises `BenchError` where nobody can say."""
         raise BenchError(
-            "this pooling cannot pool matched pairs alone, which interaction=concepts trains on; "
+            "this pooling cannot pool matched pairs alone, which interaction=concepts and cdcr train on; "
             "choose pooling=softmax-frames, or one that no text changes"
         )
 
@@ -113,6 +113,8 @@ class Pooling(nn.Module, ABC, Generic[P]):
 
     text_conditioned: bool = False
     """Whether the pooled vector of a video differs from text to text."""
+    in_frames: bool = False
+    """Whether all that it computes is in the frames that it returns, for whoever reads frames alone."""
     frame_temperature: float | None = None
     """Temperature of the softmax of inner products that weights the tokens; None: it does no such thing."""
 

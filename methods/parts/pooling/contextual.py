@@ -28,6 +28,8 @@ from methods.parts.softmax_frames import softmax_pooled
 class ContextualPooling(SequenceTransformerPooling):
     """The mean direction of contextual frames, which interactions see instead of the raw ones."""
 
+    in_frames = True
+
     def prepare(self, frames: Tensor, mask: Tensor) -> VectorPrepared:
         """Contextual frames and their mean direction."""
         tokens = self.tokens(frames, mask)

@@ -65,6 +65,8 @@ class VectorPooling(Pooling[VectorPrepared]):
 class MeanPooling(VectorPooling):
     """CLIP4Clip's parameter-free header."""
 
+    in_frames = True
+
     @classmethod
     def build(cls, config: ComposedConfig, dimensions: Dimensions) -> Self:
         """Without parameters."""

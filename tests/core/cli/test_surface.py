@@ -120,7 +120,7 @@ def test_the_surface_of_the_command_line_is_frozen() -> None:
         "data list": ["--json"],
         "doctor": ["--json", "--offline"],
         "data prepare": ["--methods", "--missing", "--offline", "--workers", "name"],
-        "data add": ["--audio", "--captions", "--global", "--root", "--videos", "name"],
+        "data add": ["--audio", "--captions", "--global", "--root", "--speech", "--videos", "name"],
         "data remove": ["--global", "name"],
         "data look": [
             "--frames",
@@ -138,6 +138,7 @@ def test_the_surface_of_the_command_line_is_frozen() -> None:
             "--quick",
             "--root",
             "--set",
+            "--speech",
             "--videos",
             "--workers",
             "name",

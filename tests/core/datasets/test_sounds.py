@@ -270,3 +270,29 @@ def test_a_folder_that_has_gone_is_named(invoke: Invoke, tmp_path: Path) -> None
     assert_one_line(invoke("data", "check", "folder"), str(tmp_path / "sound"), "no such file or folder")
     with pytest.raises(BenchError, match="sound: no such folder; name the right one with --audio"):
         load("folder", root, tmp_path / "sound")
+
+
+def test_only_the_videos_with_a_sound_file_count_and_the_protocol_says_how_many_are_left(
+    invoke: Invoke, tmp_path: Path
+) -> None:
+    root, sound = own_data(tmp_path / "data", "a.mp4", "b.mp4", "c.mp4", "d.mp4"), tmp_path / "sound"
+    (root / "d.mp4").unlink()  # nobody misses it: it does not count
+    small.touch(sound, ["a.wav", "c.wav"])
+    whole = load("folder", root, sound, missing="drop")
+    thinned = load("folder", root, sound, only="with-audio-file")
+    assert [video.id for video in thinned.splits["test"].videos] == ["c.mp4"]
+    assert thinned.protocol["only"] == "with-audio-file: 1 of 1 val, 1 of 3 test videos are left"
+    assert thinned.protocol["only"] in thinned.notes
+    assert thinned.fingerprint != whole.fingerprint
+    assert "only" not in whole.protocol
+    checked = invoke("data", "check", "folder", "--quick", "--json", "--set", "data.only=with-audio-file")
+    assert {split["split"]: split["videos"] for split in json.loads(checked.stdout)["splits"]}["test"] == 1
+
+
+def test_thinning_needs_sound_files_and_leaves_something(tmp_path: Path) -> None:
+    root = own_data(tmp_path / "data", "a.mp4", "b.mp4")
+    with pytest.raises(BenchError, match=r"data.only=with-audio-file keeps .* with --audio"):
+        load("folder", root, None, only="with-audio-file")
+    small.touch(tmp_path / "sound", ["a.wav"])
+    with pytest.raises(BenchError, match=r"leaves no test video"):
+        load("folder", root, tmp_path / "sound", only="with-audio-file")

@@ -20,7 +20,7 @@ from core.runs import open_run
 from core.settings import write_setting
 from core.spec import RunSpec
 from core.training.checkpoints import assignments
-from tests.authors_checkpoints import BOUND, CONFIG, SOUND, checkpoint_of
+from tests.authors_checkpoints import BOUND, CONFIG, SOUND, WITH_AST, checkpoint_of
 from tests.command_line import assert_one_line
 from tests.core.media_files import tone, write_media
 
@@ -90,7 +90,7 @@ def test_a_checkpoint_is_scored_from_a_folder_of_test_clips(name: str, clips: Pa
     torch.manual_seed(0)
     flags: dict[str, Any] = {}
     sets: list[str] = []
-    if name not in ("avigate",) and find_method(name).Config().model_dump().get("fusion", "x") != "none":
+    if name not in WITH_AST and find_method(name).Config().model_dump().get("fusion", "x") != "none":
         flags = {"audio_encoder": [str(media / "whisper")]}
     if not find_method(name).authors.towers:  # type: ignore[union-attr]
         flags |= {"backbone": ["avworld"]}  # the authors' encoders are others
