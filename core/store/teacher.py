@@ -51,7 +51,7 @@ def read_teacher(file: Path, ids: Sequence[str]) -> Tensor:
 def read_arrays(file: Path) -> dict[str, NDArray[np.generic]]:
     """The three arrays; nothing in the file is executed."""
     try:
-        with np.load(file, allow_pickle=False) as archive:
+        with np.load(file) as archive:  # without pickles, which is its default
             return {name: archive[name] for name in ARRAYS}
     except KeyError as error:
         raise BenchError(f"{file}: has no array {error}; it takes {', '.join(ARRAYS)}") from error
