@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from core.axes import Only, Released
 
 MissingPolicy = Literal["fail", "count-as-miss", "drop"]
-Kept = Literal["all", "with-audio-file"]
+KeptVideos = Literal["all", "with-audio-file"]
 Resize = Literal["antialiased", "tensor", "tensor-antialiased"]
 """See `core.media.resizing`."""
 Reader = Literal["own", "opencv"]
@@ -22,7 +22,7 @@ class DataOptions(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, allow_inf_nan=False)
 
-    only: Kept = "all"
+    only: KeptVideos = "all"
     """Which videos count: `all`, or, `with-audio-file`, those that have a file under `--audio`, in every
     split. GRAM's and TRIANGLE's released loaders thin the test set so, to 884 of MSR-VTT's 1,000 clips."""
     missing: MissingPolicy = "fail"

@@ -50,7 +50,7 @@ class TextColumn:
     """Whether a row may have no text."""
 
 
-CAPTIONS = TextColumn(
+CAPTION_COLUMN = TextColumn(
     CAPTION, "of video and caption (video, file, path, id, ...; caption, text, sentence, query, ...)"
 )
 TRANSCRIPTS = TextColumn(
@@ -85,7 +85,7 @@ def plain_column(name: str) -> str:
     return "".join(letter for letter in folded if letter.isalnum())
 
 
-def find_columns(names: Sequence[str], texts: TextColumn = CAPTIONS) -> Columns | None:
+def find_columns(names: Sequence[str], texts: TextColumn = CAPTION_COLUMN) -> Columns | None:
     """The columns by their names; None where none names the video, or none holds the texts.
 
     Raises `ValueError` where two columns that are read have one name.

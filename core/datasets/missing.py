@@ -71,10 +71,10 @@ def absence(dataset: Dataset) -> str:
 
 def dropped(split: Split) -> Split:
     """The split without its absent videos and their captions."""
-    return kept_of(split, [i for i in range(len(split.videos)) if i not in split.absent])
+    return part_of_split(split, [i for i in range(len(split.videos)) if i not in split.absent])
 
 
-def kept_of(split: Split, kept: Sequence[int]) -> Split:
+def part_of_split(split: Split, kept: Sequence[int]) -> Split:
     """The split of the videos at some positions, with their captions."""
     position = {old: new for new, old in enumerate(kept)}
     rows = [row for row, video in enumerate(split.video_of_caption) if video in position]

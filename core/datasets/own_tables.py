@@ -13,7 +13,7 @@ from typing import Any
 
 from core.datasets.annotations import json_content, read_text, strict_json, table_of
 from core.datasets.columns import (
-    CAPTIONS,
+    CAPTION_COLUMN,
     Columns,
     TextColumn,
     column_list,
@@ -55,8 +55,8 @@ def read_own_table(path: Path, name_of: Named) -> OwnTable:
     text = read_text(path)
     if not text.strip():
         raise BenchError(f"{path}: holds no caption; write a line per caption")
-    header, records = own_records(path, text, CAPTIONS)
-    columns = chosen(path, header, CAPTIONS)
+    header, records = own_records(path, text, CAPTION_COLUMN)
+    columns = chosen(path, header, CAPTION_COLUMN)
     rows: list[Row] = []
     splits: list[str | None] = []
     speech: dict[str, str] = {}

@@ -7,13 +7,13 @@ from hashlib import sha256
 from itertools import combinations
 from typing import Any
 
-from core.data_options import DataOptions, Kept
+from core.data_options import DataOptions, KeptVideos
 from core.dataset import Dataset, DatasetEntry, Split
 from core.datasets.duplicates import Repeated, repeated_clips
 from core.datasets.listing import Listing, split_of
 from core.datasets.locate import Located, locate
 from core.datasets.locations import Location, find_location, require_location
-from core.datasets.missing import apply_missing_policy, kept_of, mark_absent
+from core.datasets.missing import apply_missing_policy, mark_absent, part_of_split
 from core.datasets.sounds import locate_sounds, sound_in_words
 from core.datasets.speech import read_speech
 from core.datasets.tree import Tree, annotation_digest
@@ -66,7 +66,7 @@ class Survey:
     speech: Mapping[str, str] | None = None
     """What is said in each video in which anything is; None where nobody has transcripts."""
 
-    only: Kept = "all"
+    only: KeptVideos = "all"
     """Which of the videos count."""
 
     @cached_property
@@ -135,7 +135,7 @@ def survey(data: RealDataset, location: Location, options: DataOptions) -> Surve
 def with_sound_file(split: Split) -> Split:
     """The split of the videos that have a file of sound, or of its states, apart from them."""
     sounds = [video.sound for video in split.videos]
-    return kept_of(split, [i for i, sound in enumerate(sounds) if sound not in ("none", "own track")])
+    return part_of_split(split, [i for i, sound in enumerate(sounds) if sound not in ("none", "own track")])
 
 
 def require_sound_files(data: RealDataset, found: Survey) -> Survey:

@@ -4,7 +4,7 @@ from typing import Any
 
 from core.datasets.fields import NO_CAPTION, shown
 
-SHORTEST = 5
+SHORTEST_SPEECH = 5
 """Characters of the shortest transcript that counts, as in SAVE's loader (arXiv 2603.08224)."""
 
 
@@ -21,7 +21,7 @@ def spoken_text(text: Any) -> str:
     if not isinstance(text, str):
         raise ValueError(f"the transcript is {shown(str(text))}, which is no text")
     said = " ".join(text.split())
-    return "" if len(said) < SHORTEST or said.casefold() in NO_CAPTION else said
+    return "" if len(said) < SHORTEST_SPEECH or said.casefold() in NO_CAPTION else said
 
 
 def add_transcript(known: dict[str, str], video: str, text: Any) -> None:

@@ -17,7 +17,7 @@ from core.store.teacher import read_teacher, teacher_key
 from core.store.video_captions import VideoCaption, read_video_captions
 
 
-def names_of(dataset: Dataset) -> list[str]:
+def clip_names(dataset: Dataset) -> list[str]:
     """The videos of all splits."""
     return [video.id for split in dataset.splits.values() for video in split.videos]
 
@@ -27,7 +27,7 @@ def video_captions(spec: RunSpec, dataset: Dataset) -> Mapping[str, VideoCaption
     if spec.video_captions == "none":
         return None
     file = dataset.video_captions if spec.video_captions == "dataset" else Path(spec.video_captions)
-    return None if file is None else read_video_captions(file, names_of(dataset))
+    return None if file is None else read_video_captions(file, clip_names(dataset))
 
 
 def transcripts(spec: RunSpec, dataset: Dataset) -> Transcripts:
@@ -37,7 +37,7 @@ def transcripts(spec: RunSpec, dataset: Dataset) -> Transcripts:
     elif spec.speech == "dataset":
         said = dataset.speech or {}
     else:
-        said = read_speech(Path(spec.speech), names_of(dataset))
+        said = read_speech(Path(spec.speech), clip_names(dataset))
     return Transcripts(said, spec.text_tokens)
 
 

@@ -62,7 +62,7 @@ def combine_gradients(
 
 
 @dataclass(frozen=True)
-class Encoded(Rows):
+class EncodedPairs(Rows):
     """What the towers made of matched pairs."""
 
     texts: Tensor
@@ -113,11 +113,11 @@ class BatchGradient:
         whole = embeds.map(lambda own: self.gathered(own, batch))
         return self.fitting(partial(self.backward, batch, whole))
 
-    def encode(self, batch: Batch) -> Encoded:
+    def encode(self, batch: Batch) -> EncodedPairs:
         """What the towers make of this process's part of a batch."""
         towers, part = self.retriever, batch.part
         if batch.text_embeds is not None:
-            return Encoded(batch.text_embeds[part])  # neither tower trains
+            return EncodedPairs(batch.text_embeds[part])  # neither tower trains
         half, frames, speech = self.dtype != torch.float32, None, None
         with torch.autocast(towers.device.type, self.dtype, enabled=half):
             texts = in_micro_batches(towers.text_embeds, (batch.tokens[part],), self.micro_batch)
@@ -126,13 +126,13 @@ class BatchGradient:
                 frames = in_micro_batches(towers.frame_embeds, pictures, self.micro_batch)
             if batch.speech is not None:
                 speech = in_micro_batches(towers.speech_states, (batch.speech[part],), self.micro_batch)
-        return Encoded(texts, frames, speech)
+        return EncodedPairs(texts, frames, speech)
 
     def gathered(self, own: Tensor, batch: Batch) -> Tensor:
         """Embeddings `(B, ...)` of the whole batch in the method's precision."""
         return self.world.gathered(own.to(self.retriever.method.logit_scale.dtype), len(batch.tokens))
 
-    def backward(self, batch: Batch, encoded: Encoded) -> Losses:
+    def backward(self, batch: Batch, encoded: EncodedPairs) -> Losses:
         """The whole batch's loss and its gradient."""
         videos = batch.videos
         if encoded.frames is not None:

@@ -88,6 +88,7 @@ def test_a_whole_data_set_names_its_protocol_and_its_files(tmp_path: Path) -> No
         "reader": "own",
         "channels": "mean",
         "sound_end": "picture",
+        "only": "all",
         "holdout": 0.2,
         "train": "9k",
         "test set": "1k-A",

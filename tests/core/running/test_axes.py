@@ -103,7 +103,7 @@ def test_every_condition_of_every_method_names_a_field_beside_it(method: str) ->
     for key, field in fields.items():
         part = key.rpartition(".")[0]
         for only in (mark for mark in field.marks if isinstance(mark, Only)):
-            assert only.needs in ("", "sound", "patches", "video_captions", "words")
+            assert only.needs in ("", "sound", "patches", "video_captions", "words", "speech", "teacher")
             for name, kinds in only.parts.items():
                 beside = fields[f"{part}.{name}" if part else name]
                 assert kinds == (ANY,) or not beside.kinds or set(kinds) <= set(beside.kinds)

@@ -29,7 +29,7 @@ from core.training.checkpoints import Checkpoint
 from tests.command_line import assert_one_line
 
 AVWORLD_TINY = "avworld-tiny"
-AS_RELEASED = {"avigate": "linear", "gaid": "none"}
+AS_RELEASED = {"avigate": "linear", "gaid": "none", "save": "linear"}
 """How the released code projects the audio states, by method."""
 
 
