@@ -30,6 +30,7 @@ def noise_world(seed: int) -> tuple[Texts, Videos]:
         patches=torch.randn(COUNT, FRAMES, PATCHES, WIDTH),
         captions=torch.randn(COUNT, 2, WORDS, WIDTH),
         caption_mask=torch.ones(COUNT, 2, WORDS, dtype=torch.bool),
+        speech=torch.randn(COUNT, WORDS, WIDTH),
     )
     return texts, videos
 

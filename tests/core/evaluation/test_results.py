@@ -152,6 +152,7 @@ def test_every_result_carries_its_protocol(tmp_path: Path) -> None:
             "reader": "own",
             "channels": "mean",
             "sound_end": "picture",
+            "only": "all",
             "paragraph": "none",
         },
     }
