@@ -18,7 +18,7 @@ test: setup-all browser
 # What takes long: real runs that are interrupted and killed, clusters, two processes that train together,
 # ranx and torch's compiler at work. `pytest -m slow PATH` runs some of them.
 test-slow: setup-all
-	$(VENV)/bin/pytest -m slow -n 3
+	$(VENV)/bin/pytest -m slow
 
 # Thousands of damaged files and options of every kind (tests/fuzz); FUZZ_COUNTS=FILE keeps the counts.
 fuzz: setup-all

@@ -30,7 +30,9 @@ LOOPBACK = "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"
 Windows and macOS. Elsewhere `_node_ip_address="127.0.0.1"` is replaced by the public address (Ray 2.60)."""
 
 RAY_PATIENCE = 60.0
-"""Seconds that a node has to answer, and that interrupted cells have to mark themselves."""
+"""Seconds that interrupted cells have to mark themselves."""
+NODE_PATIENCE = 240.0
+"""Seconds that a node has to answer: it starts a worker first, which imports the engine on a busy machine."""
 
 
 def run_on_cluster(
@@ -119,7 +121,7 @@ def check_nodes(ray: ModuleType, folders: Sequence[Path]) -> list[str]:
         }
         for name, answer in answers.items():
             try:
-                hidden = ray.get(answer, timeout=RAY_PATIENCE)
+                hidden = ray.get(answer, timeout=NODE_PATIENCE)
             except ray.exceptions.RayError as error:
                 raise BenchError(
                     f"node {name} cannot run this project ({last_line(error)}); install it there too"
