@@ -108,11 +108,12 @@ def best(container: InputContainer, kind: TrackKind) -> Track | None:
     if kind == "video":
         stream = container.streams.best(kind)
         return stream if isinstance(stream, Track) and not is_attached(stream) else None
-    tracks = [track for track in container.streams.audio if track.codec_context] or container.streams.audio
+    tracks = [track for track in container.streams.audio if track.codec_context]
+    if not tracks:  # of sounds that no decoder takes, any can say so
+        return next(iter(container.streams.audio), None)
     return max(
         tracks,
         key=lambda track: (bool(track.disposition & Disposition.default), track.channels),
-        default=None,
     )
 
 

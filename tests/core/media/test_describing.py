@@ -118,3 +118,20 @@ def test_every_shared_clip_is_described_as_it_was_probed(probed):
         expected = "shorter" if "shorter" in probed["file"] else "with-track"
         assert found.sound.state == expected
         assert found.sound.seconds == pytest.approx(probed["probe"]["audio"]["decoded_s"], abs=0.08)
+
+
+def test_a_sound_that_no_decoder_takes_is_undecodable(tmp_path):
+    sound = [tone(440, 0, 0.5, 0.5, 16_000)]
+    path = write_media(
+        tmp_path / "a.avi", grey_ramp(5), codec="mpeg2video", fps=25, sound=sound, format="avi"
+    )
+    content = bytearray(path.read_bytes())
+    tag = content.index(b"strf", content.index(b"auds")) + 8
+    content[tag : tag + 2] = b"\x99\x99"  # a codec that nobody has registered
+    path.write_bytes(content)
+    found = describe(path)
+    assert (found.sound.state, found.sound.reason) == (
+        "undecodable",
+        "FFmpeg has no decoder for this track",
+    )
+    assert found.picture.decodable
