@@ -276,4 +276,4 @@ def test_media(tmp_path: Path) -> None:
         file.write_bytes(damaged(source.read_bytes(), chance))
         describe(file)  # which says what is wrong with a file and never raises
 
-    hold("media", case, 60, tmp_path)
+    hold("media", case, 300, tmp_path)
