@@ -82,10 +82,10 @@ def test_json_means_the_same_after_escaping() -> None:
 
 @pytest.mark.parametrize("length", [LIMIT, LIMIT + 1, 10_000])
 def test_a_long_line_is_cut_and_says_how_long_it_was(length: int) -> None:
-    line = "x" * (length - 4) + "mend"
+    line = "x" * (length - 4) + "tail"
     shown = visible_line(line)
     assert len(shown) <= LIMIT
-    assert ("mend" in shown) and ((f"({length:,} characters)" in shown) == (length > LIMIT))
+    assert ("tail" in shown) and ((f"({length:,} characters)" in shown) == (length > LIMIT))
 
 
 def test_ids_and_captions_are_shown_escaped_by_the_commands_that_print_them(

@@ -23,7 +23,7 @@ a machine of many cores has work for all of them to the end."""
 
 MANIFEST = "manifest.json"
 TABLE = "clips.parquet"
-MEND = "delete the folder and run the command again"
+REMAKE = "delete the folder and run the command again"
 
 
 def shard_clips(clips: int, most: int = SHARD_CLIPS) -> int:
@@ -77,9 +77,9 @@ def read_store_manifest(folder: Path) -> StoreManifest:
     try:
         content = json.loads(file.read_text())
         if content.get("version") != STORE_SCHEMA:
-            raise BenchError(f"{file} has version {content.get('version')}, not {STORE_SCHEMA}; {MEND}")
+            raise BenchError(f"{file} has version {content.get('version')}, not {STORE_SCHEMA}; {REMAKE}")
         return StoreManifest.model_validate(content)
     except FileNotFoundError as error:
         raise BenchError(f"{folder} is no finished store; run `bench data prepare NAME`") from error
     except (OSError, ValueError, ValidationError, AttributeError) as error:
-        raise BenchError(f"{file} cannot be read; {MEND}") from error
+        raise BenchError(f"{file} cannot be read; {REMAKE}") from error

@@ -31,7 +31,7 @@ from core.media.pictures import Picture, pixels_of
 from core.media.planes import PlaneLayout
 from core.media.waveform import Sound
 from core.store.large import DTYPES, Large, read_large
-from core.store.manifest import MEND, TABLE, StoreManifest, StoreSettings, read_store_manifest
+from core.store.manifest import REMAKE, TABLE, StoreManifest, StoreSettings, read_store_manifest
 from core.store.sounds import SOUND_COLUMNS, sound_from
 
 LAYOUT = ["format", "width", "height", "space", "range", "orientation", "rotation"]
@@ -96,9 +96,9 @@ class Store:
             found = (folder / name).stat().st_size if (folder / name).is_file() else None
             if found != size:
                 what = "is missing" if found is None else f"has {found} bytes, not {size}"
-                raise BenchError(f"{folder / name} {what}; {MEND}")
+                raise BenchError(f"{folder / name} {what}; {REMAKE}")
         if checksum(folder / TABLE) != manifest.files[TABLE][1]:
-            raise BenchError(f"{folder / TABLE} is damaged; {MEND}")
+            raise BenchError(f"{folder / TABLE} is damaged; {REMAKE}")
         table = pq.read_table(folder / TABLE)
         frames = manifest.settings.frames
         texts = {name: table[name].to_pylist() for name in ("id", "status", "states", "key", "seen", "heard")}
@@ -171,9 +171,9 @@ class Store:
         made = self.settings.model_dump()
         for name, wanted in settings.model_dump().items():
             if made[name] != wanted:
-                raise BenchError(f"{self.folder} was made with {name}={made[name]}, not {wanted}; {MEND}")
+                raise BenchError(f"{self.folder} was made with {name}={made[name]}, not {wanted}; {REMAKE}")
         if (self.manifest.dataset, self.manifest.clips) != (dataset, clips):
-            raise BenchError(f"{self.folder} was made of another version of the data set; {MEND}")
+            raise BenchError(f"{self.folder} was made of another version of the data set; {REMAKE}")
 
     def planes(self, row: int) -> NDArray[np.uint8]:
         """Frames of a clip as they decoded, `(F, bytes)`, mapped from disk and not copied.
@@ -213,7 +213,7 @@ class Store:
         layout, size = self.layouts[row], self.settings.size
         if self._columns["large"][row]:
             if self.large is None:
-                raise BenchError(f"{self.folder}: {self.ids[row]} is not there under {self.resize}; {MEND}")
+                raise BenchError(f"{self.folder}: {self.ids[row]} is not there under {self.resize}; {REMAKE}")
             return self.large.frames(self.ids[row])
         if layout is None:
             return torch.zeros((self.settings.frames, size, size, 3), dtype=torch.uint8)
@@ -240,7 +240,7 @@ class Store:
         files = {name: self.manifest.files[name] for name in shard_files(shard)}
         for name, (_, sum) in {**files, **(self.large.files_of(shard) if self.large else {})}.items():
             if checksum(self.folder / name) != sum:
-                raise BenchError(f"{self.folder / name} is damaged; {MEND}")
+                raise BenchError(f"{self.folder / name} is damaged; {REMAKE}")
 
     def verify_rows(self, rows: Sequence[int]) -> None:
         """Verifies the shards of some rows that this process has not verified yet; raises as `verify`."""

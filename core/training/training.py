@@ -80,12 +80,15 @@ class Session:
 
 
 def kept_in_words(folder: Path, epochs: int) -> str:
-    """Where training in a run's folder goes on after an interruption, e.g. "from epoch 1 of 6"."""
-    try:
-        state = torch.load(folder / "resume.pt", map_location="cpu", weights_only=True, mmap=True)
-        done = Progression(**state["progression"])
-    except DAMAGE:  # there is none, or resuming will say what is wrong with it
+    """Where training in a run's folder goes on after an interruption, e.g. "from the start"."""
+    path = folder / "resume.pt"
+    if not path.exists():
         return "from the start"
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
+        done = Progression(**state["progression"])
+    except DAMAGE:
+        return f"from the start, once {path}, which is damaged, is deleted"
     return f"after {done.step:,} steps, {done.epoch} of {epochs} epochs finished"
 
 

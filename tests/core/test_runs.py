@@ -1,5 +1,6 @@
 """Run folders: whole files or none, states that a kill cannot falsify, one process at a time."""
 
+import os
 import shutil
 from pathlib import Path
 
@@ -80,3 +81,25 @@ def test_space_is_missing_from_the_first_byte_on(
         return
     with pytest.raises(BenchError, match=rf"so {missing}\.0 .B are missing; use another disk"):
         require_space(tmp_path, needed, "use another disk")
+
+
+@pytest.mark.parametrize("lasting", [True, False])
+def test_a_file_that_is_to_last_is_on_the_disk_before_it_has_its_name(
+    lasting: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done, replace, fsync = [], os.replace, os.fsync
+
+    def noting_replace(old: Path, new: Path) -> None:
+        done.append("rename")
+        replace(old, new)
+
+    def noting_fsync(descriptor: int) -> None:
+        done.append(Path(os.readlink(f"/proc/self/fd/{descriptor}")).name)
+        fsync(descriptor)
+
+    monkeypatch.setattr(os, "replace", noting_replace)
+    monkeypatch.setattr(os, "fsync", noting_fsync)
+    with written_whole(tmp_path / "a", lasting=lasting) as temporary:
+        temporary.write_text("whole")
+    assert done == ([temporary.name, "rename", tmp_path.name] if lasting else ["rename"])
+    assert (tmp_path / "a").read_text() == "whole"

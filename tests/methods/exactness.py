@@ -1,4 +1,4 @@
-"""Methods, texts and videos on which the exact engine is held against the modules."""
+"""Methods, texts and videos on which the exact engine is compared with the modules."""
 
 from dataclasses import replace
 

@@ -1,4 +1,4 @@
-"""Two runs held against each other: the same figures as scipy, and only on the same queries."""
+"""Two runs compared: the same figures as scipy, and only on the same queries."""
 
 from pathlib import Path
 from typing import Any

@@ -1,35 +1,13 @@
 """Quotation marks and line breaks in tables: read as they are meant, or refused with the line."""
 
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from core.datasets.folder import read_rows
-from core.datasets.own_tables import OwnTable
-from core.errors import BenchError
-from tests.core.datasets import small_copies as small
+from tests.core.datasets.own_table_reading import CASES, complaint, pairs, table
 
-CASES = Path(__file__).parent / "cases"
 ROWS = ["a0", "a1", "a2", "a3", "a4", "a5"]
-
-
-def table(tmp_path: Path, name: str, content: str | bytes) -> OwnTable:
-    return read_rows(small.write(tmp_path / name, content))
-
-
-def complaint(action: Callable[[], Any]) -> str:
-    with pytest.raises(BenchError) as caught:
-        action()
-    line = str(caught.value)
-    assert "\n" not in line
-    assert len(line) < 450
-    return line
-
-
-def pairs(found: OwnTable) -> list[tuple[str, str]]:
-    return [tuple(row) for row in found.rows]
 
 
 def test_stray_quotation_marks_in_a_table_with_tabs_merge_no_rows() -> None:

@@ -1,35 +1,14 @@
 """A user's own caption file is read as it is meant, whatever wrote it, or refused with its line."""
 
 import json
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from core.datasets.folder import FolderOptions, read, read_rows
-from core.datasets.own_tables import OwnTable
+from core.datasets.folder import FolderOptions, read
 from core.datasets.tree import Tree
-from core.errors import BenchError
 from tests.core.datasets import small_copies as small
-
-
-def table(tmp_path: Path, name: str, content: str | bytes) -> OwnTable:
-    return read_rows(small.write(tmp_path / name, content))
-
-
-def complaint(action: Callable[[], Any]) -> str:
-    with pytest.raises(BenchError) as caught:
-        action()
-    line = str(caught.value)
-    assert "\n" not in line
-    assert len(line) < 450
-    return line
-
-
-def pairs(found: OwnTable) -> list[tuple[str, str]]:
-    return [tuple(row) for row in found.rows]
-
+from tests.core.datasets.own_table_reading import CASES, complaint, pairs, table
 
 ONE = [("a0", "x y")]
 
@@ -81,9 +60,6 @@ def test_splits_go_by_their_usual_names_and_a_note_says_so(value: str, split: st
     assert found.splits == [split]
     renamed = value.strip() != split
     assert found.notes == ([f"captions.csv: splits read: '{value}' as {split}"] if renamed else [])
-
-
-CASES = Path(__file__).parent / "cases"
 
 
 def test_the_files_own_split_is_taken_and_none_is_dealt() -> None:

@@ -177,7 +177,7 @@ def test_every_kind_loads_from_a_folder_and_in_the_older_format(name, weights, t
         ("whisper-bas", "unknown audio encoder 'whisper-bas'; did you mean 'whisper-base'"),
     ],
 )
-def test_what_is_not_there_is_one_line_with_the_mend(name, says):
+def test_what_is_not_there_is_one_line_with_the_remedy(name, says):
     with pytest.raises(BenchError, match=says) as error:
         AudioEncoder.load(name)
     assert "\n" not in str(error.value)

@@ -1,8 +1,7 @@
 """Scoring a checkpoint: what selects it, what rescoring may see, and what is refused."""
 
 import json
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from itertools import product
 from pathlib import Path
 
@@ -13,20 +12,9 @@ import torch
 from torch import Tensor
 
 from core.errors import BenchError
-from core.evaluation.evaluation import bank_of, both_directions, evaluate, recall_at_1, rescored
-from core.evaluation.split_scores import check_budget, encode, scores_of
-from core.progress import Silent
+from core.evaluation.evaluation import bank_of, both_directions, recall_at_1, rescored
+from core.evaluation.split_scores import encode, scores_of
 from core.retriever import SplitData
-from core.running.cells import RunInputs, build_method
-from core.runs import RunDirectory
-
-
-@pytest.fixture(scope="module")
-def data(materials: RunInputs) -> dict[str, SplitData]:
-    return {
-        name: SplitData.of(split, materials.clip, materials.store)
-        for name, split in materials.dataset.splits.items()
-    }
 
 
 def test_recall_at_1_is_the_share_of_captions_that_find_their_video(
@@ -162,22 +150,6 @@ def test_only_the_released_condition_may_leave_scores_undefined() -> None:
     assert (len(t2v), len(v2t)) == (4, 4)
 
 
-@pytest.fixture(scope="module")
-def evaluated(
-    make_retriever: Callable,
-    materials: RunInputs,
-    data: dict[str, SplitData],
-    tmp_path_factory: pytest.TempPathFactory,
-) -> Path:
-    folder = tmp_path_factory.mktemp("run")
-    retriever, spec = make_retriever("gaid")
-    untrained = build_method(spec, materials, seed=1)
-    cost = evaluate(retriever, untrained, data, spec, RunDirectory(folder), Silent())
-    assert min(cost.index_seconds, cost.query.seconds) > 0
-    assert 0 < cost.query.queries <= len(data["test"].tokens)
-    return folder
-
-
 def test_every_protocol_that_was_asked_for_is_written(evaluated: Path) -> None:
     entries = json.loads((evaluated / "metrics.json").read_text())["results"]
     found = [
@@ -223,7 +195,7 @@ def test_undefined_queries_are_counted_and_only_released_scoring_has_any(evaluat
 def test_released_pooling_has_no_score_for_videos_with_fewer_captions(
     evaluated: Path, data: dict[str, SplitData]
 ) -> None:
-    """Caption k is held against videos pooled with their own caption k; without one a video is NaN."""
+    """Caption k is compared with videos pooled by their own caption k; a video without one is NaN."""
     table = pd.read_parquet(evaluated / "queries.parquet")
     chosen = {"split": "test-multi", "condition": "released", "rescoring": "none", "direction": "t2v"}
     rows = table[(table[list(chosen)] == list(chosen.values())).all(axis=1)]
@@ -264,55 +236,3 @@ def test_scores_by_the_modules_say_why(
 ) -> None:
     retriever, spec = make_retriever("gaid", **overrides)
     assert encode(retriever, data["val"], spec).index.engine == engine
-
-
-@pytest.mark.parametrize("passes", [1, 2])
-def test_ranks_in_strips_are_those_of_the_matrix(
-    passes: int,
-    evaluated: Path,
-    make_retriever: Callable,
-    materials: RunInputs,
-    data: dict[str, SplitData],
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    """On a disk with room for the strips they are scored once, elsewhere twice; the ranks are the same."""
-    for module in ("evaluation", "split_scores"):
-        monkeypatch.setattr(f"core.evaluation.{module}.fits", lambda *_: False)
-    monkeypatch.setattr("core.evaluation.split_scores.room_for", lambda *_: passes == 1)
-    monkeypatch.setattr("core.evaluation.streaming.STRIP", 300)
-    retriever, spec = make_retriever("gaid", evaluation__rescoring=["none"])
-    told = Counting()
-    evaluate(retriever, build_method(spec, materials, seed=1), data, spec, RunDirectory(tmp_path), told)
-    pairs = sum(len(data[name].tokens) * len(data[name].rows) for name in spec.evaluation.splits)
-    assert told.total == told.done == passes * pairs * len(spec.evaluation.conditions)
-    whole = pd.read_parquet(evaluated / "queries.parquet").query("rescoring == 'none'").reset_index(drop=True)
-    strips = pd.read_parquet(tmp_path / "queries.parquet")
-    pd.testing.assert_frame_equal(strips, whole, check_exact=False, rtol=0, atol=1e-6)
-
-
-class Counting(Silent):
-    """Counts what it is told."""
-
-    total = done = 0
-
-    @contextmanager
-    def task(self, description: str, total: int) -> Iterator[Callable[[int, str], None]]:
-        self.total += total
-
-        def advance(units: int, note: str) -> None:
-            self.done += units
-
-        yield advance
-
-
-def test_a_rescoring_that_goes_beyond_the_budget_is_refused(
-    make_retriever: Callable,
-) -> None:
-    _, spec = make_retriever("clip4clip", evaluation__memory_budget=1)
-    large = {name: (1000, 1000) if name == "test" else (10, 10) for name in spec.evaluation.splits}
-    with pytest.raises(
-        BenchError, match=r"test: dsl, qb-norm need all 1000 x 1000 scores, 4 MiB, and .* is 1; raise"
-    ):
-        check_budget(large, spec)
-    check_budget(large, make_retriever("clip4clip", evaluation__memory_budget=4)[1])

@@ -81,7 +81,7 @@ def test_a_seed_moves_every_axis_of_randomness_unless_one_is_set() -> None:
         ({"methods": ("gaid",)}, ["config.alpah=1"], "did you mean 'config.alpha'?"),
     ],
 )
-def test_bad_input_is_one_line_that_names_the_mend(
+def test_bad_input_is_one_line_that_names_the_remedy(
     flags: dict[str, tuple[object, ...]], assignments: list[str], message: str
 ) -> None:
     with pytest.raises(BenchError, match=re.escape(message)) as caught:

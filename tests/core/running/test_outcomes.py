@@ -32,7 +32,7 @@ def ending_in(monkeypatch: pytest.MonkeyPatch, cell: Cell, error: BaseException)
     return run_and_mark(cell, Silent())
 
 
-def test_what_a_user_can_mend_is_marked_so(cell: Cell, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_a_user_can_fix_is_marked_so(cell: Cell, monkeypatch: pytest.MonkeyPatch) -> None:
     assert ending_in(monkeypatch, cell, BenchError("fix this")) == ""
     outcome = outcome_of(cell, "", "")
     assert (outcome.state, outcome.message, outcome.fixable) == ("failed", "fix this", True)
@@ -49,6 +49,15 @@ def test_a_defect_is_logged_whole_and_its_log_is_named(cell: Cell, monkeypatch: 
     log = cell.directory.path / "error.txt"
     assert "Traceback" in log.read_text()
     assert f"(log: {log})" in outcome_line(outcome)
+
+
+def test_what_a_killed_run_left_half_written_is_removed_by_the_next(
+    cell: Cell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    half = cell.directory.path / ".checkpoint.safetensors.99999.part"
+    half.write_bytes(b"half")
+    ending_in(monkeypatch, cell, BenchError("fix this"))
+    assert not half.exists()
 
 
 def test_the_log_of_an_earlier_defect_does_not_outlive_it(

@@ -2,10 +2,11 @@
 
 import os
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from typer.testing import Result
 
 from core.errors import BenchError
 from core.paths import cache_root
@@ -35,13 +36,18 @@ def sealed(materials: RunInputs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     subprocess.run(["umount", "--lazy", place], check=True)  # memory-mapped features may still hold it
 
 
-def test_a_cell_runs_from_it(sealed: Path, materials: RunInputs, tmp_path: Path) -> None:
+def test_a_cell_runs_from_it_and_is_reported(
+    sealed: Path, materials: RunInputs, tmp_path: Path, invoke: Callable[..., Result]
+) -> None:
     spec = resolve("gaid", "avworld-tiny", {"training.epochs": 1})
     found = prepare_inputs(spec, Silent(), workers=1)
     assert found.fingerprints() == materials.fingerprints()
     run = open_run(tmp_path / "runs", spec, run_hash(spec, found))
     run_cell(spec, run, Silent())
     assert run.is_done()
+    result = invoke("report", "--runs", tmp_path / "runs", "--html")
+    assert result.exit_code == 0, result.output
+    assert (tmp_path / "runs" / "report" / "report.md").is_file()
 
 
 def test_what_it_does_not_hold_is_one_line(sealed: Path) -> None:

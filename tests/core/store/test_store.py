@@ -161,7 +161,7 @@ def test_shards_of_another_plan_are_not_reused(videos, tmp_path, monkeypatch):
         (StoreSettings(frames=4, size=32), "g", "was made of another version of the data set"),
     ],
 )
-def test_a_store_of_other_settings_is_refused_with_the_mend(videos, tmp_path, settings, fingerprint, says):
+def test_a_store_of_other_settings_is_refused_with_the_remedy(videos, tmp_path, settings, fingerprint, says):
     prepare(videos, tmp_path / "store")
     with pytest.raises(BenchError, match=f"{says}.*delete the folder"):
         prepare(videos, tmp_path / "store", settings, fingerprint)

@@ -155,6 +155,7 @@ def test_a_damaged_state_is_one_line_that_names_it(
     content = torch.load(state)
     if damage == "empty":
         state.write_bytes(b"")
+        assert kept_in_words(tmp_path, 3) == f"from the start, once {state}, which is damaged, is deleted"
     elif damage == "text":
         state.write_text("not a checkpoint")
     elif damage == "truncated":
