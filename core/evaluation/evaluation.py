@@ -159,6 +159,11 @@ def evaluate(
                         )
                 else:
                     ranked = strip_records(retriever, encoded, condition, spec, directory.path, on_pairs)
+                    if condition == "leak-free" and data[name].distractors:
+                        progress.say(
+                            f"{name}: the curve over the gallery's size is left out: its scores do not fit "
+                            "into memory; raise evaluation.memory_budget"
+                        )
                 for found in ranked:
                     results.append(found.result(name, condition, encoded.index.engine, data[name].split))
             # a gate is judged by the truth of the sound that the clip has

@@ -67,6 +67,8 @@ def scored_once(strips: Strips, folder: Path) -> Iterator[Strips]:
             if complete:
                 yield from read_strips(file, places)
                 return
+            places.clear()  # of a pass that was given up
+            file.seek(0)
             for part, strip in strips():
                 write_strip(file, strip, folder)
                 places.append((part, tuple(strip.shape)))

@@ -10,9 +10,9 @@ from datetime import UTC, datetime
 from itertools import product
 from pathlib import Path
 from time import monotonic
-from typing import Any
+from typing import Any, TypeVar
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from core.assignments import sweeps
 from core.data_options import DataOptions
@@ -76,11 +76,8 @@ def evaluated_specs(run: RunSpec, asked: AskedEvaluation) -> list[RunSpec]:
     found = []
     for values in product(*swept.values()):
         given = dict(zip(swept, values, strict=True))
-        try:
-            data = dataset.options(**{**kept, **part_of("data.", given)})
-            scored = EvaluationSpec.model_validate({**evaluation, **part_of("evaluation.", given)})
-        except ValidationError as error:
-            raise BenchError(f"{run.method} on {dataset.name}: {explain(error)}") from error
+        data = validated(dataset.options, "data.", {**kept, **part_of("data.", given)})
+        scored = validated(EvaluationSpec, "evaluation.", {**evaluation, **part_of("evaluation.", given)})
         spec = run.model_copy(
             update={
                 "dataset": dataset.name,
@@ -99,6 +96,17 @@ def evaluated_specs(run: RunSpec, asked: AskedEvaluation) -> list[RunSpec]:
 def part_of(prefix: str, given: Mapping[str, Any]) -> dict[str, Any]:
     """The keys of a part without its name."""
     return {key.removeprefix(prefix): value for key, value in given.items() if key.startswith(prefix)}
+
+
+Part = TypeVar("Part", bound=BaseModel)
+
+
+def validated(kind: type[Part], prefix: str, values: Mapping[str, Any]) -> Part:
+    """A part of a spec; raises `BenchError` naming a key and the value that it does not take."""
+    try:
+        return kind.model_validate(values)
+    except ValidationError as error:
+        raise BenchError(f"--set {prefix}{explain(error)}") from error
 
 
 def evaluate_run(

@@ -183,7 +183,8 @@ def without_changed(
 ) -> tuple[IndexManifest, KnownVideos]:
     """The manifest that forgets videos which are gone or changed, and what is left.
 
-    `keys` are the identities of the files that are there now. A part of which nothing is left is deleted.
+    `keys` are the identities of the files that are there now. What is forgotten stays in its part and is
+    found no more.
     """
     parts, present, forgotten = [], set[str](), set[tuple[int, int]]()
     for part in manifest.parts:

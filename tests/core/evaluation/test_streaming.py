@@ -95,6 +95,14 @@ def test_strips_are_scored_once_and_come_back_bit_by_bit(kind: str, tmp_path: Pa
     assert not list(tmp_path.iterdir())
 
 
+def test_a_first_pass_that_is_given_up_leaves_nothing_in_the_next(tmp_path: Path) -> None:
+    scores, _ = example("square")
+    with scored_once(strips_of(scores, 4), tmp_path) as once:
+        next(iter(once()))
+        for _ in range(2):
+            assert torch.equal(torch.cat([strip for _, strip in once()], 1), scores)
+
+
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full here")
 def test_a_disk_that_fills_up_is_named(tmp_path: Path) -> None:
     strip = torch.zeros(1000, 1000)  # longer than the buffer of a file

@@ -79,13 +79,33 @@ def test_the_tables_compare_conditions_and_show_the_curve(evaluated: list[Run]) 
     assert recalls == sorted(recalls, reverse=True)
 
 
+def test_a_curve_that_needs_more_memory_than_there_is_is_left_out_with_a_line(
+    trained_run: RunDirectory, distractors: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in ("evaluation", "split_scores"):
+        monkeypatch.setattr(f"core.evaluation.{module}.fits", lambda *_: False)
+    said: list[str] = []
+    monkeypatch.setattr(Silent, "say", lambda self, line, *_: said.append(line))
+    settings = [f'evaluation.distractors="{distractors}"', 'evaluation.rescoring=["none"]']
+    (folder,) = evaluate_run(trained_run.path, AskedEvaluation(settings=settings), tmp_path, Silent())
+    assert any("test: the curve over the gallery's size is left out" in line for line in said)
+    tables = {table.title for table in evaluated_tables([read_run(folder)])}
+    assert "R at K over the size of the gallery" not in tables
+
+
 @pytest.mark.parametrize(
     ("asked", "words"),
     [
         (AskedEvaluation(settings=["training.epochs=3"]), "changes how a run is trained"),
-        (AskedEvaluation(settings=["evaluation.adio=muted"]), "did you mean|evaluation.audio"),
-        (AskedEvaluation(settings=["evaluation.audio=silent"]), "evaluation.*audio|audio"),
-        (AskedEvaluation(dataset="msrvttt"), "msrvtt"),
+        (
+            AskedEvaluation(settings=["evaluation.adio=muted"]),
+            r"'evaluation\.adio'; did you mean 'evaluation\.audio'",
+        ),
+        (
+            AskedEvaluation(settings=["evaluation.audio=silent"]),
+            r"--set evaluation\.audio: Input should be 'as-is', 'muted'.*given 'silent'",
+        ),
+        (AskedEvaluation(dataset="msrvttt"), "unknown dataset 'msrvttt'; did you mean 'msrvtt'"),
     ],
 )
 def test_what_cannot_be_asked_is_one_line(asked: AskedEvaluation, words: str) -> None:
