@@ -130,8 +130,15 @@ def finish_large(folder: Path, resize: Resize, shards: Sequence[int]) -> None:
     with written_whole(folder / manifest_file(resize)) as temporary:
         manifest = LargeManifest(clips=clips, files=files)
         temporary.write_text(manifest.model_dump_json(), encoding="utf-8")
-    for number in shards:
-        (folder / places_file(resize, number)).unlink()
+    for places in finished_places(folder):
+        places.unlink(missing_ok=True)
+
+
+def finished_places(folder: Path) -> list[Path]:
+    """What shards said of their clips under resizes that have a manifest by now, so that nobody reads it."""
+    digits = "[0-9]" * 5
+    finished = [resize for resize in DTYPES if (folder / manifest_file(resize)).exists()]
+    return [places for resize in finished for places in folder.glob(f"resized-{resize}-{digits}.json")]
 
 
 def is_large(pictures: Sequence[Picture], size: int) -> bool:

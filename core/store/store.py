@@ -7,6 +7,7 @@ A file that crashes or hangs its decoder costs a process, not the preparation: i
 
 import os
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from hashlib import sha256
@@ -14,7 +15,7 @@ from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-from filelock import FileLock
+from filelock import FileLock, Timeout
 
 from core.checksums import checksum
 from core.data_options import Resize
@@ -25,7 +26,7 @@ from core.progress import Progress, bytes_in_words, seconds_in_words
 from core.store.decoding import CLIP_SECONDS, reason_of
 from core.store.estimate import Estimate, estimate
 from core.store.identity import clip_keys
-from core.store.large import finish_large, places_file
+from core.store.large import finish_large, finished_places, places_file
 from core.store.manifest import (
     MANIFEST,
     SHARD_CLIPS,
@@ -80,9 +81,9 @@ def prepare_store(
                     settings=settings, dataset=fingerprint, clips=clips, shard=shard, files={}
                 )
                 _prepare(videos, keys, plan, others, resize, folder, workers, progress, keep_undecodable)
-    elif (folder / PLAN).exists() and os.access(folder, os.W_OK):  # killed between its manifest and the end
-        with FileLock(folder / "lock"):
-            _remove_parts(folder)
+    elif _leftovers(folder) and os.access(folder, os.W_OK):  # killed between its manifest and the end
+        with suppress(Timeout), FileLock(folder / "lock", timeout=0):  # whoever has the lock is alive
+            _remove_leftovers(folder)
     store = Store.open(folder, resize)
     store.require(settings, fingerprint, clips)
     if store.large_rows and store.large is None:
@@ -265,10 +266,15 @@ def _finish(folder: Path, plan: StoreManifest, resize: Resize, numbers: Sequence
     files = {name: ((folder / name).stat().st_size, checksum(folder / name)) for name in names}
     with written_whole(folder / MANIFEST) as temporary:
         temporary.write_text(plan.model_copy(update={"files": files}).model_dump_json(indent=1))
-    _remove_parts(folder)
+    _remove_leftovers(folder)
 
 
-def _remove_parts(folder: Path) -> None:
-    """Removes what only an unfinished store needs: the tables of its shards and, at last, its plan."""
-    for part in [*folder.glob("clips-*.parquet"), folder / PLAN]:
-        part.unlink(missing_ok=True)
+def _leftovers(folder: Path) -> list[Path]:
+    """What a finished store does not need: the tables of its shards, parts of files and, last, its plan."""
+    plan = [folder / PLAN] if (folder / PLAN).exists() else []
+    return [*folder.glob("clips-*.parquet"), *finished_places(folder), *folder.glob(".*.part"), *plan]
+
+
+def _remove_leftovers(folder: Path) -> None:
+    for file in _leftovers(folder):
+        file.unlink(missing_ok=True)

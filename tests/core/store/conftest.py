@@ -35,6 +35,10 @@ def videos(tmp_path, monkeypatch) -> list[Video]:
     ]
 
 
+def contents(folder: Path) -> dict[str, bytes]:
+    return {file.name: file.read_bytes() for file in folder.iterdir() if file.name != "lock"}
+
+
 def prepare(videos, folder: Path, settings=SETTINGS, fingerprint="f", workers=1) -> Store:
     return prepare_store(videos, fingerprint, settings, folder, workers=workers, progress=Silent())
 

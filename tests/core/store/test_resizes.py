@@ -1,9 +1,15 @@
 """One store serves every resize: planes are decoded once, and only large clips again."""
 
+import math
+import os
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
 
+import core.paths
+import core.store.store
 from core.dataset import Video
 from core.media.media import decode_clip
 from core.media.pictures import pixels_of
@@ -15,6 +21,7 @@ from core.store.reading import see
 from core.store.storage import Store
 from core.store.store import prepare_store
 from tests.core.media_files import write_media
+from tests.core.store.conftest import contents
 
 SETTINGS = StoreSettings(frames=3, size=32)
 RESIZES = list(DTYPES)
@@ -112,3 +119,53 @@ def test_people_see_a_large_clip_however_it_is_kept(clips, tmp_path):
     shown = Store.open(tmp_path / "store").frames(1)
     assert shown.dtype == np.uint8
     assert np.abs(shown.astype(float) - expected(clips[1], "tensor").numpy().clip(0, 255)).max() < 0.6
+
+
+class Killed(BaseException):
+    """What a killed process cannot catch."""
+
+
+@pytest.mark.parametrize("resizes", [RESIZES[:1], pytest.param(RESIZES[:2], marks=pytest.mark.slow)])
+def test_a_kill_before_any_step_leaves_nothing_behind(tmp_path, monkeypatch, resizes):
+    """A step is a rename or a removal; from the one at which the process dies on, none happens."""
+    monkeypatch.setattr(core.store.store, "SHARD_CLIPS", 1)
+    monkeypatch.setattr(core.paths, "sync", lambda path: None)  # no power fails here
+    monkeypatch.setattr(core.store.store, "estimate", lambda *_: Estimate(1e6, 1.0))
+    small = write_media(tmp_path / "small.mkv", noise(40, 48, 0))
+    large = write_media(tmp_path / "large.mkv", np.zeros((6, 320, 400, 3), np.uint8))
+    clips = [Video("small", small), Video("large", large), Video("large too", large)]
+    monkeypatch.setattr(
+        core.store.store, "watched", lambda write, shards, *_: ((s, write(s, str)) for s in shards)
+    )
+    steps = 0
+    kill_at = math.inf
+
+    def counted(step):
+        def act(*arguments, **how):
+            nonlocal steps
+            steps += 1
+            if steps > kill_at:
+                raise Killed
+            return step(*arguments, **how)
+
+        return act
+
+    monkeypatch.setattr(os, "replace", counted(os.replace))
+    monkeypatch.setattr(Path, "unlink", counted(Path.unlink))
+
+    def prepare_under_all(folder):
+        for resize in resizes:
+            prepare(clips, folder, resize)
+
+    prepare_under_all(tmp_path / "whole")
+    expected = contents(tmp_path / "whole")
+    in_all = steps
+    assert in_all >= 20
+    for kill_at in range(in_all):
+        folder = tmp_path / str(kill_at)
+        steps = 0
+        with pytest.raises(Killed):
+            prepare_under_all(folder)
+        steps = -in_all * 9
+        prepare_under_all(folder)
+        assert contents(folder) == expected, f"killed before step {kill_at + 1} of {in_all}"

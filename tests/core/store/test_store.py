@@ -23,7 +23,7 @@ from core.store.store import StoreSettings, prepare_store
 from core.supervisor import CONTEXT
 from core.workers import watched
 from tests.core.media_files import write_media
-from tests.core.store.conftest import SETTINGS, never, prepare
+from tests.core.store.conftest import SETTINGS, contents, never, prepare
 
 
 def prepare_in_shards_of_two(videos, folder: Path) -> None:
@@ -32,10 +32,6 @@ def prepare_in_shards_of_two(videos, folder: Path) -> None:
         ["core.store.shards"]
     )  # its server begins anew, and must not import for long
     prepare(videos, folder)
-
-
-def contents(folder: Path) -> dict[str, bytes]:
-    return {file.name: file.read_bytes() for file in folder.iterdir() if file.name != "lock"}
 
 
 def test_store_returns_what_decoding_returns(videos, tmp_path):
@@ -100,18 +96,6 @@ def test_a_preparation_killed_at_any_moment_ends_as_one_that_was_not(tmp_path, m
     found, expected = contents(tmp_path / "store"), contents(whole.folder)
     assert sorted(found) == sorted(expected)
     assert [name for name in found if found[name] != expected[name]] == []
-
-
-def test_a_store_whose_preparation_was_killed_after_its_manifest_is_tidied(videos, tmp_path, monkeypatch):
-    whole = prepare(videos, tmp_path / "whole")
-    remove = core.store.store._remove_parts
-    monkeypatch.setattr(core.store.store, "_remove_parts", lambda folder: never())
-    with pytest.raises(AssertionError):
-        prepare(videos, tmp_path / "store")
-    assert len(contents(tmp_path / "store")) > len(contents(whole.folder))
-    monkeypatch.setattr(core.store.store, "_remove_parts", remove)
-    prepare(videos, tmp_path / "store")
-    assert contents(tmp_path / "store") == contents(whole.folder)
 
 
 @pytest.mark.parametrize("shards_done", [0, 1, 2])
