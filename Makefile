@@ -7,22 +7,24 @@ VENV ?= .venv
 PYTHON ?=
 UV := $(or $(shell command -v uv),.tools/bin/uv)
 BENCH := $(VENV)/bin/bench
+# What tests import is compiled once, whatever the surroundings say: hundreds of processes read it.
+PYTEST := PYTHONDONTWRITEBYTECODE= $(VENV)/bin/pytest
 
 bench: setup
 	$(BENCH) run
 	$(BENCH) report
 
 test: setup-all browser
-	$(VENV)/bin/pytest
+	$(PYTEST)
 
 # What takes long: real runs that are interrupted and killed, clusters, two processes that train together,
 # ranx and torch's compiler at work. `pytest -m slow PATH` runs some of them.
 test-slow: setup-all
-	$(VENV)/bin/pytest -m slow
+	$(PYTEST) -m slow
 
 # Thousands of damaged files and options of every kind (tests/fuzz); FUZZ_COUNTS=FILE keeps the counts.
 fuzz: setup-all
-	FUZZ_CASES=$(or $(FUZZ_CASES),3000) $(VENV)/bin/pytest -n 0 --timeout 7200 tests/fuzz
+	FUZZ_CASES=$(or $(FUZZ_CASES),3000) $(PYTEST) -n 0 --timeout 7200 tests/fuzz
 
 lint: setup-all
 	$(VENV)/bin/ruff check .

@@ -30,12 +30,15 @@ if [ ! -f "$venv/pyvenv.cfg" ] || [ "$(version "$venv/bin/python")" = none ]; th
 fi
 "$uv" pip install --quiet --python "$venv/bin/python" --require-hashes --no-build -r "$lock"
 
+# Compiled once, also where PYTHONDONTWRITEBYTECODE would have every later start compile it again.
+"$venv/bin/python" -m compileall -q core methods reports benchmarks harness.py
+
 # The rest is done again only where the project or a lock changed.
 state=$(cat pyproject.toml requirements/run.txt requirements/all.txt | cksum)
 stamp=$venv/installed
 [ ! -f "$stamp" ] || [ "$(cat "$stamp")" != "$state" ] || exit 0
 "$uv" pip install --quiet --python "$venv/bin/python" --no-deps --no-build-isolation --editable .
-# Compiled once, also where PYTHONDONTWRITEBYTECODE would have every later start compile them again.
+# The same for what a run imports.
 PYTHONDONTWRITEBYTECODE='' "$venv/bin/python" -c 'import matplotlib.pyplot, open_clip, pandas, pyarrow.parquet, \
   scipy.stats, seaborn, torch, torchaudio, torchvision, transformers, typer'
 echo "$state" >"$stamp"

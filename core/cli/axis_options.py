@@ -43,17 +43,22 @@ def axes() -> dict[str, AxisOption]:
     A method that declares one is imported to ask it, and with it torch; the answer is kept until a source
     changes. Other methods have the axes of the composition, which are read without.
     """
-    sources = list(sources_of(METHODS))
-    if not any("Axis(" in file.read_text(encoding="utf-8", errors="replace") for file in sources):
+    plug_ins = sources_of(METHODS)
+    if not any("Axis(" in file.read_text(encoding="utf-8", errors="replace") for file in plug_ins):
         fields = declared({"": RunSpec, **NESTED, "config": ComposedConfig}).values()
         return {field.axis_name: option_of([field]) for field in fields if field.axis}
-    trees = [
-        file for folder in (core, methods) for path in folder.__path__ for file in Path(path).rglob("*.py")
-    ]
-    found = remembered("axes", sorted({*sources, *trees}), [], declared_by_methods)
+    found = remembered("axes", sources_of_answers(), [], declared_by_methods)
     return {
         name: AxisOption(one["about"], tuple(one["choices"]), one["whole"]) for name, one in found.items()
     }
+
+
+def sources_of_answers() -> list[Path]:
+    """Every file on which an answer about the methods depends: those of the plug-ins and of this project."""
+    trees = [
+        file for folder in (core, methods) for path in folder.__path__ for file in Path(path).rglob("*.py")
+    ]
+    return sorted({*sources_of(METHODS), *trees})
 
 
 def declared_by_methods() -> dict[str, Any]:

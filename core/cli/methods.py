@@ -9,8 +9,10 @@ from rich.markup import escape
 from rich.table import Table
 
 from core.cli import names, shell
+from core.cli.axis_options import sources_of_answers
 from core.cli.shell import AsJson, friendly
 from core.errors import BenchError
+from core.remembered import remembered
 
 
 @friendly
@@ -42,9 +44,7 @@ def methods_(
         return
     if method:
         raise BenchError(f"what about {method}? bench methods --keys {method} lists its keys")
-    from core.registry import broken_methods
-
-    rows, broken = method_overview(), broken_methods()
+    rows, broken = methods_and_broken()
     if json:
         shell.answer([*rows, *shell.broken_records(broken)])
         return
@@ -54,6 +54,24 @@ def methods_(
         table.add_row(row["name"], row["title"], parts, axes, row["paper"])
     shell.console.print(table)
     shell.broken(broken)
+
+
+def methods_and_broken() -> tuple[list[dict[str, Any]], dict[str, str]]:
+    """`method_overview`, and why other methods cannot be used, by name.
+
+    Both are kept until a source changes, so that no method is imported for them. Where a method is broken
+    they are found anew: what it lacks may be installed by now.
+    """
+
+    def ask() -> dict[str, Any]:
+        from core.registry import broken_methods
+
+        return {"methods": method_overview(), "broken": dict(broken_methods())}
+
+    found = remembered("methods", sources_of_answers(), [], ask)
+    if found["broken"]:
+        found = ask()
+    return found["methods"], found["broken"]
 
 
 def method_overview() -> list[dict[str, Any]]:
