@@ -29,7 +29,8 @@ from methods.parts.config import Count
 from methods.parts.fusion.base import StillAlgebra
 from methods.parts.modalities import has_sound
 from methods.parts.objective.infonce import symmetric_infonce
-from methods.parts.pooling.text_conditioned import AttendedPrepared, TextConditionedPooling
+from methods.parts.pooling.attention import AttendedPrepared
+from methods.parts.pooling.text_conditioned import TextConditionedPooling
 from methods.parts.vectors import unit
 
 

@@ -3,11 +3,8 @@
 import pytest
 import torch
 
-from methods.parts.pooling.text_conditioned import (
-    TextConditionedPooling,
-    attention_weights,
-    frame_products,
-)
+from methods.parts.pooling.attention import attention_weights, frame_products
+from methods.parts.pooling.text_conditioned import TextConditionedPooling
 from tests.methods.small_worlds import random_method, random_noise, random_texts, random_videos
 
 TEXTS, VIDEOS = 3, 4

@@ -9,8 +9,8 @@ from core.method import Dimensions
 from methods.parts.config import ComposedConfig
 from methods.parts.kinds import POOLINGS
 from methods.parts.pooled import Pooled
+from methods.parts.pooling.attention import attention_weights, frame_products, weighted_frames
 from methods.parts.pooling.base import Pooling, Prepared
-from methods.parts.pooling.text_conditioned import attention_weights, frame_products, weighted_frames
 from methods.parts.vectors import unit
 
 

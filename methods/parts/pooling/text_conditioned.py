@@ -26,51 +26,18 @@ from core.errors import BenchError
 from core.method import Dimensions
 from core.scoring.basis import Mixes, centred, deviation_factor, mix_squares, shared_products
 from methods.parts.config import ComposedConfig
+from methods.parts.dropout import Dropout
 from methods.parts.fusion.gate import GatedFrames, MixedFrames
 from methods.parts.kinds import POOLINGS
 from methods.parts.pooled import Pooled
+from methods.parts.pooling.attention import (
+    AttendedPrepared,
+    CrossAttention,
+    ProjectedPrepared,
+    attention_weights,
+    frame_products,
+)
 from methods.parts.pooling.base import Mixing, Mixture, Pooling, Prepared
-
-
-def frame_products(queries: Tensor, frames: Tensor) -> Tensor:
-    """Inner products per head: `(N, H, d)` with `([N,] V, F, H, d)` -> `(N, V, H, F)`."""
-    return torch.einsum("nhd,nvfhd->nvhf" if frames.dim() == 5 else "nhd,vfhd->nvhf", queries, frames)
-
-
-def weighted_frames(weights: Tensor, frames: Tensor) -> Tensor:
-    """Weighted sums over frames per head: `(N, V, H, F)` with `([N,] V, F, H, d)` -> `(N, V, H, d)`."""
-    return torch.einsum("nvhf,nvfhd->nvhd" if frames.dim() == 5 else "nvhf,vfhd->nvhd", weights, frames)
-
-
-def attention_weights(logits: Tensor, mask: Tensor, dim: int) -> Tensor:
-    """Softmax of logits over the real frames, which are `mask` bool, broadcast, along `dim`.
-
-    Training and both engines share it. The released code has no mask; where all frames are real nothing
-    changes. A video without real frames is attended evenly and stays finite.
-    """
-    attendable = mask | ~mask.any(dim, keepdim=True)
-    return torch.where(attendable, logits, -torch.inf).softmax(dim)
-
-
-class CrossAttention(nn.Module):
-    """The four maps of text-to-frame attention, identity at the start."""
-
-    def __init__(self, width: int) -> None:
-        super().__init__()
-        self.q_proj = nn.Linear(width, width)
-        self.k_proj = nn.Linear(width, width)
-        self.v_proj = nn.Linear(width, width)
-        self.out_proj = nn.Linear(width, width)
-
-
-@dataclass(frozen=True)
-class AttendedPrepared(Prepared):
-    """Fused frames with what the text will attend."""
-
-    keys: Tensor
-    """`([N,] V, F, D)`."""
-    values: Tensor
-    """`([N,] V, F, D)`."""
 
 
 @POOLINGS.kind("text-conditioned")
@@ -94,7 +61,7 @@ class TextConditionedPooling(Pooling[AttendedPrepared]):
         self.layer_norm1 = nn.LayerNorm(width)
         self.layer_norm2 = nn.LayerNorm(width)
         self.layer_norm3 = nn.LayerNorm(width)
-        self.dropout: nn.Module = nn.Dropout(dropout)
+        self.dropout: nn.Module = Dropout(dropout)
         for part in self.modules():
             if isinstance(part, nn.Linear):
                 nn.init.eye_(part.weight)
@@ -114,16 +81,18 @@ class TextConditionedPooling(Pooling[AttendedPrepared]):
         """Frames with attention keys and values."""
         normed = self.layer_norm1(frames)
         keys, values = self.cross_attn.k_proj(normed), self.cross_attn.v_proj(normed)
+        if frames.dim() == 3:
+            return ProjectedPrepared(frames, mask, keys, projected_heads(self, values))
         return AttendedPrepared(frames, mask, keys, values)
 
     def forward(self, texts: Tensor, videos: AttendedPrepared) -> Pooled:
         """Pooled vectors `(N, V, D)`."""
-        keys, values = (x.unflatten(-1, (self.heads, -1)) for x in (videos.keys, videos.values))
+        keys = videos.keys.unflatten(-1, (self.heads, -1))
         # q k / sqrt(d), a row over the frames for every text, video and head
         logits = frame_products(self.queries(texts), keys) / self.temperature
-        attended = weighted_frames(attention_weights(logits, videos.mask[..., None, :], dim=-1), values)
         # o = LN2(W_O softmax(q k / sqrt(d)) v)
-        out = self.layer_norm2(self.cross_attn.out_proj(attended.flatten(-2)))
+        weights = attention_weights(logits, videos.mask[..., None, :], dim=-1)
+        out = self.layer_norm2(videos.attended(weights, self.cross_attn.out_proj))
         # z = LN3(o + dropout(W o))
         vector = self.layer_norm3(out + self.dropout(self.linear_proj(out)))
         return Pooled(vector, videos.frames, videos.mask)
@@ -203,20 +172,20 @@ def projected_heads(pooling: TextConditionedPooling, values: Tensor) -> Tensor:
     return torch.cat([part @ m.T for part, m in zip(values.split(width, dim=-1), maps, strict=True)], dim=1)
 
 
-class StillAttention(Mixing[AttendedPrepared, Rows, Any, KeyedMixture]):
+class StillAttention(Mixing[ProjectedPrepared, Rows, Any, KeyedMixture]):
     """Attention over frames that no text changes; dropout must be off."""
 
     def __init__(self, pooling: TextConditionedPooling) -> None:
         self.pooling = pooling
 
-    def mixture(self, videos: AttendedPrepared, frames: Rows) -> KeyedMixture:
+    def mixture(self, videos: ProjectedPrepared, frames: Rows) -> KeyedMixture:
         """What attention puts out for each frame and head alone, `(V, H F, D)`.
 
         The weights of a head add up to 1, so each head brings its share of the bias.
         """
         pooling = self.pooling
         # sum over f of w_f (W_O v_f + b / H), and the weights of a head have the sum 1
-        attended = projected_heads(pooling, videos.values) + pooling.cross_attn.out_proj.bias / pooling.heads
+        attended = videos.values + pooling.cross_attn.out_proj.bias / pooling.heads
         head = attended_mixture(pooling, videos.mask, attended)
         return KeyedMixture(head.mixes, head.mask, head.second, head.third, videos.keys)
 

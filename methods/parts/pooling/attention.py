@@ -1,0 +1,74 @@
+"""Attention of texts over frames: its products, weights and sums, and the maps around them.
+
+Gorti et al., X-Pool, CVPR 2022 (arXiv 2203.15086), equations 6 to 9.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from methods.parts.pooling.base import Prepared
+
+
+def frame_products(queries: Tensor, frames: Tensor) -> Tensor:
+    """Inner products per head: `(N, H, d)` with `([N,] V, F, H, d)` -> `(N, V, H, F)`."""
+    return torch.einsum("nhd,nvfhd->nvhf" if frames.dim() == 5 else "nhd,vfhd->nvhf", queries, frames)
+
+
+def weighted_frames(weights: Tensor, frames: Tensor) -> Tensor:
+    """Weighted sums over frames per head: `(N, V, H, F)` with `([N,] V, F, H, d)` -> `(N, V, H, d)`."""
+    return torch.einsum("nvhf,nvfhd->nvhd" if frames.dim() == 5 else "nvhf,vfhd->nvhd", weights, frames)
+
+
+def attention_weights(logits: Tensor, mask: Tensor, dim: int) -> Tensor:
+    """Softmax of logits over the real frames, which are `mask` bool, broadcast, along `dim`.
+
+    Training and both engines share it. The released code has no mask; where all frames are real nothing
+    changes. A video without real frames is attended evenly and stays finite.
+    """
+    attendable = mask | ~mask.any(dim, keepdim=True)
+    return torch.where(attendable, logits, -torch.inf).softmax(dim)
+
+
+class CrossAttention(nn.Module):
+    """The four maps of text-to-frame attention, identity at the start."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.q_proj = nn.Linear(width, width)
+        self.k_proj = nn.Linear(width, width)
+        self.v_proj = nn.Linear(width, width)
+        self.out_proj = nn.Linear(width, width)
+
+
+@dataclass(frozen=True)
+class AttendedPrepared(Prepared):
+    """Fused frames with what the text will attend."""
+
+    keys: Tensor
+    """`([N,] V, F, D)`."""
+    values: Tensor
+    """`([N,] V, F, D)`."""
+
+    def attended(self, weights: Tensor, output: nn.Linear) -> Tensor:
+        """What attention puts out, `(N, V, D)`, of weights `(N, V, H, F)`."""
+        summed = weighted_frames(weights, self.values.unflatten(-1, (weights.shape[2], -1)))
+        out: Tensor = output(summed.flatten(-2))
+        return out
+
+
+@dataclass(frozen=True)
+class ProjectedPrepared(AttendedPrepared):
+    """The same of frames that no text changes; each is mapped once, not in every sum that a text weights.
+
+    `values` is `([N,] V, H F, D)` here: what attention puts out for each frame and head alone, without its
+    bias.
+    """
+
+    def attended(self, weights: Tensor, output: nn.Linear) -> Tensor:
+        """What attention puts out, `(N, V, D)`, of weights `(N, V, H, F)`."""
+        # W_O sum_f w_f v_f = sum_f w_f W_O v_f
+        return (
+            weighted_frames(weights.flatten(-2)[:, :, None], self.values[..., None, :])[:, :, 0] + output.bias
+        )
