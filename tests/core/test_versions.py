@@ -134,7 +134,7 @@ def bench(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
 
 def test_bench_says_in_one_line_that_torch_is_broken(tmp_path):
     library(tmp_path, "torch", "raise ImportError('libtorch_cpu.so: undefined symbol: torch_x')")
-    done = bench(tmp_path, "methods")
+    done = bench(tmp_path, "audit", "gaid")
     assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1)
     assert done.stderr.startswith(
         "bench: torch cannot be imported (libtorch_cpu.so: undefined symbol: torch_x)"
@@ -148,7 +148,7 @@ def test_bench_refuses_a_pair_before_it_imports_torch(tmp_path):
         (tmp_path / f"{name}-{number}.dist-info" / "METADATA").write_text(
             f"Metadata-Version: 2.1\nName: {name}\nVersion: {number}\n"
         )
-    done = bench(tmp_path, "methods")
+    done = bench(tmp_path, "audit", "gaid")
     assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1)
     assert "torchaudio 2.11.1 cannot work beside torch 2.11.0" in done.stderr
 
