@@ -18,7 +18,7 @@ test: setup-all browser
 	$(PYTEST)
 
 # What takes long: real runs that are interrupted and killed, clusters, two processes that train together,
-# ranx and torch's compiler at work. `pytest -m slow PATH` runs some of them.
+# torch's compiler at work. `pytest -m slow PATH` runs some of them.
 test-slow: setup-all
 	$(PYTEST) -m slow
 

@@ -15,6 +15,7 @@ CACHE = Path(__file__).parents[1] / ".cache" / "tests"
 """Outlives the session; child processes see it through the environment."""
 
 os.environ["BENCH_CACHE"] = str(CACHE)
+os.environ.setdefault("NUMBA_DISABLE_JIT", "1")  # ranx, an oracle of small tables, would compile for a minute
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch counts the cores, which the workers share
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # in a background job, and so in all its children
     signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -6,7 +6,6 @@ from itertools import product
 import numpy as np
 import pytest
 import torch
-from ranx.statistical_tests.fisher_randomization_test import fisher_randomization_test
 from scipy import stats
 from torch import Tensor
 
@@ -137,10 +136,12 @@ def test_a_thousand_queries_at_fifty_percent_see_six_points_between_unpaired_run
     assert math.isnan(smallest_detectable(0.0))
 
 
-@pytest.mark.slow
 def test_ranx_finds_the_same_p_by_its_own_sign_flips() -> None:
+    from ranx.statistical_tests.fisher_randomization_test import fisher_randomization_test
+
+    count = 4_000
     values = torch.rand(2, 300, generator=torch.Generator().manual_seed(9), dtype=torch.float64)
     values[0] += 0.05
-    theirs, _ = fisher_randomization_test(values[0].numpy(), values[1].numpy(), n_permutations=20_000)
+    theirs, _ = fisher_randomization_test(values[0].numpy(), values[1].numpy(), n_permutations=count)
     assert 0.005 < theirs < 0.2
-    assert p_of(values, permutations=20_000) == pytest.approx(theirs, abs=6 * math.sqrt(theirs / 20_000))
+    assert p_of(values, permutations=20_000) == pytest.approx(theirs, abs=5 * math.sqrt(theirs / count))
