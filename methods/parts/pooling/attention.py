@@ -62,13 +62,11 @@ class AttendedPrepared(Prepared):
 class ProjectedPrepared(AttendedPrepared):
     """The same of frames that no text changes; each is mapped once, not in every sum that a text weights.
 
-    `values` is `([N,] V, H F, D)` here: what attention puts out for each frame and head alone, without its
-    bias.
+    `values` is `([N,] V, H F, D)` here: what attention puts out for each frame and head alone. The weights of
+    a head add up to 1, so each head brings its share of the bias.
     """
 
     def attended(self, weights: Tensor, output: nn.Linear) -> Tensor:
         """What attention puts out, `(N, V, D)`, of weights `(N, V, H, F)`."""
-        # W_O sum_f w_f v_f = sum_f w_f W_O v_f
-        return (
-            weighted_frames(weights.flatten(-2)[:, :, None], self.values[..., None, :])[:, :, 0] + output.bias
-        )
+        # W_O sum_f w_f v_f + b = sum_f w_f (W_O v_f + b)
+        return weighted_frames(weights.flatten(-2)[:, :, None], self.values[..., None, :])[:, :, 0]

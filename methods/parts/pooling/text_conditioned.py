@@ -82,7 +82,8 @@ class TextConditionedPooling(Pooling[AttendedPrepared]):
         normed = self.layer_norm1(frames)
         keys, values = self.cross_attn.k_proj(normed), self.cross_attn.v_proj(normed)
         if frames.dim() == 3:
-            return ProjectedPrepared(frames, mask, keys, projected_heads(self, values))
+            share = self.cross_attn.out_proj.bias / self.heads
+            return ProjectedPrepared(frames, mask, keys, projected_heads(self, values) + share)
         return AttendedPrepared(frames, mask, keys, values)
 
     def forward(self, texts: Tensor, videos: AttendedPrepared) -> Pooled:
@@ -179,14 +180,8 @@ class StillAttention(Mixing[ProjectedPrepared, Rows, Any, KeyedMixture]):
         self.pooling = pooling
 
     def mixture(self, videos: ProjectedPrepared, frames: Rows) -> KeyedMixture:
-        """What attention puts out for each frame and head alone, `(V, H F, D)`.
-
-        The weights of a head add up to 1, so each head brings its share of the bias.
-        """
-        pooling = self.pooling
-        # sum over f of w_f (W_O v_f + b / H), and the weights of a head have the sum 1
-        attended = videos.values + pooling.cross_attn.out_proj.bias / pooling.heads
-        head = attended_mixture(pooling, videos.mask, attended)
+        """What attention puts out for each frame and head alone, `(V, H F, D)`."""
+        head = attended_mixture(self.pooling, videos.mask, videos.values)
         return KeyedMixture(head.mixes, head.mask, head.second, head.third, videos.keys)
 
     def asked(self, texts: Tensor) -> Tensor:
