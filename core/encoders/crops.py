@@ -1,13 +1,16 @@
 """From decoded frames to the squares that the image tower takes: centre crop, and X-Pool's random one.
 
-All frames of a clip get the same window. Resizing is antialiased bilinear on every library version; the
-released X-Pool resizes without antialiasing, GAID with it (they agree where a window is enlarged).
+All frames of a clip get the same window. It is cut out of the frames as they decoded and then resized
+bilinearly, as torchvision's transform does: on floats without antialiasing where the method's resize is
+`tensor`, as in the released X-Pool, and with it elsewhere, as in GAID.
 """
 
 import math
 
 import numpy as np
 from torch import Tensor
+
+from core.data_options import Resize
 
 AREA = (0.5, 1.0)
 """Share of the picture that a random window covers (X-Pool's released transforms)."""
@@ -44,15 +47,22 @@ def random_window(height: int, width: int, random: np.random.Generator) -> CropW
     return (height - h) // 2, (width - w) // 2, h, w
 
 
-def random_resized_crop(frames: Tensor, size: int, random: np.random.Generator) -> Tensor:
-    """A random window of frames `(F, h, w, 3)` as `(F, size, size, 3)`, mirrored every second time."""
+def random_resized_crop(frames: Tensor, size: int, random: np.random.Generator, resize: Resize) -> Tensor:
+    """A random window of frames `(F, h, w, 3)` as `(F, size, size, 3)`, mirrored every second time.
+
+    uint8 under `antialiased`, else float32; values 0 to 255.
+    """
     from torchvision.transforms.v2 import InterpolationMode
-    from torchvision.transforms.v2.functional import resize
+    from torchvision.transforms.v2 import functional as transforms
 
     top, left, height, width = random_window(frames.shape[1], frames.shape[2], random)
     mirrored = random.random() < 0.5
     window = frames[:, top : top + height, left : left + width].permute(0, 3, 1, 2)
-    square: Tensor = resize(window, [size, size], InterpolationMode.BILINEAR, antialias=True)
+    if resize != "antialiased":
+        window = window.float()
+    square: Tensor = transforms.resize(
+        window, [size, size], InterpolationMode.BILINEAR, antialias=resize != "tensor"
+    )
     return (square.flip(-1) if mirrored else square).permute(0, 2, 3, 1).contiguous()
 
 

@@ -69,12 +69,22 @@ def pixels_of(pictures: Sequence[Picture | None], size: int, resize: Resize, col
     shape = resized_shape(*first.layout.upright, size)
     frames: list[Tensor | None] = []
     for picture in pictures:
-        whole = None if picture is None else torch.from_numpy(rgb(picture.layout, picture.data, colours))
+        whole = upright(picture, colours)
         if whole is None:
             frames.append(None)
         elif colours == "opencv" and resize == "antialiased":  # exactly as the authors' loaders do
             frames.append(by_pillow(whole, shape))
         else:
             frames.append(resized(whole[None], shape, resize)[0])
+    return stacked(frames)
+
+
+def upright(picture: Picture | None, colours: Colours) -> Tensor | None:
+    """A frame `(h, w, 3)` uint8 in the size in which it decoded; None for None."""
+    return None if picture is None else torch.from_numpy(rgb(picture.layout, picture.data, colours))
+
+
+def stacked(frames: Sequence[Tensor | None]) -> Tensor:
+    """Frames of one shape, at least one of them, `(F, h, w, 3)`; black for None."""
     black = torch.zeros_like(next(frame for frame in frames if frame is not None))
     return torch.stack([black if frame is None else frame for frame in frames])

@@ -27,7 +27,7 @@ from core.data_options import Resize
 from core.errors import BenchError
 from core.media.hearing import OURS, Hearing, heard
 from core.media.media import READER_COLOURS
-from core.media.pictures import Picture, pixels_of
+from core.media.pictures import Picture, pixels_of, stacked, upright
 from core.media.planes import PlaneLayout
 from core.media.waveform import Sound
 from core.store.large import DTYPES, Large, read_large
@@ -210,16 +210,28 @@ class Store:
         return (read_large(self.folder, resize) for resize in DTYPES if resize != self.resize)
 
     def _pixels(self, row: int, resize: Resize) -> Tensor:
-        layout, size = self.layouts[row], self.settings.size
         if self._columns["large"][row]:
             if self.large is None:
                 raise BenchError(f"{self.folder}: {self.ids[row]} is not there under {self.resize}; {REMAKE}")
             return self.large.frames(self.ids[row])
-        if layout is None:
-            return torch.zeros((self.settings.frames, size, size, 3), dtype=torch.uint8)
+        colours = READER_COLOURS[self.settings.reader]
+        return pixels_of(self._pictures(row), self.settings.size, resize, colours)
+
+    def decoded(self, row: int) -> Tensor:
+        """Upright frames of a clip in the size in which they decoded, `(F, h, w, 3)` uint8.
+
+        Of a large clip, which is only kept resized, and of one without a picture they are `pixels`; raises as
+        it does.
+        """
+        pictures = self._pictures(row)
+        if self._columns["large"][row] or not any(pictures):
+            return self.pixels(row)
+        return stacked([upright(picture, READER_COLOURS[self.settings.reader]) for picture in pictures])
+
+    def _pictures(self, row: int) -> list[Picture | None]:
+        layout = self.layouts[row]
         shown = zip(self.planes(row), self.mask[row], strict=True)
-        pictures = [Picture(layout, planes) if real else None for planes, real in shown]
-        return pixels_of(pictures, size, resize, READER_COLOURS[self.settings.reader])
+        return [Picture(layout, planes) if layout and real else None for planes, real in shown]
 
     def samples(self, row: int) -> NDArray[np.int16]:
         """The planes of a clip's sound end to end, mapped from disk and not copied."""

@@ -161,14 +161,14 @@ class Loader:
         Raises `BenchError` where the store is damaged.
         """
         size = self.retriever.backbone.image_size
-        self.retriever.store.verify_rows(rows.tolist())
+        store = self.retriever.store
+        store.verify_rows(rows.tolist())
 
         def square(row: int) -> Tensor:
-            frames = self.retriever.store.pixels(row)
             if self.spec.crop == "centre":
-                return centre_crop(frames, size)
+                return centre_crop(store.pixels(row), size)
             random = clip_random(self.seeds.data, epoch, int(self.retriever.features.keys[row]))
-            return random_resized_crop(frames, size, random)
+            return random_resized_crop(store.decoded(row), size, random, store.resize)
 
         return torch.stack(list(self.readers.map(square, rows.tolist())))
 

@@ -1,12 +1,18 @@
 """Crops: the centre as torchvision cuts it, and random windows with torchvision's law, one per clip."""
 
+from typing import get_args
+
 import numpy as np
 import pytest
 import torch
 from torchvision.transforms import RandomResizedCrop
-from torchvision.transforms.v2.functional import center_crop
+from torchvision.transforms.v2 import InterpolationMode
+from torchvision.transforms.v2.functional import center_crop, horizontal_flip, resized_crop
 
+from core.data_options import Resize
 from core.encoders.crops import centre_crop, clip_random, random_resized_crop, random_window
+
+RESIZES = get_args(Resize)
 
 
 def picture(height: int, width: int, frames: int = 2) -> torch.Tensor:
@@ -41,15 +47,36 @@ def test_windows_follow_torchvisions_law(height: int, width: int) -> None:
 
 def test_all_frames_of_a_clip_get_the_same_window() -> None:
     still = picture(80, 100, frames=1).expand(3, -1, -1, -1)
-    crop = random_resized_crop(still, 64, np.random.default_rng(3))
+    crop = random_resized_crop(still, 64, np.random.default_rng(3), "antialiased")
     assert crop.shape == (3, 64, 64, 3)
     assert crop.dtype == torch.uint8
     assert torch.equal(crop[0], crop[1]) and torch.equal(crop[0], crop[2])
 
 
+@pytest.mark.parametrize("resize", RESIZES)
+def test_a_crop_is_torchvisions_of_the_same_window(resize: Resize) -> None:
+    """X-Pool's transform with torchvision 0.16 and before (no antialiasing on tensors), GAID's with it."""
+    frames = picture(150, 200)
+    for seed in range(4):
+        random = np.random.default_rng(seed)
+        window, mirrored = random_window(150, 200, random), random.random() < 0.5
+        planes = frames.permute(0, 3, 1, 2)
+        floats = planes if resize == "antialiased" else planes / 255
+        expected = resized_crop(
+            floats, *window, [64, 64], InterpolationMode.BILINEAR, antialias=resize != "tensor"
+        )
+        expected = horizontal_flip(expected) if mirrored else expected
+        found = random_resized_crop(frames, 64, np.random.default_rng(seed), resize)
+        scale = 1 if resize == "antialiased" else 255
+        torch.testing.assert_close(found, scale * expected.permute(0, 2, 3, 1), atol=1e-3, rtol=0)
+
+
 def test_every_second_crop_is_mirrored() -> None:
     ramp = torch.arange(100, dtype=torch.uint8).view(1, 1, 100, 1).expand(1, 80, 100, 3)
-    crops = [random_resized_crop(ramp, 64, np.random.default_rng(seed))[0, 0, :, 0] for seed in range(400)]
+    crops = [
+        random_resized_crop(ramp, 64, np.random.default_rng(seed), "antialiased")[0, 0, :, 0]
+        for seed in range(400)
+    ]
     rising = [bool(row[-1] > row[0]) for row in crops]
     assert np.mean(rising) == pytest.approx(0.5, abs=0.1)
 

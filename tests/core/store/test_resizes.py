@@ -12,7 +12,7 @@ import core.paths
 import core.store.store
 from core.dataset import Video
 from core.media.media import decode_clip
-from core.media.pictures import pixels_of
+from core.media.pictures import pixels_of, upright
 from core.progress import Silent
 from core.store.estimate import Estimate
 from core.store.large import DTYPES, is_large
@@ -119,6 +119,16 @@ def test_people_see_a_large_clip_however_it_is_kept(clips, tmp_path):
     shown = Store.open(tmp_path / "store").frames(1)
     assert shown.dtype == np.uint8
     assert np.abs(shown.astype(float) - expected(clips[1], "tensor").numpy().clip(0, 255)).max() < 0.6
+
+
+@pytest.mark.parametrize("resize", RESIZES)
+def test_random_crops_are_cut_out_of_what_decoded(clips, tmp_path, resize):
+    store = prepare(clips, tmp_path / "store", resize)
+    decoded = decode_clip(clips[0].path, **CENTRES).frames.pictures
+    whole = torch.stack([upright(picture, "flagged") for picture in decoded])
+    assert store.decoded(0).shape == (3, 40, 48, 3)
+    assert torch.equal(store.decoded(0), whole)
+    assert torch.equal(store.decoded(1), store.pixels(1))  # a large clip is kept resized alone
 
 
 class Killed(BaseException):
