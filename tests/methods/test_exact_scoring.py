@@ -212,6 +212,7 @@ def test_the_self_check_does_not_depend_on_the_scale_of_the_scores(
         build_index(method, videos)
 
 
+@pytest.mark.slow
 def test_fresh_and_per_text_noise_rank_alike() -> None:
     method = random_composition(pooling="text-conditioned", perturbation="stp")
     generator = torch.Generator().manual_seed(5)

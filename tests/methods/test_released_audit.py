@@ -35,7 +35,7 @@ def test_their_scores_know_the_pairing(name: str, check: object) -> None:
     assert verdict.verdict == "fail"
 
 
-@pytest.mark.parametrize("name", ["avigate", "clip4clip", "xpool"])
+@pytest.mark.parametrize("name", [pytest.param("avigate", marks=pytest.mark.slow), "clip4clip", "xpool"])
 def test_methods_whose_released_evaluation_is_clean_pass(name: str) -> None:
     assert noise_canary(released(name)).verdict == "pass"
     assert pairing(released(name)).verdict == "pass"

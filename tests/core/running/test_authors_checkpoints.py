@@ -28,6 +28,8 @@ HOSTED = sorted(
     name for name, method in registered_methods().items() if method.authors and name not in ("cae_av",)
 )
 """CAE-AV is ours, TEFAL's code was never released."""
+QUICK = ("avigate", "gaid", "xpool")
+"""Those that are tried every time; the others with the slow tests."""
 
 
 @pytest.fixture(scope="module")
@@ -85,7 +87,9 @@ def saved(name: str, folder: Path) -> Path:
     return folder / "model.pth"
 
 
-@pytest.mark.parametrize("name", HOSTED)
+@pytest.mark.parametrize(
+    "name", [name if name in QUICK else pytest.param(name, marks=pytest.mark.slow) for name in HOSTED]
+)
 def test_a_checkpoint_is_scored_from_a_folder_of_test_clips(name: str, clips: Path, media: Path) -> None:
     torch.manual_seed(0)
     flags: dict[str, Any] = {}

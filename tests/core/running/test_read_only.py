@@ -36,6 +36,7 @@ def sealed(materials: RunInputs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     subprocess.run(["umount", "--lazy", place], check=True)  # memory-mapped features may still hold it
 
 
+@pytest.mark.slow
 def test_a_cell_runs_from_it_and_is_reported(
     sealed: Path, materials: RunInputs, tmp_path: Path, invoke: Callable[..., Result]
 ) -> None:
