@@ -11,9 +11,10 @@ from core.cli.data import data_app
 from core.cli.doctor import doctor
 from core.cli.evaluate import evaluate_
 from core.cli.index import index_
+from core.cli.export import export_app
 from core.cli.methods import methods_
 from core.cli.parity import parity
-from core.cli.report import compare, export_app, report
+from core.cli.report import compare, report
 from core.cli.run import run
 from core.cli.screen import open_closed_streams
 from core.cli.search import search_

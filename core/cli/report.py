@@ -1,4 +1,4 @@
-"""`bench report`, `bench compare` and `bench export`: what has been run, read again."""
+"""`bench report` and `bench compare`: what has been run, read again."""
 
 from pathlib import Path
 from typing import Annotated, Literal
@@ -9,10 +9,6 @@ from core.cli import shell
 from core.cli.render import print_table
 from core.cli.shell import AsJson, Runs, friendly
 
-export_app = typer.Typer(
-    no_args_is_help=True,
-    help="Export results for other programs.\n\nExample: bench export trec RUN --out trec",
-)
 RunFolder = Annotated[Path, typer.Argument(help="Folder of a finished run.")]
 SplitOption = Annotated[str, typer.Option(help="Split whose results are used.")]
 ConditionOption = Annotated[str, typer.Option(help="leak-free or released.")]
@@ -81,24 +77,3 @@ def compare(
         return
     for table in comparison.tables():
         print_table(table, shell.console)
-
-
-@export_app.command()
-@friendly
-def trec(
-    run: RunFolder,
-    out: Annotated[Path, typer.Option(help="Folder for DIRECTION.run and DIRECTION.qrels.")],
-    split: SplitOption = "test",
-    condition: ConditionOption = "leak-free",
-    rescoring: Rescoring = "none",
-) -> None:
-    """Write the best twenty candidates of each query and the right answers as TREC run and qrels files.
-
-    Example: bench export trec runs/gaid-avworld-1a2b3c4d --out trec
-    """
-    from core.runs import RunDirectory
-    from reports.collect import read_run
-    from reports.trec import trec_files
-    from reports.write import write_files
-
-    shell.written(write_files(trec_files(read_run(RunDirectory(run)), split, condition, rescoring), out))

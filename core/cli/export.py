@@ -1,0 +1,96 @@
+"""`bench export`: finished runs for other programs."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from core.cli import shell
+from core.cli.report import ConditionOption, Rescoring, RunFolder, SplitOption
+from core.cli.shell import friendly
+from core.errors import BenchError
+from core.progress import bytes_in_words
+
+export_app = typer.Typer(
+    no_args_is_help=True,
+    help="Export results for other programs.\n\nExample: bench export trec RUN --out trec",
+)
+
+
+@export_app.command()
+@friendly
+def trec(
+    run: RunFolder,
+    out: Annotated[Path, typer.Option(help="Folder for DIRECTION.run and DIRECTION.qrels.")],
+    split: SplitOption = "test",
+    condition: ConditionOption = "leak-free",
+    rescoring: Rescoring = "none",
+) -> None:
+    """Write the best twenty candidates of each query and the right answers as TREC run and qrels files.
+
+    Example: bench export trec runs/gaid-avworld-1a2b3c4d --out trec
+    """
+    from core.runs import RunDirectory
+    from reports.collect import read_run
+    from reports.trec import trec_files
+    from reports.write import write_files
+
+    shell.written(write_files(trec_files(read_run(RunDirectory(run)), split, condition, rescoring), out))
+
+
+@export_app.command()
+@friendly
+def hub(
+    run: RunFolder,
+    out: Annotated[
+        Path | None, typer.Option(help="Folder for the repository's files; hub/RUN unless given.")
+    ] = None,
+    repo: Annotated[
+        str | None, typer.Option(metavar="OWNER/NAME", help="Repository that --push uploads to.")
+    ] = None,
+    push: Annotated[
+        bool, typer.Option("--push", help="Upload the files with your own token of the Hugging Face Hub.")
+    ] = False,
+    public: Annotated[
+        bool, typer.Option("--public", help="Make a new repository public; private unless given.")
+    ] = False,
+    dataset_id: Annotated[
+        str | None,
+        typer.Option(metavar="OWNER/NAME", help="The data set on the Hub whose page lists the figures."),
+    ] = None,
+    licence: Annotated[
+        str | None, typer.Option(help="Licence of the weights for the card, e.g. apache-2.0.")
+    ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Print the card, the figures and the files; write nothing.")
+    ] = False,
+) -> None:
+    """Write a run as a model repository: card, weights, figures. Nothing is uploaded without --push.
+
+    Example: bench export hub runs/gaid-avworld-1a2b3c4d --dry-run
+
+    Example: bench export hub runs/gaid-avworld-1a2b3c4d --repo me/gaid-avworld --push
+    """
+    if push and dry_run:
+        raise BenchError("--dry-run uploads nothing, and --push does; leave one of them out")
+    if push and not repo:
+        raise BenchError("--push needs --repo OWNER/NAME, the repository to upload to")
+    from reports.hub import checked_id, hub_export, require_token
+    from reports.hub import push as upload
+
+    repository = checked_id(repo, "--repo") if repo else ""
+    token = require_token() if push else ""
+    export = hub_export(run, checked_id(dataset_id, "--dataset-id") if dataset_id else None, licence)
+    for note in export.notes:
+        shell.console.print(f"note: {note}", markup=False, highlight=False)
+    if dry_run:
+        for name in (name for name in export.texts if name.endswith((".md", ".yaml"))):
+            shell.console.print(f"--- {name}\n{export.texts[name]}", markup=False, highlight=False)
+        for name, size in export.sizes().items():
+            shell.console.print(f"would be uploaded: {name}  {bytes_in_words(size)}", markup=False)
+        return
+    folder = out or Path("hub") / export.run
+    shell.written(export.write(folder))
+    if push:
+        address = upload(folder, repository, token, private=not public)
+        shell.console.print(f"uploaded: {address}", markup=False, highlight=False)
