@@ -51,8 +51,10 @@ setup-all: | $(UV)
 # Pins again what pyproject.toml asks for and keeps what still fits; UPGRADE=1 takes the newest of everything.
 COMPILE = $(UV) pip compile --quiet --no-header --no-annotate --generate-hashes --only-binary :all: \
   --universal --python-version 3.11 --no-emit-index-url --no-emit-find-links $(if $(UPGRADE),--upgrade)
+# The extras that the tests use. `trackio` keeps Pillow below 13, which would be the bench's own version too.
+LOCKED = ray mteb slurm tensorboard wandb
 lock: | $(UV)
-	$(COMPILE) pyproject.toml --all-extras --group dev --output-file requirements/all.txt
+	$(COMPILE) pyproject.toml $(LOCKED:%=--extra %) --group dev --output-file requirements/all.txt
 	$(COMPILE) pyproject.toml --group build --constraints requirements/all.txt --output-file requirements/run.txt
 	$(COMPILE) --group setup --output-file requirements/uv.txt
 

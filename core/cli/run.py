@@ -11,6 +11,9 @@ from core.cli.axis_options import flag_names, given_axes
 from core.cli.bars import Bars
 from core.cli.render import print_table
 from core.cli.shell import AsJson, Missing, Offline, Runs, Traceback, forbid_downloads, friendly
+from core.extras import require_extra
+from core.running.partitions import require_cluster
+from core.running.trackers import TrackerName
 
 
 @friendly
@@ -49,7 +52,14 @@ def run(
     ] = 1,
     cluster: Annotated[
         str | None,
-        typer.Option(help="Address of a Ray cluster to run on, or `local` for one on this machine."),
+        typer.Option(
+            metavar="ADDRESS|local|slurm[:PARTITION]",
+            help="Address of a Ray cluster to run on, `local` for one on this machine, or Slurm.",
+        ),
+    ] = None,
+    track: Annotated[
+        TrackerName | None,
+        typer.Option(help="Mirror log and measures of the cells into trackio, wandb or tensorboard."),
     ] = None,
     missing: Missing = None,
     offline: Offline = False,
@@ -72,6 +82,10 @@ def run(
     Example: bench run --methods gaid,tmass --datasets avworld --perturbation dasp,stp --seeds 0,1
     """
     forbid_downloads(offline)
+    if cluster and not dry_run:
+        require_cluster(cluster)
+    if track:
+        require_extra(f"--track {track}", track)
     name = names.experiment_named(experiment or ())
     flags = names.registered(given_axes(context))
     # All that can be refused without torch has been; its import takes seconds.
@@ -97,7 +111,7 @@ def run(
         return
     from reports.report import conclude
 
-    outcomes = pipeline.execute(cells.cells, runs, workers, cluster, Bars(screen), keep_old)
+    outcomes = pipeline.execute(cells.cells, runs, workers, cluster, Bars(screen), keep_old, track)
     done = [outcome.cell.directory for outcome in outcomes if outcome.state == "done"]
     failed = [outcome for outcome in outcomes if outcome.state != "done"]
     if json and not distributed.follows():

@@ -15,6 +15,7 @@ from typing import Any
 from uuid import uuid4
 
 from core.errors import BenchError
+from core.extras import missing_extra
 from core.paths import cache_root
 from core.progress import Progress, Silent
 from core.running.outcomes import Cell, Outcome, outcome_line, outcome_of, run_and_mark
@@ -79,7 +80,7 @@ def connected(address: str, cores: int) -> Iterator[ModuleType]:
     try:
         import ray
     except ImportError as error:
-        raise BenchError("--cluster needs Ray; install it with: uv sync --extra ray") from error
+        raise missing_extra("--cluster", "ray") from error
     paths = [str(CHECKOUT_FOLDER), *filter(None, [os.environ.get("PYTHONPATH")])]
     variables = {"BENCH_CACHE": str(cache_root().absolute()), "PYTHONPATH": os.pathsep.join(paths)}
     options: dict[str, Any] = {"num_cpus": cores, "include_dashboard": False} if address == "local" else {}

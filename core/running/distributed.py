@@ -18,6 +18,7 @@ from core.errors import BenchError
 from core.progress import Progress, Silent
 from core.running.cells import prepare_inputs, run_cell, run_hash
 from core.running.outcomes import Cell, Outcome, outcome_line, outcome_of, run_and_mark
+from core.running.tracking import Mirror
 from core.runs import open_run
 from core.spec import RunSpec
 from core.supervisor import raise_interrupt
@@ -40,7 +41,9 @@ def start(devices: int) -> None:
         os.execv(sys.executable, [sys.executable, *launcher, *sys.argv])
 
 
-def run_distributed(specs: Sequence[RunSpec], root: Path, workers: int, progress: Progress) -> list[Outcome]:
+def run_distributed(
+    specs: Sequence[RunSpec], root: Path, workers: int, progress: Progress, mirror: Mirror
+) -> list[Outcome]:
     """Runs the cells in all processes of torchrun; returns their outcomes in each.
 
     `workers` processes more prepare the data. Raises `BenchError` where a cell fails.
@@ -49,7 +52,7 @@ def run_distributed(specs: Sequence[RunSpec], root: Path, workers: int, progress
     if "TORCHELASTIC_RUN_ID" in os.environ:  # by torchrun; another launcher may end before its processes
         threading.Thread(target=end_with, args=(os.getppid(),), daemon=True).start()
     with joined() as world:
-        return [run_one(spec, root, workers, world, progress) for spec in specs]
+        return [run_one(spec, root, workers, world, progress, mirror) for spec in specs]
 
 
 def end_with(parent: int) -> None:
@@ -63,7 +66,9 @@ def end_with(parent: int) -> None:
     os._exit(1)
 
 
-def run_one(spec: RunSpec, root: Path, workers: int, world: World, progress: Progress) -> Outcome:
+def run_one(
+    spec: RunSpec, root: Path, workers: int, world: World, progress: Progress, mirror: Mirror
+) -> Outcome:
     """Runs one cell unless it is finished. The leader prepares the data while the others wait."""
     if world.leads:
         inputs = prepare_inputs(spec, progress, workers)
@@ -79,6 +84,7 @@ def run_one(spec: RunSpec, root: Path, workers: int, world: World, progress: Pro
         run_cell(spec, directory, Silent())
         world.wait()
         return Outcome(cell, "done")
+    mirror.follow([cell])
     outcome = outcome_of(cell, run_and_mark(cell, progress), "it ended without a word")
     progress.say(outcome_line(outcome), outcome.tone)
     if outcome.state == "interrupted":

@@ -16,12 +16,16 @@ from core.run_files import read_manifest
 from core.running.cells import RunInputs, prepare_inputs, probe_method
 from core.running.cluster import run_on_cluster
 from core.running.contents import contents_in_words, cut_captions
-from core.running.distributed import run_distributed
+from core.running.distributed import follows, run_distributed
 from core.running.early import check_splits
 from core.running.other_code import OtherCode
 from core.running.outcomes import Cell, Outcome, outcome_line
+from core.running.partitions import partition_of
 from core.running.scheduler import default_slots, run_cells
 from core.running.side_inputs import side_lines
+from core.running.slurm import run_on_slurm
+from core.running.trackers import TrackerName
+from core.running.tracking import mirrored
 from core.runs import RunDirectory, folder_of, open_run
 from core.spec import RunSpec
 from core.training.world import launched_by_torchrun
@@ -141,22 +145,25 @@ def execute(
     cluster: str | None,
     screen: ManyBars,
     keep_old: bool = False,
+    track: TrackerName | None = None,
 ) -> list[Outcome]:
     """Prepares data and features once, then runs every cell that is not finished yet.
 
     A cell that was finished by other code is run again, or with `keep_old` comes back as that code left it.
 
-    Cells run in processes of this machine, or on the Ray cluster at the address `cluster`, or one after the
-    other by all the processes of which torchrun made this one. Finished cells come back as `done` without
-    being run. A cell that fails, or whose data cannot be prepared, is an outcome and no exception, but under
-    torchrun, where it ends the command; raises `BenchError` where the data of no cell can be prepared.
+    Cells run in processes of this machine, on the `cluster` (an address of Ray, or a partition of Slurm), or
+    one after the other by all the processes of which torchrun made this one. Finished cells come back as
+    `done` without being run; those that run are mirrored into the tracker `track`. A cell that fails, or
+    whose data cannot be prepared, is an outcome and no exception, but under torchrun, where it ends the
+    command; raises `BenchError` where the data of no cell can be prepared.
     """
     if launched_by_torchrun():
         if cluster:
             raise BenchError("--cluster trains each cell in one process; leave out --devices or torchrun")
         if keep_old:
             raise BenchError("--keep-old only reads; leave out --devices or torchrun")
-        return run_distributed(specs, root, workers or default_workers(64), screen)
+        with mirrored(None if follows() else track, screen) as mirror:
+            return run_distributed(specs, root, workers or default_workers(64), screen, mirror)
     announce(specs, screen)
     found = fingerprints_of(specs, workers or default_workers(64), screen)
     refused = [error for error in found if isinstance(error, BenchError)]
@@ -186,11 +193,23 @@ def execute(
             f"{older.found} of {len(specs)} cells were run with other code and are run again; "
             "--keep-old reads them as they are"
         )
-    if waiting and cluster:
-        outcomes += run_on_cluster(waiting, workers, cluster, screen)
-    elif waiting:
-        outcomes += run_cells(waiting, workers or default_slots(len(waiting)), screen)
+    if waiting:
+        with mirrored(track, screen) as mirror:
+            mirror.follow(waiting)
+            outcomes += run_waiting(waiting, workers, cluster, screen)
     return sorted(outcomes, key=lambda outcome: specs.index(outcome.cell.spec))
+
+
+def run_waiting(
+    cells: Sequence[Cell], workers: int | None, cluster: str | None, screen: ManyBars
+) -> list[Outcome]:
+    """Runs cells on a cluster where one is named, else in processes of this machine."""
+    partition = partition_of(cluster) if cluster else None
+    if partition is not None:
+        return run_on_slurm(cells, workers, partition, screen)
+    if cluster:
+        return run_on_cluster(cells, workers, cluster, screen)
+    return run_cells(cells, workers or default_slots(len(cells)), screen)
 
 
 def prepare_dataset(
