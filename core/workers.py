@@ -9,6 +9,8 @@ import pickle
 import traceback
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import partial
 from multiprocessing.connection import Connection
@@ -42,6 +44,22 @@ class Lost:
     """How it ended, in words."""
 
 
+Crew = Callable[[Callable[[Any, Begin], Any], Sequence[Any], float], Iterator[tuple[Any, Any]]]
+"""Workers elsewhere: what `watched` does with a function, its items and the seconds that a step may take."""
+
+_elsewhere: ContextVar[Crew | None] = ContextVar("elsewhere", default=None)
+
+
+@contextmanager
+def sent_to(crew: Crew) -> Iterator[None]:
+    """Inside the block, work that would be spread over processes goes to a crew elsewhere instead."""
+    before = _elsewhere.set(crew)
+    try:
+        yield
+    finally:
+        _elsewhere.reset(before)
+
+
 def default_workers(items: int) -> int:
     """Processes to use where the user names none: one per core, at most one per item."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
@@ -58,7 +76,7 @@ def in_workers(
     The first exception of `function` is raised here; what has not ended by then is left undone.
     Raises `BenchError` where an item has cost its processes.
     """
-    if min(workers, len(items)) < 2:
+    if workers < 2 or (len(items) < 2 and _elsewhere.get() is None):
         from core.threads import torch_threads  # late: torch takes seconds, in which the server can start
 
         with torch_threads(1):
@@ -99,8 +117,13 @@ def watched(
 
     A process that dies, or takes longer than `seconds_per_step` over one of its steps, is replaced, and its
     item tried once more after the others; an item that has cost `TRIES` processes comes back as `Lost`.
-    The first exception of `function` is raised here; what has not ended by then is left undone.
+    The first exception of `function` is raised here; what has not ended by then is left undone. With several
+    workers, inside `sent_to`, the crew does all this.
     """
+    crew = _elsewhere.get()
+    if crew is not None and workers > 1:
+        yield from crew(function, items, seconds_per_step)
+        return
     waiting = deque(_Work(item) for item in items)
     with Supervisor[_Work[Item] | None](TIDY_SECONDS) as crew:
         while waiting or any(worker.task for worker in crew.children):
@@ -145,11 +168,11 @@ def _serve(function: Callable[[Any, Begin], Any], pipe: Connection) -> None:
         try:
             message = "done", function(item, lambda step: pipe.send(("step", step)))
         except Exception as error:
-            message = "raised", _portable(error)
+            message = "raised", portable(error)
         pipe.send(message)
 
 
-def _portable(error: Exception) -> Exception:
+def portable(error: Exception) -> Exception:
     """An exception that survives the way to the parent; its traceback, which does not, is a note."""
     try:
         error = pickle.loads(pickle.dumps(error))

@@ -9,6 +9,7 @@ from core.cli import names, shell
 from core.cli.bars import Bars
 from core.cli.look import look
 from core.cli.shell import AsJson, Missing, Names, Offline, forbid_downloads, friendly, listed_values
+from core.running.partitions import require_ray
 
 data_app = typer.Typer(
     no_args_is_help=True, help="List, locate, check and prepare data sets.\n\nExample: bench data list"
@@ -128,17 +129,27 @@ def prepare(
     ] = None,
     missing: Missing = None,
     methods: Names = None,
+    cluster: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ADDRESS|local", help="Ray cluster that decodes and encodes; its nodes share the cache."
+        ),
+    ] = None,
     offline: Offline = False,
 ) -> None:
     """Prepare a data set: generate or decode it once and encode what the methods read (all by default).
 
     Example: bench data prepare msrvtt --methods gaid,tmass
+
+    Example: bench data prepare msrvtt --cluster 10.0.0.1:6379
     """
     forbid_downloads(offline)
     name, chosen = names.dataset_named(name), names.methods_named(listed_values(methods, "--methods"))
+    if cluster:
+        require_ray(cluster)
     from core.running import pipeline
 
-    pipeline.prepare_dataset(name, chosen, workers, Bars(shell.console), missing or "fail")
+    pipeline.prepare_dataset(name, chosen, workers, Bars(shell.console), missing or "fail", cluster)
 
 
 data_app.command()(look)

@@ -6,9 +6,11 @@ from typing import Annotated
 import typer
 
 from core.cli import shell
+from core.cli.bars import Bars
 from core.cli.report import ConditionOption, Rescoring, RunFolder, SplitOption
-from core.cli.shell import friendly
+from core.cli.shell import AsJson, Offline, forbid_downloads, friendly, listed_values
 from core.errors import BenchError
+from core.extras import require_extra
 from core.progress import bytes_in_words
 
 export_app = typer.Typer(
@@ -94,3 +96,51 @@ def hub(
     if push:
         address = upload(folder, repository, token, private=not public)
         shell.console.print(f"uploaded: {address}", markup=False, highlight=False)
+
+
+@export_app.command()
+@friendly
+def mteb(
+    run: RunFolder,
+    out: Annotated[Path, typer.Option(help="Folder for mteb's results, and for what is decoded.")] = Path(
+        "mteb"
+    ),
+    tasks: Annotated[
+        str | None,
+        typer.Option(help="Tasks of mteb, separated by commas; the run's own data set unless given."),
+    ] = None,
+    split: SplitOption = "test",
+    workers: Annotated[
+        int | None, typer.Option(min=1, help="Number of processes; one per core unless given.")
+    ] = None,
+    offline: Offline = False,
+    json: AsJson = False,
+) -> None:
+    """Evaluate a run with mteb (extra mteb), on its own data set or on mteb's tasks, and keep mteb's results.
+
+    Example: bench export mteb runs/gaid-avworld-1a2b3c4d --out mteb
+    """
+    require_extra("bench export mteb", "mteb")
+    named = listed_values(tasks, "--tasks")
+    forbid_downloads(offline)
+    from core.running.mteb_model import RunSearch
+    from core.running.mteb_task import evaluated, own_task, recalls, tasks_named
+    from core.runs import write_json
+    from core.workers import default_workers
+    from reports.write import make_folder
+
+    progress = Bars(shell.console)
+    model = RunSearch(run, out / "decoded", workers=workers or default_workers(64), progress=progress)
+    chosen = tasks_named(named) if named else [own_task(model.run.spec, split, progress)]
+    make_folder(out)
+    results = evaluated(model, chosen)
+    files = [out / f"{name}.json" for name in results]
+    for file, result in zip(files, results.values(), strict=True):
+        write_json(file, result)
+    if json:
+        shell.answer({"results": {name: recalls(result) for name, result in results.items()}, "files": files})
+        return
+    for name, result in results.items():
+        figures = "  ".join(f"{measure} {value:.1f}" for measure, value in recalls(result).items())
+        shell.console.print(f"{name}: {figures}", markup=False, highlight=False)
+    shell.written(files)

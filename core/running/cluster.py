@@ -103,16 +103,21 @@ def connected(address: str, cores: int) -> Iterator[ModuleType]:
         ray.shutdown()
 
 
-def check_nodes(ray: ModuleType, folders: Sequence[Path]) -> list[str]:
-    """The names of the cluster's nodes; raises `BenchError` for one that cannot see all the folders."""
+def check_nodes(ray: ModuleType, folders: Sequence[Path], present: Sequence[Path] = ()) -> list[str]:
+    """The names of the cluster's nodes; raises `BenchError` for one that cannot see all the folders.
+
+    In `folders` a file is made to be looked for, where that can be; those that are `present` are left alone.
+    """
     from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
     # A complete cache may be read-only; then it is looked for itself.
     marks = [folder / f".seen-{uuid4().hex}" if os.access(folder, os.W_OK) else folder for folder in folders]
+    made = set(marks) - set(folders)
+    marks = [*marks, *present]
     nodes = [node for node in ray.nodes() if node["Alive"]]
     probe = ray.remote(num_cpus=0, max_retries=0)(unseen)
     try:
-        for mark in set(marks) - set(folders):
+        for mark in made:
             mark.touch()
         answers = {
             node_name(node["NodeManagerHostname"], node["NodeID"]): probe.options(
@@ -128,13 +133,13 @@ def check_nodes(ray: ModuleType, folders: Sequence[Path]) -> list[str]:
                     f"node {name} cannot run this project ({last_line(error)}); install it there too"
                 ) from error
             if hidden:
-                folder = hidden[0] if hidden[0] in folders else hidden[0].parent
+                folder = hidden[0].parent if hidden[0] in made else hidden[0]
                 raise BenchError(
                     f"node {name} cannot see {folder}; choose a folder that all nodes share "
                     "(--runs, BENCH_CACHE)"
                 )
     finally:
-        for mark in set(marks) - set(folders):
+        for mark in made:
             mark.unlink(missing_ok=True)
     return list(answers)
 

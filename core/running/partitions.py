@@ -25,11 +25,20 @@ def partition_of(cluster: str) -> str | None:
     return partition if kind == SLURM else None
 
 
+def require_ray(cluster: str) -> None:
+    """Raises `BenchError` for another cluster than one of Ray, and where Ray is not installed."""
+    if partition_of(cluster) is not None:
+        raise BenchError(
+            f"--cluster {cluster} is for bench run; preparing takes a Ray cluster: --cluster ADDRESS or local"
+        )
+    require_extra("--cluster", "ray")
+
+
 def require_cluster(cluster: str) -> None:
     """Raises `BenchError` where what a cluster needs is missing on this machine; starts nothing."""
     partition = partition_of(cluster)
     if partition is None:
-        require_extra("--cluster", "ray")
+        require_ray(cluster)
         return
     require_extra(f"--cluster {SLURM}", "slurm")
     if shutil.which("sbatch") is None:

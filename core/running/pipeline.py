@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 
 from core.data_options import MissingPolicy
@@ -15,6 +16,7 @@ from core.resolving import resolve
 from core.run_files import read_manifest
 from core.running.cells import RunInputs, prepare_inputs, probe_method
 from core.running.cluster import run_on_cluster
+from core.running.cluster_crew import cluster_crew
 from core.running.contents import contents_in_words, cut_captions
 from core.running.distributed import follows, run_distributed
 from core.running.early import check_splits
@@ -30,6 +32,9 @@ from core.runs import RunDirectory, folder_of, open_run
 from core.spec import RunSpec
 from core.training.world import launched_by_torchrun
 from core.workers import default_workers
+
+MOST_FOLDERS = 10
+"""Folders of a data set that every node of a cluster is asked for."""
 
 
 def shared_key(spec: RunSpec) -> str:
@@ -218,16 +223,32 @@ def prepare_dataset(
     workers: int | None,
     progress: Progress,
     missing: MissingPolicy = "fail",
+    cluster: str | None = None,
 ) -> None:
     """Makes a data set, and the stores and features that some methods read by default.
 
-    All registered methods where none is named. Raises `BenchError` as `prepare_inputs` does.
+    All registered methods where none is named. The Ray cluster at the address `cluster` does the work where
+    one is named, else processes of this machine. Raises `BenchError` as `prepare_inputs` and `cluster_crew`.
     """
     specs = [
         resolve(method, name, {"data.missing": missing}) for method in methods or sorted(registered_methods())
     ]
     announce(specs, progress)
-    for spec in {(shared_key(spec), probe_method(spec).needs.sound): spec for spec in specs}.values():
-        inputs = prepare_inputs(spec, progress, workers or default_workers(64))
+    with ExitStack() as stack:
+        size = workers or default_workers(64)
+        if cluster:
+            crew = stack.enter_context(cluster_crew(cluster, workers))
+            crew.require_seen(media_folders(specs[0]))
+            size = crew.size
+        for spec in {(shared_key(spec), probe_method(spec).needs.sound): spec for spec in specs}.values():
+            inputs = prepare_inputs(spec, progress, size)
     fingerprint = inputs.dataset.fingerprint
     progress.say(f"{name} is ready: {len(inputs.store)} clips, fingerprint {fingerprint[:12]}")
+
+
+def media_folders(spec: RunSpec) -> list[Path]:
+    """Folders of a data set that a user has on disk; none of a generated one, which is in the cache."""
+    if not find_dataset(spec.dataset).layout:
+        return []
+    videos = load_dataset(spec.dataset, Silent(), workers=1, options=spec.data).videos
+    return sorted({video.path.parent for video in videos})[:MOST_FOLDERS]

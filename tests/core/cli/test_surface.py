@@ -101,6 +101,7 @@ def test_the_surface_of_the_command_line_is_frozen() -> None:
             "index",
             "words",
         ],
+        "export mteb": ["--json", "--offline", "--out", "--split", "--tasks", "--workers", "run"],
         "export hub": [
             "--dataset-id",
             "--dry-run",
@@ -130,8 +131,8 @@ def test_the_surface_of_the_command_line_is_frozen() -> None:
         "methods": ["--json", "--keys", "method"],
         "data list": ["--json"],
         "doctor": ["--json", "--offline"],
-        "data prepare": ["--methods", "--missing", "--offline", "--workers", "name"],
         "data add": ["--audio", "--captions", "--global", "--root", "--speech", "--videos", "name"],
+        "data prepare": ["--cluster", "--methods", "--missing", "--offline", "--workers", "name"],
         "data remove": ["--global", "name"],
         "data look": [
             "--frames",
