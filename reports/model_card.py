@@ -13,7 +13,7 @@ from reports.results import Results
 from reports.table import rounded
 from reports.write import markdown
 
-LISTED = ("R@1", "R@5", "R@10")
+HUB_MEASURES = ("R@1", "R@5", "R@10")
 """Measures that a page of the Hub lists."""
 TAGS = ("text-video-retrieval", "text-to-video-retrieval", "audio-visual", "av-retrieval-bench")
 NOT_LISTED = "The released condition knows which caption a video was stored with and is not listed there."
@@ -71,7 +71,7 @@ def result_entries(run: Run, dataset: str) -> list[EvalResultEntry]:
             f"checkpoint chosen by {run.spec.training.selection}; seed {run.spec.seeds.initialisation}; "
             f"in points. {NOT_LISTED}"
         )
-        for name in LISTED:
+        for name in HUB_MEASURES:
             measure = MEASURES[name]
             entries.append(
                 EvalResultEntry(

@@ -66,7 +66,7 @@ def slurm_executor(folder: Path, cells: Sequence[Cell], workers: int | None, par
 
 def run_array(cells: Sequence[Cell], executor: Any, progress: Progress) -> list[Outcome]:
     """Submits the cells to an executor of submitit and waits for all of them; raises as `run_on_slurm`."""
-    from submitit.core.utils import FailedSubmissionError
+    from submitit.core.utils import FailedSubmissionError, UncompletedJobError
 
     cache = str(cache_root().absolute())
     folders = [cell.directory.path.absolute() for cell in cells]
@@ -75,7 +75,7 @@ def run_array(cells: Sequence[Cell], executor: Any, progress: Progress) -> list[
     os.environ["PYTHONPATH"] = os.pathsep.join(paths)  # tasks find the engine where the nodes share it
     try:
         jobs = executor.map_array(run_as_task, *lists)
-    except (FailedSubmissionError, OSError, subprocess.SubprocessError) as error:
+    except (FailedSubmissionError, UncompletedJobError, OSError) as error:
         raise BenchError(f"Slurm refused the job: {last_line(error)}; nothing was started") from error
     progress.say(
         f"{len(jobs)} tasks submitted as job {jobs[0].job_id.partition('_')[0]}; logs in {executor.folder}"

@@ -14,7 +14,7 @@ from core.extras import require_extra
 
 TrackerName = Literal["trackio", "wandb", "tensorboard"]
 """Trackers; each is the name of its extra, too."""
-PROJECT = "av-retrieval-bench"
+TRACKER_PROJECT = "av-retrieval-bench"
 """What wandb and trackio call the collection of all cells."""
 
 Figures = Mapping[str, float]
@@ -65,7 +65,7 @@ class WandbCell:
         import wandb
 
         self.run = wandb.init(
-            project=PROJECT,
+            project=TRACKER_PROJECT,
             dir=str(root),
             id=name,
             name=name,
@@ -92,7 +92,7 @@ class TrackioCell:
         import trackio
 
         self.run = trackio.init(
-            project=PROJECT,
+            project=TRACKER_PROJECT,
             name=name,
             config=dict(spec),
             resume="allow",
