@@ -120,9 +120,9 @@ def watched(
     The first exception of `function` is raised here; what has not ended by then is left undone. With several
     workers, inside `sent_to`, the crew does all this.
     """
-    crew = _elsewhere.get()
-    if crew is not None and workers > 1:
-        yield from crew(function, items, seconds_per_step)
+    elsewhere = _elsewhere.get()
+    if elsewhere is not None and workers > 1:
+        yield from elsewhere(function, items, seconds_per_step)
         return
     waiting = deque(_Work(item) for item in items)
     with Supervisor[_Work[Item] | None](TIDY_SECONDS) as crew:

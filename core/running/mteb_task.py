@@ -36,15 +36,12 @@ def retrieval_task(name: str, split: Split, split_name: str, fingerprint: str) -
     present = dropped(split)
     paths = [str(video.path) for video in present.videos]
     sounds = [str(v.path) if v.sound == "own track" else heard_path(v.sound) for v in present.videos]
-    features = {
-        "id": datasets.Value("string"),
-        "video": datasets.Video(decode=False),
-        "audio": datasets.Audio(decode=False),
-    }
-    corpus = datasets.Dataset.from_dict(
-        {"id": [video.id for video in present.videos], "video": paths, "audio": sounds},
-        features=datasets.Features(features),
-    )
+    columns = {"id": [video.id for video in present.videos], "video": paths, "audio": sounds}
+    texts = datasets.Features(dict.fromkeys(columns, datasets.Value("string")))
+    # as paths first: making media of them at once would ask for torchcodec
+    corpus = datasets.Dataset.from_dict(columns, features=texts)
+    corpus = corpus.cast_column("video", datasets.Video(decode=False))
+    corpus = corpus.cast_column("audio", datasets.Audio(decode=False))
     names = [f"query {number}" for number in range(len(present.captions))]
     queries = datasets.Dataset.from_dict({"id": names, "text": list(present.captions)})
     relevant = {

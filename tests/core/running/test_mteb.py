@@ -81,14 +81,14 @@ def test_a_corpus_is_read_as_files_with_their_sound(tmp_path: Path) -> None:
     film.write_bytes(b"film")
     voice.write_bytes(b"voice")
     features = datasets.Features(
-        {"id": datasets.Value("string"), "video": datasets.Video(), "audio": datasets.Audio()}
+        {"id": datasets.Value("string"), "video": datasets.Video(), "audio": datasets.Value("string")}
     )
     rows = {
         "id": ["own", "apart", "none", "bytes"],
         "video": [str(film), str(film), str(film), {"bytes": b"other", "path": "other.webm"}],
         "audio": [str(film), str(voice), None, None],
     }
-    corpus = datasets.Dataset.from_dict(rows, features=features)
+    corpus = datasets.Dataset.from_dict(rows, features=features).cast_column("audio", datasets.Audio())
     own, apart, silent, given = corpus_videos(corpus, tmp_path / "media")
     assert own == Video("own", film)
     assert apart == Video("apart", film, sound=voice)

@@ -13,9 +13,10 @@ from core.resolving import resolve
 from core.running.cells import RunInputs, run_hash
 from core.running.outcomes import Cell
 from core.running.partitions import LONGEST_JOB, minutes_of, partition_facts, partition_of, require_cluster
-from core.running.slurm import run_array, slurm_executor
+from core.running.slurm import run_array, run_as_task, slurm_executor
 from core.runs import open_run
 from tests.command_line import assert_one_line
+from tests.made_runs import make_run, result
 
 PARTITIONS = (
     "cpu*|12:30:00|(null)\ngpu|2-00:00:00|gpu:a100:4\ngpu|1-00:00:00|gpu:h200:8\nlong|infinite|(null)\n"
@@ -109,6 +110,7 @@ class Lines(Silent):
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 def test_one_failed_task_cancels_nothing(materials: RunInputs, tmp_path: Path) -> None:
     submitit = pytest.importorskip("submitit", reason="the extra `slurm` is not installed")
     cells = []
@@ -124,7 +126,17 @@ def test_one_failed_task_cancels_nothing(materials: RunInputs, tmp_path: Path) -
     assert "no split 'nowhere'" in failed.message
     assert well.cell.directory.is_done()
     assert said.lines[0].startswith("2 tasks submitted as job ")
-    assert run_array(cells[1:], executor, said)[0].state == "done"  # it is not run again
+
+
+def test_a_task_that_waited_while_another_finished_its_cell_runs_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    directory, spec = make_run(tmp_path / "runs", {}, [result(40.0)])
+    monkeypatch.setattr("core.running.slurm.signal.signal", lambda *_: None)
+    monkeypatch.setattr("core.running.slurm.run_and_mark", lambda *_: pytest.fail("it was run again"))
+    monkeypatch.setenv("BENCH_CACHE", str(tmp_path))
+    refused, node = run_as_task(spec, directory.path, "", str(tmp_path))
+    assert (refused, bool(node)) == ("", True)
 
 
 @pytest.mark.slow
