@@ -98,7 +98,7 @@ def tasks_named(names: Sequence[str]) -> list[Any]:
 def evaluated(model: RunSearch, tasks: Sequence[Any]) -> dict[str, Mapping[str, Any]]:
     """Task -> its result as mteb writes it; nothing is kept in mteb's own cache.
 
-    Raises `BenchError` where mteb cannot read a task's data.
+    Raises `BenchError` where mteb cannot read a task's data, or the task asks for other media.
     """
     import mteb
 
@@ -106,11 +106,17 @@ def evaluated(model: RunSearch, tasks: Sequence[Any]) -> dict[str, Mapping[str, 
     for task in tasks:
         try:
             result = mteb.evaluate(model, task, cache=None, co2_tracker=False, show_progress_bar=False)
-        except (OSError, ConnectionError) as error:
-            reason = " ".join(str(error).split())
-            raise BenchError(f"mteb could not read {task.metadata.name}: {reason}") from error
+        except (OSError, ValueError) as error:  # no such data here, or a task of other kinds of media
+            raise refused_task(task, error) from error
+        if not result.task_results:
+            raise refused_task(task, next(iter(result.exceptions or ()), "no result"))
         found[task.metadata.name] = result.task_results[0].to_dict()
     return found
+
+
+def refused_task(task: Any, reason: object) -> BenchError:
+    """The error for a task that mteb cannot evaluate a run on."""
+    return BenchError(f"mteb cannot evaluate on {task.metadata.name}: {' '.join(str(reason).split())}")
 
 
 def recalls(result: Mapping[str, Any]) -> dict[str, float]:
