@@ -1,6 +1,5 @@
 """A data set of the bench as a retrieval task of mteb, and a run evaluated on tasks by mteb itself."""
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -111,7 +110,7 @@ def evaluated(model: RunSearch, tasks: Sequence[Any]) -> dict[str, Mapping[str, 
             raise refused_task(task, error) from error
         if not result.task_results:
             raise refused_task(task, next(iter(result.exceptions or ()), "no result"))
-        found[task.metadata.name] = json.loads(result.task_results[0].model_dump_json())
+        found[task.metadata.name] = result.task_results[0].model_dump(mode="json")
     return found
 
 

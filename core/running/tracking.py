@@ -73,7 +73,7 @@ class Mirror:
         state = state_of_cell(cell.directory)
         records = list(new_records(cell, path / "log.jsonl"))
         if cell.tracked is None and (records or state in ("running", "done")) and self.tracker:
-            spec = json.loads((path / "spec.json").read_text(encoding="utf-8"))
+            spec = cell.directory.read_json("spec.json")
             cell.tracked = OPENERS[self.tracker](path.parent, path.name, spec)
         if cell.tracked is None:
             cell.ended = last
