@@ -51,7 +51,7 @@ setup-all: | $(UV)
 # Pins again what pyproject.toml asks for and keeps what still fits; UPGRADE=1 takes the newest of everything.
 COMPILE = $(UV) pip compile --quiet --no-header --no-annotate --generate-hashes --only-binary :all: \
   --universal --python-version 3.11 --no-emit-index-url --no-emit-find-links $(if $(UPGRADE),--upgrade)
-# The extras that the tests use. `trackio` keeps Pillow below 13, which would be the bench's own version too.
+# The extras that the tests use.
 LOCKED = ray mteb slurm tensorboard wandb
 lock: | $(UV)
 	$(COMPILE) pyproject.toml $(LOCKED:%=--extra %) --group dev --output-file requirements/all.txt

@@ -10,8 +10,8 @@ from core.cli.axis_options import AxesCommand
 from core.cli.data import data_app
 from core.cli.doctor import doctor
 from core.cli.evaluate import evaluate_
-from core.cli.index import index_
 from core.cli.export import export_app
+from core.cli.index import index_
 from core.cli.methods import methods_
 from core.cli.parity import parity
 from core.cli.report import compare, report

@@ -11,9 +11,8 @@ from core.cli.axis_options import flag_names, given_axes
 from core.cli.bars import Bars
 from core.cli.render import print_table
 from core.cli.shell import AsJson, Missing, Offline, Runs, Traceback, forbid_downloads, friendly
-from core.extras import require_extra
 from core.running.partitions import require_cluster
-from core.running.trackers import TrackerName
+from core.running.trackers import TrackerName, require_tracker
 
 
 @friendly
@@ -85,7 +84,7 @@ def run(
     if cluster and not dry_run:
         require_cluster(cluster)
     if track:
-        require_extra(f"--track {track}", track)
+        require_tracker(track)
     name = names.experiment_named(experiment or ())
     flags = names.registered(given_axes(context))
     # All that can be refused without torch has been; its import takes seconds.

@@ -49,7 +49,7 @@ def retrieval_task(name: str, split: Split, split_name: str, fingerprint: str) -
         for query, video in zip(names, present.video_of_caption, strict=True)
     }
 
-    class SplitTask(AbsTaskRetrieval):  # type: ignore[misc]
+    class SplitTask(AbsTaskRetrieval):
         metadata = TaskMetadata(
             name=f"{name}-{split_name}",
             description=f"The split {split_name} of {name}, as av-retrieval-bench reads it.",
@@ -102,7 +102,7 @@ def evaluated(model: RunSearch, tasks: Sequence[Any]) -> dict[str, Mapping[str, 
     """
     import mteb
 
-    found = {}
+    found: dict[str, Mapping[str, Any]] = {}
     for task in tasks:
         try:
             result = mteb.evaluate(model, task, cache=None, co2_tracker=False, show_progress_bar=False)

@@ -1,7 +1,8 @@
 """Where `bench run --track` mirrors cells: TensorBoard, Weights & Biases and trackio behind one interface.
 
-Each is an extra and imported when it is asked for. All write beside the run folders or where their own
-variables say (`WANDB_MODE=offline`, `TRACKIO_DIR`); nothing of a cell depends on them.
+Each is imported when it is asked for; TensorBoard and Weights & Biases are extras. trackio is not, for it
+keeps Pillow below the version that the lock pins; a user installs it. All write beside the run folders or
+where their own variables say (`WANDB_MODE=offline`, `TRACKIO_DIR`); nothing of a cell depends on them.
 """
 
 import json
@@ -10,10 +11,10 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
-from core.extras import require_extra
+from core.extras import require_extra, require_package
 
 TrackerName = Literal["trackio", "wandb", "tensorboard"]
-"""Trackers; each is the name of its extra, too."""
+"""Trackers; each is the name of its package."""
 TRACKER_PROJECT = "av-retrieval-bench"
 """What wandb and trackio call the collection of all cells."""
 
@@ -121,8 +122,9 @@ OPENERS: Mapping[TrackerName, Opener] = {
 
 
 def require_tracker(name: TrackerName) -> None:
-    """Raises `BenchError` where a tracker is not installed."""
-    require_extra(f"--track {name}", name)
+    """Raises `BenchError` where a tracker is not installed; imports nothing."""
+    require = require_package if name == "trackio" else require_extra
+    require(f"--track {name}", name)
 
 
 def finite_figures(record: Mapping[str, Any]) -> dict[str, float]:

@@ -12,11 +12,9 @@ from typer.testing import Result
 from core.dataset import Video
 from core.errors import BenchError
 from core.progress import Silent
-from core.resolving import resolve
-from core.running.cells import RunInputs, run_cell, run_hash
 from core.running.mteb_model import RunSearch, corpus_key, corpus_videos, media_path
 from core.running.mteb_task import evaluated, own_task, recalls
-from core.runs import RunDirectory, open_run
+from core.runs import RunDirectory
 from tests.command_line import assert_one_line
 
 needs_mteb = pytest.mark.skipif(find_spec("mteb") is None, reason="the extra `mteb` is not installed")
@@ -30,31 +28,22 @@ class Queries(dict[str, list[str]]):
         return list(self)
 
 
-@pytest.fixture(scope="module")
-def run(materials: RunInputs, tmp_path_factory: pytest.TempPathFactory) -> RunDirectory:
-    """A method that listens and pools by the text, trained for an epoch."""
-    spec = resolve("gaid", "avworld-tiny", {"training.epochs": 1})
-    directory = open_run(tmp_path_factory.mktemp("runs"), spec, run_hash(spec, materials))
-    run_cell(spec, directory, Silent())
-    return directory
-
-
 @needs_mteb
 @pytest.mark.slow
-def test_mteb_computes_the_recalls_of_the_bench(run: RunDirectory, tmp_path: Path) -> None:
+def test_mteb_computes_the_recalls_of_the_bench(trained_run: RunDirectory, tmp_path: Path) -> None:
     from mteb.models.models_protocols import SearchProtocol
 
-    model = RunSearch(run.path, tmp_path)
+    model = RunSearch(trained_run.path, tmp_path)
     assert isinstance(model, SearchProtocol)
     result = evaluated(model, [own_task(model.run.spec, "test", Silent())])["avworld-tiny-test"]
     ours = next(
         entry["metrics"]["expected"]
-        for entry in run.read_json("metrics.json")["results"]
+        for entry in trained_run.read_json("metrics.json")["results"]
         if (entry["direction"], entry["protocol"]["condition"]) == ("t2v", "leak-free")
         and entry["protocol"]["rescoring"] == "none"
     )
     assert recalls(result) == {name: pytest.approx(ours[name], abs=1e-3) for name in ("R@1", "R@5", "R@10")}
-    assert model.mteb_model_meta.name == f"av-retrieval-bench/{run.path.name}"
+    assert model.mteb_model_meta.name == f"av-retrieval-bench/{trained_run.path.name}"
     asked = Queries(id=["a"], text=["a red square"])
     options: dict[str, Any] = {
         "task_metadata": None,
