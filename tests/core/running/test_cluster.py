@@ -1,6 +1,7 @@
-"""Cells on a Ray cluster of two nodes, on this machine: the same results in the same folders."""
+"""Cells and shards on a Ray cluster of two nodes, on this machine: the same results, the same bytes."""
 
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -11,12 +12,17 @@ from pathlib import Path
 import pytest
 
 from core.errors import BenchError
+from core.paths import cache_root
 from core.progress import Silent, Tone
 from core.resolving import resolve
 from core.running.cells import RunInputs, run_cell, run_hash
 from core.running.cluster import check_nodes, connected, run_on_cluster, unseen
+from core.running.cluster_crew import cluster_crew
 from core.running.outcomes import Cell
+from core.running.pipeline import prepare_dataset
 from core.runs import RunDirectory, open_run
+from core.workers import Lost
+from tests.core.running.crew_work import fatal
 
 pytestmark = pytest.mark.slow
 
@@ -152,3 +158,43 @@ def test_without_ray_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setitem(sys.modules, "ray", None)
     with pytest.raises(BenchError, match="--cluster needs Ray; install it with"), connected("local", 1):
         pass
+
+
+def test_a_lost_worker_costs_its_shard_only_and_another_one_writes_it(address: str, tmp_path: Path) -> None:
+    with cluster_crew(address, None) as crew:
+        assert crew.size == 2
+        items = [(kind, tmp_path / kind) for kind in ("well", "lost", "poison", "fine")]
+        found = {item[0]: result for item, result in crew(fatal, items, 60.0)}
+        lost = found.pop("poison")
+        assert isinstance(lost, Lost) and (lost.step, lost.how) == ("step of poison", "crashed")
+        assert found == {"well": "well", "lost": "lost", "fine": "fine"}
+        assert (tmp_path / "lost").exists()
+        with pytest.raises(BenchError, match="a line for the user"):
+            list(crew(fatal, [("raises", tmp_path / "x")], 60.0))
+        with pytest.raises(BenchError, match=r"node .* cannot see .*nowhere"):
+            crew.require_seen([tmp_path / "nowhere"])
+
+
+def contents(cache: Path) -> dict[str, bytes]:
+    """What a cache holds of decoded clips and features, by name; locks and times of looks left out."""
+    files = (path for room in ("stores", "features") for path in (cache / room).rglob("*"))
+    kept = (path for path in files if path.is_file() and path.suffix not in (".lock", ".sums", ".keys"))
+    return {str(path.relative_to(cache)): path.read_bytes() for path in kept if path.name != "lock"}
+
+
+def test_a_cluster_prepares_the_same_bytes_and_goes_on_where_it_was_stopped(
+    address: str, materials: RunInputs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    caches = tmp_path / "one", tmp_path / "cluster"
+    clips = cache_root() / "datasets"
+    for cache, cluster in zip(caches, (None, address), strict=True):
+        shutil.copytree(clips, cache / "datasets")
+        monkeypatch.setenv("BENCH_CACHE", str(cache))
+        prepare_dataset("avworld-tiny", ["gaid"], 2, Silent(), cluster=cluster)
+    one, many = map(contents, caches)
+    assert set(one) == set(many) and any(name.endswith(".npy") for name in one)
+    assert [name for name in one if one[name] != many[name]] == []
+    (table,) = (caches[1] / "stores").rglob("manifest.json")
+    before = {path: path.stat().st_mtime_ns for path in table.parent.glob("*.npy")}
+    prepare_dataset("avworld-tiny", ["gaid"], 2, Silent(), cluster=address)
+    assert {path: path.stat().st_mtime_ns for path in table.parent.glob("*.npy")} == before
