@@ -22,9 +22,10 @@ ELSEWHERE = "free some or choose another folder (--runs, BENCH_CACHE)"
 def cache_root() -> Path:
     """The cache directory: the variable `BENCH_CACHE`, else the platform's; created if missing.
 
+    Absolute, so that processes elsewhere find it too.
     A complete cache may be read-only. Raises `BenchError` where it cannot be created.
     """
-    root = Path(os.environ.get("BENCH_CACHE") or platformdirs.user_cache_dir("av-retrieval-bench"))
+    root = Path(os.environ.get("BENCH_CACHE") or platformdirs.user_cache_dir("av-retrieval-bench")).absolute()
     try:
         root.mkdir(parents=True, exist_ok=True)
     except OSError as error:

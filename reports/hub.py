@@ -6,7 +6,7 @@ evaluate` and `bench search` take it as it is.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from shutil import copyfile
@@ -52,7 +52,12 @@ class HubExport:
         )
 
     def write(self, folder: Path) -> list[Path]:
-        """Writes the files into a folder, each whole or not at all; returns the paths."""
+        """Writes the files into a folder, each whole or not at all; returns the paths.
+
+        Raises `BenchError` for a folder that holds a run's captions, for the run itself is no repository.
+        """
+        if (folder / "queries.parquet").exists():
+            raise BenchError(f"{folder} is a run with its captions; choose another folder with --out")
         make_folder(folder)
         for name in self.sizes():
             path = folder / name
@@ -129,15 +134,20 @@ def require_token() -> str:
     return token
 
 
-def push(folder: Path, repository: str, token: str, *, private: bool) -> str:
-    """Uploads a written folder into a repository of the user's; returns its address.
+def push(files: Sequence[Path], folder: Path, repository: str, token: str, *, private: bool) -> str:
+    """Uploads these files of a folder, and no others in it, to a repository of the user; returns its address.
 
     Raises `BenchError` where the Hub refuses or cannot be reached.
     """
     hub = HfApi(token=token)
     try:
         address = hub.create_repo(repository, private=private, exist_ok=True)
-        hub.upload_folder(repo_id=repository, folder_path=folder, commit_message="Run of av-retrieval-bench")
+        hub.upload_folder(
+            repo_id=repository,
+            folder_path=folder,
+            allow_patterns=[file.relative_to(folder).as_posix() for file in files],
+            commit_message="Run of av-retrieval-bench",
+        )
     except (HfHubHTTPError, OSError) as error:
         reason = next(iter(str(error).splitlines()), type(error).__name__)
         raise BenchError(

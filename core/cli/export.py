@@ -92,9 +92,10 @@ def hub(
             shell.console.print(f"would be uploaded: {name}  {bytes_in_words(size)}", markup=False)
         return
     folder = out or Path("hub") / export.run
-    shell.written(export.write(folder))
+    files = export.write(folder)
+    shell.written(files)
     if push:
-        address = upload(folder, repository, token, private=not public)
+        address = upload(files, folder, repository, token, private=not public)
         shell.console.print(f"uploaded: {address}", markup=False, highlight=False)
 
 

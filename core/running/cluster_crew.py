@@ -31,6 +31,11 @@ class RayCrew:
     size: int
     """Shards that are worked on at a time."""
 
+    @property
+    def workers(self) -> int:
+        """What to ask `core.workers` for, where a single worker would be this process."""
+        return max(2, self.size)
+
     def __call__(
         self, function: Callable[[Item, Begin], Returned], items: Sequence[Item], seconds: float
     ) -> Iterator[tuple[Item, Returned | Lost]]:

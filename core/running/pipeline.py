@@ -239,7 +239,7 @@ def prepare_dataset(
         if cluster:
             crew = stack.enter_context(cluster_crew(cluster, workers))
             crew.require_seen(media_folders(specs[0]))
-            size = crew.size
+            size = crew.workers
         for spec in {(shared_key(spec), probe_method(spec).needs.sound): spec for spec in specs}.values():
             inputs = prepare_inputs(spec, progress, size)
     fingerprint = inputs.dataset.fingerprint

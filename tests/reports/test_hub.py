@@ -124,12 +124,17 @@ def test_push_uploads_the_folder_with_the_users_token(
     monkeypatch.setattr("reports.hub.HfApi", Hub)
     monkeypatch.setattr("reports.hub.get_token", lambda: "mine")
     out = tmp_path / "repository"
+    out.mkdir()
+    (out / "diary.txt").write_text("the user's own")
     shown = invoke("export", "hub", run, "--out", out, "--repo", "me/gaid", "--push")
     assert "uploaded: https://hub/me/gaid" in shown.stdout
     assert [name for name, _ in calls] == ["token", "create", "upload"]
     assert calls[0][1] == {"token": "mine"}
     assert calls[1][1] == {"name": "me/gaid", "private": True, "exist_ok": True}
     assert calls[2][1]["folder_path"] == out
+    assert set(calls[2][1]["allow_patterns"]) == {
+        str(path.relative_to(out)) for path in out.rglob("*") if path.is_file() and path.name != "diary.txt"
+    }
 
     def refuse(self: Any, name: str, **_: Any) -> None:
         raise OSError("no route to the Hub\nat all")
@@ -163,6 +168,7 @@ def test_runs_that_cannot_be_exported_are_refused(
     def refused() -> Result:
         return invoke("export", "hub", run, "--out", tmp_path / "out")
 
+    assert_one_line(invoke("export", "hub", run, "--out", run), "a run with its captions", "--out")
     weights = (run / "checkpoint.safetensors").read_bytes()
     (run / "checkpoint.safetensors").write_bytes(weights[:-1] + b"x")
     assert_one_line(refused(), "checkpoint.safetensors is damaged")

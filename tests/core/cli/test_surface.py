@@ -87,7 +87,7 @@ def test_the_surface_of_the_command_line_is_frozen() -> None:
             "--workers",
             "run",
         ],
-        "index": ["--json", "--offline", "--out", "--videos", "--workers", "run"],
+        "index": ["--cluster", "--json", "--offline", "--out", "--videos", "--workers", "run"],
         "search": [
             "--candidates",
             "--html",

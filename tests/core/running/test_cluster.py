@@ -20,7 +20,10 @@ from core.running.cluster import check_nodes, connected, run_on_cluster, unseen
 from core.running.cluster_crew import cluster_crew
 from core.running.outcomes import Cell
 from core.running.pipeline import prepare_dataset
+from core.running.trained import load_run
 from core.runs import RunDirectory, open_run
+from core.search.building import index_videos
+from core.search.clustered import index_on_cluster
 from core.workers import Lost
 from tests.core.running.crew_work import fatal
 
@@ -198,3 +201,21 @@ def test_a_cluster_prepares_the_same_bytes_and_goes_on_where_it_was_stopped(
     before = {path: path.stat().st_mtime_ns for path in table.parent.glob("*.npy")}
     prepare_dataset("avworld-tiny", ["gaid"], 2, Silent(), cluster=address)
     assert {path: path.stat().st_mtime_ns for path in table.parent.glob("*.npy")} == before
+
+
+def index_files(folder: Path) -> dict[str, bytes]:
+    """The files of an index's parts and lists, by name."""
+    files = (path for path in folder.rglob("*") if path.is_file() and path.name != "lock")
+    return {str(path.relative_to(folder)): path.read_bytes() for path in files}
+
+
+def test_a_cluster_indexes_the_same_bytes(address: str, trained_run: RunDirectory, tmp_path: Path) -> None:
+    films = tmp_path / "films"
+    films.mkdir()
+    for clip in sorted((cache_root() / "datasets").rglob("test/*.mp4"))[:9]:
+        shutil.copy(clip, films)
+    run = load_run(trained_run.path)
+    here = index_videos(run, films, tmp_path / "here")
+    there = index_on_cluster(run, films, tmp_path / "there", address, None, Silent())
+    assert here == there and here.videos == 9
+    assert index_files(tmp_path / "here") == index_files(tmp_path / "there")
