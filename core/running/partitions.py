@@ -70,14 +70,14 @@ def partition_facts(partition: str) -> tuple[int, bool]:
     own = [row for row, name in zip(rows, names, strict=True) if name == chosen]
     if not own and partition:
         raise unknown_name("partition", partition, names, "sinfo")
-    limits = [minutes_of(limit) for _, limit, _ in own]
+    limits = [limit_in_minutes(limit) for _, limit, _ in own]
     return min(limits, default=LONGEST_JOB), any("gpu" in gres for _, _, gres in own)
 
 
-def minutes_of(limit: str) -> int:
+def limit_in_minutes(limit: str) -> int:
     """A limit as sinfo prints it, in minutes; `LONGEST_JOB` where there is none.
 
-    >>> [minutes_of(text) for text in ("1-00:00:00", "12:30:00", "30:00", "infinite")]
+    >>> [limit_in_minutes(text) for text in ("1-00:00:00", "12:30:00", "30:00", "infinite")]
     [1440, 750, 30, 10080]
     """
     found = re.fullmatch(r"(?:(\d+)-)?(?:(\d+):)?(\d+):(\d+)", limit)

@@ -12,7 +12,13 @@ from core.progress import Silent, Tone
 from core.resolving import resolve
 from core.running.cells import RunInputs, run_hash
 from core.running.outcomes import Cell
-from core.running.partitions import LONGEST_JOB, minutes_of, partition_facts, partition_of, require_cluster
+from core.running.partitions import (
+    LONGEST_JOB,
+    limit_in_minutes,
+    partition_facts,
+    partition_of,
+    require_cluster,
+)
 from core.running.slurm import run_array, run_as_task, slurm_executor
 from core.runs import open_run
 from tests.command_line import assert_one_line
@@ -55,7 +61,7 @@ def test_slurm_is_told_from_a_ray_cluster(text: str, partition: str | None) -> N
     [("1-00:00:00", 1440), ("12:30:00", 750), ("30:00", 30), ("infinite", LONGEST_JOB), ("0:10", 1)],
 )
 def test_limits_are_read_as_sinfo_prints_them(limit: str, minutes: int) -> None:
-    assert minutes_of(limit) == minutes
+    assert limit_in_minutes(limit) == minutes
 
 
 def test_a_partition_says_how_long_a_job_may_take_and_whether_it_has_gpus(slurm: Path) -> None:
