@@ -126,8 +126,8 @@ def test_one_failed_task_cancels_nothing(materials: RunInputs, tmp_path: Path) -
     executor = submitit.LocalExecutor(tmp_path / "slurm")
     executor.update_parameters(timeout_min=60)  # longer than this test may take
     said = Lines()
-    outcomes = {outcome.cell: outcome for outcome in run_array(cells, executor, said)}
-    failed, well = (outcomes[cell] for cell in cells)
+    outcomes = {outcome.cell.directory.path: outcome for outcome in run_array(cells, executor, said)}
+    failed, well = (outcomes[cell.directory.path] for cell in cells)
     assert (failed.state, well.state) == ("failed", "done")
     assert "no split 'nowhere'" in failed.message
     assert well.cell.directory.is_done()
