@@ -188,16 +188,15 @@ def contents(cache: Path) -> dict[str, bytes]:
 def test_a_cluster_prepares_the_same_bytes_and_goes_on_where_it_was_stopped(
     address: str, materials: RunInputs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    caches = tmp_path / "one", tmp_path / "cluster"
-    clips = cache_root() / "datasets"
-    for cache, cluster in zip(caches, (None, address), strict=True):
-        shutil.copytree(clips, cache / "datasets")
-        monkeypatch.setenv("BENCH_CACHE", str(cache))
-        prepare_dataset("avworld-tiny", ["gaid"], 2, Silent(), cluster=cluster)
-    one, many = map(contents, caches)
-    assert set(one) == set(many) and any(name.endswith(".npy") for name in one)
-    assert [name for name in one if one[name] != many[name]] == []
-    (table,) = (caches[1] / "stores").rglob("manifest.json")
+    here, there = cache_root(), tmp_path / "cluster"
+    shutil.copytree(here / "datasets", there / "datasets")
+    monkeypatch.setenv("BENCH_CACHE", str(there))
+    prepare_dataset("avworld-tiny", ["gaid"], 2, Silent(), cluster=address)
+    many = contents(there)
+    assert any(name.endswith(".npy") for name in many)
+    # `materials` were prepared by processes of this machine
+    assert [name for name, data in many.items() if (here / name).read_bytes() != data] == []
+    (table,) = (there / "stores").rglob("manifest.json")
     before = {path: path.stat().st_mtime_ns for path in table.parent.glob("*.npy")}
     prepare_dataset("avworld-tiny", ["gaid"], 2, Silent(), cluster=address)
     assert {path: path.stat().st_mtime_ns for path in table.parent.glob("*.npy")} == before
