@@ -3,7 +3,7 @@
 `FakeTensorMode` alone has no values, so that whatever reads one (`tolist`, a mask, keyed noise) ends there. A
 tensor here has its values and says `cuda:0`; what mixes devices raises as it does on a GPU. To torch's engine
 it is on `meta`, because gradients of `cuda` tensors are computed in threads that only a GPU has. Of
-`FakeTensorMode` only the guard is used that keeps torch from starting CUDA.
+`FakeTensorMode` only the place is used that keeps torch from starting CUDA.
 """
 
 from collections.abc import Iterator
@@ -14,8 +14,6 @@ from weakref import WeakSet
 
 import torch
 from torch import Generator, Tensor
-from torch._subclasses import FakeTensorMode
-from torch.utils import _pytree as tree
 from torch.utils._python_dispatch import (
     TorchDispatchMode,
     _disable_current_modes,
@@ -140,7 +138,25 @@ class AnyGenerator(Generator):
         return any(torch.equal(state, one.get_state()) for one in cls.made)
 
 
-class Pretence(TorchDispatchMode):
+class Uncompiled(TorchDispatchMode):
+    """Never seen by torch's compiler, whose import takes longer than the whole check."""
+
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        return False
+
+
+class NotStarted(Uncompiled):
+    """Stands where torch looks for `FakeTensorMode` before it would start CUDA; changes nothing."""
+
+    _mode_key = torch._C._TorchDispatchModeKey.FAKE
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        """The operation as it is."""
+        return func(*args, **(kwargs or {}))
+
+
+class Pretence(Uncompiled):
     """Computes in memory, refuses what CUDA refuses, and places what CUDA would have made on the GPU."""
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
@@ -156,7 +172,8 @@ class Pretence(TorchDispatchMode):
         if func is aten._fused_sdp_choice.default:
             return 0  # attention by plain products: the fused kernels are the GPU's own
         asked = kwargs.get("device")
-        tensors = [leaf for leaf in tree.tree_leaves((args, kwargs)) if isinstance(leaf, Tensor)]
+        given = [*leaves(args), *leaves(tuple(kwargs.values()))]
+        tensors = [leaf for leaf in given if isinstance(leaf, Tensor)]
         on_gpu = any(isinstance(tensor, Placed) for tensor in tensors)
         if func not in MOVES:
             refuse_mixed(func, args, kwargs, tensors)
@@ -165,27 +182,49 @@ class Pretence(TorchDispatchMode):
         elif asked is not None:
             on_gpu = torch.device(asked).type != "cpu"
             kwargs["device"] = CPU
-        self.refuse_generator(func, args, kwargs, on_gpu=on_gpu)
+        refuse_generator(func, given, on_gpu=on_gpu)
         try:
             out = func(*values(args), **values(kwargs))
         except NotImplementedError as error:
             raise CannotPretend(f"{func} is implemented on a GPU alone") from error
         if not on_gpu:
             return out
-        placed = tree.tree_map(lambda x: Placed(x) if isinstance(x, Tensor) else x, out)
-        return return_and_correct_aliasing(func, args, kwargs, placed)
+        return return_and_correct_aliasing(func, args, kwargs, on_the_gpu(out))
 
-    def refuse_generator(self, func: Any, args: Any, kwargs: Any, *, on_gpu: bool) -> None:
-        """Raises `WrongDevice` where a generator draws for the other device."""
-        for leaf in tree.tree_leaves((args, kwargs)):
-            if isinstance(leaf, Generator) and AnyGenerator.on_gpu(leaf) != on_gpu:
-                drawn, by = ("cuda", "cpu") if on_gpu else ("cpu", "cuda")
-                raise WrongDevice(f"{named(func)} draws on {drawn} with a generator of {by}")
+
+def leaves(arguments: Any) -> Iterator[Any]:
+    """What sequences of arguments hold; an operation nests nothing else."""
+    for one in arguments:
+        if isinstance(one, (tuple, list)):
+            yield from leaves(one)
+        else:
+            yield one
 
 
 def values(arguments: Any) -> Any:
     """Arguments with tensors in memory."""
-    return tree.tree_map(lambda x: x.value if isinstance(x, Placed) else x, arguments)
+    if isinstance(arguments, Placed):
+        return arguments.value
+    if isinstance(arguments, dict):
+        return {name: values(one) for name, one in arguments.items()}
+    return type(arguments)(map(values, arguments)) if type(arguments) in (tuple, list) else arguments
+
+
+def on_the_gpu(out: Any) -> Any:
+    """What an operation has returned, its tensors placed."""
+    if isinstance(out, Tensor):
+        return Placed(out)
+    if isinstance(out, (tuple, list)):
+        return [on_the_gpu(one) for one in out] if isinstance(out, list) else tuple(map(on_the_gpu, out))
+    return out
+
+
+def refuse_generator(func: Any, given: list[Any], *, on_gpu: bool) -> None:
+    """Raises `WrongDevice` where a generator draws for the other device."""
+    for leaf in given:
+        if isinstance(leaf, Generator) and AnyGenerator.on_gpu(leaf) != on_gpu:
+            drawn, by = ("cuda", "cpu") if on_gpu else ("cpu", "cuda")
+            raise WrongDevice(f"{named(func)} draws on {drawn} with a generator of {by}")
 
 
 def refuse_mixed(func: Any, args: Any, kwargs: Any, tensors: list[Tensor]) -> None:
@@ -223,6 +262,9 @@ def pretended_cuda() -> Iterator[Generator]:
         torch.__future__.set_swap_module_params_on_conversion(True)
         stack.enter_context(torch.backends.cudnn.flags(enabled=False))
         stack.enter_context(patch.object(torch, "Generator", AnyGenerator))
-        stack.enter_context(FakeTensorMode())
+        stack.callback(torch._C._set_only_lift_cpu_tensors, torch._C._only_lift_cpu_tensors())
+        torch._C._set_only_lift_cpu_tensors(True)  # data become tensors in memory, and then move
+        torch._C._ensureCUDADeviceGuardSet()
+        stack.enter_context(NotStarted())  # type: ignore[no-untyped-call]
         stack.enter_context(Pretence())  # type: ignore[no-untyped-call]
         yield AnyGenerator("cuda")

@@ -53,19 +53,22 @@ def distinct_bases(bases: Tensor) -> Bases:
 
 @torch.no_grad()
 def em_bases(x: Tensor, bases: Bases, settings: EmSettings) -> tuple[Tensor, Tensor]:
-    """mu `(..., R, K')` and z `(..., D, K')` of X `(..., R, D)`, for the distinct bases.
+    """mu `(..., R, K')` and z^T `(..., K', D)` of X `(..., R, D)`, for the distinct bases.
 
-    m equal bases weigh `m exp(x mu)` together: `log m` is added, and each has 1/m of the weight.
+    m equal bases weigh `m exp(x mu)` together: `log m` is added, and each has 1/m of the weight. The bases
+    stand before the D entries, so that sums and exponentials run along D: a softmax over rows of two numbers
+    takes four times as long.
     """
     mu = bases.values.expand(*x.shape[:-1], -1)
-    share = bases.counts.log()
+    counts = bases.counts[:, None]
+    share = counts.log()
     for _ in range(settings.stages):
-        # z = softmax_k(X^T mu / lamd), the weight of equal bases shared among them
-        z = (x.transpose(-1, -2) @ mu / settings.lamd + share).softmax(-1) / bases.counts
+        # z^T = softmax_k(mu^T X / lamd), the weight of equal bases shared among them
+        z = (mu.transpose(-1, -2) @ x / settings.lamd + share).softmax(-2) / counts
         # each base spreads over the D entries with a sum of 1
-        z = z / (EPSILON + z.sum(-2, keepdim=True))
+        z = z / (EPSILON + z.sum(-1, keepdim=True))
         # mu = X z
-        mu = x @ z
+        mu = x @ z.transpose(-1, -2)
         # columns of length 1
         mu = mu / (EPSILON + torch.linalg.vector_norm(mu, dim=-2, keepdim=True))
     return mu, z
@@ -75,7 +78,7 @@ def reconstructed(x: Tensor, bases: Bases, settings: EmSettings) -> tuple[Tensor
     """Y `(..., R, D)` of X, and mu `(..., R, K')`."""
     mu, z = em_bases(x, bases, settings)
     # Y = beta mu z^T + X
-    return settings.beta * ((mu * bases.counts) @ z.transpose(-1, -2)) + x, mu
+    return settings.beta * ((mu * bases.counts) @ z) + x, mu
 
 
 def moved_bases(bases: Bases, mu: Tensor, momentum: float) -> Tensor:
