@@ -11,7 +11,7 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from multiprocessing import forkserver, resource_tracker
@@ -33,7 +33,6 @@ PRELOADED = (
 
 CONTEXT = multiprocessing.get_context("forkserver")
 """How every process of the engine starts."""
-CONTEXT.set_forkserver_preload(list(PRELOADED))  # for whoever starts the server first
 
 LOOK = 0.2
 """Seconds between two looks at processes that are to end."""
@@ -238,9 +237,13 @@ def end_with_parent() -> None:
         os._exit(1)
 
 
-def start_server() -> None:
-    """Starts the server in the background, so that it imports while this process does other things."""
+def start_server(preloaded: Sequence[str] = PRELOADED) -> None:
+    """Starts the server in the background, so that it imports while this process does other things.
+
+    Whoever comes first names what it imports.
+    """
     own_temporary_folder()
+    CONTEXT.set_forkserver_preload(list(preloaded))
     # A terminal sends Ctrl-C to every process; blocked here, it reaches neither the server nor its children.
     resource_tracker.ensure_running()  # which the server needs, and whose start would lift the block
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})

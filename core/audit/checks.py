@@ -1,6 +1,7 @@
 """Every check of a method, in the order in which they are printed."""
 
 from collections.abc import Callable, Iterator, Sequence
+from typing import TypeAlias
 
 from core.audit.canary import noise_canary
 from core.audit.configurations import configurations
@@ -19,7 +20,8 @@ from core.audit.transduction import test_set_statistics
 from core.audit.truth import registered_truth
 from core.audit.verdict import Verdict
 
-CHECKS: Sequence[Callable[[Subject], Verdict]] = (
+Check: TypeAlias = Callable[[Subject], Verdict]
+CHECKS: Sequence[Check] = (
     contract,
     determinism,
     noise_canary,
@@ -35,6 +37,8 @@ CHECKS: Sequence[Callable[[Subject], Verdict]] = (
     device,
 )
 """Each says what it found about a method under a condition."""
+ENDS_THE_AUDIT: Sequence[Check] = (contract, determinism)
+"""Where they fail, every other check would fail for the same reason."""
 
 
 def audit_method(subject: Subject) -> Iterator[Verdict]:
@@ -46,7 +50,7 @@ def audit_method(subject: Subject) -> Iterator[Verdict]:
     for check in CHECKS:
         found = check(subject)
         yield found
-        if check in (contract, determinism) and found.verdict == "fail":
+        if check in ENDS_THE_AUDIT and found.verdict == "fail":
             return
     if subject.condition == "leak-free":
         yield from configurations(subject)

@@ -20,7 +20,9 @@ from core.plugin_errors import PluginError
 
 PRACTICE_STEPS = 4
 """Training steps of a configuration."""
-WIDTHS: Sequence[tuple[Shape, int]] = ((MIDDLE, 2), (WIDE, 1))
+FEW_PAIRS = 8
+"""Pairs of such a step."""
+WIDTHS: Sequence[tuple[Shape, int]] = ((WIDE, 1), (MIDDLE, 2))
 """Shapes of real backbones, and training steps of each."""
 
 
@@ -78,26 +80,34 @@ def with_companions(
 
 def configurations(subject: Subject) -> Iterator[Verdict]:
     """What fails in a configuration, and a line that counts them; each as far as its first failure."""
-    subjects = [
-        subject.of_shape(SMALL, settings={**subject.settings, **settings}, steps=PRACTICE_STEPS)
-        for settings in variants(subject.method.Config)
-        if not settings.keys() & subject.settings.keys()
-    ]
-    wide = [subject.of_shape(shape, steps=steps) for shape, steps in WIDTHS]
-    tried = failed = 0
-    for one in (*subjects, *wide):
-        if not allowed(one):
-            continue
-        tried += 1
-        if found := failure(one):
-            failed += 1
-            yield replace(found, check=f"{found.check} [{configuration_label(one)}]")
-    widths = ", ".join(str(shape.width) for shape, _ in ((SMALL, 0), *WIDTHS))
-    figure = f"{tried} configurations, one value of a part at a time, widths {widths}: {failed} fail"
+    found = []
+    for one in configured(subject):
+        if allowed(one):
+            found.append(failure(one))
+            yield from (verdict for verdict in found[-1:] if verdict)
+    yield counted(subject, found)
+
+
+def configured(subject: Subject) -> list[Subject]:
+    """The method in every width of `WIDTHS`, and then with every value of every part."""
+    with subject.blamed("Config"):
+        settings = [
+            one for one in variants(subject.method.Config) if not one.keys() & subject.settings.keys()
+        ]
+    wide = [subject.of_shape(shape, steps=steps, practice_pairs=FEW_PAIRS) for shape, steps in WIDTHS]
+    small = subject.of_shape(SMALL, steps=PRACTICE_STEPS, practice_pairs=FEW_PAIRS)
+    return wide + [replace(small, settings={**subject.settings, **one}) for one in settings]
+
+
+def counted(subject: Subject, found: Sequence[Verdict | None]) -> Verdict:
+    """The line that counts configurations, by what has failed in each of them."""
+    failed = sum(verdict is not None for verdict in found)
+    widths = ", ".join(map(str, sorted([SMALL.width, *(shape.width for shape, _ in WIDTHS)])))
+    figure = f"{len(found)} configurations, one value of a part at a time, widths {widths}: {failed} fail"
     meaning = (
         "Other parts and other widths pass as the defaults do." if not failed else "Not every part passes."
     )
-    yield subject.verdict("configurations", "fail" if failed else "pass", figure, meaning)
+    return subject.verdict("configurations", "fail" if failed else "pass", figure, meaning)
 
 
 def allowed(subject: Subject) -> bool:
@@ -115,13 +125,15 @@ def allowed(subject: Subject) -> bool:
 
 
 def failure(subject: Subject) -> Verdict | None:
-    """The first failure; what the engine refuses in settings that train is one too."""
+    """The first failure, named with the settings; what the engine refuses in settings that train is one."""
     try:
-        return quick(subject)
+        found = quick(subject)
     except PluginError:
         raise
     except BenchError as error:
-        return subject.verdict("contract", "fail", str(error), "The bench refuses to score it like this.")
+        meaning = "The bench refuses to score it like this."
+        found = subject.verdict("contract", "fail", str(error), meaning)
+    return replace(found, check=f"{found.check} [{configuration_label(subject)}]") if found else None
 
 
 def configuration_label(subject: Subject) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import fields, is_dataclass
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from core.audit.subject import Subject
@@ -65,6 +66,8 @@ def of_scores(subject: Subject, method: Method, state: str) -> Iterator[str]:
 
 def same(one: Tensor, other: Tensor) -> bool:
     """Whether two tensors hold the same numbers, NaN included."""
+    if torch.equal(one, other):
+        return True
     return one.shape == other.shape and bool(((one == other) | ((one != one) & (other != other))).all())
 
 

@@ -80,11 +80,15 @@ def armed(texts: Texts) -> Texts:
     return replace(texts, embeds=embeds, words=words)
 
 
-def index_honesty(subject: Subject, pairs: int = VIDEOS) -> Verdict:
+def index_honesty(subject: Subject) -> Verdict:
     """Builds an index after texts have been scored, and while they raise when touched."""
     method, world = subject.compared()
-    texts, videos = armed(world.texts[:pairs]), world.videos[:pairs]
-    subject.scores(method, texts, videos)
+    subject.scores(method, armed(world.texts[:VIDEOS]), world.videos)
+    return honesty(subject, method, world.videos)
+
+
+def honesty(subject: Subject, method: Method, videos: Videos) -> Verdict:
+    """What a method that has just scored `armed` texts does with them when it builds an index."""
     found = text_in_index(method, videos)
     meaning = (
         f"What is kept of a video has seen a text ({found}): look at `index`."

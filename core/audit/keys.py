@@ -103,9 +103,12 @@ class KeyBlindNoise:
     """Noise that is the same for every text and video, so that keys can change nothing through it."""
 
     shared = True
+    drawn = False
+    """Whether anybody has asked for it."""
 
     def draw(self, texts: Tensor, videos: Tensor, trials: int, width: int, prior: str) -> Tensor:
         """`(N, 1, trials, width)`, see `core.capabilities.NoiseSource`; reads the number of texts only."""
+        self.drawn = True
         generator = torch.Generator().manual_seed(0)
         draw = torch.rand if prior == "uniform" else torch.randn
         one = draw(1, 1, trials, width, generator=generator)

@@ -13,8 +13,6 @@ from core.audit.noise_features import NoiseFeatures
 from core.batch import Texts, Videos
 from core.method import Method, check_losses
 
-PRACTICE_PAIRS = 16
-"""Pairs of a step."""
 PRACTICE_RATE = 0.004
 """By which a weight moves in a step. Signs of a momentum move all weights alike, as Adam does at first (Lion,
 Chen et al., NeurIPS 2023); torch's own optimisers take seconds to import."""
@@ -35,12 +33,13 @@ class Practice:
     without_gradient: tuple[str, ...]
     """Parameters that train and never had a gradient."""
     loss_hears: bool
-    """Whether the first loss has a gradient by the sound, or is another one with exchanged sound."""
+    """Whether the first loss has a gradient by the sound, or is another one with other sound, which is asked
+    where a method claims sound."""
 
 
-def practise(method: Method, world: NoiseFeatures, steps: int) -> Practice:
-    """Trains a method in place, on the first pairs of a world."""
-    texts, videos = world.texts[:PRACTICE_PAIRS], world.videos[:PRACTICE_PAIRS]
+def practise(method: Method, world: NoiseFeatures, steps: int, pairs: int) -> Practice:
+    """Trains a method in place, in every step on the first pairs of a world."""
+    texts, videos = world.texts[:pairs], world.videos[:pairs]
     assert videos.audio is not None
     trainable = {name: p for name, p in method.named_parameters() if p.requires_grad}
     with torch.random.fork_rng(devices=[]), torch.enable_grad():
@@ -51,7 +50,7 @@ def practise(method: Method, world: NoiseFeatures, steps: int) -> Practice:
                 if parameter.numel() == 1 and float(parameter) == 0:
                     parameter.fill_(1.0)  # it switches a part on, whose weights would else not train
         method.train()
-        momenta = {name: torch.zeros_like(parameter) for name, parameter in trainable.items()}
+        momenta: dict[str, Tensor] = {}
         reached: set[str] = set()
         hears, unfit = False, ""
         for step in range(steps):
@@ -66,17 +65,23 @@ def practise(method: Method, world: NoiseFeatures, steps: int) -> Practice:
             method.zero_grad(set_to_none=True)
             loss.backward()
             if step == 0:
-                hears = moves(sound.grad) or other_sound(method, texts, videos)
-            reached |= {name for name, p in trainable.items() if moves(p.grad)}
-            bad = next((name for name, p in trainable.items() if infinite(p.grad)), "")
+                hears = largest(sound.grad) != 0
+                hears = hears or (method.needs.sound and other_sound(method, texts, videos))
+            steepest = {name: largest(p.grad) for name, p in trainable.items()}
+            reached |= {name for name, slope in steepest.items() if slope != 0}
+            bad = next((name for name, slope in steepest.items() if not math.isfinite(slope)), "")
             if bad:
                 unfit = f"the gradient of {bad} is not finite in training step {step + 1}"
                 break
             with torch.no_grad():
                 for name, parameter in trainable.items():
-                    if parameter.grad is not None:
+                    if parameter.grad is None:
+                        continue
+                    if name in momenta:
                         momenta[name].lerp_(parameter.grad, NEWEST)
-                        parameter.sub_(PRACTICE_RATE * momenta[name].sign())
+                    else:  # the mean of nothing and the first gradient, in the memory of the latter
+                        momenta[name] = parameter.grad.mul_(NEWEST)
+                    parameter.sub_(momenta[name].sign(), alpha=PRACTICE_RATE)
                 method.logit_scale.clamp_(max=LARGEST_SCALE)
     method.zero_grad(set_to_none=True)
     return Practice(method.eval(), unfit, tuple(n for n in trainable if n not in reached), hears)
@@ -95,11 +100,8 @@ def other_sound(method: Method, texts: Texts, videos: Videos) -> bool:
     return losses[0] != losses[1]
 
 
-def moves(gradient: Tensor | None) -> bool:
-    """Whether a gradient moves its parameter."""
-    return gradient is not None and bool(gradient.ne(0).any())
-
-
-def infinite(gradient: Tensor | None) -> bool:
-    """Whether a gradient is no number somewhere."""
-    return gradient is not None and not bool(gradient.isfinite().all())
+def largest(gradient: Tensor | None) -> float:
+    """The largest magnitude in a gradient: 0 moves no parameter; NaN where a NaN is in it."""
+    if gradient is None or not gradient.numel():
+        return 0.0
+    return float(torch.linalg.vector_norm(gradient, math.inf))

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from core.audit.change import Change, tolerances
 from core.audit.contract import contract
-from core.audit.honesty import index_honesty
+from core.audit.honesty import armed, honesty
 from core.audit.sound import as_loud, half_changed
 from core.audit.subject import Subject
 from core.audit.verdict import Verdict, judged
@@ -27,7 +27,7 @@ SOME = (6, 4, 2, 9, 11)
 """Texts that are scored without the others, in this order."""
 REORDERED = (*EVERY_VIDEO[-3:], *EVERY_VIDEO[:-3])
 """Videos in another order."""
-CHUNK = 4
+CHUNK = 7
 """Of them that are indexed together."""
 BY_THEMSELVES = (3,), (4,)
 """A text and a video that are scored by themselves."""
@@ -39,7 +39,7 @@ def quick(subject: Subject) -> Verdict | None:
     if found.verdict == "fail":
         return found
     compared = Compared(subject)
-    checks = (compared.pairs, lambda: index_honesty(subject, QUICK_PAIRS), compared.audio)
+    checks = (compared.honesty, compared.pairs, compared.audio)
     return next((verdict for check in checks if (verdict := check()).verdict == "fail"), None)
 
 
@@ -52,8 +52,13 @@ class Compared:
 
     @cached_property
     def expected(self) -> Tensor:
-        """Scores `(PAIRS, PAIRS)` as a run computes them."""
-        return self.subject.scores(self.method, self.texts, self.videos)
+        """Scores `(PAIRS, PAIRS)` as a run computes them, of texts that tell who touches them."""
+        return self.subject.scores(self.method, armed(self.texts), self.videos)
+
+    def honesty(self) -> Verdict:
+        """What an index makes of the texts that were scored last."""
+        self.expected  # noqa: B018  they are scored
+        return honesty(self.subject, self.method, self.videos)
 
     def changed(
         self,

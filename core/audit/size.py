@@ -68,7 +68,7 @@ def layouts(large: bool) -> list[Layout]:
     found = [
         Layout("128 texts x 128 videos", straight[:128], straight[:128], chunk=37),
         Layout("200 texts x 150 videos", straight[:200], straight[:150]),
-        Layout("64 texts x 64 videos in another order", shuffled[:64], straight[:64].flip(0), chunk=1),
+        Layout("77 texts x 77 videos in another order", shuffled[:77], straight[:77].flip(0), chunk=1),
         Layout("5 captions per video in order", straight[:130], straight[:26], own=five),
         Layout("5 captions per video, shuffled", straight[:130], straight[:26], own=mixed),
         Layout(f"{LARGE + SURPLUS} texts x 13 videos", straight, straight[:13]),

@@ -44,6 +44,8 @@ class Subject:
     shape: Shape = NARROW
     steps: int = 20
     """Training steps of the trained state."""
+    practice_pairs: int = 16
+    """Pairs of a step."""
 
     @cached_property
     def config(self) -> MethodConfig:
@@ -68,7 +70,7 @@ class Subject:
     def practice(self) -> Practice:
         """A method of its own that has trained on the first pairs of `world`, and what training showed."""
         with self.blamed("a training step"):
-            return practise(self.untrained(), self.world, self.steps)
+            return practise(self.untrained(), self.world, self.steps, self.practice_pairs)
 
     @cached_property
     def world(self) -> NoiseFeatures:

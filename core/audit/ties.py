@@ -18,11 +18,14 @@ def ties(subject: Subject) -> Verdict:
         (seed, NoiseFeatures.draw(subject.size, subject.size, seed, subject.shape).copies())
         for seed in range(subject.seeds)
     ]
+    blind = KeyBlindNoise()
+    scores = subject.scores(subject.untrained(), worlds[0][1].texts, worlds[0][1].videos, noise=blind)
+    # what draws no noise scores the same under any
+    known = {} if blind.drawn else {0: scores}
     found = Recalls.count(
-        subject.scores(subject.untrained(seed), world.texts, world.videos) for seed, world in worlds
+        known[seed] if seed in known else subject.scores(subject.untrained(seed), world.texts, world.videos)
+        for seed, world in worlds
     )
-    texts, videos = worlds[0][1].texts, worlds[0][1].videos
-    scores = subject.scores(subject.untrained(), texts, videos, noise=KeyBlindNoise())
     change = Change.between(scores, scores[:, :1].expand_as(scores))
     good = found.at_chance and (change.none or subject.condition == "released")
     meaning = "Clips that are alike score alike, and ties count as chance."

@@ -1,24 +1,20 @@
-"""Who is audited, and the verdicts as JSON."""
+"""Who is audited, and what comes of it; methods are audited in portions that processes share."""
 
-import traceback
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import chain
 from pathlib import Path
 from typing import Any, get_args
 
 from core.assignments import parse_value
-from core.audit.checks import audit_method
-from core.audit.subject import Subject
+from core.audit.portions import Answer, Asked, Portion, audit_portion, keep_cause, portions, put_together
 from core.audit.verdict import Verdict
 from core.errors import BenchError, unknown_name
 from core.progress import Progress
-from core.registry import broken_methods, find_method, registered_methods
+from core.registry import broken_methods, registered_methods
 from core.runs import RunDirectory
 from core.scoring.scoring import Condition
-from core.workers import default_workers, in_workers
-from reports.audit.run import audit_run
-from reports.collect import read_run
+from core.threads import torch_threads
+from core.workers import Lost, default_workers, watched
 
 
 def conditions_of(names: Sequence[str]) -> list[Condition]:
@@ -44,21 +40,10 @@ def settings_of(given: Sequence[str]) -> dict[str, Any]:
     return found
 
 
-@dataclass(frozen=True)
-class Asked:
-    """A method, or the folder of a run, to be audited under some conditions."""
-
-    name: str
-    conditions: Sequence[Condition]
-    size: int
-    seeds: int
-    settings: Mapping[str, Any]
-
-    @property
-    def is_run(self) -> bool:
-        """Whether it is a folder: a name with a slash, or of a folder that is no method's."""
-        known = {*registered_methods(), *broken_methods()}
-        return self.name not in known and ("/" in self.name or Path(self.name).is_dir())
+def is_run(name: str) -> bool:
+    """Whether a name is a folder: one with a slash, or of a folder that is no method's."""
+    known = {*registered_methods(), *broken_methods()}
+    return name not in known and ("/" in name or Path(name).is_dir())
 
 
 @dataclass(frozen=True)
@@ -81,41 +66,70 @@ def audited(
     settings: Mapping[str, Any],
     progress: Progress,
 ) -> Audited:
-    """Verdicts on methods and run folders; several methods are spread over the cores.
+    """Verdicts on methods and run folders; what is asked of methods is spread over the cores.
 
     One that cannot be audited stops no other. Raises `BenchError` where nothing is named.
     """
     methods = registered_methods()
-    names = [*names, *(name for name in sorted(methods) if every_method and name not in names)]
+    names = list(dict.fromkeys([*names, *(sorted(methods) if every_method else ())]))
     if not names:
         raise BenchError("name methods or run folders, e.g. `bench audit gaid runs/NAME`, or pass --all")
-    asked = [Asked(name, conditions, size, seeds, dict(settings)) for name in names]
-    found: dict[str, Sequence[Verdict | BenchError]] = {}
-    here, apart = [one for one in asked if one.is_run], [one for one in asked if not one.is_run]
-    with progress.task("audit", len(asked)) as advance:
-        spread = in_workers(audit_one, apart, default_workers(len(apart)))
-        for one, answers in chain(spread, ((one, audit_one(one)) for one in here)):
-            found[one.name] = answers
+    runs = [name for name in names if is_run(name)]
+    asked = [
+        Asked(name, condition, size, seeds, dict(settings))
+        for name in names
+        if name not in runs
+        for condition in conditions
+    ]
+    items = [(one, portion) for one in asked for portion in portions(one.condition)]
+    found: dict[tuple[str, Condition], list[tuple[int, Answer]]] = {}
+    said: list[Verdict | BenchError] = []
+    with progress.task("audit", len(items) + len(runs)) as advance:
+        for (one, _), part in spread(items):
+            found.setdefault((one.name, one.condition), []).extend(part)
             advance(1, one.name)
-    answers = [answer for one in asked for answer in found[one.name]]
+        for name in names:
+            if name in runs:
+                said += [answer for condition in conditions for answer in audit_folder(name, condition)]
+                advance(1, name)
+            said += [
+                answer
+                for one in asked
+                if one.name == name
+                for answer in put_together(one, found[name, one.condition])
+            ]
     return Audited(
-        [answer for answer in answers if isinstance(answer, Verdict)],
-        [answer for answer in answers if isinstance(answer, BenchError)],
+        [answer for answer in said if isinstance(answer, Verdict)],
+        [answer for answer in said if isinstance(answer, BenchError)],
     )
 
 
-def audit_one(asked: Asked) -> Sequence[Verdict | BenchError]:
-    """The verdicts on a subject, or why there are none; the traceback is a note, which survives a process."""
-    found: list[Verdict | BenchError] = []
-    for condition in asked.conditions:
-        try:
-            if asked.is_run:
-                found += audit_run(read_run(RunDirectory(Path(asked.name))), condition)
-            else:
-                method = find_method(asked.name)
-                found += audit_method(Subject(method, condition, asked.size, asked.seeds, asked.settings))
-        except BenchError as error:
-            if error.__cause__:
-                error.add_note("".join(traceback.format_exception(error.__cause__)))
-            found.append(error)
-    return found
+def spread(
+    items: Sequence[tuple[Asked, Portion]],
+) -> Iterator[tuple[tuple[Asked, Portion], Sequence[tuple[int, Answer]]]]:
+    """Each item with what was found, on one thread each; an item that has cost its process is an error."""
+    workers = default_workers(len(items))
+    if workers < 2:
+        with torch_threads(1):
+            for item in items:
+                yield item, audit_portion(item)
+        return
+    for item, found in watched(audit_portion, items, workers):
+        asked, portion = item
+        if isinstance(found, Lost):
+            lost = f"{asked.name}: a process of the audit {found.how} ({found.reason}) at its {portion.name}"
+            yield item, [(portion.first[0], BenchError(lost))]
+        else:
+            yield item, found
+
+
+def audit_folder(name: str, condition: Condition) -> Sequence[Verdict | BenchError]:
+    """The verdicts on a finished run, or why there are none."""
+    from reports.audit.run import audit_run  # late: pandas and its company, which methods do without
+    from reports.collect import read_run
+
+    try:
+        return audit_run(read_run(RunDirectory(Path(name))), condition)
+    except BenchError as error:
+        keep_cause(error)
+        return [error]
