@@ -9,10 +9,10 @@ from core.audit.portions import Answer, Asked, answers, portions, put_together
 from core.audit.subject import Subject
 from core.errors import BenchError
 from core.method import Method
-from tests.core.audit.planted import AfterTraining, Clean, InAPart
+from tests.core.audit.planted import Clean, InAPart
 from tests.core.audit.planted_defects import BROKEN_CONTRACTS, RAISING
 
-EVERY = (InAPart, AfterTraining, next(iter(BROKEN_CONTRACTS)), next(iter(RAISING)))
+EVERY = (InAPart, next(iter(BROKEN_CONTRACTS)), next(iter(RAISING)))
 
 
 @dataclass(frozen=True)
