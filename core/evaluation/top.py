@@ -43,9 +43,17 @@ def best_of(videos: Tensor, scores: Tensor, kept: int) -> TopLists:
     values = scores.new_empty(len(scores), kept)
     # a block stays in the cache, and so does the copy of it whose NaN are replaced
     for rows in blocks(len(scores), max(1, SCORES_AT_ONCE // max(1, scores.shape[1]))):
-        places, values[rows] = best_places(scores[rows].nan_to_num(-torch.inf, torch.inf, -torch.inf), kept)
+        places, values[rows] = best_places(without_nan(scores[rows]), kept)
         chosen[rows] = videos[rows].gather(1, places)
     return TopLists(chosen.cpu(), values.float().cpu())
+
+
+def without_nan(scores: Tensor) -> Tensor:
+    """The scores with -inf for NaN; the same tensor where there is none."""
+    # a sum reads a score once, and a NaN anywhere makes it NaN (so does inf - inf, which costs a copy)
+    if not bool(scores.sum().isnan()):
+        return scores
+    return scores.nan_to_num(-torch.inf, torch.inf, -torch.inf)
 
 
 def best_places(scores: Tensor, kept: int) -> tuple[Tensor, Tensor]:
@@ -55,25 +63,40 @@ def best_places(scores: Tensor, kept: int) -> tuple[Tensor, Tensor]:
     """
     if kept == 0:
         return scores[:, :0].long(), scores[:, :0]
-    best = scores.topk(kept, dim=1)
-    edge = best.values[:, -1:]
-    places = best.indices.sort(dim=1).values
-    # where more candidates than are kept reach the edge, topk has taken any of those that tie there
-    crowded = ((scores >= edge).sum(1) > kept).nonzero()[:, 0]
-    if len(crowded):
-        places[crowded] = first_of_ties(scores[crowded], edge[crowded], kept)
+    count = scores.shape[1]
+    best = scores.topk(min(kept + 1, count), dim=1)
+    places, edge = best.indices[:, :kept], best.values[:, kept - 1 : kept]
+    if kept < count:
+        # where one more candidate reaches the edge, topk has taken any of those that tie there
+        crowded = (best.values[:, kept] == edge[:, 0]).nonzero()[:, 0]
+        level = best.values[crowded, :kept] == edge[crowded]
+        chosen = places[crowded]
+        chosen[level] = first_of_ties(scores, crowded, edge[crowded], level.sum(1))
+        places[crowded] = chosen
+    places = places.sort(dim=1).values
     # positions ascend, so that a stable sort of the few leaves equal ones in their order
     values, order = scores.gather(1, places).sort(dim=1, descending=True, stable=True)
     return places.gather(1, order), values
 
 
-def first_of_ties(scores: Tensor, edge: Tensor, kept: int) -> Tensor:
-    """Positions `(Q, kept)`, ascending, of all that exceed `edge` `(Q, 1)` and of the first that equal it."""
-    above, level = scores > edge, scores == edge
-    open_places = kept - above.sum(1, keepdim=True)
-    taken = above | (level & (level.cumsum(1) <= open_places))
-    positions: Tensor = taken.nonzero()[:, 1].unflatten(0, (len(scores), kept))
-    return positions
+def first_of_ties(scores: Tensor, rows: Tensor, edge: Tensor, wanted: Tensor) -> Tensor:
+    """Positions of the first `wanted` `(R,)` scores of some rows that equal `edge` `(R, 1)`.
+
+    `(sum of wanted,)` int64, row after row, ascending in each.
+    """
+    count = scores.shape[1]
+    if not len(rows):
+        return rows
+    # the more ties there are, the fewer columns hold the first of them
+    for width in sorted({-(-count // 64), -(-count // 8), count}):
+        level = scores[rows, :width] == edge
+        ties = level.sum(1)
+        if bool((ties >= wanted).all()):
+            break
+    row, place = level.nonzero().unbind(1)
+    number = torch.arange(len(row), device=row.device) - (ties.cumsum(0) - ties)[row]
+    first: Tensor = place[number < wanted[row]]
+    return first
 
 
 def times_listed(video: Tensor, candidates: int) -> Tensor:
