@@ -70,10 +70,15 @@ def exact_cost(sizes: Sizes) -> Cost:
     quadratic = 4 * frames if sizes.gated else 0
     # a vector per head and source, and the constant of LN1's bias behind a gate
     basis = sizes.heads * sources + (1 if sizes.gated else 0)
-    logits = (sizes.heads if sizes.gated else 1) * sources * d + quadratic
     mix = basis + 2
-    # logits, two LayerNorms by their factors, the length of the mix, its products
-    pooling = logits + basis**2 + (basis + 1) ** 2 + mix**2 + mix * d
+    # two LayerNorms by their factors, and the length of the mix
+    lengths = basis**2 + (basis + 1) ** 2 + mix**2
+    if not sizes.gated and sizes.perturbation == "none":
+        # the maps act on the text: a product per frame and head for the logit, and one with the basis
+        return Cost(text=5 * d**2, pair=lengths + 2 * basis * d)
+    logits = (sizes.heads if sizes.gated else 1) * sources * d + quadratic
+    # logits, and the products of the mix
+    pooling = logits + lengths + mix * d
     radius = 0 if sizes.perturbation == "none" else sources * d + quadratic + frames * d
     queries = {"none": 0, "dasp": 2 * d, "stp": 3 * sizes.trials * d}[sizes.perturbation]
     return Cost(text=2 * d**2 + d if sizes.gated else d**2, pair=pooling + radius + queries)

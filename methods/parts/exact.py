@@ -15,7 +15,9 @@ from methods.parts.composition import Composition, VideoIndex
 from methods.parts.fusion.base import FrameAlgebra, StillAlgebra
 from methods.parts.interaction.base import TokenAlgebra
 from methods.parts.perturbation.base import AskedTexts, MixedVideos
+from methods.parts.pooling.attended_products import ProductAttention
 from methods.parts.pooling.base import Mixing, Mixture, VectorMixing, one_vector
+from methods.parts.pooling.text_conditioned import StillAttention
 from methods.parts.vectors import unit
 
 
@@ -38,8 +40,8 @@ class ExactQueries(Rows):
     texts: AskedTexts
     gate: Tensor
     """`(N, ...)` for the fusion."""
-    attention: Tensor
-    """`(N, ...)` for the pooling."""
+    attention: Any
+    """For the pooling: a tensor or record of N rows."""
 
 
 class ComposedExact(Exact[VideoIndex, ExactQueries, ExactIndex]):
@@ -86,8 +88,8 @@ class ComposedExact(Exact[VideoIndex, ExactQueries, ExactIndex]):
         # fused frames u_f as shares of picture and sound
         frames = self.fusion.shares(basis.frames, asked.gate)
         # pooled video v = a E: the coefficients a of every pair
-        coefficients = self.pooling.mix(basis.pooled, frames, asked.attention)  # (V, C, N)
-        return MixedVideos(basis.keys, basis.pooled.mixes, coefficients, frames)
+        mixes, coefficients = self.pooling.pooled(basis.pooled, frames, asked.attention)  # (V, C, N)
+        return MixedVideos(basis.keys, mixes, coefficients, frames)
 
     def score(self, asked: ExactQueries, basis: ExactIndex, noise: NoiseSource) -> Tensor:
         """Scores `(N, V)`."""
@@ -167,6 +169,9 @@ def exact_of(method: Composition) -> ComposedExact | TokenExact | NoExact:
     if pooling is None:
         return NoExact(f"{parts.pooling} pooling{' of frames that the text fuses' if fusion.waits else ''}")
     obstacle = method.perturbation.obstacle(method.interaction)
+    # a text that nothing moves asks no more of the pooled vector than products
+    if isinstance(pooling, StillAttention) and parts.perturbation == "none":
+        pooling = ProductAttention(pooling.pooling)
     return NoExact(obstacle) if obstacle else ComposedExact(method, fusion, pooling)
 
 

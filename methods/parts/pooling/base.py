@@ -66,15 +66,19 @@ class Mixing(ABC, Generic[P, K, Fused, B]):
     def mixture(self, videos: P, frames: K) -> B:
         """What is kept of videos that the modules prepared and whose frames the fusion's algebra kept."""
 
-    def asked(self, texts: Tensor) -> Tensor:
-        """What texts `(N, D)` bring to the pooling, `(N, ...)`; nothing by default."""
+    def asked(self, texts: Tensor) -> Any:
+        """What texts `(N, D)` bring to the pooling: a tensor or record of N rows; nothing by default."""
         return texts[:, :0]
 
     @abstractmethod
-    def mix(self, mixture: B, frames: Fused, asked: Tensor) -> Tensor:
+    def mix(self, mixture: B, frames: Fused, asked: Any) -> Tensor:
         """Coefficients `(V, C, N)` of the pooled vectors for texts that bring `asked`."""
 
-    def frame_weights(self, mixture: B, frames: Fused, asked: Tensor) -> Tensor | None:
+    def pooled(self, mixture: B, frames: Fused, asked: Any) -> tuple[Mixes, Tensor]:
+        """The pooled vectors: what they are mixes of, and their coefficients `(V, C, N)`."""
+        return mixture.mixes, self.mix(mixture, frames, asked)
+
+    def frame_weights(self, mixture: B, frames: Fused, asked: Any) -> Tensor | None:
         """Weight `(V, F, N)` of each frame, summing to 1; None where texts do not weight frames."""
         return None
 
