@@ -36,13 +36,14 @@ def comparison(sizes: Sizes) -> Cost:
 def modules_pooling(sizes: Sizes) -> Cost:
     """X-Pool's attention and the two maps behind it.
 
-    Without a gate keys and values are in the index; logits and weighted sum take `F D` each. With one, frames
-    are mixed (`F D`) and mapped to keys and values for every pair.
+    Without a gate keys and each head's values behind the output map are in the index; logits take `F D`, a
+    weighted sum as much per head, the residual map `D^2`. With one, frames are mixed (`F D`) and mapped to
+    keys and values for every pair.
     """
     d, frames = sizes.width, sizes.frames
     if sizes.gated:
         return Cost(text=d**2 + d, pair=frames * d + 2 * frames * d**2 + 2 * frames * d + 2 * d**2)
-    return Cost(text=d**2, pair=2 * frames * d + 2 * d**2)
+    return Cost(text=d**2, pair=(1 + sizes.heads) * frames * d + d**2)
 
 
 def modules_radius(sizes: Sizes) -> Cost:
