@@ -2,6 +2,7 @@
 
 from copy import deepcopy
 from dataclasses import replace
+from itertools import chain
 from typing import get_args
 
 import torch
@@ -85,7 +86,8 @@ def weights_state(method: Method) -> tuple[tuple[int, int], ...]:
     Reads none of them. Writing past torch's count, as through `.data` or numpy, goes unseen.
     """
     # a tensor that is written in place keeps its address and changes its version
-    return tuple((tensor.data_ptr(), tensor._version) for tensor in method.state_dict().values())
+    held = chain(method.parameters(), method.buffers())  # a state_dict would take a copy of every name
+    return tuple((tensor.data_ptr(), tensor._version) for tensor in held)
 
 
 def with_words(texts: Texts, length: int, generator: torch.Generator) -> Texts:

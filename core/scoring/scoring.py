@@ -96,14 +96,18 @@ class How(TypedDict, total=False):
 def exact_arithmetic(method: Method, precision: Precision = "float32") -> Iterator[None]:
     """Evaluation mode, no gradients, and products no less precise than said, for the length of a block."""
     training, before = method.training, torch.get_float32_matmul_precision()
-    method.eval()
+    # telling every module takes as long as a small tile, so they are told only where one trains
+    trains = any(module.training for module in method.modules())
+    if trains:
+        method.eval()
     torch.set_float32_matmul_precision(MATMUL_PRECISION[precision])
     try:
         with torch.inference_mode():
             yield
     finally:
         torch.set_float32_matmul_precision(before)
-        method.train(training)
+        if trains:
+            method.train(training)
 
 
 def build_index(

@@ -1,10 +1,13 @@
-"""What a method keeps of each video, on disk: the tensors of its record one by one, mapped and not read.
+"""What a method keeps of each video, on disk: a row of bytes per video, of which a search reads a few.
 
-A record (`core.batch.Rows`) may hold others. Its tensors are written in their order; a record of one made-up
-video, which the method makes anew, says where each belongs.
+A record (`core.batch.Rows`) may hold others. A row has its tensors one behind the other in their order, so
+that a video is read at one place; a record of one made-up video, which the method makes anew, says where each
+of them is. Rows are read and not mapped: touching a page for the first time costs more than reading it.
 """
 
-from collections.abc import Iterator, Sequence
+import math
+import os
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -18,13 +21,7 @@ from core.method import Method
 from core.scoring.names import Engine
 from core.scoring.scoring import build_index
 
-Leaves = Sequence[NDArray[np.generic]]
-"""The tensors of a part, `(V, ...)` each."""
-
-
-def file_of(number: int) -> str:
-    """Name of the file of a tensor."""
-    return f"basis-{number:02d}.npy"
+BASIS_FILE = "basis.bin"
 
 
 def tensors_of(rows: Rows) -> list[Tensor]:
@@ -39,10 +36,16 @@ def tensors_of(rows: Rows) -> list[Tensor]:
     return found
 
 
+def bytes_of(tensor: Tensor) -> NDArray[np.uint8]:
+    """The rows of a tensor `(V, ...)` as bytes, `(V, size of a row)`."""
+    flat = tensor.cpu().contiguous().view(len(tensor), math.prod(tensor.shape[1:]))
+    found: NDArray[np.uint8] = flat.view(torch.uint8).numpy()
+    return found
+
+
 def write_basis(rows: Rows, folder: Path) -> None:
-    """Writes the tensors of a record."""
-    for number, tensor in enumerate(tensors_of(rows)):
-        np.save(folder / file_of(number), tensor.cpu().numpy())
+    """Writes the rows of a record."""
+    np.concatenate([bytes_of(tensor) for tensor in tensors_of(rows)], axis=1).tofile(folder / BASIS_FILE)
 
 
 def template_of(method: Method, engine: Engine, sound: tuple[int, int] | None, patches: int) -> Rows:
@@ -70,33 +73,43 @@ def template_of(method: Method, engine: Engine, sound: tuple[int, int] | None, p
     return build_index(method, videos.to(device), engine=engine, check=False).videos
 
 
-class PartBasis:
-    """The tensors of a part, opened when one is first asked for."""
+class Layout:
+    """Where the tensors of a record are in a row of bytes."""
 
-    def __init__(self, folder: Path, template: Rows) -> None:
-        self.folder, self.template = folder, template
-        self.leaves: Leaves | None = None
+    def __init__(self, template: Rows) -> None:
+        self.template = tensors_of(template)
+        sizes = [bytes_of(tensor).shape[1] for tensor in self.template]
+        self.places = np.cumsum([0, *sizes]).tolist()
+        self.size: int = self.places[-1]
+        """Bytes of a row."""
 
-    def __call__(self, rows: NDArray[np.int64]) -> list[Tensor]:
-        """The tensors of some rows, copied. Raises `BenchError` where they are not those of the method."""
-        if self.leaves is None:
-            self.leaves = list(self.opened())
-        return [torch.from_numpy(np.ascontiguousarray(leaf[rows])) for leaf in self.leaves]
+    def read(self, folder: Path, videos: int, rows: NDArray[np.int64]) -> NDArray[np.uint8]:
+        """Some rows `(n, size)` of a part of so many videos.
 
-    def opened(self) -> Iterator[NDArray[np.generic]]:
-        """The mapped tensors."""
-        for number, expected in enumerate(tensors_of(self.template)):
-            file = self.folder / file_of(number)
-            try:
-                leaf: NDArray[np.generic] = np.load(file, mmap_mode="r")
-            except (OSError, ValueError) as error:
-                raise BenchError(f"{file} cannot be read; build the index again elsewhere (--out)") from error
-            if leaf.shape[1:] != tuple(expected.shape[1:]):
-                raise BenchError(
-                    f"{file} holds {leaf.shape[1:]} per video, not {tuple(expected.shape[1:])}: other code "
-                    "has made it; build the index again elsewhere (--out)"
-                )
-            yield leaf
+        Raises `BenchError` where the file cannot be read or its rows are not those of the method.
+        """
+        file, found = folder / BASIS_FILE, np.empty((len(rows), self.size), np.uint8)
+        try:
+            with file.open("rb", buffering=0) as opened:
+                size = os.fstat(opened.fileno()).st_size
+                if size != videos * self.size:
+                    raise BenchError(
+                        f"{file} holds {size:,} bytes, not {self.size:,} per video: other code has made it; "
+                        "build the index again elsewhere (--out)"
+                    )
+                for row, place in zip(rows.tolist(), found, strict=True):
+                    opened.seek(row * self.size)
+                    opened.readinto(place.data)
+        except OSError as error:
+            raise BenchError(f"{file} cannot be read; build the index again elsewhere (--out)") from error
+        return found
+
+    def tensors(self, rows: NDArray[np.uint8]) -> list[Tensor]:
+        """The tensors `(n, ...)` of rows of bytes `(n, size)`, copied."""
+        return [
+            torch.from_numpy(rows[:, start:stop].copy()).view(tensor.dtype).view(len(rows), *tensor.shape[1:])
+            for start, stop, tensor in zip(self.places[:-1], self.places[1:], self.template, strict=True)
+        ]
 
 
 def with_tensors(template: Rows, tensors: Sequence[Tensor]) -> Rows:

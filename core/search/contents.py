@@ -5,6 +5,7 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import torch
 from numpy.typing import NDArray
@@ -15,7 +16,7 @@ from core.errors import BenchError
 from core.running.trained import TrainedRun
 from core.scoring.guards import weights_state
 from core.scoring.scoring import ScoringIndex, obstacle_to_algebra, score_matrix
-from core.search.basis import PartBasis, template_of, with_tensors
+from core.search.basis import Layout, template_of, with_tensors
 from core.search.layout import PART_VIDEOS, VIDEOS_FILE, IndexFolder, IndexManifest, Part
 
 Ids = NDArray[np.int64]
@@ -34,10 +35,8 @@ class IndexContents:
         """Why modules score; empty where the algebra does."""
         self.template = template_of(run.method, engine, sound, patches)
         self.parts = {part.number: part for part in manifest.parts}
-        self.bases = {
-            number: PartBasis(folder.part(part), self.template) for number, part in self.parts.items()
-        }
-        self.tables: dict[int, list[dict[str, Any]]] = {}
+        self.layout = Layout(self.template)
+        self.tables: dict[int, pa.Table] = {}
 
     def ids_of(self, part: Part) -> Ids:
         """The videos of a part that can be found."""
@@ -65,20 +64,19 @@ class IndexContents:
         number, row = divmod(id, PART_VIDEOS)
         if number not in self.tables:
             file = self.folder.part(self.parts[number]) / VIDEOS_FILE
-            self.tables[number] = pq.read_table(file).to_pylist()
-        return self.tables[number][row]
+            self.tables[number] = pq.read_table(file)
+        found: dict[str, Any] = self.tables[number].slice(row, 1).to_pylist()[0]
+        return found
 
     def record(self, ids: Ids) -> Rows:
         """What the method keeps of some videos, in their order, read from disk."""
         numbers, rows = np.divmod(ids, PART_VIDEOS)
-        order = np.argsort(numbers, kind="stable")
-        chunks = [
-            self.bases[int(number)](rows[order[numbers[order] == number]]) for number in np.unique(numbers)
-        ]
-        back = torch.from_numpy(np.argsort(order, kind="stable"))
+        found = np.empty((len(ids), self.layout.size), np.uint8)
+        for number in np.unique(numbers).tolist():
+            here, part = numbers == number, self.parts[number]
+            found[here] = self.layout.read(self.folder.part(part), part.videos, rows[here])
         device = self.run.method.logit_scale.device
-        tensors = [torch.cat(parts)[back].to(device) for parts in zip(*chunks, strict=True)]
-        return with_tensors(self.template, tensors)
+        return with_tensors(self.template, [tensor.to(device) for tensor in self.layout.tensors(found)])
 
     def scores(self, texts: Texts, rows: Rows) -> Tensor:
         """Leak-free scores `(N, V)` of texts with videos, by the method's algebra or its modules."""

@@ -1,10 +1,10 @@
 """What an index is on disk: a folder that a killed build leaves usable.
 
 `index.json` says of what run it is and which parts it has, and is written after every part. `parts/NNNNN/`
-holds some hundred videos and never changes: `videos.parquet` with a row each, `basis-NN.npy` with what the
-method's algebra keeps of them, tensor by tensor, and `vectors.npy` with their candidate vectors. Videos that
-are gone from the folder are named in `index.json` and forgotten by searches. `candidates.faiss`, where there
-is one, is made of the vectors and can be made again. `work/` is what a build is at.
+holds some hundred videos and never changes: `videos.parquet` with a row each, `basis.bin` with a row of bytes
+each, what the method's algebra keeps of them, and `vectors.npy` with their candidate vectors. Videos that are
+gone from the folder are named in `index.json` and forgotten by searches. `candidates.faiss`, where there is
+one, is made of the vectors and can be made again. `work/` is what a build is at.
 """
 
 from collections.abc import Mapping
@@ -18,7 +18,7 @@ from core.checksums import first_damaged
 from core.errors import BenchError
 from core.runs import RunDirectory, write_json
 
-INDEX_VERSION = 1
+INDEX_VERSION = 2
 """Of the files; raised whenever an index of before could not be read any more."""
 INDEX_FILE, VIDEOS_FILE, VECTORS_FILE, FRAMES_FILE = (
     "index.json",

@@ -107,8 +107,8 @@ def test_a_damaged_part_is_named_and_made_again(
 ) -> None:
     out = Path(shutil.copytree(built, tmp_path / "index"))
     part = out / "parts" / "00000"
-    (part / "basis-00.npy").write_bytes(b"")
-    with pytest.raises(BenchError, match=r"basis-00.npy is damaged .* delete the folder"):
+    (part / "basis.bin").write_bytes(b"")
+    with pytest.raises(BenchError, match=r"basis.bin is damaged .* delete the folder"):
         open_index(out, run)
     shutil.rmtree(part)
     assert index_videos(run, clips, out).added == 6
