@@ -23,8 +23,8 @@ WORLD_RECIPE: dict[str, object] = {
     "frames": 12,
     "frame_sampling": "segment-centres",
     "text_tokens": 40,
-    "training.mode": "text-tuned",
-    "training.epochs": 6,
+    "training.mode": "frozen",
+    "training.epochs": 24,
     "training.captions": "one",
     "training.batch_size": 128,
     "training.drop_last": False,
@@ -37,13 +37,13 @@ WORLD_RECIPE: dict[str, object] = {
     "training.weight_decay": 0.02,
     "training.decay_biases": True,
     "training.gradient_clip": 1.0,
-    "training.validate_every": 2,
+    "training.validate_every": 4,
     "evaluation.splits": ["test", "test-multi"],
 }
 """What differs on a world from the methods' own defaults, which are meant for large backbones.
 
-Six visits of one caption per video, with what the methods' fields declare for small worlds: the largest
-budget with which five methods train within two minutes on two cores; the same for all methods.
+The towers, which were trained on this world for all methods alike, stay as they are, and the methods' own
+modules train until they have converged: twice as many epochs change R@1 on `val` by less than two points.
 """
 
 

@@ -58,7 +58,7 @@ def test_set_wins_over_every_other_layer() -> None:
 
 def test_the_data_set_overrides_the_authors_and_the_authors_override_the_engine() -> None:
     small, large = resolve("tmass", "avworld", {}), RunSpec(method="tmass", dataset="avworld")
-    assert small.training.mode == "text-tuned"
+    assert small.training.mode == "frozen"
     assert large.training.mode == "finetune"
     assert small.training.weight_decay == 0.02
 

@@ -6,7 +6,12 @@ from core.running.cells import RunInputs
 PAIRS, BATCH = 48, 16
 STEPS = PAIRS // BATCH
 """Optimiser steps of an epoch."""
-SMALL = {"training__batch_size": BATCH, "training__epochs": 3, "training__captions": "every"}
+SMALL = {
+    "training__mode": "text-tuned",
+    "training__batch_size": BATCH,
+    "training__epochs": 3,
+    "training__captions": "every",
+}
 
 
 def first_pairs(materials: RunInputs, count: int = PAIRS) -> SplitData:
