@@ -26,7 +26,7 @@ WORLD_RECIPE: dict[str, object] = {
     "training.mode": "frozen",
     "training.epochs": 24,
     "training.captions": "one",
-    "training.batch_size": 128,
+    "training.batch_size": 64,
     "training.drop_last": False,
     "training.optimizer": "adamw",
     "training.schedule": "warmup-cosine",

@@ -8,6 +8,7 @@ import pytest
 
 from core.datasets import registered_datasets
 from core.errors import BenchError
+from core.registry import registered_methods
 from core.running.experiment import Experiment, PublishedRows, experiment_files, load_experiment
 from core.running.matrix import from_command_line
 from core.spec import RunSpec
@@ -109,6 +110,12 @@ def test_the_base_of_table_8_is_what_the_table_says_and_its_changes_what_the_scr
         scripted = {key: re.search(pattern, row["note"]) for key, pattern in released.items()}
         change = {key: float(found[1]) for key, found in scripted.items() if found}
         assert list(block.change) == ([change] if change else [])
+
+
+def test_the_table_of_all_methods_has_every_method_that_is_built_in() -> None:
+    (block,) = load_experiment("avworld-methods").blocks
+    ours = {name for name, cls in registered_methods().items() if cls.__module__.startswith("methods.")}
+    assert set(block.methods) == ours
 
 
 def test_an_unknown_experiment_is_refused_with_the_nearest_name() -> None:
