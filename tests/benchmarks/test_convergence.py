@@ -1,5 +1,7 @@
 """Convergence is the change of validation R@1 by twice the training, as a mean over seeds."""
 
+import json
+import re
 from pathlib import Path
 
 import pytest
@@ -10,8 +12,10 @@ from tests.made_runs import make_run, result
 
 
 def trained(root: Path, method: str, epochs: int, seed: int, recall: float) -> None:
-    overrides = {"training.epochs": epochs, "seeds.initialisation": seed, "evaluation.splits": ["val"]}
-    make_run(root, overrides, [result(recall, split="val")], method=method, train_seconds=2.0 * epochs)
+    overrides = {"training.epochs": epochs, "seeds.initialisation": seed}
+    directory, _ = make_run(root, overrides, [result(5.0)], method=method, train_seconds=2.0 * epochs)
+    looks = [{"epoch": epochs // 2, "recall_at_1": 99.0}, {"epoch": epochs, "recall_at_1": float(recall)}]
+    (directory.path / "epochs.jsonl").write_text("".join(json.dumps(look) + "\n" for look in looks))
 
 
 def invoked(root: Path) -> tuple[int, str]:
@@ -40,6 +44,16 @@ def test_the_exit_code_says_whether_all_have_converged(tmp_path: Path, long: flo
     trained(tmp_path, "gaid", 48, 0, long)
     found, printed = invoked(tmp_path)
     assert found == code, printed
+
+
+def test_a_run_that_was_not_looked_at_in_the_end_is_one_line(tmp_path: Path) -> None:
+    trained(tmp_path, "gaid", 24, 0, 60)
+    trained(tmp_path, "gaid", 48, 0, 61)
+    for file in tmp_path.glob("*/epochs.jsonl"):
+        file.write_text('{"epoch": 1, "recall_at_1": 3.0}\n')
+    code, printed = invoked(tmp_path)
+    assert code == 2
+    assert re.search("was not validated after epoch (24|48), its last", printed)
 
 
 def test_nothing_to_compare_is_one_line(tmp_path: Path) -> None:
