@@ -33,6 +33,7 @@ PRELOADED = (
 
 CONTEXT = multiprocessing.get_context("forkserver")
 """How every process of the engine starts."""
+CONTEXT.set_forkserver_preload(list(PRELOADED))  # for whoever starts the server first
 
 LOOK = 0.2
 """Seconds between two looks at processes that are to end."""

@@ -3,6 +3,8 @@
 import multiprocessing
 import os
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from multiprocessing.connection import Connection
@@ -124,3 +126,13 @@ def test_folders_of_killed_commands_are_removed_and_those_of_living_ones_are_not
     with FileLock(tmp_path / f"{PREFIX}alive" / "lock"):
         remove_abandoned(tmp_path)
     assert sorted(path.name for path in tmp_path.iterdir()) == [f"{PREFIX}alive", f"{PREFIX}mark"]
+
+
+def test_whoever_starts_a_process_first_has_a_server_that_imported_the_engine() -> None:
+    """Without, each worker would import for seconds what it needs; asked of a process that starts nothing."""
+    asked = (
+        "import core.supervisor as s; from multiprocessing import forkserver as f;"
+        "print(set(s.PRELOADED) <= set(f._forkserver._preload_modules))"
+    )
+    done = subprocess.run([sys.executable, "-c", asked], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "True"
