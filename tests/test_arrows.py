@@ -40,11 +40,13 @@ LATE = {
     ("core", "core.search.building"),
     ("core", "core.search.opened"),
     ("core.workers", "core.threads"),
+    ("reports.audit.command", "reports.audit.run"),
+    ("reports.audit.command", "reports.collect"),
     ("reports.figures.write", "reports.figures.drawings"),
     ("reports.report", "reports.page.write"),
 }
 """Module -> module of the house that it imports in a function, because that one takes seconds (torch,
-matplotlib, jinja2) and is not always needed. The commands of `core.cli` do so as a rule."""
+matplotlib, jinja2, pandas) and is not always needed. The commands of `core.cli` do so as a rule."""
 
 
 @cache

@@ -20,8 +20,8 @@ from core.audit.transduction import test_set_statistics
 from core.audit.truth import registered_truth
 from core.audit.verdict import Verdict
 
-Check: TypeAlias = Callable[[Subject], Verdict]
-CHECKS: Sequence[Check] = (
+AuditCheck: TypeAlias = Callable[[Subject], Verdict]
+CHECKS: Sequence[AuditCheck] = (
     contract,
     determinism,
     noise_canary,
@@ -37,7 +37,7 @@ CHECKS: Sequence[Check] = (
     device,
 )
 """Each says what it found about a method under a condition."""
-ENDS_THE_AUDIT: Sequence[Check] = (contract, determinism)
+ENDS_THE_AUDIT: Sequence[AuditCheck] = (contract, determinism)
 """Where they fail, every other check would fail for the same reason."""
 
 

@@ -81,14 +81,14 @@ def with_companions(
 def configurations(subject: Subject) -> Iterator[Verdict]:
     """What fails in a configuration, and a line that counts them; each as far as its first failure."""
     found = []
-    for one in configured(subject):
+    for one in other_configurations(subject):
         if allowed(one):
             found.append(failure(one))
             yield from (verdict for verdict in found[-1:] if verdict)
-    yield counted(subject, found)
+    yield counted_configurations(subject, found)
 
 
-def configured(subject: Subject) -> list[Subject]:
+def other_configurations(subject: Subject) -> list[Subject]:
     """The method in every width of `WIDTHS`, and then with every value of every part."""
     with subject.blamed("Config"):
         settings = [
@@ -99,7 +99,7 @@ def configured(subject: Subject) -> list[Subject]:
     return wide + [replace(small, settings={**subject.settings, **one}) for one in settings]
 
 
-def counted(subject: Subject, found: Sequence[Verdict | None]) -> Verdict:
+def counted_configurations(subject: Subject, found: Sequence[Verdict | None]) -> Verdict:
     """The line that counts configurations, by what has failed in each of them."""
     failed = sum(verdict is not None for verdict in found)
     widths = ", ".join(map(str, sorted([SMALL.width, *(shape.width for shape, _ in WIDTHS)])))

@@ -9,8 +9,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-from core.audit.checks import CHECKS, ENDS_THE_AUDIT, Check
-from core.audit.configurations import WIDTHS, allowed, configured, counted, failure
+from core.audit.checks import CHECKS, ENDS_THE_AUDIT, AuditCheck
+from core.audit.configurations import WIDTHS, allowed, counted_configurations, failure, other_configurations
 from core.audit.device import device
 from core.audit.size import size
 from core.audit.subject import Subject
@@ -21,9 +21,9 @@ from core.registry import find_method
 from core.scoring.scoring import Condition
 from core.workers import Begin
 
-BY_THEMSELVES: Sequence[Check] = (size, ties, device)
+APART: Sequence[AuditCheck] = (size, ties, device)
 """Checks that share nothing with the others but the method."""
-SHARES = 4
+CONFIGURATION_SHARES = 4
 """Portions of the configurations."""
 
 Answer: TypeAlias = Verdict | BenchError | None
@@ -32,7 +32,7 @@ Answer: TypeAlias = Verdict | BenchError | None
 
 @dataclass(frozen=True)
 class Portion:
-    """Some of the places of an audit: those of `CHECKS`, then those of `configured`."""
+    """Some of the places of an audit: those of `CHECKS`, then those of `other_configurations`."""
 
     name: str
     """In words."""
@@ -48,16 +48,19 @@ class Portion:
 def portions(condition: Condition) -> list[Portion]:
     """Those of an audit under a condition, the longest first, so that processes end together."""
     checks = len(CHECKS)
-    together = tuple(place for place, check in enumerate(CHECKS) if check not in BY_THEMSELVES)
-    by_themselves = [Portion(check.__name__, (CHECKS.index(check),)) for check in BY_THEMSELVES]
+    together = tuple(place for place, check in enumerate(CHECKS) if check not in APART)
+    apart = [Portion(check.__name__, (CHECKS.index(check),)) for check in APART]
     if condition != "leak-free":  # configurations are those of leak-free scores
-        return [Portion("checks", together), *by_themselves]
+        return [Portion("checks", together), *apart]
     start = checks + len(WIDTHS)
     return [
         Portion("checks", together),
         *(Portion(str(shape), (checks + number,)) for number, (shape, _) in enumerate(WIDTHS)),
-        *by_themselves,
-        *(Portion("configurations", (start + share,), SHARES) for share in range(SHARES)),
+        *apart,
+        *(
+            Portion("configurations", (start + share,), CONFIGURATION_SHARES)
+            for share in range(CONFIGURATION_SHARES)
+        ),
     ]
 
 
@@ -66,7 +69,7 @@ def answers(subject: Subject, portion: Portion) -> Iterator[tuple[int, Answer]]:
     if portion.first[0] < len(CHECKS):
         asked: Sequence[Subject] = ()
     else:
-        asked = configured(subject)
+        asked = other_configurations(subject)
     for place in portion.places(len(CHECKS) + len(asked)):
         try:
             if place < len(CHECKS):
@@ -135,4 +138,4 @@ def put_together(asked: Asked, found: Iterable[tuple[int, Answer]]) -> Iterator[
         if place >= len(CHECKS) and not isinstance(answer, BenchError):
             tried.append(answer)
     if asked.condition == "leak-free":
-        yield counted(asked.subject(), tried)
+        yield counted_configurations(asked.subject(), tried)

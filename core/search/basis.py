@@ -36,7 +36,7 @@ def tensors_of(rows: Rows) -> list[Tensor]:
     return found
 
 
-def bytes_of(tensor: Tensor) -> NDArray[np.uint8]:
+def row_bytes(tensor: Tensor) -> NDArray[np.uint8]:
     """The rows of a tensor `(V, ...)` as bytes, `(V, size of a row)`."""
     flat = tensor.cpu().contiguous().view(len(tensor), math.prod(tensor.shape[1:]))
     found: NDArray[np.uint8] = flat.view(torch.uint8).numpy()
@@ -45,7 +45,7 @@ def bytes_of(tensor: Tensor) -> NDArray[np.uint8]:
 
 def write_basis(rows: Rows, folder: Path) -> None:
     """Writes the rows of a record."""
-    np.concatenate([bytes_of(tensor) for tensor in tensors_of(rows)], axis=1).tofile(folder / BASIS_FILE)
+    np.concatenate([row_bytes(tensor) for tensor in tensors_of(rows)], axis=1).tofile(folder / BASIS_FILE)
 
 
 def template_of(method: Method, engine: Engine, sound: tuple[int, int] | None, patches: int) -> Rows:
@@ -73,12 +73,12 @@ def template_of(method: Method, engine: Engine, sound: tuple[int, int] | None, p
     return build_index(method, videos.to(device), engine=engine, check=False).videos
 
 
-class Layout:
+class RowLayout:
     """Where the tensors of a record are in a row of bytes."""
 
     def __init__(self, template: Rows) -> None:
         self.template = tensors_of(template)
-        sizes = [bytes_of(tensor).shape[1] for tensor in self.template]
+        sizes = [row_bytes(tensor).shape[1] for tensor in self.template]
         self.places = np.cumsum([0, *sizes]).tolist()
         self.size: int = self.places[-1]
         """Bytes of a row."""
@@ -106,10 +106,13 @@ class Layout:
 
     def tensors(self, rows: NDArray[np.uint8]) -> list[Tensor]:
         """The tensors `(n, ...)` of rows of bytes `(n, size)`, copied."""
-        return [
-            torch.from_numpy(rows[:, start:stop].copy()).view(tensor.dtype).view(len(rows), *tensor.shape[1:])
-            for start, stop, tensor in zip(self.places[:-1], self.places[1:], self.template, strict=True)
-        ]
+        found = []
+        for start, stop, tensor in zip(self.places[:-1], self.places[1:], self.template, strict=True):
+            numbers = torch.empty(len(rows), *tensor.shape[1:], dtype=tensor.dtype)
+            if start < stop:  # of what is empty no bytes are kept
+                numbers.view(len(rows), -1).view(torch.uint8)[:] = torch.from_numpy(rows[:, start:stop])
+            found.append(numbers)
+        return found
 
 
 def with_tensors(template: Rows, tensors: Sequence[Tensor]) -> Rows:

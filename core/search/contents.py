@@ -16,7 +16,7 @@ from core.errors import BenchError
 from core.running.trained import TrainedRun
 from core.scoring.guards import weights_state
 from core.scoring.scoring import ScoringIndex, obstacle_to_algebra, score_matrix
-from core.search.basis import Layout, template_of, with_tensors
+from core.search.basis import RowLayout, template_of, with_tensors
 from core.search.layout import PART_VIDEOS, VIDEOS_FILE, IndexFolder, IndexManifest, Part
 
 Ids = NDArray[np.int64]
@@ -35,7 +35,7 @@ class IndexContents:
         """Why modules score; empty where the algebra does."""
         self.template = template_of(run.method, engine, sound, patches)
         self.parts = {part.number: part for part in manifest.parts}
-        self.layout = Layout(self.template)
+        self.layout = RowLayout(self.template)
         self.tables: dict[int, pa.Table] = {}
 
     def ids_of(self, part: Part) -> Ids:

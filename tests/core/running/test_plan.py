@@ -31,7 +31,7 @@ def test_nothing_is_known_without_a_cell_of_the_same_method_data_and_mode() -> N
     timings = [
         Timing(resolve("tmass", WORLD, {}), 10, 1),
         Timing(resolve("gaid", "avworld", {}), 10, 1),
-        Timing(gaid(training__mode="frozen"), 10, 1),
+        Timing(gaid(training__mode="finetune"), 10, 1),
     ]
     assert estimated_seconds(gaid(), []) is None
     assert estimated_seconds(gaid(), timings) is None

@@ -72,7 +72,7 @@ def test_parts_of_a_batch_cover_it_once_and_differ_by_one_at_most(total: int, si
 def test_processes_share_the_batch_and_split_its_pixels(
     make_retriever: Callable[..., Any], materials: RunInputs
 ) -> None:
-    retriever, spec = make_retriever("xpool", **SMALL, training__mode="finetune")
+    retriever, spec = make_retriever("xpool", **{**SMALL, "training__mode": "finetune"})
     data = first_pairs(materials)
 
     def batches(world: World) -> list[Any]:
@@ -140,7 +140,7 @@ def test_a_last_batch_smaller_than_the_processes_is_left_out(
 def test_a_damaged_store_does_not_train(
     make_retriever: Callable[..., Any], materials: RunInputs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    retriever, spec = make_retriever("xpool", **SMALL, training__mode="finetune")
+    retriever, spec = make_retriever("xpool", **{**SMALL, "training__mode": "finetune"})
     data = first_pairs(materials)
     first = int(data.rows[data.pairing[0]]) // retriever.store.manifest.shard
     folder = Path(shutil.copytree(retriever.store.folder, tmp_path / "store"))

@@ -58,6 +58,7 @@ def test_a_mode_trains_the_towers_that_it_names(
 def test_frozen_prefixes_do_not_train(make_retriever: Callable, materials: RunInputs, tmp_path: Path) -> None:
     retriever, spec = make_retriever(
         "clip4clip",
+        training__mode="text-tuned",
         training__batch_size=8,
         training__epochs=1,
         training__selection="last",
@@ -133,7 +134,7 @@ def test_captions_encoded_ahead_give_the_gradient_of_captions_encoded_at_the_ste
     make_retriever: Callable, materials: RunInputs, method: str
 ) -> None:
     data = first_pairs(materials, 16)
-    retriever, spec = make_retriever(method, **SMALL, training__mode="frozen")
+    retriever, spec = make_retriever(method, **{**SMALL, "training__mode": "frozen"})
     batch = next(Loader(retriever, data, spec.training, spec.seeds).epoch(0)).to(retriever.device)
     assert batch.text_embeds is not None
     gradients = []
