@@ -79,6 +79,30 @@ class Attention(nn.Module):
         return out
 
 
+class AttentionOverMany(Attention):
+    """The same where a few queries attend many states: the maps act on the queries, not on every state.
+
+    Own derivation; with H heads, L queries and S states `L D^2 + 2 H L S D` products instead of `2 S D^2 +
+    2 L S D`. What the bias of the keys adds is the same for all states, which no softmax sees.
+    """
+
+    def forward(self, query: Tensor, source: Tensor, bias: Tensor | None = None) -> Tensor:
+        """Query `(B, L, D)` attends source `(B, S, D)`; `bias` `(B, 1, S)` is added to the logits."""
+        for_queries, for_keys, for_values = self.in_proj_weight.chunk(3)
+        query_bias, _, value_bias = self.in_proj_bias.chunk(3)
+        q = functional.linear(query, for_queries, query_bias).unflatten(-1, (self.heads, -1))
+        # q . (W_K s + b) = (W_K^T q) . s + the same for all s
+        asked = torch.einsum("blhd,hde->bhle", q, for_keys.unflatten(0, (self.heads, -1)))
+        asked = asked.flatten(1, 2) / q.shape[-1] ** 0.5  # (B, H L, D)
+        logits = asked @ source.transpose(1, 2)  # (B, H L, S)
+        weights = (logits if bias is None else logits + bias).softmax(-1)
+        # sum_s w_s (W_V s + b) = W_V sum_s w_s s + b
+        summed = (weights @ source).unflatten(1, (self.heads, -1))  # (B, H, L, D)
+        attended = torch.einsum("bhle,hde->blhd", summed, for_values.unflatten(0, (self.heads, -1)))
+        out: Tensor = self.out_proj(attended.flatten(2) + value_bias)
+        return out
+
+
 class FeedForward(nn.Module):
     """`W2 qgelu(W1 x + b1) + b2`, D -> 4D -> D."""
 

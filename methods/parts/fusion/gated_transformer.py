@@ -21,6 +21,7 @@ from methods.parts.kinds import FUSIONS
 from methods.parts.transformer import (
     LAYER_NORM_EPS,
     Attention,
+    AttentionOverMany,
     TransformerBlock,
     check_positions,
     copy_clip_blocks,
@@ -54,7 +55,7 @@ class ResamplerBlock(TransformerBlock):
 
     def __init__(self, width: int, heads: int) -> None:
         super().__init__(width, heads)
-        self.cross_attn: nn.Module = Attention(width, heads)
+        self.cross_attn: nn.Module = AttentionOverMany(width, heads)
         self.ln_3 = nn.LayerNorm(width, eps=LAYER_NORM_EPS)
 
     def resample(self, queries: Tensor, audio: Tensor, audio_mask: Tensor | None) -> Tensor:
