@@ -24,7 +24,7 @@ WORLD_RECIPE: dict[str, object] = {
     "frame_sampling": "segment-centres",
     "text_tokens": 40,
     "training.mode": "frozen",
-    "training.epochs": 32,
+    "training.epochs": 24,
     "training.captions": "one",
     "training.batch_size": 64,
     "training.drop_last": False,
