@@ -1,6 +1,6 @@
 """Whether methods have converged: what doubling their training changes on the validation split.
 
-    bench run --methods gaid,xpool --datasets avworld --seeds 0-2 --set training.epochs=32,64 --runs DIR
+    bench run --methods gaid,xpool --datasets avworld --seeds 0-2 --set training.epochs=24,48 --runs DIR
     python -m benchmarks.convergence DIR
 
 prints a row per method, n and 2n; the exit code is 1 where one changes by more than `TOLERANCE` points.
