@@ -18,9 +18,10 @@ test: setup-all browser
 	$(PYTEST)
 
 # What takes long: real runs that are interrupted and killed, clusters, two processes that train together,
-# torch's compiler at work. `pytest -m slow PATH` runs some of them.
+# torch's compiler at work. Three at a time: half of their time they wait for processes. `pytest -m slow PATH`
+# runs some of them.
 test-slow: setup-all
-	$(PYTEST) -m slow
+	$(PYTEST) -m slow -n 3
 
 # Thousands of damaged files and options of every kind (tests/fuzz); FUZZ_COUNTS=FILE keeps the counts.
 fuzz: setup-all
