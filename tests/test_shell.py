@@ -40,6 +40,8 @@ RUN = (
     "avworld-tiny",
     "--set",
     f"training.epochs={EPOCHS}",
+    "--set",
+    "training.mode=text-tuned",
 )
 
 
