@@ -80,11 +80,11 @@ class AskedTwice(Rows):
 class TwoExact(Exact[TwoSources, AskedTwice, TwoMixtures]):
     """X-Pool's algebra, twice."""
 
-    where = "methods/parts/pooling/text_conditioned.py"
+    where = "methods/parts/pooling/attended.py"
 
     def __init__(self, method: "Tefal") -> None:
         self.method = method
-        self.blocks = [pooling.mixing(waits=False) for pooling in (method.picture, method.sound)]
+        self.blocks = [pooling.mixing(waits=False, moved=True) for pooling in (method.picture, method.sound)]
 
     @property
     def floats_per_pair(self) -> int:

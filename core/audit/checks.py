@@ -1,10 +1,9 @@
 """Every check of a method, in the order in which they are printed."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import TypeAlias
 
 from core.audit.canary import noise_canary
-from core.audit.configurations import configurations
 from core.audit.contract import contract
 from core.audit.determinism import determinism
 from core.audit.device import device
@@ -39,18 +38,3 @@ CHECKS: Sequence[AuditCheck] = (
 """Each says what it found about a method under a condition."""
 ENDS_THE_AUDIT: Sequence[AuditCheck] = (contract, determinism)
 """Where they fail, every other check would fail for the same reason."""
-
-
-def audit_method(subject: Subject) -> Iterator[Verdict]:
-    """What every check says, and then what fails in other configurations.
-
-    Where the contract is broken, or the same question has two answers, nothing else is asked: every other
-    check would fail for the same reason. Configurations are those of leak-free scores.
-    """
-    for check in CHECKS:
-        found = check(subject)
-        yield found
-        if check in ENDS_THE_AUDIT and found.verdict == "fail":
-            return
-    if subject.condition == "leak-free":
-        yield from configurations(subject)

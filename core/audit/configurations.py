@@ -78,16 +78,6 @@ def with_companions(
             yield from ({part: kind, **own} for kind in (named if wanted == (ANY,) else wanted))
 
 
-def configurations(subject: Subject) -> Iterator[Verdict]:
-    """What fails in a configuration, and a line that counts them; each as far as its first failure."""
-    found = []
-    for one in other_configurations(subject):
-        if allowed(one):
-            found.append(failure(one))
-            yield from (verdict for verdict in found[-1:] if verdict)
-    yield counted_configurations(subject, found)
-
-
 def other_configurations(subject: Subject) -> list[Subject]:
     """The method in every width of `WIDTHS`, and then with every value of every part."""
     with subject.blamed("Config"):

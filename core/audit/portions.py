@@ -128,7 +128,7 @@ def keep_cause(answer: object) -> None:
 
 
 def put_together(asked: Asked, found: Iterable[tuple[int, Answer]]) -> Iterator[Verdict | BenchError]:
-    """What `audit_method` would have said, and in its order, from the answers of all portions."""
+    """What the whole audit says in the order of its places, up to what ends it."""
     tried: list[Verdict | None] = []
     for place, answer in sorted(found, key=lambda at: at[0]):
         if answer is not None:

@@ -14,6 +14,7 @@ from weakref import WeakSet
 
 import torch
 from torch import Generator, Tensor
+from torch.utils import _pytree as tree
 from torch.utils._python_dispatch import (
     TorchDispatchMode,
     _disable_current_modes,
@@ -172,7 +173,7 @@ class Pretence(Uncompiled):
         if func is aten._fused_sdp_choice.default:
             return 0  # attention by plain products: the fused kernels are the GPU's own
         asked = kwargs.get("device")
-        given = [*leaves(args), *leaves(tuple(kwargs.values()))]
+        given = tree.tree_leaves((args, kwargs))
         tensors = [leaf for leaf in given if isinstance(leaf, Tensor)]
         on_gpu = any(isinstance(tensor, Placed) for tensor in tensors)
         if func not in MOVES:
@@ -189,34 +190,13 @@ class Pretence(Uncompiled):
             raise CannotPretend(f"{func} is implemented on a GPU alone") from error
         if not on_gpu:
             return out
-        return return_and_correct_aliasing(func, args, kwargs, on_the_gpu(out))
-
-
-def leaves(arguments: Any) -> Iterator[Any]:
-    """What sequences of arguments hold; an operation nests nothing else."""
-    for one in arguments:
-        if isinstance(one, (tuple, list)):
-            yield from leaves(one)
-        else:
-            yield one
+        placed = tree.tree_map(lambda x: Placed(x) if isinstance(x, Tensor) else x, out)
+        return return_and_correct_aliasing(func, args, kwargs, placed)
 
 
 def values(arguments: Any) -> Any:
     """Arguments with tensors in memory."""
-    if isinstance(arguments, Placed):
-        return arguments.value
-    if isinstance(arguments, dict):
-        return {name: values(one) for name, one in arguments.items()}
-    return type(arguments)(map(values, arguments)) if type(arguments) in (tuple, list) else arguments
-
-
-def on_the_gpu(out: Any) -> Any:
-    """What an operation has returned, its tensors placed."""
-    if isinstance(out, Tensor):
-        return Placed(out)
-    if isinstance(out, (tuple, list)):
-        return [on_the_gpu(one) for one in out] if isinstance(out, list) else tuple(map(on_the_gpu, out))
-    return out
+    return tree.tree_map(lambda x: x.value if isinstance(x, Placed) else x, arguments)
 
 
 def refuse_generator(func: Any, given: list[Any], *, on_gpu: bool) -> None:

@@ -2,6 +2,7 @@
 
 import json as as_json
 from collections.abc import Mapping, Sequence
+from functools import cache
 from typing import Annotated, Any
 
 import typer
@@ -63,6 +64,7 @@ def methods_and_broken() -> tuple[list[dict[str, Any]], dict[str, str]]:
     they are found anew: what it lacks may be installed by now.
     """
 
+    @cache
     def ask() -> dict[str, Any]:
         from core.registry import broken_methods
 

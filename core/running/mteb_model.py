@@ -112,15 +112,14 @@ class RunSearch:
         names, captions = list(queries["id"]), list(queries["text"])
         for first in range(0, len(captions), TEXT_BATCH):
             texts = self.run.encode_texts(captions[first : first + TEXT_BATCH])
-            scores = self.scores(texts)
+            scores = self.scores(texts, self.indexed)
             for name, row in zip(names[first : first + TEXT_BATCH], scores, strict=True):
                 found[name] = self.best(row, top_k, None if top_ranked is None else top_ranked[name])
         return found
 
-    def scores(self, texts: Texts) -> torch.Tensor:
-        """Scores `(N, V)` against the indexed videos."""
-        run, index = self.run, self.indexed
-        assert index is not None
+    def scores(self, texts: Texts, index: ScoringIndex) -> torch.Tensor:
+        """Scores `(N, V)` against the videos of an index."""
+        run = self.run
         precision = run.spec.evaluation.precision
         return score_matrix(run.method, texts, index, noise=run.noise, precision=precision).cpu()
 

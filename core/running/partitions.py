@@ -54,13 +54,7 @@ def partition_facts(partition: str) -> tuple[int, bool]:
     Raises `BenchError` where Slurm does not answer or has no such partition.
     """
     try:
-        listed = subprocess.run(
-            ["sinfo", "--noheader", "--format=%P|%l|%G"],
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=True,
-        ).stdout
+        listed = subprocess.run(SINFO, capture_output=True, text=True, timeout=60, check=True).stdout
     except (OSError, subprocess.SubprocessError) as error:
         said = " ".join(str(getattr(error, "stderr", None) or error).split())
         raise BenchError(f"Slurm does not answer ({said}); try `sinfo` on this machine") from error

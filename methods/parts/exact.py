@@ -15,9 +15,7 @@ from methods.parts.composition import Composition, VideoIndex
 from methods.parts.fusion.base import FrameAlgebra, StillAlgebra
 from methods.parts.interaction.base import TokenAlgebra
 from methods.parts.perturbation.base import AskedTexts, MixedVideos
-from methods.parts.pooling.attended_products import ProductAttention
 from methods.parts.pooling.base import Mixing, Mixture, VectorMixing, one_vector
-from methods.parts.pooling.text_conditioned import StillAttention
 from methods.parts.vectors import unit
 
 
@@ -165,19 +163,16 @@ def exact_of(method: Composition) -> ComposedExact | TokenExact | NoExact:
         return TokenExact(method, tokens)
     if fusion is None:
         return NoExact(f"{parts.fusion} fusion")
-    pooling = method.pooling.mixing(waits=fusion.waits)
+    pooling = method.pooling.mixing(waits=fusion.waits, moved=parts.perturbation != "none")
     if pooling is None:
         return NoExact(f"{parts.pooling} pooling{' of frames that the text fuses' if fusion.waits else ''}")
     obstacle = method.perturbation.obstacle(method.interaction)
-    # a text that nothing moves asks no more of the pooled vector than products
-    if isinstance(pooling, StillAttention) and parts.perturbation == "none":
-        pooling = ProductAttention(pooling.pooling)
     return NoExact(obstacle) if obstacle else ComposedExact(method, fusion, pooling)
 
 
 def exact_of_fused(method: Composition) -> ComposedExact | None:
     """The algebra of a composition over videos that are fused already; None where a part has none."""
-    pooling = method.pooling.mixing(waits=False)
+    pooling = method.pooling.mixing(waits=False, moved=True)
     if pooling is None or method.perturbation.obstacle(method.interaction):
         return None
     return ComposedExact(method, StillAlgebra(), pooling)

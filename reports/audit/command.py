@@ -85,7 +85,7 @@ def audited(
     found: dict[tuple[str, Condition], list[tuple[int, Answer]]] = {}
     said: list[Verdict | BenchError] = []
     with progress.task("audit", len(items) + len(runs)) as advance:
-        for (one, _), part in answers_in_order(items):
+        for (one, _), part in answers_as_they_come(items):
             found.setdefault((one.name, one.condition), []).extend(part)
             advance(1, one.name)
         for name in names:
@@ -104,7 +104,7 @@ def audited(
     )
 
 
-def answers_in_order(
+def answers_as_they_come(
     items: Sequence[tuple[Asked, Portion]],
 ) -> Iterator[tuple[tuple[Asked, Portion], Sequence[tuple[int, Answer]]]]:
     """Each item with what was found, on one thread each; an item that has cost its process is an error."""

@@ -4,7 +4,6 @@ import pytest
 import torch
 
 from core.audit.checks import CHECKS
-from core.audit.configurations import configurations
 from core.audit.noise_features import NARROW_FRAMES, NARROW_WIDTH, TEXT_WORDS, NoiseFeatures
 from core.audit.subject import Subject
 from core.errors import BenchError
@@ -12,6 +11,7 @@ from core.method import Dimensions, Method
 from core.registry import registered_methods
 from core.scoring.noise import KeyedNoise
 from core.scoring.scoring import Engine, build_index, score_matrix
+from tests.core.audit.one_process import configurations
 
 NAMES = sorted(registered_methods())
 

@@ -170,7 +170,7 @@ def test_every_pair_has_one_score_in_the_released_condition(monkeypatch: pytest.
 
 def test_tampered_algebra_is_caught_when_the_index_is_built(monkeypatch: pytest.MonkeyPatch) -> None:
     method, (_, videos) = random_composition(pooling="text-conditioned"), random_corpus()
-    monkeypatch.setattr("methods.parts.pooling.text_conditioned.inverse_deviation", lambda *_: 1.0)
+    monkeypatch.setattr("methods.parts.pooling.attended.inverse_deviation", lambda *_: 1.0)
     with pytest.raises(
         BenchError,
         match=r"no longer matches the modules: .* methods/parts, or set evaluation\.engine",

@@ -20,14 +20,9 @@ from torch import Tensor
 
 from core.batch import Rows
 from core.scoring.basis import Mixes, centred, shared_products
-from methods.parts.pooling.attention import ProjectedPrepared, attention_weights
+from methods.parts.pooling.attended import AttendedMixture, StillAttention, attended_coefficients
+from methods.parts.pooling.attention import AttendingLayers, ProjectedPrepared, attention_weights
 from methods.parts.pooling.base import Mixing
-from methods.parts.pooling.text_conditioned import (
-    AttendedMixture,
-    StillAttention,
-    TextConditionedPooling,
-    attended_coefficients,
-)
 from methods.parts.vectors import unit
 
 
@@ -66,7 +61,7 @@ class AskedMixes(Mixes):
 class ProductAttention(Mixing[ProjectedPrepared, Rows, Any, FrameMixture]):
     """Attention over frames that no text changes, for the cosine with texts that nothing moves."""
 
-    def __init__(self, pooling: TextConditionedPooling) -> None:
+    def __init__(self, pooling: AttendingLayers) -> None:
         self.pooling, self.still = pooling, StillAttention(pooling)
 
     def mixture(self, videos: ProjectedPrepared, frames: Rows) -> FrameMixture:

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from core.errors import BenchError
+from methods.parts.dropout import Dropout
 from methods.parts.pooling.base import Prepared
 
 
@@ -40,6 +42,43 @@ class CrossAttention(nn.Module):
         self.k_proj = nn.Linear(width, width)
         self.v_proj = nn.Linear(width, width)
         self.out_proj = nn.Linear(width, width)
+
+
+class AttendingLayers(nn.Module):
+    """What X-Pool's pooling trains.
+
+    One LayerNorm serves text and frames. All linear maps start as the identity with zero biases.
+    """
+
+    def __init__(self, width: int, heads: int, dropout: float) -> None:
+        super().__init__()
+        if width % heads:
+            raise BenchError(f"heads={heads} does not divide the joint width {width}; choose a divisor")
+        self.heads = heads
+        self.temperature = (width / heads) ** 0.5
+        self.cross_attn = CrossAttention(width)
+        self.linear_proj = nn.Linear(width, width)
+        self.layer_norm1 = nn.LayerNorm(width)
+        self.layer_norm2 = nn.LayerNorm(width)
+        self.layer_norm3 = nn.LayerNorm(width)
+        self.dropout: nn.Module = Dropout(dropout)
+        for part in self.modules():
+            if isinstance(part, nn.Linear):
+                nn.init.eye_(part.weight)
+                nn.init.zeros_(part.bias)
+
+    def queries(self, texts: Tensor) -> Tensor:
+        """Queries of texts `(N, D)` per head, `(N, H, d)`."""
+        query: Tensor = self.cross_attn.q_proj(self.layer_norm1(texts)).unflatten(-1, (self.heads, -1))
+        return query
+
+
+def projected_heads(layers: AttendingLayers, values: Tensor) -> Tensor:
+    """Each head of values `(V, F, D)` after the output projection, bias left out: `(V, H F, D)`."""
+    width = values.shape[-1] // layers.heads
+    # W_O [h_1; h_2; ...] = sum over heads of W_O,h h_h
+    maps = layers.cross_attn.out_proj.weight.split(width, dim=1)  # (D, d) each
+    return torch.cat([part @ m.T for part, m in zip(values.split(width, dim=-1), maps, strict=True)], dim=1)
 
 
 @dataclass(frozen=True)

@@ -135,8 +135,11 @@ class Pooling(nn.Module, ABC, Generic[P]):
     def forward(self, texts: Tensor, videos: P) -> Pooled:
         """Pools the videos for texts `(N, D)`."""
 
-    def mixing(self, *, waits: bool) -> Mixing[Any, Any, Any, Any] | None:
-        """The algebra over still frames, or over frames that wait for the text; None where there is none."""
+    def mixing(self, *, waits: bool, moved: bool) -> Mixing[Any, Any, Any, Any] | None:
+        """The algebra over still frames, or over frames that wait for the text; None where there is none.
+
+        Where no text is `moved`, no more is asked of a pooled vector than its cosine with the text itself.
+        """
         return None
 
     def initialise_from_clip(self, clip: ClipTextWeights) -> tuple[str, ...]:

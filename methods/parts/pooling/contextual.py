@@ -108,6 +108,6 @@ class SoftmaxFramesPooling(SequenceTransformerPooling):
         vector = softmax_pooled(texts, videos.frames, videos.mask, self.temperature)
         return Pooled(vector, videos.frames, videos.mask)
 
-    def mixing(self, *, waits: bool) -> Mixing[Any, Any, Any, Any] | None:
+    def mixing(self, *, waits: bool, moved: bool) -> Mixing[Any, Any, Any, Any] | None:
         """A mix of the tokens; none where the transformer would run for every text."""
         return None if waits else SoftmaxMixing(self.temperature)

@@ -76,6 +76,6 @@ class MeanPooling(VectorPooling):
         """Frames and their mean direction."""
         return VectorPrepared(frames, mask, mean_of_directions(frames, mask))
 
-    def mixing(self, *, waits: bool) -> Mixing[Any, Any, Any, Any]:
+    def mixing(self, *, waits: bool, moved: bool) -> Mixing[Any, Any, Any, Any]:
         """One vector, or 2 F of them."""
         return MeanOfMixed() if waits else VectorMixing()

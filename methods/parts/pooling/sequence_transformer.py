@@ -69,6 +69,6 @@ class SequenceTransformerPooling(VectorPooling):
         """Frames as they came and the mean direction of the contextual ones."""
         return VectorPrepared(frames, mask, mean_of_directions(self.tokens(frames, mask), mask))
 
-    def mixing(self, *, waits: bool) -> Mixing[Any, Any, Any, Any] | None:
+    def mixing(self, *, waits: bool, moved: bool) -> Mixing[Any, Any, Any, Any] | None:
         """One vector; none where the transformer would run for every text."""
         return None if waits else VectorMixing()

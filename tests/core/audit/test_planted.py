@@ -4,8 +4,7 @@ import pytest
 import torch
 
 from core.audit.canary import noise_canary
-from core.audit.checks import CHECKS, audit_method
-from core.audit.configurations import configurations
+from core.audit.checks import CHECKS
 from core.audit.contract import contract
 from core.audit.pairing import pairing
 from core.audit.sound import audio
@@ -13,6 +12,7 @@ from core.audit.subject import Subject
 from core.audit.verdict import Verdict
 from core.method import Method
 from core.plugin_errors import PluginError
+from tests.core.audit.one_process import audit_method, configurations
 from tests.core.audit.planted import LEAKS, InAPart
 from tests.core.audit.planted_defects import BROKEN_CONTRACTS, RAISING, SOUND
 from tests.core.audit.planted_odd import FrozenTable

@@ -2,10 +2,10 @@
 
 import pytest
 
-from core.audit.checks import audit_method
 from core.audit.subject import Subject
 from core.audit.verdict import Verdict
 from tests.core.audit import planted_elsewhere, planted_odd, planted_positions
+from tests.core.audit.one_process import audit_method
 from tests.core.audit.planted import Clean
 
 LEAKS = (*planted_positions.LEAKS, *planted_elsewhere.LEAKS)

@@ -4,11 +4,12 @@ from dataclasses import dataclass
 
 import pytest
 
-from core.audit.checks import CHECKS, audit_method
+from core.audit.checks import CHECKS
 from core.audit.portions import Answer, Asked, answers, portions, put_together
 from core.audit.subject import Subject
 from core.errors import BenchError
 from core.method import Method
+from tests.core.audit.one_process import audit_method
 from tests.core.audit.planted import Clean, InAPart
 from tests.core.audit.planted_defects import BROKEN_CONTRACTS, RAISING
 
