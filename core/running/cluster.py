@@ -30,6 +30,9 @@ LOOPBACK = "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"
 """Variable that is 0 where Ray has all its processes listen on the loopback address, as it does by default on
 Windows and macOS. Elsewhere `_node_ip_address="127.0.0.1"` is replaced by the public address (Ray 2.60)."""
 
+NICENESS = "RAY_worker_niceness"
+"""Variable with the niceness of a node's workers. Ray's own is 15: whatever else runs nearly stops a cell."""
+
 RAY_PATIENCE = 60.0
 """Seconds that interrupted cells have to mark themselves."""
 NODE_PATIENCE = 240.0
@@ -77,6 +80,7 @@ def connected(address: str, cores: int) -> Iterator[ModuleType]:
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # Ray reports its use over the network by default
     if address == "local":
         os.environ[LOOPBACK] = "0"
+        os.environ.setdefault(NICENESS, "0")
     try:
         import ray
     except ImportError as error:

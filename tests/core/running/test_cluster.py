@@ -16,7 +16,7 @@ from core.paths import cache_root
 from core.progress import Silent, Tone
 from core.resolving import resolve
 from core.running.cells import RunInputs, run_cell, run_hash
-from core.running.cluster import check_nodes, connected, run_on_cluster, unseen
+from core.running.cluster import NICENESS, check_nodes, connected, run_on_cluster, unseen
 from core.running.cluster_crew import cluster_crew
 from core.running.outcomes import Cell
 from core.running.pipeline import prepare_dataset
@@ -34,13 +34,15 @@ cluster_utils = pytest.importorskip("ray.cluster_utils", reason="the extra `ray`
 
 @pytest.fixture(scope="module")
 def address() -> Iterator[str]:
-    """The address of a cluster of two nodes with a core each."""
-    cluster = cluster_utils.Cluster(
-        initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False}
-    )
-    cluster.add_node(num_cpus=1)
-    yield cluster.address
-    cluster.shutdown()
+    """The address of a cluster of two nodes with a core each, whose workers are as urgent as other tests."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv(NICENESS, "0")
+        cluster = cluster_utils.Cluster(
+            initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False}
+        )
+        cluster.add_node(num_cpus=1)
+        yield cluster.address
+        cluster.shutdown()
 
 
 class Interrupting(Silent):
@@ -114,15 +116,16 @@ def test_a_node_that_does_not_see_the_run_folder_is_named(address: str, tmp_path
     assert list(tmp_path.iterdir()) == []
 
 
-LISTENING = """
+LOCAL = """
+import os
 import psutil
 from core.running.cluster import connected
 
-def work():
-    return 3
+def niceness():
+    return os.nice(0)
 
 with connected("local", 1) as ray:
-    assert ray.get(ray.remote(work).remote()) == 3
+    assert ray.get(ray.remote(niceness).remote()) == os.nice(0)
     here = psutil.Process()
     for process in (here, *here.children(recursive=True)):
         for line in process.net_connections("inet"):
@@ -132,9 +135,9 @@ with connected("local", 1) as ray:
 
 
 @pytest.mark.slow
-def test_a_local_cluster_listens_on_the_loopback_address_only() -> None:
-    """In a process of its own, for Ray reads the variable when it is imported."""
-    done = subprocess.run([sys.executable, "-c", LISTENING], capture_output=True, text=True, timeout=240)
+def test_a_local_cluster_is_as_urgent_as_its_caller_and_listens_on_the_loopback_address_only() -> None:
+    """In a process of its own, for Ray reads its variables when it is imported."""
+    done = subprocess.run([sys.executable, "-c", LOCAL], capture_output=True, text=True, timeout=240)
     assert done.returncode == 0, done.stderr
     addresses = {ip_address(line.removeprefix("::ffff:")) for line in done.stdout.split()}
     assert addresses
