@@ -76,7 +76,8 @@ def test_a_checkpoint_gives_method_and_towers_and_changes_the_fingerprints(
     state = authors_state(name)
     torch.save(state, tmp_path / "model.pth")
     plain = {"training.epochs": 0, "training.clip_param_dtype": "float32"}
-    spec = resolve(name, AVWORLD_TINY, {"checkpoint": str(tmp_path / "model.pth"), **plain})
+    small = {"audio_encoder": "avworld-whisper"} if registered_methods()[name].needs.sound else {}
+    spec = resolve(name, AVWORLD_TINY, {"checkpoint": str(tmp_path / "model.pth"), **plain, **small})
     found = prepare_inputs(spec, Silent(), workers=1)
     assert found.checkpoint is not None
     towers = found.clip.model.state_dict()
