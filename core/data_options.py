@@ -8,6 +8,8 @@ from core.axes import Only, Released
 
 MissingPolicy = Literal["fail", "count-as-miss", "drop"]
 KeptVideos = Literal["all", "with-audio-file"]
+Sampling = Literal["segment-centres", "one-per-second", "every-nth"]
+"""Which frames are read; see `core.media.sampling`."""
 Resize = Literal["antialiased", "tensor", "tensor-antialiased"]
 """See `core.media.resizing`."""
 Reader = Literal["own", "opencv"]

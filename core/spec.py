@@ -17,6 +17,7 @@ from core.axes import (
     Protocol,
     Released,
 )
+from core.data_options import Sampling
 from core.encoders.published import audio_encoder_names, backbone_names
 from core.plain import brief
 from core.plugins import DATASETS, METHODS, listed
@@ -175,7 +176,9 @@ class RunSpec(Frozen):
     """An audio encoder by name, or a model folder, with `:VARIANT` behind it where it has some."""
     frames: Annotated[int, Field(ge=1, le=256), Axis(column="frames")] = 12
     """Pictures that are read of each video."""
-    frame_sampling: Literal["segment-centres", "one-per-second"] = "segment-centres"
+    frame_sampling: Sampling = "segment-centres"
+    """Which pictures are read: the middles of as many equal parts, one a second, or every n-th one, n the
+    rounded rate in frames per second (see `core.media.sampling`)."""
     text_tokens: Annotated[int, Field(ge=3), Protocol("text_tokens")] = 77
     """Longest caption in tokens, both marks included; longer ones are cut, their end mark stays."""
     video_captions: Annotated[str, Only(needs="video_captions")] = "dataset"

@@ -22,7 +22,7 @@ from core.axes import Ours
 from methods.composed import ComposedAuthors, ComposedMethod
 from methods.parts.config import ComposedConfig, InteractionKind, PoolingKind
 from methods.parts.layouts import POSITION_TABLE, temporal
-from methods.parts.recipes import CLIP4CLIP
+from methods.parts.recipes import CLIP4CLIP, DECORD, OPENCV_DIDEMO
 
 
 class DicosaConfig(ComposedConfig):
@@ -55,6 +55,8 @@ class Dicosa(ComposedMethod):
     Config = DicosaConfig
     recipe: ClassVar[Mapping[str, object]] = {
         **CLIP4CLIP,
+        **DECORD,
+        **OPENCV_DIDEMO,
         "frames@didemo": 64,
         "text_tokens@didemo": 64,
         # Its evaluation prints nothing else; the threshold of the other direction is 5.

@@ -20,7 +20,7 @@ from torch import Tensor
 from methods.composed import ComposedAuthors, ComposedMethod
 from methods.parts.config import Cdcr, ComposedConfig, InteractionKind, PoolingKind
 from methods.parts.layouts import linear_layers, temporal
-from methods.parts.recipes import CLIP4CLIP
+from methods.parts.recipes import CLIP4CLIP, DECORD
 
 
 class DrlConfig(ComposedConfig):
@@ -75,7 +75,7 @@ class Drl(ComposedMethod):
     title = "DRL (WTI)"
     paper = "Wang et al., DRL, arXiv 2203.07111"
     Config = DrlConfig
-    recipe: ClassVar[Mapping[str, object]] = CLIP4CLIP
+    recipe: ClassVar[Mapping[str, object]] = {**CLIP4CLIP, **DECORD}
     authors = DrlAuthors(
         {
             "frame_position_embeddings.": "pooling.frame_positions.",

@@ -26,7 +26,7 @@ from methods.parts.composition import VideoIndex
 from methods.parts.config import ComposedConfig, InteractionKind, PoolingKind
 from methods.parts.interaction.base import Interaction
 from methods.parts.layouts import temporal
-from methods.parts.recipes import CLIP4CLIP
+from methods.parts.recipes import CLIP4CLIP, DECORD, OPENCV_DIDEMO
 
 BASES = "interaction.bases"
 """Of EM, under our own name."""
@@ -86,7 +86,13 @@ class Emcl(ComposedMethod):
     title = "EMCL-Net"
     paper = "Jin et al., EMCL, NeurIPS 2022, arXiv 2211.11427"
     Config = EmclConfig
-    recipe: ClassVar[Mapping[str, object]] = {**CLIP4CLIP, "frames@didemo": 64, "text_tokens@didemo": 64}
+    recipe: ClassVar[Mapping[str, object]] = {
+        **CLIP4CLIP,
+        **DECORD,
+        **OPENCV_DIDEMO,
+        "frames@didemo": 64,
+        "text_tokens@didemo": 64,
+    }
     authors = EmclAuthors(
         {
             "frame_position_embeddings.": "pooling.frame_positions.",

@@ -1,12 +1,13 @@
 """`bench data look`: what the bench sees and hears in a file."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
 from core.cli import names, shell
 from core.cli.shell import AsJson, friendly
+from core.data_options import Sampling
 from core.errors import BenchError
 
 
@@ -15,7 +16,7 @@ def look(
     file: Annotated[Path, typer.Argument(help="A video, or a file of sound.")],
     sound: Annotated[Path | None, typer.Option(help="A separate sound file of the video.")] = None,
     sampling: Annotated[
-        Literal["segment-centres", "one-per-second"] | None,
+        Sampling | None,
         typer.Option(help="Which frames are taken; segment-centres unless a recipe says otherwise."),
     ] = None,
     frames: Annotated[

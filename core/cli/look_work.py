@@ -3,9 +3,9 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from core.data_options import Sampling
 from core.media.hearing import Hearing
 from core.media.looking import Settings
-from core.media.sampling import Sampling
 from core.resolving import resolve
 
 USUAL = "msrvtt"

@@ -6,12 +6,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from core.data_options import Reader
+from core.data_options import Reader, Sampling
 from core.media.counting import Packets, count_packets
 from core.media.demuxing import MediaError, opened
 from core.media.hearing import OURS, Hearing, heard, reading_of
 from core.media.listening import Heard, listen
-from core.media.media import Clip, Sampling, with_picture
+from core.media.media import Clip, with_picture
 from core.media.sound_source import SoundSource
 from core.media.states import sound_states
 

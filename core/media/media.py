@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from core.data_options import Reader
+from core.data_options import Reader, Sampling
 from core.media.counting import Packets, count_packets, no_picture
 from core.media.decoders import Decoding
 from core.media.demuxing import MediaError, Window, codec_of, opened
@@ -24,8 +24,8 @@ from core.media.pictures import Picture, pixels_of
 from core.media.planes import Colours
 from core.media.sampling import (
     PADDING,
-    Sampling,
     are_even,
+    every_nth,
     one_per_second,
     one_per_second_by_time,
     segment_centres,
@@ -39,7 +39,6 @@ __all__ = [
     "Clip",
     "Frames",
     "MediaError",
-    "Sampling",
     "Sound",
     "decode_clip",
     "decode_frames",
@@ -133,8 +132,9 @@ def decode_frames(
 ) -> Frames:
     """Sampled frames of a file, or of its window [start, end) in seconds, short side `size` pixels.
 
-    `segment-centres` repeats the last frame of a clip with fewer than `frames`; `one-per-second`
-    spreads evenly over longer clips and leaves empty slots in shorter ones (see `core.media.sampling`).
+    `segment-centres` repeats the last frame of a clip with fewer than `frames`; `one-per-second` and
+    `every-nth` spread evenly over longer clips and leave empty slots in shorter ones (see
+    `core.media.sampling`).
     Raises `MediaError` where no frame can be decoded.
     """
     return _picture(path, sampling, frames, size, (start, end), 0.0).frames
@@ -218,6 +218,8 @@ def _choose(
     sampling: Sampling, total: int, frames: int, fps: float, times: Sequence[float], duration: float
 ) -> tuple[list[int], list[bool]]:
     """Frame numbers and which of them are real: by number where frames come evenly, else by time."""
+    if sampling == "every-nth":
+        return every_nth(total, fps, frames)
     by_number = are_even(times, fps, duration)
     if sampling == "one-per-second" and by_number:
         return one_per_second(total, fps, frames)

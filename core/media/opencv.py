@@ -13,7 +13,7 @@ import av
 from av.container import InputContainer
 
 from core.media.demuxing import Window
-from core.media.sampling import centres, thinned
+from core.media.sampling import centres, rounded_step, thinned
 
 SAME_TIME = 1e-9
 """Seconds: times are multiples of a track's unit, and sums of them are rounded."""
@@ -108,7 +108,17 @@ def segment_reads(timeline: Timeline, header: ContainerHeader, frames: int, wind
 
 def second_reads(timeline: Timeline, header: ContainerHeader, frames: int, window: Window) -> list[Read]:
     """A frame a second up to the first read that fails, thinned to `frames` (CLIP4Clip, AVIGATE)."""
-    step = int(header.rate)
+    return _stepped(timeline, header, frames, window, int(header.rate))
+
+
+def nth_reads(timeline: Timeline, header: ContainerHeader, frames: int, window: Window) -> list[Read]:
+    """As `second_reads`, by steps of the rounded rate; no authors' loader asks OpenCV for these."""
+    return _stepped(timeline, header, frames, window, rounded_step(header.rate))
+
+
+def _stepped(
+    timeline: Timeline, header: ContainerHeader, frames: int, window: Window, step: int
+) -> list[Read]:
     last = -(-header.count // step)
     begin, end = window
     found = []

@@ -11,16 +11,17 @@ from typing import Any
 import av
 from av.container import InputContainer
 
+from core.data_options import Sampling
 from core.media.clock import origin_of
 from core.media.counting import no_picture
 from core.media.decoders import Decoding, decoded
 from core.media.demuxing import NO_PICTURE, MediaError, Track, Window, clock_of, inside, opened, packets
 from core.media.listening import LONGEST_SECONDS
-from core.media.opencv import ContainerHeader, Read, Timeline, second_reads, segment_reads
+from core.media.opencv import ContainerHeader, Read, Timeline, nth_reads, second_reads, segment_reads
 from core.media.passes import WIDEST
 from core.media.pictures import Picture
 from core.media.planes import PixelFormatError, pack
-from core.media.sampling import PADDING, Sampling
+from core.media.sampling import PADDING
 
 HINT = "pass --set data.reader=own"
 
@@ -94,6 +95,8 @@ def _reads(
 ) -> list[Read]:
     if sampling == "one-per-second":
         return second_reads(timeline, header, frames, window)
+    if sampling == "every-nth":
+        return nth_reads(timeline, header, frames, window)
     reads = segment_reads(timeline, header, frames, window)
     failed = [read.asked for read in reads if read.landed is None]
     if failed:

@@ -1,10 +1,11 @@
-"""Which frames of a video a method sees: two rules, as released on frame numbers alone.
+"""Which frames of a video a method sees: three rules, as released on frame numbers alone.
 
 `segment_centres` is the rule of X-Pool, T-MASS and GAID: F equal index intervals, the middle of each;
 a short video repeats its last frame, so every slot is a real frame. `one_per_second` is the rule of
 CLIP4Clip and AVIGATE: a frame a second, thinned to `max_frames`; a short video leaves empty slots.
 Numbers stand for times only where frames come evenly at the stated rate. Where they do not (`are_even`), the
 same rules are applied to times, so that the frames are spread over the clip as the rules mean it.
+`every_nth` is the rule of DRL, DiCoSA and EMCL-Net, whose seconds are rounded; it has only its released form.
 """
 
 from bisect import bisect_right
@@ -14,9 +15,6 @@ from typing import Literal, TypeVar
 import numpy as np
 
 from core.errors import BenchError
-
-Sampling = Literal["segment-centres", "one-per-second"]
-"""The two rules."""
 
 Position = Literal["head", "tail", "uniform"]
 """Which of too many frames are kept: the first ones, the last ones, or evenly spread ones."""
@@ -69,12 +67,36 @@ def one_per_second(
     slots follow with number `PADDING` and mask False; a video without frames is all padding.
     Raises `BenchError` where `max_frames` is below 1, `total` below 0, or the rate is not a positive number.
     """
+    possible(total, fps, max_frames)
+    return slotted(list(range(0, total, max(int(fps), 1))), max_frames, position)
+
+
+def every_nth(total: int, fps: float, max_frames: int) -> tuple[list[int], list[bool]]:
+    """As `one_per_second`, by steps of the rate rounded to the nearest whole number (halves to the even one).
+
+    The rule of Wang et al., "DRL", arXiv 2203.07111, and of DiCoSA and EMCL-Net, as released: 29.97 steps by
+    30 frames. A rate up to .5, for which the released code has no step, steps by 1.
+    """
+    possible(total, fps, max_frames)
+    return slotted(list(range(0, total, rounded_step(fps))), max_frames, "uniform")
+
+
+def rounded_step(fps: float) -> int:
+    """Frames from one second to the next, by the rounded rate; at least 1."""
+    return max(round(fps), 1)
+
+
+def possible(total: int, fps: float, max_frames: int) -> None:
+    """Raises `BenchError` where a rate or a number of frames is none."""
     if max_frames < 1 or total < 0 or not 0 < fps < float("inf"):
         raise BenchError(f"cannot sample {max_frames} frames from {total} frames at {fps} frames per second")
-    indices = list(range(0, total, max(int(fps), 1)))
-    indices = thinned(indices, max_frames, position)
-    padding = max_frames - len(indices)
-    return indices + [PADDING] * padding, [True] * len(indices) + [False] * padding
+
+
+def slotted(indices: list[int], max_frames: int, position: Position) -> tuple[list[int], list[bool]]:
+    """`max_frames` slots of frames, thinned where there are too many, and which of the slots are real."""
+    kept = thinned(indices, max_frames, position)
+    padding = max_frames - len(kept)
+    return kept + [PADDING] * padding, [True] * len(kept) + [False] * padding
 
 
 def are_even(times: Sequence[float], fps: float, duration: float) -> bool:
@@ -96,10 +118,7 @@ def one_per_second_by_time(
 ) -> tuple[list[int], list[bool]]:
     """As `one_per_second`: the frame shown in the middle of each second, from the first frame to the end."""
     seconds = np.arange(times[0], max(duration - INSTANT, times[0] + INSTANT), 1.0)
-    indices = [shown_at(times, float(second) + 0.5) for second in seconds]
-    indices = thinned(indices, max_frames, position)
-    padding = max_frames - len(indices)
-    return indices + [PADDING] * padding, [True] * len(indices) + [False] * padding
+    return slotted([shown_at(times, float(second) + 0.5) for second in seconds], max_frames, position)
 
 
 def shown_at(times: Sequence[float], second: float) -> int:

@@ -6,9 +6,8 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from core.data_options import Reader
+from core.data_options import Reader, Sampling
 from core.errors import BenchError
-from core.media.sampling import Sampling
 from core.media.waveform import Reading
 
 STORE_SCHEMA = 3

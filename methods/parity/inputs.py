@@ -11,14 +11,14 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from core.data_options import Resize
+from core.data_options import Resize, Sampling
 from core.encoders.clip import preprocess
 from core.encoders.crops import centre_crop
 from core.errors import BenchError
 from core.media.media import READER_COLOURS
 from core.media.opencv_pass import choose_and_read
 from core.media.pictures import pixels_of
-from core.media.sampling import PADDING, Sampling
+from core.media.sampling import PADDING
 from core.resolving import resolve
 from core.spec import RunSpec
 from methods.parity.golden import Golden

@@ -22,6 +22,19 @@ CLIP4CLIP: Mapping[str, object] = {
 }
 """Of the CLIP4Clip family: X-CLIP, DRL, UATVR, EMCL-Net and DiCoSA have its optimiser, byte by byte."""
 
+DECORD: Mapping[str, object] = {
+    "frame_sampling": Ours("one-per-second", released="every-nth"),
+    "data.reader": "own",
+}
+"""Of DRL, EMCL-Net and DiCoSA, whose loaders number frames by decord: in the order in which they are shown, in
+the colours that the file states, as our own reader does."""
+
+OPENCV_DIDEMO: Mapping[str, object] = {
+    "frame_sampling@didemo": "one-per-second",
+    "data.reader@didemo": Ours("own", released="opencv"),
+}
+"""Of EMCL-Net and DiCoSA, whose loaders of DiDeMo remained CLIP4Clip's."""
+
 VAST: Mapping[str, object] = {
     "training.optimizer": "adamw",
     "training.lr_new": 2e-5,

@@ -28,7 +28,7 @@ def write_media(
     path: Path,
     pixels: NDArray[np.uint8] | None = None,
     *,
-    fps: int = 10,
+    fps: int | Fraction = 10,
     sound: Sequence[NDArray[np.float32]] | None = None,
     rate: int = 16_000,
     layout: str = "mono",

@@ -4,10 +4,12 @@ import json
 import os
 import signal
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 import pytest
 
+from core.data_options import Sampling
 from core.dataset import Video
 from core.media.looking import Settings, hear_file, record
 from core.store.looking import look_at
@@ -94,3 +96,15 @@ def test_the_command_prints_json_or_words_or_draws(tmp_path, invoke):
 def test_a_recipe_reads_a_file_as_its_authors_do(invoke):
     words = invoke("data", "look", str(CASES / "drop.avi"), "--recipe", "avigate").stdout
     assert words.count("mean of the middle") == 1  # every tenth of eight frames
+
+
+def test_every_sampling_is_offered_and_those_who_number_frames_by_decord_keep_our_reader(invoke):
+    offered = " ".join(invoke("data", "look", "--help").stdout.split())
+    assert all(sampling in offered for sampling in get_args(Sampling))
+    file = str(CASES / "vfr_screen.mkv")  # states 60 frames a second: as many in the first, then one a second
+    by_recipe = json.loads(invoke("data", "look", file, "--recipe", "drl", "--json").stdout)["picture"]
+    by_sampling = json.loads(invoke("data", "look", file, "--sampling", "every-nth", "--json").stdout)[
+        "picture"
+    ]
+    assert by_recipe == by_sampling
+    assert [frame["time"] for frame in by_recipe["frames"]] == pytest.approx([0, 1], abs=0.05)

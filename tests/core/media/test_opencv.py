@@ -68,7 +68,7 @@ def test_a_short_clip_repeats_its_last_picture_and_a_second_rule_leaves_slots_em
 
 def test_both_readers_take_the_same_frames_of_an_ordinary_film(tmp_path: Path) -> None:
     path = write_media(tmp_path / "a.mkv", grey_ramp(100))
-    for sampling in ("segment-centres", "one-per-second"):
+    for sampling in ("segment-centres", "one-per-second", "every-nth"):
         own, opencv = (
             decode_clip(path, sampling=sampling, frames=4, size=32, reader=reader).frames
             for reader in ("own", "opencv")

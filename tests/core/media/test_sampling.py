@@ -8,6 +8,7 @@ from core.errors import BenchError
 from core.media.sampling import (
     PADDING,
     are_even,
+    every_nth,
     one_per_second,
     one_per_second_by_time,
     segment_centres,
@@ -53,6 +54,27 @@ def test_a_rate_below_one_takes_every_frame_once() -> None:
     assert one_per_second(4, 0.2, 6) == ([0, 1, 2, 3, PADDING, PADDING], [True] * 4 + [False] * 2)
 
 
+@pytest.mark.parametrize(
+    ("fps", "step"),
+    [(29.97, 30), (24000 / 1001, 24), (14.6, 15), (14.4, 14), (12.5, 12), (13.5, 14), (1.4, 1)],
+)
+def test_every_nth_frame_steps_by_the_nearest_whole_rate(fps: float, step: int) -> None:
+    for total in (1, step, step + 1, 5 * step, 40 * step + 1):
+        numbers = [number for number in range(total) if number % step == 0]
+        if len(numbers) > 12:  # both ends, and the frames below even places between them
+            numbers = [numbers[place * (len(numbers) - 1) // 11] for place in range(12)]
+        padding = 12 - len(numbers)
+        assert every_nth(total, fps, 12) == (
+            numbers + [PADDING] * padding,
+            [True] * len(numbers) + [False] * padding,
+        )
+
+
+@pytest.mark.parametrize("fps", [0.5, 0.3, 1e-6])
+def test_every_nth_frame_at_a_rate_that_rounds_to_nothing_is_every_frame(fps: float) -> None:
+    assert every_nth(4, fps, 6) == ([0, 1, 2, 3, PADDING, PADDING], [True] * 4 + [False] * 2)
+
+
 def test_too_many_frames_are_kept_from_head_tail_or_evenly() -> None:
     assert one_per_second(100, 10, 4, "head")[0] == [0, 10, 20, 30]
     assert one_per_second(100, 10, 4, "tail")[0] == [60, 70, 80, 90]
@@ -69,6 +91,8 @@ def test_a_video_without_frames_is_all_padding() -> None:
 def test_an_impossible_request_is_refused(total: int, fps: float, frames: int) -> None:
     with pytest.raises(BenchError, match="cannot sample"):
         one_per_second(total, fps, frames)
+    with pytest.raises(BenchError, match="cannot sample"):
+        every_nth(total, fps, frames)
 
 
 def test_frames_are_chosen_by_time_where_numbers_do_not_stand_for_times():
