@@ -26,8 +26,8 @@ DECORD: Mapping[str, object] = {
     "frame_sampling": Ours("one-per-second", released="every-nth"),
     "data.reader": "own",
 }
-"""Of DRL, EMCL-Net and DiCoSA, whose loaders number frames by decord: in the order in which they are shown, in
-the colours that the file states, as our own reader does."""
+"""Of DRL, EMCL-Net and DiCoSA, whose loaders number frames by decord: in the order in which they are shown
+and in the colours that the file states, as our own reader does."""
 
 OPENCV_DIDEMO: Mapping[str, object] = {
     "frame_sampling@didemo": "one-per-second",
