@@ -3,33 +3,38 @@
 `python -m benchmarks.decoding [FOLDER]` takes the clips of FOLDER, or clips that it makes (320 x 240, 30
 frames per second, 10 s, H.264 and AAC, as MSR-VTT's). Twelve frames and the sound of each:
 
-- ours: every frame decodes, so that damage, wrong rates and breaks in the time stamps are found;
+- ours: the wanted frames and those that they need, where the file's packets tell the rest (see
+  `core.media.sparse_pass`);
+- ours, whole: every frame decodes, as for files whose packets do not tell;
 - PyAV: one pass that decodes every frame, no checks; the sound frame by frame;
 - OpenCV: a seek for every frame, as the authors' loaders do; no sound;
 - torchcodec, where it is installed: its frames at the same numbers; no sound.
 
-Then the sound alone, converted frame by frame and in blocks, whose samples must be equal, as must the pixels
-of ours and of PyAV on the files that it makes.
+Then the sound alone, converted frame by frame and in blocks, whose samples must be equal. The frames, times,
+sound and states of ours must be those of the whole pass, and on the files that it makes its pixels PyAV's.
 """
 
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
+from unittest.mock import patch
 
 import av
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
+import core.media.media
 import core.media.waveform
 from benchmarks.paired import in_turn, table_of
 from benchmarks.store_access import write_clip
 from core.cli.shell import console
 from core.media.describing import describe
 from core.media.listening import listen
-from core.media.media import decode_clip
+from core.media.media import Clip, decode_clip
 from core.media.planes import pack, rgb
 from core.media.sampling import segment_centres
 
@@ -62,7 +67,8 @@ def by_pyav(path: Path) -> list[NDArray[np.uint8]]:
     """The wanted frames of one pass, and its sound frame by frame."""
     with av.open(str(path)) as container:
         stream = container.streams.video[0]
-        wanted = set(segment_centres(stream.frames, FRAMES))
+        count = stream.frames or describe(path).picture.frames
+        wanted = set(segment_centres(count, FRAMES))
         found = [pack(f) for n, f in enumerate(container.decode(stream)) if n in wanted]
     with av.open(str(path)) as container:
         if container.streams.audio:
@@ -95,10 +101,49 @@ def by_torchcodec(path: Path) -> torch.Tensor:
     return frames
 
 
+def clip_of(path: Path) -> Clip:
+    """As a store decodes."""
+    return decode_clip(path, sampling="segment-centres", frames=FRAMES, size=224)
+
+
+def colours_of(clip: Clip) -> list[NDArray[np.uint8]]:
+    """The frames of a clip as RGB."""
+    return [rgb(p.layout, p.data, "flagged") for p in clip.frames.pictures if p is not None]
+
+
 def ours(path: Path) -> list[NDArray[np.uint8]]:
     """As a store decodes."""
-    clip = decode_clip(path, sampling="segment-centres", frames=FRAMES, size=224)
-    return [rgb(p.layout, p.data, "flagged") for p in clip.frames.pictures if p is not None]
+    return colours_of(clip_of(path))
+
+
+def ours_whole(path: Path) -> list[NDArray[np.uint8]]:
+    """As a store decodes files whose packets do not tell enough."""
+    with every_frame():
+        return ours(path)
+
+
+@contextmanager
+def every_frame() -> Iterator[None]:
+    """Inside the block every frame is decoded."""
+    with patch.object(core.media.media, "why_whole", lambda *_: "a benchmark asks for it"):
+        yield
+
+
+def assert_equal_to_whole(path: Path) -> None:
+    """Frames, times, sound and states are those of a pass that decodes every frame."""
+    found = clip_of(path)
+    with every_frame():
+        whole = clip_of(path)
+    assert len(found.frames.pictures) == len(whole.frames.pictures), path
+    for one, other in zip(found.frames.pictures, whole.frames.pictures, strict=True):
+        assert (one is None) == (other is None), path
+        if one is not None and other is not None:
+            assert one.layout == other.layout, path
+            assert np.array_equal(one.data, other.data), path
+    assert np.array_equal(found.frames.times, whole.frames.times), path
+    assert np.array_equal(found.frames.mask, whole.frames.mask), path
+    assert np.array_equal(found.sound.planes, whole.sound.planes), path
+    assert (found.frames.duration, found.states) == (whole.frames.duration, whole.states), path
 
 
 def sound_by_frame(path: Path) -> NDArray[np.int16]:
@@ -133,6 +178,7 @@ def main(folder: Path | None) -> None:
             paths = [path for path in sorted(folder.iterdir()) if describe(path).picture.decodable]
         for path in paths:
             assert np.array_equal(sound_by_frame(path), sound_in_blocks(path)), path
+            assert_equal_to_whole(path)
         others = {"OpenCV, a seek per frame": ("cv2", by_opencv), "torchcodec": ("torchcodec", by_torchcodec)}
         forms = {"PyAV, every frame": over(by_pyav, paths)}
         for name, (module, function) in others.items():
@@ -140,6 +186,7 @@ def main(folder: Path | None) -> None:
                 forms[name] = over(function, paths)
             else:
                 console.print(f"{name}: {module} is not installed", markup=False)
+        forms["ours, whole"] = over(ours_whole, paths)
         forms["ours"] = over(ours, paths)
         scale = 1e3 / len(paths)
         console.print(

@@ -1,8 +1,9 @@
 """What the packets of a picture track tell before anything is decoded."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import av
 from av.container import InputContainer
@@ -46,20 +47,24 @@ class Packets:
     """Seconds of the file, from its start, whose packets are there, as far as they have been read."""
 
 
-def count_packets(container: InputContainer, window: Window) -> Packets:
+def count_packets(
+    container: InputContainer, window: Window, keep: "Callable[[av.Packet[Any]], None] | None" = None
+) -> Packets:
     """The video packets of the window; nothing is decoded for it.
 
+    `keep` is called with each packet up to the window's end, also with those that are read before its start.
     Raises `MediaError` where the file has no picture track.
     """
     stream = picture_track(container)
-    clock, times = clock_of(container), []
+    clock = clock_of(container)
+    times: list[float | None] = []
     origin = clock.origin + window[0]
     for part, tracks in parts(container, [stream]):
-        times += [
-            None if packet.pts is None else packet.pts * float(track.time_base or 0) - origin
-            for track in tracks
-            for packet in packets(part, tracks, window[1], clock)
-        ]
+        units = {track.index: float(track.time_base or 0) for track in tracks}
+        for packet in packets(part, tracks, window[1], clock):
+            times.append(None if packet.pts is None else packet.pts * units[packet.stream_index] - origin)
+            if keep is not None:
+                keep(packet)
         clock.begin_anew()
     known = sorted(time for time in times if time is not None)
     rate = stream.average_rate or stream.guessed_rate

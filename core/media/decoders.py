@@ -47,7 +47,7 @@ def decoded(
     """Every frame that decodes, with its track's unit of time; what went wrong goes into `found`."""
     clock = clock_of(container)
     for part, tracks in parts(container, streams):
-        usable = [stream for stream in tracks if _is_ready(stream, found)]
+        usable = [stream for stream in tracks if is_ready(stream, found)]
         units = {stream.index: float(stream.time_base or 0) for stream in usable}
         for packet in packets(part, usable, end, clock):
             found.tally(packet.stream.type).packets += not packet.is_discard
@@ -59,7 +59,7 @@ def decoded(
         clock.begin_anew()
 
 
-def _is_ready(stream: Track, found: Decoding) -> bool:
+def is_ready(stream: Track, found: Decoding) -> bool:
     """Sets a track's decoder up; whether there is one."""
     if stream.codec_context is None:
         found.errors[stream.type] = "FFmpeg has no decoder for this track"

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
+from av.container import InputContainer
 from numpy.typing import NDArray
 
 from core.data_options import Reader, Sampling
@@ -19,7 +20,7 @@ from core.media.decoders import Decoding
 from core.media.demuxing import MediaError, Window, codec_of, opened
 from core.media.listening import Heard, listen
 from core.media.opencv_pass import choose_and_read
-from core.media.passes import Wanted, read_pass
+from core.media.passes import Pass, Wanted, read_pass
 from core.media.pictures import Picture, pixels_of
 from core.media.planes import Colours
 from core.media.sampling import (
@@ -32,6 +33,7 @@ from core.media.sampling import (
     segment_centres_by_time,
 )
 from core.media.sound_source import SoundSource
+from core.media.sparse_pass import KeptPackets, read_sparsely, why_whole
 from core.media.states import States, joined_states, picture_states, sound_states
 from core.media.waveform import Sound
 
@@ -152,27 +154,28 @@ class _Found:
     codec: str
 
 
+@dataclass(frozen=True)
+class _Read:
+    """The frames that a rule chooses, and the pass over the file that has read them."""
+
+    slots: list[int]
+    """Number of the frame in each slot."""
+    mask: list[bool]
+    """Which slots hold a real frame."""
+    found: Pass
+    """What the pass found."""
+
+
 def _picture(
     path: Path, sampling: Sampling, frames: int, size: int, window: Window, sound_end: float
 ) -> _Found:
     """The frames of a clip whose sound ends at some second."""
-    packets, codec = _counted(path, window)
-    times, end, fps, position = packets.times, packets.end, packets.fps, window[0]
-    total = packets.count
-    while True:
-        timed = times if len(times) == total else ()
-        slots, mask = _choose(sampling, max(total, 1), frames, fps, timed, max(end, sound_end))
-        with opened(path, position) as container:
-            found = read_pass(container, window, Wanted(frozenset(slots), fps))
-        shown = found.picture
-        if position and shown.first is not None and shown.first > 0:  # the file's index misled the seek
-            position = 0.0
-        elif len(shown.times) not in (0, total):  # damaged packets gave no frame: choose among the others
-            times, total, end = tuple(shown.times), len(shown.times), shown.end
-        else:
-            break
-    if not shown.times:
-        raise no_picture(path, window, found.decoding.errors)
+    coded = KeptPackets()
+    with opened(path, window[0]) as container:
+        packets, codec = count_packets(container, window, coded.add), codec_of(container, "video")
+        read = _read_sparsely(container, packets, coded, sampling, frames, window, sound_end)
+    read = read or _read_whole(path, packets, sampling, frames, window, sound_end)
+    shown, slots, mask = read.found.picture, read.slots, read.mask
     pictures = [shown.kept[index] if real else None for index, real in zip(slots, mask, strict=True)]
     when = [shown.times[index] if real else 0 for index, real in zip(slots, mask, strict=True)]
     sampled = Frames(
@@ -182,16 +185,58 @@ def _picture(
         np.array(when, np.float32),
         np.array(mask),
         max(shown.end, sound_end),
-        fps,
+        packets.fps,
     )
-    return _Found(sampled, packets, found.decoding, shown.end, codec)
+    return _Found(sampled, packets, read.found.decoding, shown.end, codec)
+
+
+def _read_sparsely(
+    container: InputContainer,
+    packets: Packets,
+    coded: KeptPackets,
+    sampling: Sampling,
+    frames: int,
+    window: Window,
+    sound_end: float,
+) -> _Read | None:
+    """The frames from as few others as possible; None where the file must be decoded whole."""
+    lasts = max(packets.end, sound_end)
+    if why_whole(container, packets, coded, window, lasts):
+        return None
+    slots, mask = _choose(sampling, packets.count, frames, packets.fps, packets.times, lasts)
+    wanted = Wanted(frozenset(slots), packets.fps)
+    found = read_sparsely(container, coded, packets.times, window, wanted)
+    return None if found is None else _Read(slots, mask, found)
+
+
+def _read_whole(
+    path: Path, packets: Packets, sampling: Sampling, frames: int, window: Window, sound_end: float
+) -> _Read:
+    """The frames from a pass that decodes every one; raises `MediaError` where none can be decoded."""
+    times, end, position, total = packets.times, packets.end, window[0], packets.count
+    while True:
+        timed = times if len(times) == total else ()
+        slots, mask = _choose(sampling, max(total, 1), frames, packets.fps, timed, max(end, sound_end))
+        with opened(path, position) as container:
+            found = read_pass(container, window, Wanted(frozenset(slots), packets.fps))
+        shown = found.picture
+        if position and shown.first is not None and shown.first > 0:  # the file's index misled the seek
+            position = 0.0
+        elif len(shown.times) not in (0, total):  # damaged packets gave no frame: choose among the others
+            times, total, end = tuple(shown.times), len(shown.times), shown.end
+        else:
+            break
+    if not shown.times:
+        raise no_picture(path, window, found.decoding.errors)
+    return _Read(slots, mask, found)
 
 
 def _opencv_picture(
     path: Path, sampling: Sampling, frames: int, size: int, window: Window, sound_end: float
 ) -> _Found:
     """The frames that OpenCV gives."""
-    packets, codec = _counted(path, window)
+    with opened(path, window[0]) as container:
+        packets, codec = count_packets(container, window), codec_of(container, "video")
     chosen = choose_and_read(path, sampling, frames, window)
     found = chosen.found
     mask = np.array([slot != PADDING for slot in chosen.slots])
@@ -207,11 +252,6 @@ def _opencv_picture(
         chosen.header.rate,
     )
     return _Found(sampled, packets, found.decoding, chosen.end, codec)
-
-
-def _counted(path: Path, window: Window) -> tuple[Packets, str]:
-    with opened(path, window[0]) as container:
-        return count_packets(container, window), codec_of(container, "video")
 
 
 def _choose(
