@@ -47,7 +47,7 @@ def decoded(
     """Every frame that decodes, with its track's unit of time; what went wrong goes into `found`."""
     clock = clock_of(container)
     for part, tracks in parts(container, streams):
-        usable = [stream for stream in tracks if is_ready(stream, found)]
+        usable = [stream for stream in tracks if prepare_decoder(stream, found)]
         units = {stream.index: float(stream.time_base or 0) for stream in usable}
         for packet in packets(part, usable, end, clock):
             found.tally(packet.stream.type).packets += not packet.is_discard
@@ -59,8 +59,8 @@ def decoded(
         clock.begin_anew()
 
 
-def is_ready(stream: Track, found: Decoding) -> bool:
-    """Sets a track's decoder up; whether there is one."""
+def prepare_decoder(stream: Track, found: Decoding) -> bool:
+    """Sets the decoder of a track up for one thread; whether there is one."""
     if stream.codec_context is None:
         found.errors[stream.type] = "FFmpeg has no decoder for this track"
         return False

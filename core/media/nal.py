@@ -22,7 +22,7 @@ def length_bytes(header: bytes | None) -> int | None:
     return (header[4] & 3) + 1
 
 
-def use_of(packet: memoryview, prefix: int) -> PictureUse | None:
+def picture_use(packet: memoryview, prefix: int) -> PictureUse | None:
     """How other pictures use that of a packet, whose units have a length of `prefix` bytes before them.
 
     None where the units do not fill the packet exactly or hold no whole picture, as in a damaged file.

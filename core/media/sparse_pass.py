@@ -22,10 +22,10 @@ from av.error import FFmpegError
 
 from core.media.clock import origin_of
 from core.media.counting import Packets
-from core.media.decoders import Tally, is_ready
+from core.media.decoders import Tally, prepare_decoder
 from core.media.demuxing import Window, inside, picture_track
 from core.media.listening import LONGEST_SECONDS
-from core.media.nal import PictureUse, length_bytes, use_of
+from core.media.nal import PictureUse, length_bytes, picture_use
 from core.media.passes import WIDEST, Pass, Wanted
 from core.media.pictures import Picture, PictureBuilder
 from core.media.planes import PixelFormatError, pack
@@ -105,7 +105,7 @@ def uses_of(container: InputContainer, kept: KeptPackets) -> list[PictureUse] | 
         return None
     found: list[PictureUse] = []
     for packet in kept.packets:
-        use = use_of(memoryview(packet), prefix)
+        use = picture_use(memoryview(packet), prefix)
         if use is None:
             return None
         found.append(use)
@@ -142,7 +142,7 @@ def read_sparsely(
     """
     uses, track = uses_of(container, kept), picture_track(container)
     found = Pass(PictureBuilder(wanted.indices))
-    if uses is None or not is_ready(track, found.decoding):
+    if uses is None or not prepare_decoder(track, found.decoding):
         return None
     unit, origin = float(track.time_base or 0), origin_of(container) + window[0]
     stamps = [packet.pts or 0 for packet in kept.packets]
@@ -160,7 +160,7 @@ def read_sparsely(
     numbers = sent_packets(uses, [stamp in chosen for stamp in stamps])
     expected = {stamps[number]: kept.packets[number].duration for number in numbers}
     sizes = set()
-    for frame in _frames(track, [kept.packets[number] for number in numbers]):
+    for frame in _given_frames(track, [kept.packets[number] for number in numbers]):
         if frame is None or frame.pts is None or frame.duration != expected.pop(frame.pts, None):
             return None
         sizes.add((frame.width, frame.height))
@@ -178,7 +178,7 @@ def read_sparsely(
     return found
 
 
-def _frames(track: Any, packets: "Sequence[av.Packet[Any]]") -> Iterator[av.VideoFrame | None]:
+def _given_frames(track: Any, packets: "Sequence[av.Packet[Any]]") -> Iterator[av.VideoFrame | None]:
     """The frames that a decoder gives for packets; None where it refuses one, which ends them."""
     try:
         for packet in (*packets, None):

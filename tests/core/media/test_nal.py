@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
-from core.media.nal import length_bytes, use_of
+from core.media.nal import length_bytes, picture_use
 from core.media.sparse_pass import reorder_depth, sent_packets
 
 
@@ -35,9 +35,9 @@ def test_the_depth_of_reordering_is_the_most_frames_that_wait(seed: int) -> None
 )
 def test_a_packet_tells_who_needs_its_picture(units: Sequence[bytes], expected: str | None) -> None:
     packet = b"".join(len(unit).to_bytes(4, "big") + unit for unit in units)
-    assert use_of(memoryview(packet), 4) == expected
+    assert picture_use(memoryview(packet), 4) == expected
     if expected:
-        assert use_of(memoryview(packet[:-1]), 4) is None
+        assert picture_use(memoryview(packet[:-1]), 4) is None
 
 
 def test_only_a_header_with_lengths_says_how_long_they_are() -> None:
