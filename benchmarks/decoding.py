@@ -6,9 +6,10 @@ frames per second, 10 s, H.264 and AAC, as MSR-VTT's). Twelve frames and the sou
 - ours: the wanted frames and those that they need, where the file's packets tell the rest (see
   `core.media.sparse_pass`);
 - ours, whole: every frame decodes, as for files whose packets do not tell;
+- ours, whole, sound by frame: the same with a conversion of sound per frame;
 - PyAV: one pass that decodes every frame, no checks; the sound frame by frame;
-- OpenCV: a seek for every frame, as the authors' loaders do; no sound;
-- torchcodec, where it is installed: its frames at the same numbers; no sound.
+- OpenCV, where it is installed: a seek for every frame, as the authors' loaders do; no sound;
+- torchcodec, where it and FFmpeg's libraries are installed: its frames at the same numbers; no sound.
 
 Then the sound alone, converted frame by frame and in blocks, whose samples must be equal. The frames, times,
 sound and states of ours must be those of the whole pass, and on the files that it makes its pixels PyAV's.
@@ -18,7 +19,6 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from importlib.util import find_spec
 from pathlib import Path
 from unittest.mock import patch
 
@@ -146,13 +146,23 @@ def assert_equal_to_whole(path: Path) -> None:
     assert (found.frames.duration, found.states) == (whole.frames.duration, whole.states), path
 
 
+def ours_by_frame(path: Path) -> list[NDArray[np.uint8]]:
+    """As a store decodes without anything that is left out or put together."""
+    with every_frame(), each_conversion():
+        return ours(path)
+
+
 def sound_by_frame(path: Path) -> NDArray[np.int16]:
-    """The sound with a conversion per frame, as before."""
-    block, core.media.waveform.BLOCK_SECONDS = core.media.waveform.BLOCK_SECONDS, 0.0
-    try:
-        return listen(path, "own track").sound.planes
-    finally:
-        core.media.waveform.BLOCK_SECONDS = block
+    """The sound with a conversion per frame."""
+    with each_conversion():
+        return sound_in_blocks(path)
+
+
+@contextmanager
+def each_conversion() -> Iterator[None]:
+    """Inside the block sound is converted frame by frame."""
+    with patch.object(core.media.waveform, "BLOCK_SECONDS", 0.0):
+        yield
 
 
 def sound_in_blocks(path: Path) -> NDArray[np.int16]:
@@ -179,13 +189,19 @@ def main(folder: Path | None) -> None:
         for path in paths:
             assert np.array_equal(sound_by_frame(path), sound_in_blocks(path)), path
             assert_equal_to_whole(path)
-        others = {"OpenCV, a seek per frame": ("cv2", by_opencv), "torchcodec": ("torchcodec", by_torchcodec)}
+        others: dict[str, Callable[[Path], object]] = {
+            "OpenCV, a seek per frame": by_opencv,
+            "torchcodec": by_torchcodec,
+        }
         forms = {"PyAV, every frame": over(by_pyav, paths)}
-        for name, (module, function) in others.items():
-            if find_spec(module):
-                forms[name] = over(function, paths)
+        for name, function in others.items():
+            try:
+                function(paths[0])
+            except (ImportError, OSError, RuntimeError) as error:  # torchcodec needs FFmpeg's own libraries
+                console.print(f"{name}: not used ({str(error).strip().splitlines()[0]})", markup=False)
             else:
-                console.print(f"{name}: {module} is not installed", markup=False)
+                forms[name] = over(function, paths)
+        forms["ours, whole, sound by frame"] = over(ours_by_frame, paths)
         forms["ours, whole"] = over(ours_whole, paths)
         forms["ours"] = over(ours, paths)
         scale = 1e3 / len(paths)

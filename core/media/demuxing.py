@@ -8,6 +8,7 @@ media file can make FFmpeg open the network.
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from errno import EINVAL
+from itertools import count
 from pathlib import Path
 from time import thread_time
 from typing import Any, Literal
@@ -29,6 +30,8 @@ Window = tuple[float, float | None]
 PREROLL = 1.0  # seconds read before a window, so that audio decoders have settled when it begins
 PATIENCE = 300.0
 """Seconds of this thread's processor time that one pass over a file may take."""
+CLOCK_PACKETS = 64
+"""Packets between two looks at that time: a look costs as much as a packet."""
 FORMATS = (
     "mov,matroska,avi,asf,flv,mpeg,mpegts,mpegvideo,ogg,rm,mxf,gxf,nut,ivf,dv,wtv,nsv,swf,yuv4mpegpipe,m4v,"
     "h263,h264,hevc,vvc,av1,obu,vc1,dirac,dnxhd,mjpeg,mjpeg_2000,gif,apng,jpegxl_anim,webp,"
@@ -174,8 +177,10 @@ def packets(
     passed: set[int] = set()
     demuxer = container.demux(read)
     begun = thread_time()
-    while not wanted <= passed:
-        if thread_time() - begun > PATIENCE:
+    for number in count():
+        if wanted <= passed:
+            return
+        if number % CLOCK_PACKETS == 0 and thread_time() - begun > PATIENCE:
             raise MediaError(
                 container.name, f"reading takes more than {PATIENCE:g} s of processor time; cut it"
             )
