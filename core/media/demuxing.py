@@ -82,13 +82,14 @@ def opened(path: Path, start: float = 0.0) -> Iterator[InputContainer]:
     except (FFmpegError, OSError) as error:
         reason = "a playlist or a format that is not read" if error.errno == EINVAL else error.strerror
         raise MediaError(path, f"not a readable media file ({reason})") from error
+    if start > PREROLL and container.format.name not in UNSEEKABLE:
+        target = round((start - PREROLL) * av.time_base) + (container.start_time or 0)
+        try:
+            container.seek(target, backward=True)
+        except FFmpegError:  # its index is damaged, so that not even the start may be found again
+            container.close()
+            container = open_file(path)
     with container:
-        if start > PREROLL and container.format.name not in UNSEEKABLE:
-            target = round((start - PREROLL) * av.time_base) + (container.start_time or 0)
-            try:
-                container.seek(target, backward=True)
-            except FFmpegError:
-                container.seek(0)
         yield container
 
 

@@ -11,6 +11,10 @@ PictureUse = Literal["key", "reference", "disposable"]
 may refer to it; `disposable`: none does, and its packet holds nothing else that a decoder needs."""
 
 SLICE, IDR_SLICE = 1, 5
+HEADER_BYTES = 12
+"""Enough for the first three fields of a slice's header."""
+SLICE_TYPES, PARAMETER_SETS = 10, 256
+"""How many of each H.264 knows."""
 SAFE_TO_DROP = (6, 9, 12)
 """Remarks on a picture (SEI), delimiters and filler: they concern the picture that they come with."""
 
@@ -25,7 +29,8 @@ def length_bytes(header: bytes | None) -> int | None:
 def picture_use(packet: memoryview, prefix: int) -> PictureUse | None:
     """How other pictures use that of a packet, whose units have a length of `prefix` bytes before them.
 
-    None where the units do not fill the packet exactly or hold no whole picture, as in a damaged file.
+    None where the units do not fill the packet exactly, hold no picture or one whose first fields cannot be,
+    as in a damaged file.
     """
     at, size, slices, needed, key = 0, len(packet), 0, False, False
     while at < size:
@@ -37,6 +42,8 @@ def picture_use(packet: memoryview, prefix: int) -> PictureUse | None:
         if packet[at] & 128:  # `forbidden_zero_bit`
             return None
         if kind in (SLICE, IDR_SLICE):
+            if not _is_slice(packet[at + 1 : at + 1 + HEADER_BYTES], slices == 0):
+                return None
             slices += 1
             needed |= referred > 0
             key |= kind == IDR_SLICE
@@ -46,3 +53,17 @@ def picture_use(packet: memoryview, prefix: int) -> PictureUse | None:
     if not slices:
         return None
     return "key" if key else "reference" if needed else "disposable"
+
+
+def _is_slice(header: memoryview, first: bool) -> bool:
+    """Whether a slice can begin so: `first_mb_in_slice`, 0 in the first one, `slice_type`, and its set."""
+    bits = f"{int.from_bytes(header, 'big'):0{8 * len(header)}b}"
+    fields: list[int] = []
+    while len(fields) < 3:
+        zeros = len(bits) - len(bits.lstrip("0"))
+        if len(bits) < 2 * zeros + 1 or zeros == len(bits):
+            return False
+        fields.append(int(bits[zeros : 2 * zeros + 1], 2) - 1)  # Exp-Golomb, section 9.1
+        bits = bits[2 * zeros + 1 :]
+    place, kind, parameters = fields
+    return (place == 0) == first and kind < SLICE_TYPES and parameters < PARAMETER_SETS

@@ -6,9 +6,10 @@ of a group. That changes no pixel of the others. Whatever else a whole pass find
 for each gives one frame: where that is not certain before (`why_whole`) or turns out to be wrong on the way,
 the file is decoded whole (`core.media.passes`).
 
-What such a pass cannot see is damage inside the pictures that it leaves out, which reaches no frame that
-anybody sees. A check of the files (`core.media.describing`) decodes every frame. Packets that are cut short
-or zeroed are seen here, too.
+What such a pass cannot see is damage inside the pictures that it leaves out. It reaches no frame that is
+chosen here, so the clip is not called damaged, where a whole pass would say so and, if the decoder refuses
+such a picture, count and choose without it. A check of the files (`core.media.describing`) decodes every
+frame. Packets that are cut short or zeroed are seen here, too.
 """
 
 from bisect import bisect, insort
@@ -17,6 +18,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import av
+import numpy as np
 from av.container import InputContainer
 from av.error import FFmpegError
 
@@ -82,9 +84,19 @@ def why_whole(
         return "its index misleads the search for the window"
     if reorder_depth(stamps) > context.reorder_depth:
         return "frames come in another order than its header says"
-    if not are_even(packets.times, packets.fps, duration):
+    if not (are_even(packets.times, packets.fps, duration) and are_regular(stamps)):
         return "its rate varies, or is not the stated one"
     return ""
+
+
+def are_regular(stamps: Sequence[int]) -> bool:
+    """Whether no frame comes half a frame too early or late behind the one that is shown before it.
+
+    A gap may be one of lost packets, without which others do not decode as they should.
+    """
+    steps = np.diff(sorted(stamps))
+    usual = np.median(steps) if steps.size else 0
+    return bool((np.abs(steps - usual) <= usual / 2).all())
 
 
 def reorder_depth(stamps: Sequence[int]) -> int:

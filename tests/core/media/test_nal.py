@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from core.media.nal import length_bytes, picture_use
-from core.media.sparse_pass import reorder_depth, sent_packets
+from core.media.sparse_pass import are_regular, reorder_depth, sent_packets
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -19,16 +19,21 @@ def test_the_depth_of_reordering_is_the_most_frames_that_wait(seed: int) -> None
 @pytest.mark.parametrize(
     ("units", "expected"),
     [
-        ([b"\x65abc"], "key"),
-        ([b"\x67abc", b"\x68ab", b"\x65abc"], "key"),
-        ([b"\x41abc"], "reference"),
-        ([b"\x01abc"], "disposable"),
-        ([b"\x01abc", b"\x01abd"], "disposable"),
-        ([b"\x06abc", b"\x09a", b"\x01abc"], "disposable"),
-        ([b"\x01abc", b"\x41abc"], "reference"),
-        ([b"\x68ab", b"\x01abc"], "reference"),  # a parameter set, which later frames may need
+        ([b"\x65\xe0bc"], "key"),
+        ([b"\x67abc", b"\x68ab", b"\x65\xe0bc"], "key"),
+        ([b"\x41\xe0bc"], "reference"),
+        ([b"\x01\xe0bc"], "disposable"),
+        ([b"\x01\xe0bc", b"\x01\x47bd"], "disposable"),
+        ([b"\x06abc", b"\x09a", b"\x01\xe0bc"], "disposable"),
+        ([b"\x01\xe0bc", b"\x41\x47bc"], "reference"),
+        ([b"\x68ab", b"\x01\xe0bc"], "reference"),  # a parameter set, which later frames may need
         ([b"\x06abc"], None),
-        ([b"\x81abc"], None),
+        ([b"\x01\x00bc"], None),  # a first slice that does not begin the picture
+        ([b"\x01\xe0bc", b"\x01\xe0bc"], None),  # a second one that does
+        ([b"\x01" + b"\x85\x80" + b"bc"], None),  # slice type 10
+        ([b"\x01" + bytes(12)], None),
+        ([b"\x01"], None),
+        ([b"\x81\xe0bc"], None),
         ([b""], None),
         ([], None),
     ],
@@ -51,3 +56,10 @@ def test_of_a_group_what_comes_before_its_last_wanted_frame_is_decoded() -> None
     uses = ["key", "reference", "disposable", "disposable", "reference", "key", "disposable", "key"]
     assert sent_packets(uses, [number in (3, 7) for number in range(8)]) == [0, 1, 3, 7]
     assert sent_packets(uses, [False] * 8) == []
+
+
+def test_a_lost_frame_makes_times_irregular() -> None:
+    assert are_regular([0, 66, 33, 100, 133])  # rounded to milliseconds, in the order of the file
+    assert are_regular([5])
+    assert not are_regular([0, 66, 33, 133, 166])
+    assert not are_regular([0, 33, 40, 73])

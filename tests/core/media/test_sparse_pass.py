@@ -259,7 +259,7 @@ def test_damage_inside_a_frame_that_nobody_wants_is_left_to_the_check_of_files(u
         for use, at, size, number in places(usual)
         if use == "disposable" and number > 12 and number not in wanted and size > 100
     )
-    path = damaged(usual, at + 5, size - 5)
+    path = damaged(usual, at + 12, size - 12)  # behind its slice's header
     found, sound = decode_clip(path, size=32, **HOW[0]), decode_clip(usual, size=32, **HOW[0])
     assert "damaged" not in found.states
     assert "damaged" in describe(path).picture.states
@@ -287,6 +287,7 @@ def test_times_that_are_missing_or_early_ask_for_a_whole_pass(usual: Path) -> No
         second = kept.packets[1]
         before = second.pts
         for stamp, expected in [
+            (kept.packets[2].pts - 1, "rate"),
             (None, "missing"),
             (kept.packets[2].pts, "twice"),
             (-5, "before the first key"),
