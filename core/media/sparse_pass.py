@@ -80,11 +80,14 @@ def why_whole(
         return "times are missing or occur twice"
     if not coded[0].is_keyframe or min(stamps) < stamps[0]:
         return "frames before the first key frame"
-    if window[0] and stamps[0] * float(track.time_base or 0) - origin_of(container) > window[0]:
+    unit, origin = float(track.time_base or 0), origin_of(container)
+    if window[0] and stamps[0] * unit - origin > window[0]:
         return "its index misleads the search for the window"
     if reorder_depth(stamps) > context.reorder_depth:
         return "frames come in another order than its header says"
-    if not (are_even(packets.times, packets.fps, duration) and are_regular(stamps)):
+    # Of the frames that are shown after the window only those are there that decode before its end.
+    ordered = [stamp for stamp in stamps if window[1] is None or stamp * unit - origin < window[1]]
+    if not (are_even(packets.times, packets.fps, duration) and are_regular(ordered)):
         return "its rate varies, or is not the stated one"
     return ""
 

@@ -175,8 +175,9 @@ def test_few_frames_are_decoded_of_a_plain_film(
     path = film(tmp_path, **SPARSE[name])
     assert reason(path) == ""
     assert assert_equal_to_whole(path, HOW[0], monkeypatch)
-    for how in HOW[1:]:
-        assert_equal_to_whole(path, how, monkeypatch)
+    sparse = [assert_equal_to_whole(path, how, monkeypatch) for how in HOW[1:]]
+    # Windows of these begin with leading frames, before the first frame or behind the last.
+    assert all(sparse) or name in ("open groups", "late start", "one frame")
 
 
 @pytest.mark.parametrize("name", WHOLE)
