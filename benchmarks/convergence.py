@@ -3,11 +3,13 @@
     bench run --methods gaid,xpool --datasets avworld --seeds 0-2 --set training.epochs=24,48 --runs DIR
     python -m benchmarks.convergence DIR
 
-prints a row per method, n and 2n; the exit code is 1 where one changes by more than `TOLERANCE` points.
+prints a row per method, n and 2n; the exit code is 1 where one changes by more than two points.
+With `--write` the reports know it from then on (`reports/convergence.csv`): they mark what has not converged.
 The rule is the same for all methods and looks at the validation split alone.
 """
 
 from collections import defaultdict
+from collections.abc import Iterator
 from pathlib import Path
 from statistics import mean
 from typing import Annotated
@@ -18,9 +20,7 @@ from rich.table import Table
 from core.cli.shell import console, friendly
 from core.errors import BenchError
 from reports.collect import Run, read_runs
-
-TOLERANCE = 2.0
-"""Points of R@1 by which twice the training changes a converged method at most, as a mean over seeds."""
+from reports.convergence import Doubling, write_doublings
 
 Lengths = dict[int, dict[int, Run]]
 """Epochs -> seed -> run."""
@@ -55,28 +55,43 @@ def recall(run: Run) -> float:
     return looks[last]
 
 
-def rows(method: str, lengths: Lengths) -> list[tuple[list[str], float]]:
-    """A row for each length that was doubled, with the change in points, over the seeds that have both."""
-    found = []
+def doubled(lengths: Lengths) -> Iterator[tuple[Doubling, list[Run], list[Run]]]:
+    """Each length that was doubled, with its runs and the longer ones, over the seeds that have both."""
     for epochs in sorted(lengths):
         seeds = sorted(lengths[epochs].keys() & lengths.get(2 * epochs, {}).keys())
         if not seeds:
             continue
         short, long = ([lengths[n][seed] for seed in seeds] for n in (epochs, 2 * epochs))
-        change = mean(map(recall, long)) - mean(map(recall, short))
-        cells = [method, f"{epochs}", str(len(seeds))]
-        for side in (short, long):
-            values = list(map(recall, side))
-            cells += [
-                f"{mean(values):.1f} ({min(values):.1f} to {max(values):.1f})",
-                f"{mean(run.manifest.train_seconds for run in side):.0f}",
-            ]
-        found.append(([*cells, f"{change:+.1f}"], change))
-    return found
+        spec = short[0].spec
+        found = Doubling(
+            dataset=spec.dataset,
+            method=spec.method,
+            mode=spec.training.mode,
+            epochs=epochs,
+            seeds=len(seeds),
+            at_n=round(mean(map(recall, short)), 2),
+            at_2n=round(mean(map(recall, long)), 2),
+        )
+        yield found, short, long
+
+
+def cells(found: Doubling, short: list[Run], long: list[Run]) -> list[str]:
+    """A row of the table."""
+    words = [found.method, f"{found.epochs}", str(found.seeds)]
+    for side in (short, long):
+        values = list(map(recall, side))
+        words += [
+            f"{mean(values):.1f} ({min(values):.1f} to {max(values):.1f})",
+            f"{mean(run.manifest.train_seconds for run in side):.0f}",
+        ]
+    return [*words, f"{found.change:+.1f}"]
 
 
 @friendly
-def main(runs: Annotated[Path, typer.Argument(help="Folder of finished runs.")]) -> None:
+def main(
+    runs: Annotated[Path, typer.Argument(help="Folder of finished runs.")],
+    write: Annotated[bool, typer.Option("--write", help="Keep the figures for reports.")] = False,
+) -> None:
     """Print what doubling the training of each method changes.
 
     Example: python -m benchmarks.convergence runs
@@ -85,15 +100,17 @@ def main(runs: Annotated[Path, typer.Argument(help="Folder of finished runs.")])
     for note in notes:
         console.print(note, markup=False)
     table = Table("method", "n", "seeds", "val R@1 at n", "s", "at 2n", "s", "change")
-    changes = []
-    for method, lengths in sorted(by_length(kept).items()):
-        for cells, change in rows(method, lengths):
-            table.add_row(*cells)
-            changes.append(change)
-    if not changes:
+    measured = []
+    for _, lengths in sorted(by_length(kept).items()):
+        for found, short, long in doubled(lengths):
+            table.add_row(*cells(found, short, long))
+            measured.append(found)
+    if not measured:
         raise BenchError(f"{runs} has no method that was trained for some epochs and for twice as many")
     console.print(table)
-    if any(abs(change) > TOLERANCE for change in changes):
+    if write:
+        write_doublings(measured)
+    if not all(found.converged for found in measured):
         raise typer.Exit(1)
 
 

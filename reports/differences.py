@@ -24,6 +24,7 @@ from core.evaluation.significance import (
 )
 from core.evaluation.statistics import bootstrap_difference
 from core.plugins import in_their_case
+from reports.convergence import learning
 from reports.results import Results, SeededRows
 from reports.shown import FEWEST_QUERIES
 from reports.table import DASH, Mark, Table, number, places, signed
@@ -46,14 +47,17 @@ def letters_of(groups: Sequence[Sequence[SeededRows]]) -> list[dict[tuple[str, s
     """For each group of comparable cells, (label, measure) -> letters of the rows it is better than.
 
     Significant means an adjusted p below 5 % over every pair of every group and lettered measure together;
-    groups of more rows than letters have none.
+    groups of more rows than letters have none, nor has a row that has not converged.
     """
     tests: list[tuple[int, str, int, int, float]] = []
     p_values: list[Tensor] = []
     for position, cells in enumerate(groups):
         if not 1 < len(cells) <= len(ALPHABET):
             continue
-        pairs = torch.combinations(torch.arange(len(cells)))
+        settled = torch.tensor([row for row, cell in enumerate(cells) if both_settled(cell)])
+        if len(settled) < 2:
+            continue
+        pairs = torch.combinations(settled)
         for name, measure in MEASURES.items():
             if not measure.lettered:
                 continue
@@ -74,6 +78,11 @@ def letters_of(groups: Sequence[Sequence[SeededRows]]) -> list[dict[tuple[str, s
     return found
 
 
+def both_settled(*cells: SeededRows) -> bool:
+    """Whether none of the rows would gain from more training, by what was measured of it."""
+    return not any(learning(cell.run) for cell in cells)
+
+
 def differences_table(results: Results, against: str | None = None) -> Table | None:
     """R@1 of every leak-free configuration against a reference on the same gallery, both directions.
 
@@ -86,6 +95,7 @@ def differences_table(results: Results, against: str | None = None) -> Table | N
         if against not in labels:
             raise unknown_name("configuration", against, labels)
     lines: list[list[str]] = []
+    to_fill: list[list[str]] = []  # lines whose p is found once all are known
     p_values: list[Tensor] = []
     marks: dict[tuple[int, int], Mark] = {}
     for direction in ("t2v", "v2t"):
@@ -97,8 +107,12 @@ def differences_table(results: Results, against: str | None = None) -> Table | N
             samples = [cell.sample() for cell in cells]
             means = torch.stack([sample.mean() for sample in samples])  # (M, Q)
             best = int(means.mean(1).argmax()) if against is None else names.index(against)
-            pairs = torch.tensor([[row, best] for row in range(len(cells)) if row != best])
-            p_values.append(permutation_test(means, pairs, samples[best].clusters, seed=0))
+            tested = [
+                row for row in range(len(cells)) if row != best and both_settled(cells[row], cells[best])
+            ]
+            if tested:
+                pairs = torch.tensor([[row, best] for row in tested])
+                p_values.append(permutation_test(means, pairs, samples[best].clusters, seed=0))
             points = [cell.figure() for cell in cells]
             for row, place in enumerate(places(points)):
                 marks[len(lines) + row, 4] = Mark(place)
@@ -108,13 +122,18 @@ def differences_table(results: Results, against: str | None = None) -> Table | N
                     clusters = samples[best].clusters
                     figures = PairedDifference.of(samples[row].values, samples[best].values, clusters).cells()
                 n = str(cells[row].answers.entry.protocol.queries)
-                lines.append([data, name, direction, n, number(points[row]), *figures, "", ""])
+                line = [data, name, direction, n, number(points[row]), *figures, "", ""]
+                lines.append(line)
+                if row in tested:
+                    to_fill.append(line)
+                elif row != best:
+                    line[-2:] = [DASH, DASH]
     if not lines:
         return None
-    p = torch.cat(p_values)
-    tested = [line for line in lines if line[5] != "reference"]
-    for line, value, controlled in zip(tested, p.tolist(), adjusted(p).tolist(), strict=True):
-        line[-2:] = [number(value, 4), number(controlled, 4)]
+    if to_fill:
+        p = torch.cat(p_values)
+        for line, value, controlled in zip(to_fill, p.tolist(), adjusted(p).tolist(), strict=True):
+            line[-2:] = [number(value, 4), number(controlled, 4)]
     columns = ["data", "method", "direction", "n", "R@1", "delta", "95 % interval", "detectable"]
     columns += ["p", "adjusted p"]
     notes = [

@@ -12,6 +12,7 @@ from core.evaluation.measures import PRIMARY, Measure
 from core.evaluation.tie_policies import TiePolicy
 from core.spec import RunSpec
 from reports.collect import Run, code_marks
+from reports.convergence import convergence_notes, learning_mark
 from reports.labels import Labels
 from reports.queries import Answers, ResultKey
 from reports.training_data import seen_mark, seen_notes
@@ -113,9 +114,17 @@ class Results:
         """The results of some finished runs, each named by what tells it from the others."""
         labels = Labels.among([run.spec for run in runs])
         marks = zip(runs, code_marks(runs), strict=True)
-        named = [replace(run, label=labels.of(run.spec) + mark + seen_mark(run)) for run, mark in marks]
+        named = [
+            replace(run, label=labels.of(run.spec) + mark + learning_mark(run) + seen_mark(run))
+            for run, mark in marks
+        ]
         ordered = sorted(named, key=lambda run: (run.spec.dataset, natural(run.label), seeds_of(run.spec)))
-        return cls(ordered, seed_rows(ordered), ceilings or {}, [*labels.notes, *seen_notes(ordered)])
+        return cls(
+            ordered,
+            seed_rows(ordered),
+            ceilings or {},
+            [*labels.notes, *convergence_notes(ordered), *seen_notes(ordered)],
+        )
 
     def select(
         self,
