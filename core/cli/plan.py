@@ -31,7 +31,7 @@ def show(specs: Sequence[RunSpec], root: Path, workers: int | None, console: Con
     for table in recipe_tables(specs):
         console.print(table)
     console.print(cell_table(specs, states, past.timings))
-    line = f"{len(specs)} cells, {len(specs) - len(left)} of them finished"
+    line = f"{len(specs)} {'cell' if len(specs) == 1 else 'cells'}, {len(specs) - len(left)} of them finished"
     if left:
         places = workers or default_slots(len(left))
         seconds = [estimated_seconds(spec, past.timings) for spec in left]

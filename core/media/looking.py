@@ -71,6 +71,7 @@ def look_into(path: Path, sound: Heard, settings: Settings) -> Look:
             frames=settings.frames,
             size=SIZE,
             reader=settings.reader,
+            whole=True,
         )
     except MediaError as error:
         reason = error.reason

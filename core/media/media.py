@@ -119,10 +119,16 @@ def with_picture(
     frames: int,
     size: int,
     reader: Reader = "own",
+    whole: bool = False,
 ) -> Clip:
-    """The clip whose sound has been read; raises `MediaError` where no frame can be decoded."""
-    pick = _opencv_picture if reader == "opencv" else _picture
-    found = pick(path, sampling, frames, size, window, heard.sound.end)
+    """The clip whose sound has been read; raises `MediaError` where no frame can be decoded.
+
+    With `whole` frames that nobody wants are decoded, too, so that damage inside them is seen.
+    """
+    if reader == "opencv":
+        found = _opencv_picture(path, sampling, frames, size, window, heard.sound.end)
+    else:
+        found = _picture(path, sampling, frames, size, window, heard.sound.end, whole)
     tally = found.decoding.tally("video")
     states = picture_states(found.packets, tally, found.codec, found.end, heard.sound.end, window)
     own = sound_states(heard, "incomplete" not in states, window)
@@ -167,13 +173,20 @@ class _Read:
 
 
 def _picture(
-    path: Path, sampling: Sampling, frames: int, size: int, window: Window, sound_end: float
+    path: Path,
+    sampling: Sampling,
+    frames: int,
+    size: int,
+    window: Window,
+    sound_end: float,
+    whole: bool = False,
 ) -> _Found:
     """The frames of a clip whose sound ends at some second."""
-    coded = KeptPackets()
+    coded, read = KeptPackets(), None
     with opened(path, window[0]) as container:
         packets, codec = count_packets(container, window, coded.add), codec_of(container, "video")
-        read = _read_sparsely(container, packets, coded, sampling, frames, window, sound_end)
+        if not whole:
+            read = _read_sparsely(container, packets, coded, sampling, frames, window, sound_end)
     read = read or _read_whole(path, packets, sampling, frames, window, sound_end)
     shown, slots, mask = read.found.picture, read.slots, read.mask
     pictures = [shown.kept[index] if real else None for index, real in zip(slots, mask, strict=True)]

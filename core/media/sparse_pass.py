@@ -8,8 +8,8 @@ the file is decoded whole (`core.media.passes`).
 
 What such a pass cannot see is damage inside the pictures that it leaves out. It reaches no frame that is
 chosen here, so the clip is not called damaged, where a whole pass would say so and, if the decoder refuses
-such a picture, count and choose without it. A check of the files (`core.media.describing`) decodes every
-frame. Packets that are cut short or zeroed are seen here, too.
+such a picture, count and choose without it. A check of files (`core.media.describing`) and a look into one
+(`core.media.looking`) decode every frame. Packets that are cut short or zeroed are seen here, too.
 """
 
 from bisect import bisect, insort
