@@ -4,17 +4,19 @@
 holds some hundred videos and never changes: `videos.parquet` with a row each, `basis.bin` with a row of bytes
 each, what the method's algebra keeps of them, and `vectors.npy` with their candidate vectors. Videos that are
 gone from the folder are named in `index.json` and forgotten by searches. `candidates.faiss`, where there is
-one, is made of the vectors and can be made again. `work/` is what a build is at.
+one, is made of the vectors and can be made again. `checked.json` tells which files need not be read again to
+know that they are undamaged. `work/` is what a build is at.
 """
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from core.checksums import first_damaged
+from core.checksums import Seen, first_damaged, seen
 from core.errors import BenchError
 from core.runs import RunDirectory, write_json
 
@@ -27,6 +29,7 @@ INDEX_FILE, VIDEOS_FILE, VECTORS_FILE, FRAMES_FILE = (
     "frames.npy",
 )
 FAISS_FILE = "candidates.faiss"
+CHECKED_FILE = "checked.json"
 PART_VIDEOS = 512
 """Videos of a part: what is decoded before it is written, and at most lost by a kill."""
 
@@ -144,21 +147,35 @@ class IndexFolder:
         """Writes the manifest, whole or not at all."""
         write_json(self.path / INDEX_FILE, manifest.model_dump(mode="json"))
 
-    def require_whole(self, manifest: IndexManifest, *, read_all: bool = False) -> None:
-        """Raises `BenchError` for a file of a part that is missing or has another size.
+    def require_whole(self, manifest: IndexManifest) -> None:
+        """Raises `BenchError` for a file of a part that is missing, truncated or changed.
 
-        With `read_all` every checksum is compared too.
+        A file is read, and its checksum compared, where its size or time is not that of the last comparison.
         """
+        checked, found = self.checked(), dict[str, Seen]()
         for part in manifest.parts:
             folder = self.part(part)
-            found: tuple[str, str] | None = None
-            for name, (size, _) in part.files.items():
-                file = folder / name
-                if not file.is_file() or file.stat().st_size != size:
-                    found = name, "it is missing or truncated"
-            found = found or (first_damaged(folder, part.files) if read_all else None)
-            if found:
-                raise BenchError(
-                    f"{folder / found[0]} is damaged ({found[1]}); delete the folder {folder}, and bench "
-                    "index makes this part again"
-                )
+            for name, expected in part.files.items():
+                place, file = f"{part.name}/{name}", folder / name
+                if not file.is_file() or seen(file) != checked.get(place):
+                    self.require_undamaged(folder, name, expected)
+                found[place] = seen(file)
+        if found != checked:
+            with suppress(OSError):  # an index that is read only is read again when it is opened next
+                write_json(self.path / CHECKED_FILE, found)
+
+    def require_undamaged(self, folder: Path, name: str, expected: tuple[int, int]) -> None:
+        """Raises `BenchError` for a file of a part whose size or checksum is not that of its writing."""
+        if damage := first_damaged(folder, {name: expected}):
+            raise BenchError(
+                f"{folder / name} is damaged ({damage[1]}); delete the folder {folder}, and bench index "
+                "makes this part again"
+            )
+
+    def checked(self) -> Mapping[str, Seen]:
+        """What each file of a part looked like when its checksum was last compared, by its place."""
+        try:
+            looks = RunDirectory(self.path).read_json(CHECKED_FILE)
+        except BenchError:  # none, or no longer to be read: then every file is read once more
+            return {}
+        return {place: tuple(look) for place, look in looks.items() if isinstance(look, list)}

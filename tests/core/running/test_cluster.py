@@ -24,6 +24,7 @@ from core.running.trained import load_run
 from core.runs import RunDirectory, open_run
 from core.search.building import index_videos
 from core.search.clustered import index_on_cluster
+from core.search.layout import CHECKED_FILE
 from core.workers import Lost
 from tests.core.running.crew_work import fatal
 
@@ -207,7 +208,8 @@ def test_a_cluster_prepares_the_same_bytes_and_goes_on_where_it_was_stopped(
 
 def index_files(folder: Path) -> dict[str, bytes]:
     """The files of an index's parts and lists, by name."""
-    files = (path for path in folder.rglob("*") if path.is_file() and path.name != "lock")
+    own = ("lock", CHECKED_FILE)  # of this copy of it
+    files = (path for path in folder.rglob("*") if path.is_file() and path.name not in own)
     return {str(path.relative_to(folder)): path.read_bytes() for path in files}
 
 

@@ -98,7 +98,7 @@ def test_a_total_is_not_shorter_than_its_longest_cell(tmp_path: Path) -> None:
 
 def test_nothing_is_foretold_of_finished_cells(tmp_path: Path) -> None:
     make_run(tmp_path, {}, [result(40.0)], fingerprints=fingerprints())
-    assert printed([gaid()], tmp_path).rstrip().endswith("1 cells, 1 of them finished")
+    assert printed([gaid()], tmp_path).rstrip().endswith("1 cell, 1 of them finished")
 
 
 @pytest.mark.parametrize("code", ["0" * 64, None])
@@ -107,7 +107,7 @@ def test_a_cell_that_other_code_has_finished_is_not_done(code: str | None, tmp_p
     make_run(tmp_path, {}, [result(40.0)], fingerprints=others)
     text = printed([gaid()], tmp_path)
     assert " other code " in text
-    assert "1 cells, 0 of them finished; 1 left" in text
+    assert "1 cell, 0 of them finished; 1 left" in text
 
 
 def test_settings_are_what_differs_from_the_defaults_and_has_no_column() -> None:

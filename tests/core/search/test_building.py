@@ -102,6 +102,35 @@ def test_a_folder_without_a_video_and_an_index_of_another_run_are_one_line(
         index_videos(run, clips, clips)
 
 
+@pytest.mark.parametrize("name", ["basis.bin", "vectors.npy", "videos.parquet"])
+def test_a_changed_byte_is_found_and_an_unchanged_file_is_read_once(
+    name: str, built: Path, clips: Path, run: TrainedRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = Path(shutil.copytree(built, tmp_path / "index"))
+    open_index(out, run)
+    file = out / "parts" / "00000" / name
+    content = bytearray(file.read_bytes())
+    content[len(content) // 2] ^= 1
+    with monkeypatch.context() as patch:
+        patch.setattr("core.checksums._verified", {})  # as in another process
+        patch.setattr("core.checksums.checksum", lambda *_: pytest.fail("an unchanged file is read again"))
+        open_index(out, run)
+    file.write_bytes(content)
+    for opened in (lambda: open_index(out, run), lambda: index_videos(run, clips, out)):
+        with pytest.raises(BenchError, match=rf"{name} is damaged \(does not have the checksum"):
+            opened()
+
+
+def test_what_was_checked_may_be_lost(built: Path, run: TrainedRun, tmp_path: Path) -> None:
+    out = Path(shutil.copytree(built, tmp_path / "index"))
+    open_index(out, run)
+    kept = (out / "checked.json").read_text()
+    for content in ("", "{", "[]", json.dumps(dict.fromkeys(json.loads(kept), 3))):
+        (out / "checked.json").write_text(content)
+        open_index(out, run)
+        assert (out / "checked.json").read_text() == kept
+
+
 def test_a_damaged_part_is_named_and_made_again(
     built: Path, clips: Path, run: TrainedRun, tmp_path: Path
 ) -> None:
