@@ -289,12 +289,9 @@ def test_times_that_are_missing_or_early_ask_for_a_whole_pass(usual: Path) -> No
         assert why() == ""
         second = kept.packets[1]
         before = second.pts
-        for stamp, expected in [
-            (kept.packets[2].pts - 1, "rate"),
-            (None, "missing"),
-            (kept.packets[2].pts, "twice"),
-            (-5, "before the first key"),
-        ]:
+        third = kept.packets[2].pts
+        stamps = {third - 1: "rate", None: "missing", third: "twice", -5: "before the first key"}
+        for stamp, expected in stamps.items():
             second.pts = stamp
             assert expected in why()
         second.pts = before
