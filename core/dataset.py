@@ -99,6 +99,8 @@ class Dataset:
     """Split -> observer -> stratum (and `all`) -> text-to-video R@1 in points, where it can be known."""
     notes: Sequence[str] = ()
     """What a user should know of how the annotation files were read, in lines."""
+    lost: Mapping[str, str] = field(default_factory=dict)
+    """By the video's id why it cannot be used: videos that are absent, or that have been dropped."""
 
     @property
     def videos(self) -> list[Video]:

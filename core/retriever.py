@@ -48,8 +48,8 @@ class SplitData:
     """`(N,)` int64: position in `rows` of each caption's video."""
     rows: Tensor
     """`(V,)` int64: row of each video in the store and in the features."""
-    cut: int = 0
-    """Captions that had more tokens than are read."""
+    cut: tuple[int, ...] = ()
+    """Positions in the split's captions of those that have more tokens than are read."""
     distractors: int = 0
     """How many of the last videos only enlarge the gallery."""
 
@@ -63,14 +63,15 @@ class SplitData:
         """
         row_of = {name: row for row, name in enumerate(store.ids)}
         present = dropped(split)
-        tokens, cut = clip.tokens_and_cuts(present.captions, text_tokens or clip.context)
+        tokens, cut = clip.tokens_and_cuts(split.captions, text_tokens or clip.context)
+        read = [row for row, video in enumerate(split.video_of_caption) if video not in split.absent]
         return cls(
             split,
-            tokens,
+            tokens if len(read) == len(tokens) else tokens[read],
             stable_keys(present.captions),
             torch.tensor(present.video_of_caption),
             torch.tensor([row_of[video.id] for video in present.videos]),
-            cut,
+            tuple(cut.nonzero()[:, 0].tolist()),
             present.distractors,
         )
 

@@ -109,6 +109,8 @@ class Manifest(RunRecord):
     """Whether nothing disturbed the measurement of `query_seconds`."""
     selected_epoch: int | None = None
     selection_looks: int | None = None
+    annotation_files: Mapping[str, str] = {}
+    """SHA-256 of each annotation file by its name; empty for a generated world."""
     commit: Commit | None = None
     hardware: Mapping[str, Any] | None = None
     packages: Mapping[str, str] | None = None

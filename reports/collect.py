@@ -1,5 +1,6 @@
 """Finished runs, read back and checked: what may stand in one report, and why the rest may not."""
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -101,23 +102,35 @@ def started(run: Run) -> str:
 
 
 def same_data(runs: Sequence[Run]) -> tuple[list[Run], list[str]]:
-    """The runs that may stand in one table, and a line for each that may not.
+    """The runs that may stand in one report, and a line for each that may not.
 
-    The newest run says which version of its data set counts, and the newest of a label and its code which
-    weights and features: figures on other data are no further seeds.
+    The newest run says which version of an annotation file counts, the newest under some options of a data
+    set which version of that, and the newest of a label and its code which weights and features: figures on
+    other data are no further seeds. Runs under other options, such as another policy for missing videos,
+    have another version by right; their galleries are told apart where they differ.
     """
+    files: dict[tuple[str, str], str] = {}
     data: dict[str, str] = {}
     everything: dict[tuple[str, str, str], Mapping[str, str]] = {}
     kept, notes = set(), []
     for run in sorted(runs, key=started, reverse=True):
-        found = run.manifest.fingerprints
-        current = data.setdefault(run.spec.dataset, found["dataset"]) == found["dataset"]
-        row = (run.spec.dataset, label(run.spec), code_of(run))
+        found, name = run.manifest.fingerprints, run.spec.dataset
+        read = run.manifest.annotation_files
+        current = all([files.setdefault((name, file), digest) == digest for file, digest in read.items()])
+        current = current and data.setdefault(asked_data(run.spec), found["dataset"]) == found["dataset"]
+        row = (name, label(run.spec), code_of(run))
         if current and everything.setdefault(row, found) == found:
             kept.add(run.directory)
         else:
             notes.append(f"{run.name}: made on other data or weights than newer runs; run it again")
     return [run for run in runs if run.directory in kept], notes
+
+
+def asked_data(spec: RunSpec) -> str:
+    """What two runs must agree in to have asked for the same version of a data set, as text."""
+    elsewhere = spec.trained_on not in (None, spec.dataset)  # then only what is scored is read
+    splits = spec.evaluation.splits if elsewhere else ()
+    return json.dumps([spec.dataset, spec.data, spec.evaluation.distractors, splits], sort_keys=True)
 
 
 def read_run(directory: RunDirectory) -> Run:

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 from core.datasets import find_dataset
 from reports.collect import Run
@@ -41,8 +42,13 @@ POINTS: Sequence[tuple[str, Callable[[Run], str]]] = (
 )
 """What a run says of its protocol; runs that differ are told apart."""
 
-DATA_POINTS = ("missing", "clips", "captions cut")
-"""What its data says of clips that are left out or wrong, and of captions that are not read whole."""
+CLIPS = "clips "
+"""With what the points begin that name clips in a state, e.g. `clips silent`."""
+DATA_POINTS = ("missing", "captions cut")
+"""What its data says of clips that are left out, and of captions that are not read whole."""
+
+NOTHING_TO_SAY = ("", "none", "fail")
+"""What such a point says where there is nothing to say; `fail`: no video may be missing, and none is."""
 
 
 def header_of(results: Results) -> Header:
@@ -68,7 +74,7 @@ def protocol_of(dataset: str, results: Results) -> list[tuple[str, str]]:
     """The protocol of a data set point by point."""
     runs = [run for run in results.runs if run.spec.dataset == dataset]
     sizes = dict.fromkeys(
-        f"{asked.split} ({asked.queries:,} queries, {asked.gallery:,} videos)"
+        f"{row.data.removeprefix(f'{dataset}/')} ({asked.queries:,} queries, {asked.gallery:,} videos)"
         for row in results.select(direction="t2v", rescoring="none")
         if row.run.spec.dataset == dataset
         for asked in [row.answers.entry.protocol]
@@ -82,15 +88,23 @@ def protocol_of(dataset: str, results: Results) -> list[tuple[str, str]]:
 
 def data_point(run: Run, name: str) -> str:
     """What a run's protocol says of its data under a name; empty where it says nothing."""
+    return str(data_protocol(run).get(name, ""))
+
+
+def data_protocol(run: Run) -> Mapping[str, Any]:
+    """What a run's protocol says of its data."""
     for answers in run.answers.values():
         data = (answers.entry.protocol.model_extra or {}).get("data")
-        return str(data.get(name, "")) if isinstance(data, Mapping) else ""
-    return ""
+        return data if isinstance(data, Mapping) else {}
+    return {}
 
 
 def data_points(runs: Sequence[Run]) -> list[str]:
-    """The points of `DATA_POINTS` of which some run has something to say."""
-    return [name for name in DATA_POINTS if any(data_point(run, name) not in ("", "none") for run in runs)]
+    """What some run has to say of clips that are left out or wrong, and of captions that are cut."""
+    named = dict.fromkeys(key for run in runs for key in data_protocol(run) if key.startswith(CLIPS))
+    first, *others = DATA_POINTS
+    points = (first, *named, *others)
+    return [name for name in points if any(data_point(run, name) not in NOTHING_TO_SAY for run in runs)]
 
 
 def told_apart(runs: Sequence[Run], value: Callable[[Run], str]) -> str:
@@ -100,7 +114,7 @@ def told_apart(runs: Sequence[Run], value: Callable[[Run], str]) -> str:
         found.setdefault(value(run), {})[run.label] = None
     if len(found) == 1:
         return next(iter(found))
-    return "; ".join(f"{text} ({', '.join(labels)})" for text, labels in found.items())
+    return "; ".join(f"{text or 'none'} ({', '.join(labels)})" for text, labels in found.items())
 
 
 def use_of(results: Results) -> list[str]:

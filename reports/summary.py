@@ -3,6 +3,7 @@
 from functools import partial
 
 from core.evaluation.measures import MEASURES
+from core.examples import in_lines
 from reports.accuracy import beside_released
 from reports.header import data_point, data_points, told_apart
 from reports.results import Results
@@ -40,7 +41,7 @@ def summary_table(results: Results) -> Table | None:
     for name in first:
         runs = [run for run in results.runs if run.spec.dataset == name]
         for point in data_points(runs):
-            notes.append(f"{name}: {point}: {told_apart(runs, partial(data_point, name=point))}")
+            notes += in_lines(f"{name}: {point}: {told_apart(runs, partial(data_point, name=point))}")
     if any("undefined" in text for row in rows for text in row):
         notes.append(UNDEFINED_NOTE)
     title = "Text-to-video, leak-free" + ("" if several else f", {pairs[0].any.data}")

@@ -6,7 +6,8 @@ from rich.console import Console
 from rich.table import Table
 
 from core.dataset import DatasetEntry
-from core.datasets.check import EXAMPLES, FAULTS, STATES, Check
+from core.datasets.check import FAULTS, STATES, Check
+from core.examples import first_names, in_lines
 
 
 def show_check(check: Check, console: Console) -> None:
@@ -35,9 +36,8 @@ def show_check(check: Check, console: Console) -> None:
     for note in (*check.notes, *(found.in_words() for found in check.repeated)):
         console.print(f"note: {note}", markup=False, highlight=False)
     for kind, videos in check.problems.items():
-        shown = [f"{name} ({reason})" if reason else name for name, reason in list(videos.items())[:EXAMPLES]]
-        more = f"; and {len(videos) - EXAMPLES:,} more" if len(videos) > EXAMPLES else ""
-        console.print(f"{len(videos):,} {kind}: {'; '.join(shown)}{more}", markup=False, highlight=False)
+        for line in in_lines(f"{len(videos):,} {kind}: {first_names(list(videos.items()))}"):
+            console.print(line, markup=False, highlight=False)
 
 
 def show_list(entries: Sequence[DatasetEntry], console: Console) -> None:

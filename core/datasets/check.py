@@ -45,8 +45,6 @@ SOUND_STATES: Mapping[str, MediaState] = {
 UNUSABLE = ("missing", "ambiguous", "undecodable", "no moving picture")
 """Problems of which a video has no picture."""
 FAULTS: tuple[FileState, ...] = get_args(FileState)
-EXAMPLES = 10
-"""Problems of a kind that are shown by name."""
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,7 @@ from hashlib import sha256
 from core.data_options import MissingPolicy
 from core.dataset import Dataset, Split
 from core.errors import BenchError
+from core.examples import first_names
 
 
 def mark_absent(dataset: Dataset, reasons: Mapping[str, str], policy: MissingPolicy) -> Dataset:
@@ -29,7 +30,7 @@ def mark_absent(dataset: Dataset, reasons: Mapping[str, str], policy: MissingPol
     if not reasons:
         return dataset
     marked = {name: _marked(split, reasons) for name, split in dataset.splits.items()}
-    result = replace(dataset, splits=marked)
+    result = replace(dataset, splits=marked, lost={**dataset.lost, **reasons})
     if policy == "fail":
         remedy = "name the right folder with bench data add, or pass --missing count-as-miss or drop to go on"
         raise BenchError(f"{dataset.name}: {absence(result)}; first: {_first(result, reasons)}; {remedy}")
@@ -47,15 +48,17 @@ def apply_missing_policy(dataset: Dataset, policy: MissingPolicy) -> Dataset:
     lost = absence(dataset)
     if not lost:
         return dataset
+    names = [split.videos[i].id for split in dataset.splits.values() for i in sorted(split.absent)]
+    which = first_names([(name, dataset.lost.get(name, "")) for name in names])
     if policy == "count-as-miss":
         how = "their queries rank last, they are not trained on"
-        return replace(dataset, protocol={**dataset.protocol, "missing": f"{policy}: {lost}, {how}"})
-    names = [split.videos[i].id for split in dataset.splits.values() for i in sorted(split.absent)]
+        return replace(dataset, protocol={**dataset.protocol, "missing": f"{policy}: {lost}, {how}: {which}"})
+    how = "they and their captions are left out"
     return replace(
         dataset,
         fingerprint=sha256("\n".join((dataset.fingerprint, *names)).encode()).hexdigest(),
         splits={name: dropped(split) for name, split in dataset.splits.items()},
-        protocol={**dataset.protocol, "missing": f"{policy}: {lost}, they and their captions are left out"},
+        protocol={**dataset.protocol, "missing": f"{policy}: {lost}, {how}: {which}"},
     )
 
 

@@ -154,8 +154,8 @@ class ClipBackbone:
         """
         return self.tokenizer(list(texts), context_length=length or self.context)
 
-    def tokens_and_cuts(self, texts: Sequence[str], length: int) -> tuple[Tensor, int]:
-        """Token rows `(N, length)` int64, and how many of the captions had to be cut to that length.
+    def tokens_and_cuts(self, texts: Sequence[str], length: int) -> tuple[Tensor, Tensor]:
+        """Token rows `(N, length)` int64, and which of the captions had to be cut to that length `(N,)` bool.
 
         Raises `BenchError` where the tower cannot read so many tokens.
         """
@@ -164,7 +164,7 @@ class ClipBackbone:
         cut = rows[:, -1] != 0
         tokens = rows[:, :-1].clone()
         tokens[cut, -1] = rows[cut, -1]  # the end mark
-        return tokens, int(cut.sum())
+        return tokens, cut
 
     def require_length(self, length: int) -> None:
         """Raises `BenchError` where the text tower cannot read so many tokens."""

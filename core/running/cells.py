@@ -1,7 +1,7 @@
 """One cell from spec to finished run directory: data, features, training, scores, results."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from glob import escape
 from hashlib import sha256
@@ -13,20 +13,20 @@ from safetensors.torch import save_file
 from core.checksums import digests
 from core.data_options import MissingPolicy
 from core.dataset import Dataset
-from core.datasets import find_dataset, load_dataset
-from core.datasets.distractors import with_distractors, without_unusable
+from core.datasets import find_dataset
+from core.datasets.distractors import without_unusable
 from core.datasets.missing import apply_missing_policy, mark_absent
 from core.encoders.clip import ClipBackbone
 from core.evaluation.evaluation import ScoringCost, evaluate, recall_at_1
-from core.method import Dimensions, Method, made
+from core.method import Method
 from core.paths import cache_root, written_whole
 from core.progress import Progress
 from core.registry import find_method
 from core.retriever import Retriever, SplitData
 from core.run_files import DIGESTED
 from core.running.code import code_fingerprint
-from core.running.contents import cut_captions_line, with_states
-from core.running.early import check_parts, check_splits, require_memory
+from core.running.contents import cut_in_words, cut_of, with_states
+from core.running.early import check_parts, check_splits, listed_dataset, probe_method
 from core.running.models import (
     chosen_device,
     fresh_method,
@@ -81,29 +81,22 @@ class RunInputs:
         }
 
 
-def probe_method(spec: RunSpec) -> Method:
-    """A cell's method at a width that all usual numbers of heads divide; it says what it needs."""
-    cls = find_method(spec.method)
-    dimensions = Dimensions(192, spec.frames, 192, spec.text_tokens or 77)
-    require_memory(spec, dimensions)
-    return made(cls, spec.config, dimensions)
+def prepare_inputs(
+    spec: RunSpec, progress: Progress, workers: int, known: Callable[..., object] = lambda *_: None
+) -> RunInputs:
+    """Dataset, store and features of a cell, made where they are missing and opened where they are not.
 
-
-def prepare_inputs(spec: RunSpec, progress: Progress, workers: int) -> RunInputs:
-    """Dataset, store and features of a cell, made where they are missing and opened where they are not."""
-    dataset = load_dataset(spec.dataset, progress, workers=workers, options=spec.data)
-    scored = spec.evaluation
-    if spec.trained_on not in (None, spec.dataset):  # nothing trains: what is not scored is not decoded
-        names = {*scored.splits, *([scored.qb_bank] if "qb-norm" in scored.rescoring else [])}
-        dataset = replace(dataset, splits={n: s for n, s in dataset.splits.items() if n in names})
-    if scored.distractors:
-        dataset = with_distractors(dataset, scored.distractors, scored.splits, progress, workers)
+    `known` is called with the spec, the data set as listed and the towers before anything is decoded.
+    """
+    dataset = listed_dataset(spec, progress, workers)
+    distractors = spec.evaluation.distractors
     checkpoint = Checkpoint.read(Path(spec.checkpoint)) if spec.checkpoint else None
     clip = open_backbone(spec, checkpoint, progress)
     method = probe_method(spec)
     captions = video_captions(spec, dataset) if method.needs.video_captions else None
     audio = open_audio(spec, checkpoint, progress) if method.needs.sound else None
     check_parts(spec, clip, audio)
+    known(spec, dataset, clip)
     settings = store_settings(spec, clip, sound=method.needs.sound)
     videos, media = dataset.videos, dataset.media_fingerprint
     keys = clip_keys(videos)
@@ -119,13 +112,13 @@ def prepare_inputs(spec: RunSpec, progress: Progress, workers: int) -> RunInputs
         store_folder(place),
         workers=workers,
         progress=progress,
-        keep_undecodable=missing != "fail" or bool(scored.distractors),
+        keep_undecodable=missing != "fail" or bool(distractors),
         resize=spec.data["resize"],
         keys=keys,
         others=others,
     )
     undecodable = {store.ids[row]: store.reason[row] for row in store.undecodable.nonzero()[0]}
-    dataset = without_unusable(dataset, scored.distractors, undecodable)
+    dataset = without_unusable(dataset, distractors, undecodable)
     undecodable = {id: undecodable[id] for id in undecodable.keys() & {v.id for v in dataset.videos}}
     dataset = apply_missing_policy(mark_absent(dataset, undecodable, missing), missing)
     if not find_dataset(spec.dataset).has_truth:  # a world's silent clips are meant
@@ -249,7 +242,7 @@ def score_cell(
 ) -> ScoringCost:
     """Scores a cell's splits with weights as they are, and writes what came of it into its folder."""
     untrained = build_method(spec, inputs, spec.seeds.initialisation + 1)
-    protocol = {**inputs.dataset.protocol, "captions cut": cut_captions_line(data)}
+    protocol = {**inputs.dataset.protocol, "captions cut": cut_in_words(cut_of(data)) or "none"}
     if retriever.method.needs.speech:
         protocol["speech"] = speech_read(inputs.features)
     if retriever.method.needs.teacher and spec.training.epochs:

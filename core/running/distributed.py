@@ -16,6 +16,7 @@ from pathlib import Path
 
 from core.errors import BenchError
 from core.progress import Progress, Silent
+from core.running.announcing import Announcer
 from core.running.cells import prepare_inputs, run_cell, run_hash
 from core.running.outcomes import Cell, Outcome, outcome_line, outcome_of, run_and_mark
 from core.running.tracking import Mirror
@@ -52,7 +53,9 @@ def run_distributed(
     if "TORCHELASTIC_RUN_ID" in os.environ:  # by torchrun; another launcher may end before its processes
         threading.Thread(target=end_with, args=(os.getppid(),), daemon=True).start()
     with joined() as world:
-        return [run_one(spec, root, workers, world, progress, mirror) for spec in specs]
+        announcer = Announcer(progress if world.leads else Silent())
+        announcer.listed(specs)
+        return [run_one(spec, root, workers, world, progress, mirror, announcer) for spec in specs]
 
 
 def end_with(parent: int) -> None:
@@ -67,11 +70,18 @@ def end_with(parent: int) -> None:
 
 
 def run_one(
-    spec: RunSpec, root: Path, workers: int, world: World, progress: Progress, mirror: Mirror
+    spec: RunSpec,
+    root: Path,
+    workers: int,
+    world: World,
+    progress: Progress,
+    mirror: Mirror,
+    announcer: Announcer,
 ) -> Outcome:
     """Runs one cell unless it is finished. The leader prepares the data while the others wait."""
     if world.leads:
-        inputs = prepare_inputs(spec, progress, workers)
+        inputs = prepare_inputs(spec, progress, workers, announcer.known)
+        announcer.decoded(spec, inputs)
         open_run(root, spec, run_hash(spec, inputs))
     world.wait()
     directory = open_run(root, spec, run_hash(spec, prepare_inputs(spec, Silent(), workers=1)))

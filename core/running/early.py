@@ -1,23 +1,47 @@
 """What a cell's spec and its data set's annotation files tell, checked before a clip is decoded."""
 
+from dataclasses import replace
+
 import psutil
 import torch
 
 from core.dataset import Dataset, Split
+from core.datasets import load_dataset
+from core.datasets.distractors import with_distractors
 from core.datasets.missing import dropped
 from core.encoders.audio import AudioEncoder
 from core.encoders.clip import ClipBackbone
 from core.errors import BenchError
 from core.evaluation.split_scores import check_budget
-from core.method import Dimensions, made
+from core.method import Dimensions, Method, made
 from core.plugin_errors import PluginError
-from core.progress import bytes_in_words
+from core.progress import Progress, bytes_in_words
 from core.registry import find_method
 from core.spec import RunSpec
 from core.training.loading import require_batch
 
 TRAINED_COPIES = 4
 """A weight in training: itself, its gradient, and the two moments that the optimiser keeps."""
+
+
+def probe_method(spec: RunSpec) -> Method:
+    """A cell's method at a width that all usual numbers of heads divide; it says what it needs."""
+    cls = find_method(spec.method)
+    dimensions = Dimensions(192, spec.frames, 192, spec.text_tokens or 77)
+    require_memory(spec, dimensions)
+    return made(cls, spec.config, dimensions)
+
+
+def listed_dataset(spec: RunSpec, progress: Progress, workers: int) -> Dataset:
+    """The data set of a cell as its annotation files list it, with the distractors that join it."""
+    dataset = load_dataset(spec.dataset, progress, workers=workers, options=spec.data)
+    scored = spec.evaluation
+    if spec.trained_on not in (None, spec.dataset):  # nothing trains: what is not scored is not decoded
+        names = {*scored.splits, *([scored.qb_bank] if "qb-norm" in scored.rescoring else [])}
+        dataset = replace(dataset, splits={n: s for n, s in dataset.splits.items() if n in names})
+    if scored.distractors:
+        dataset = with_distractors(dataset, scored.distractors, scored.splits, progress, workers)
+    return dataset
 
 
 def needed_splits(spec: RunSpec) -> list[str]:

@@ -22,6 +22,7 @@ from core.evaluation.evaluation import as_is
 from core.progress import Progress
 from core.retriever import Retriever
 from core.run_files import CHECKPOINT, read_manifest
+from core.running.announcing import Announcer
 from core.running.cells import (
     RunInputs,
     finish_cell,
@@ -162,10 +163,13 @@ def each_opened(
     """Each cell with its data and the run's weights over it; cells that share their data open it once."""
     last: tuple[str, RunInputs, Retriever] | None = None
     prints = read_manifest(directory).fingerprints
+    announcer = Announcer(progress)
+    announcer.listed(specs)
     for spec in specs:
         key = shared_key(spec) + str(spec.evaluation.splits)
         if last is None or last[0] != key:
-            inputs = prepare_inputs(spec, progress, workers)
+            inputs = prepare_inputs(spec, progress, workers, announcer.known)
+            announcer.decoded(spec, inputs)
             require_same_towers(directory, prints, inputs.clip)
             check_splits(untrained(spec), inputs.dataset)
             last = key, inputs, trained_retriever(directory, spec, inputs)

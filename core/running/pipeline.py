@@ -1,30 +1,28 @@
 """A matrix from cells to outcomes: shared data first, then the cells in processes of their own."""
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
 from core.data_options import MissingPolicy
 from core.dataset import Dataset
 from core.datasets import find_dataset, load_dataset
-from core.datasets.missing import absence
 from core.errors import BenchError
 from core.progress import ManyBars, Progress, Silent
 from core.registry import registered_methods
 from core.resolving import resolve
 from core.run_files import read_manifest
-from core.running.cells import RunInputs, prepare_inputs, probe_method
+from core.running.announcing import Announcer, data_key
+from core.running.cells import prepare_inputs
 from core.running.cluster import run_on_cluster
 from core.running.cluster_crew import cluster_crew
-from core.running.contents import contents_in_words, cut_captions
 from core.running.distributed import follows, run_distributed
-from core.running.early import check_splits
+from core.running.early import check_splits, probe_method
 from core.running.other_code import OtherCode
 from core.running.outcomes import Cell, Outcome, outcome_line
 from core.running.partitions import partition_of
 from core.running.scheduler import default_slots, run_cells
-from core.running.side_inputs import side_lines
 from core.running.slurm import run_on_slurm
 from core.running.trackers import TrackerName
 from core.running.tracking import mirrored
@@ -43,62 +41,27 @@ def shared_key(spec: RunSpec) -> str:
     return json.dumps([shared, spec.training.mode, spec.evaluation.distractors], sort_keys=True)
 
 
-def data_key(spec: RunSpec) -> tuple[str, str]:
-    """What two cells must agree in to ask for the same data set under the same options."""
-    return spec.dataset, json.dumps(spec.data, sort_keys=True)
-
-
-def announce(specs: Sequence[RunSpec], progress: Progress) -> None:
-    """Says in one line per data set that a user has on disk how many videos are listed and have no file."""
-    for spec in {data_key(spec): spec for spec in specs}.values():
-        if find_dataset(spec.dataset).layout:
-            try:
-                dataset = load_dataset(spec.dataset, Silent(), workers=1, options=spec.data)
-            except BenchError:
-                continue  # preparing says why, for every cell that needs it
-            counts = " · ".join(f"{name} {len(split.videos):,}" for name, split in dataset.splits.items())
-            lost = f"{absence(dataset)} ({spec.data['missing']}); " if absence(dataset) else ""
-            sound = dataset.protocol["sound"]
-            progress.say(f"{spec.dataset}: {counts}; {lost}sound: {sound}")
-            for note in (*dataset.notes, dataset.protocol.get("clips seen in training")):
-                if note:
-                    progress.say(f"note: {spec.dataset}: {note}")
-
-
 def fingerprints_of(
-    specs: Sequence[RunSpec], workers: int, progress: Progress
+    specs: Sequence[RunSpec], workers: int, progress: Progress, announcer: Announcer
 ) -> list[Mapping[str, str] | BenchError]:
     """Per cell the fingerprints of its data, weights and code, or why its data cannot be prepared.
 
     What can be known before is checked first, for all cells. Then data, store and features are made where
-    they are missing; cells that share them ask only once.
+    they are missing; cells that share them ask only once. The announcer says what they hold.
     """
     refused = refusals(specs, workers, progress)
     found: dict[str, Mapping[str, str] | BenchError] = {}
-    said: set[str] = set()
     for spec, refusal in zip(specs, refused, strict=True):
         key = shared_key(spec)
         if key not in found and refusal is None:
             try:
-                inputs = prepare_inputs(spec, progress, workers)
+                inputs = prepare_inputs(spec, progress, workers, announcer.known)
             except BenchError as error:
                 found[key] = error
                 continue
             found[key] = inputs.fingerprints()
-            lines = tuple(contents_lines(spec, inputs))
-            for line in lines:
-                if line not in said:
-                    progress.say(line)
-            said.update(lines)
+            announcer.decoded(spec, inputs)
     return [refusal or found[shared_key(spec)] for spec, refusal in zip(specs, refused, strict=True)]
-
-
-def contents_lines(spec: RunSpec, inputs: RunInputs) -> Iterator[str]:
-    """What is said in the clips, where that is read, and what the splits hold of a data set on disk."""
-    yield from side_lines(spec, inputs.features, probe_method(spec).needs)
-    if find_dataset(spec.dataset).layout:
-        cut = cut_captions(inputs.dataset, inputs.clip, spec.text_tokens)
-        yield from contents_in_words(spec.dataset, inputs.dataset, inputs.store, cut)
 
 
 def refusals(specs: Sequence[RunSpec], workers: int, progress: Progress) -> list[BenchError | None]:
@@ -169,8 +132,9 @@ def execute(
             raise BenchError("--keep-old only reads; leave out --devices or torchrun")
         with mirrored(None if follows() else track, screen) as mirror:
             return run_distributed(specs, root, workers or default_workers(64), screen, mirror)
-    announce(specs, screen)
-    found = fingerprints_of(specs, workers or default_workers(64), screen)
+    announcer = Announcer(screen)
+    announcer.listed(specs)
+    found = fingerprints_of(specs, workers or default_workers(64), screen, announcer)
     refused = [error for error in found if isinstance(error, BenchError)]
     if len(refused) == len(specs):
         raise refused[0]
@@ -233,7 +197,8 @@ def prepare_dataset(
     specs = [
         resolve(method, name, {"data.missing": missing}) for method in methods or sorted(registered_methods())
     ]
-    announce(specs, progress)
+    announcer = Announcer(progress)
+    announcer.listed(specs)
     with ExitStack() as stack:
         size = workers or default_workers(64)
         if cluster:
@@ -241,7 +206,8 @@ def prepare_dataset(
             crew.require_seen(media_folders(specs[0]))
             size = crew.workers
         for spec in {(shared_key(spec), probe_method(spec).needs.sound): spec for spec in specs}.values():
-            inputs = prepare_inputs(spec, progress, size)
+            inputs = prepare_inputs(spec, progress, size, announcer.known)
+            announcer.decoded(spec, inputs)
     fingerprint = inputs.dataset.fingerprint
     progress.say(f"{name} is ready: {len(inputs.store)} clips, fingerprint {fingerprint[:12]}")
 

@@ -29,9 +29,9 @@ from core.method import Method, NoiseSource
 from core.progress import Progress, Silent
 from core.retriever import Retriever, load_weights, worded
 from core.run_files import CHECKPOINT, Manifest, read_manifest, verify
-from core.running.cells import RunInputs, build_method, probe_method
+from core.running.cells import RunInputs, build_method
 from core.running.code import code_fingerprint
-from core.running.early import check_parts
+from core.running.early import check_parts, probe_method
 from core.running.models import (
     chosen_device,
     fresh_method,
@@ -108,7 +108,8 @@ class TrainedRun:
 
     def cut_texts(self, captions: Sequence[str]) -> tuple[Tensor, int]:
         """Token rows `(N, L)` int64, and how many captions have more tokens than the run reads."""
-        return self.clip.tokens_and_cuts(captions, self.spec.text_tokens or self.clip.context)
+        tokens, cut = self.clip.tokens_and_cuts(captions, self.spec.text_tokens or self.clip.context)
+        return tokens, int(cut.sum())
 
     def encode_texts(self, captions: Sequence[str]) -> Texts:
         """Encoded captions `(N, ...)`; longer ones than the run reads are cut, as in its training.

@@ -142,6 +142,16 @@ class Store:
         lasts = self.duration.tobytes().hex()
         return sha256(f"{self.settings.model_dump_json()}\n{lasts}\n{rows}".encode()).hexdigest()
 
+    @cached_property
+    def sound_ends(self) -> NDArray[np.float64]:
+        """`(V,)` seconds of the clip at which its sound ends; 0 where there is none."""
+        columns = (self.table[name].to_pylist() for name in ("rate", "starts", "lengths"))
+        ends = [
+            max((start + samples / rate for start, samples in zip(starts, lengths, strict=True)), default=0.0)
+            for rate, starts, lengths in zip(*columns, strict=True)
+        ]
+        return np.array(ends)
+
     @property
     def large_rows(self) -> list[int]:
         """Rows of the clips whose resized frames are kept."""

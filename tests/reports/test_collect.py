@@ -88,6 +88,40 @@ def test_runs_on_older_data_are_no_further_seeds(tmp_path: Path) -> None:
     assert sum("other data or weights" in note for note in notes) == 2
 
 
+def test_runs_under_other_options_of_the_data_stand_side_by_side(tmp_path: Path) -> None:
+    whole, fewer = {"dataset": "whole", "features": "f"}, {"dataset": "without two clips", "features": "g"}
+    make_run(tmp_path, {"data.missing": "drop"}, [result(9.0, gallery="98")], fingerprints=fewer)
+    make_run(
+        tmp_path,
+        {"data.missing": "count-as-miss"},
+        [result(8.0, gallery="100")],
+        fingerprints=whole,
+        started="2026-01-02",
+    )
+    make_run(tmp_path, {"frames": 6}, [result(7.0, gallery="100")], fingerprints=whole, started="2026-01-03")
+    runs, notes = read_runs(tmp_path)
+    assert notes == []
+    found = {(row.run.label, row.data) for row in Results.of(runs).rows}
+    assert found == {
+        ("GAID (data.missing=drop)", "avworld-tiny/test #98"),
+        ("GAID (data.missing=count-as-miss)", "avworld-tiny/test #100"),
+        ("GAID (frames=6)", "avworld-tiny/test #100"),
+    }
+
+
+def test_runs_on_an_older_annotation_file_are_left_out_whatever_their_options(tmp_path: Path) -> None:
+    def files(digest: str) -> dict[str, str]:
+        return {"captions.csv": digest}
+
+    make_run(tmp_path, {"data.missing": "drop"}, [result(9.0)], annotation_files=files("old"))
+    kept, _ = make_run(
+        tmp_path, {}, [result(8.0)], annotation_files=files("new"), started="2026-01-02T00:00:00+00:00"
+    )
+    runs, notes = read_runs(tmp_path)
+    assert [run.directory for run in runs] == [kept]
+    assert "other data or weights" in notes[0]
+
+
 def test_runs_with_older_weights_are_no_further_seeds_but_other_labels_may_have_their_own(
     tmp_path: Path,
 ) -> None:

@@ -14,7 +14,7 @@ from core.datasets.duplicates import HEAD_BYTES, repeated
 from core.datasets.locations import Location, save_location
 from core.progress import Silent
 from core.resolving import resolve
-from core.running.pipeline import announce
+from core.running.announcing import Announcer
 from tests.core.datasets import small_copies as small
 
 pytestmark = pytest.mark.usefixtures("project")
@@ -134,7 +134,7 @@ def test_a_run_says_which_test_clips_it_trains_on_and_so_does_its_protocol(
         def say(self, line: str, tone: str = "") -> None:
             said.append(line)
 
-    announce([resolve("gaid", "folder", {"data.holdout": 0})], Lines())
+    Announcer(Lines()).listed([resolve("gaid", "folder", {"data.holdout": 0})])
     assert said[1:] == [f"note: folder: {LINE}"]
     load = lambda: load_dataset("folder", Silent(), workers=1, options={"holdout": 0})  # noqa: E731
     assert load().protocol["clips seen in training"] == LINE

@@ -42,7 +42,10 @@ def test_count_as_miss_keeps_the_split_and_its_fingerprints() -> None:
     assert settled.splits["test"].absent == {2}
     assert settled.splits["test"].fingerprint == dataset().splits["test"].fingerprint
     assert settled.fingerprint == dataset().fingerprint
-    assert settled.protocol["missing"].startswith("count-as-miss: 1 of 4 train and 1 of 3 test videos")
+    assert settled.protocol["missing"] == (
+        "count-as-miss: 1 of 4 train and 1 of 3 test videos cannot be used, their queries rank last, they "
+        "are not trained on: train1 (no file train1.mp4 under DIR); test2 (no file test2.mp4 under DIR)"
+    )
     assert [video.id for video in settled.videos] == ["test0", "test1", "train0", "train2", "train3"]
 
 
@@ -62,6 +65,14 @@ def test_what_is_found_out_later_adds_to_what_was_known() -> None:
     both = apply_missing_policy(mark_absent(first, {"test0": "no picture"}, "drop"), "drop")
     assert [video.id for video in both.splits["test"].videos] == ["test1"]
     assert "2 of 3 test" in both.protocol["missing"]
+    assert both.protocol["missing"].endswith("test0 (no picture); test2 (no file test2.mp4 under DIR)")
+
+
+def test_ten_videos_are_named_and_the_others_counted() -> None:
+    many = Dataset("toy", "f", "m", {"test": split("v", 13)})
+    lost = mark_absent(many, {f"v{i}": "gone" for i in range(12)}, "drop")
+    said = apply_missing_policy(lost, "drop").protocol["missing"]
+    assert said.endswith("v8 (gone); v9 (gone); and 2 more") and "v10" not in said
 
 
 @pytest.mark.parametrize("policy", ["count-as-miss", "drop"])

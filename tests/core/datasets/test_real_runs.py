@@ -16,8 +16,8 @@ from core.datasets.locations import Location, save_location
 from core.errors import BenchError
 from core.progress import Silent
 from core.resolving import resolve
+from core.running.announcing import Announcer
 from core.running.cells import prepare_inputs, run_cell
-from core.running.pipeline import announce
 from core.runs import RunDirectory
 from tests.command_line import assert_one_line
 from tests.core.datasets import small_copies as small
@@ -82,6 +82,10 @@ def test_a_whole_data_set_names_its_protocol_and_its_files(tmp_path: Path) -> No
     protocol = of_direction(metrics, "t2v")["protocol"]
     assert (protocol["queries"], protocol["gallery"], protocol["text_tokens"]) == (3, 3, 5)
     # The sentences have four words, so with both marks six tokens.
+    cut = protocol["data"].pop("captions cut")
+    assert cut.startswith(f"12 of 12 train: {TRAIN[0]} (sentence 0 of {TRAIN[0]} ...); ")
+    assert "; and 2 more, 2 of 2 val: " in cut and f", 3 of 3 test: {TEST[0]} (" in cut
+    assert protocol["data"].pop("clips no track").startswith("5: video0 (no audio track); ")
     assert protocol["data"] == {
         "missing": "fail",
         "resize": "antialiased",
@@ -94,7 +98,6 @@ def test_a_whole_data_set_names_its_protocol_and_its_files(tmp_path: Path) -> No
         "test set": "1k-A",
         "captions per video": "train 3, val 1, test 1",
         "sound": "own tracks",
-        "captions cut": "12 of 12 train, 2 of 2 val, 3 of 3 test",
     }
     files = {"MSRVTT_data.json", "MSRVTT_train.9k.csv", "MSRVTT_JSFUSION_test.csv"}
     assert set(manifest["annotation_files"]) == files
@@ -146,17 +149,17 @@ def test_options_are_part_of_the_hash_but_share_the_decoded_videos(tmp_path: Pat
     assert len(one.dataset.splits["val"].videos) < len(other.dataset.splits["val"].videos)
 
 
-def test_before_a_run_one_line_says_what_is_there(root: Path) -> None:
+def test_before_a_run_lines_say_what_is_there_and_what_is_not(root: Path) -> None:
     def said(**options: Any) -> str:
         console = Console(width=200, record=True, file=StringIO())
         overrides = {**SMALL, **{f"data.{key}": value for key, value in options.items()}}
-        announce([resolve(m, "msrvtt", overrides) for m in ("gaid", "tmass")], Bars(console))
+        Announcer(Bars(console)).listed([resolve(m, "msrvtt", overrides) for m in ("gaid", "tmass")])
         return console.export_text()
 
     assert said() == "msrvtt: train 4 · val 2 · test 3; sound: own tracks\n"
     video(root, TEST[0]).unlink()
-    lost = "1 of 3 test videos cannot be used (drop)"
-    assert said(missing="drop") == f"msrvtt: train 4 · val 2 · test 3; {lost}; sound: own tracks\n"
+    lost = f"1 of 3 test videos cannot be used (drop): {TEST[0]} (no file {TEST[0]}.mp4 under {root})"
+    assert said(missing="drop") == f"msrvtt: train 4 · val 2 · test 3; sound: own tracks\nmsrvtt: {lost}\n"
     assert said() == ""  # preparing refuses, and says why
 
 

@@ -21,7 +21,7 @@ from core.datasets.locations import Location, save_location
 from core.errors import BenchError
 from core.progress import Silent
 from core.resolving import resolve
-from core.running.pipeline import announce
+from core.running.announcing import Announcer
 from core.store.storage import Store
 from core.store.store import StoreSettings, prepare_store
 from tests.command_line import assert_one_line
@@ -259,7 +259,7 @@ def test_before_a_run_one_line_counts_the_sound_files(tmp_path: Path) -> None:
     small.touch(tmp_path / "sound", ["2.wav"])
     load("folder", root, tmp_path / "sound")
     console = Console(width=200, record=True, file=StringIO())
-    announce([resolve("gaid", "folder", {})], Bars(console))
+    Announcer(Bars(console)).listed([resolve("gaid", "folder", {})])
     expected = "folder: val 1 · test 2; sound: separate files for 0 of 1 val, 1 of 2 test videos\n"
     assert console.export_text() == expected
 

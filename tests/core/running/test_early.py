@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from typer.testing import Result
 
+from core.errors import BenchError
 from tests.command_line import assert_one_line
 from tests.core.datasets import small_copies as small
 
@@ -43,7 +44,7 @@ def run(
     assert invoke("data", "add", "mine", *place).exit_code == 0
 
     def refuse(*_: object, **__: object) -> None:
-        raise AssertionError("a clip would be decoded")
+        raise BenchError("a clip would be decoded")
 
     monkeypatch.setattr("core.running.cells.prepare_store", refuse)
 
@@ -94,3 +95,20 @@ def test_a_mistake_is_told_before_a_clip_is_decoded(
     assert_one_line(run(method, **changes), *words)
     assert not (tmp_path / "runs").exists()
     assert not (tmp_path / "cache" / "stores").exists()
+
+
+def test_captions_that_are_cut_are_named_before_a_clip_is_decoded(run: Callable[..., Result]) -> None:
+    result = run("clip4clip", text_tokens=5)
+    assert_one_line(result, "a clip would be decoded")
+    line = "mine: captions cut because they are longer than is read: 6 of 6 train: a (caption 0 of a ...); a"
+    assert line in result.stdout
+    assert result.stdout.count("captions cut") == 1
+
+
+def test_a_file_that_is_missing_is_named_before_a_clip_is_decoded(
+    run: Callable[..., Result], tmp_path: Path
+) -> None:
+    (tmp_path / "clips" / "b.mp4").unlink()
+    result = run("clip4clip", data__missing="drop")
+    assert_one_line(result, "a clip would be decoded")
+    assert "1 of 2 train videos cannot be used (drop): b (no file b under" in result.stdout
