@@ -5,12 +5,17 @@
 - Best lists of a matrix of that size by a stable sort of all, and as they are made; both must be equal.
 - Ranks of both directions and best lists from strips that are scored in each pass, and once.
 - Every work of `bench time` by the exact engine: its share of the rate of a large matrix product, the same by
-  the modules, and a single query against its share of a batch.
+  the modules, and a single query against its share of a batch. A single query reads the whole index for one
+  row of products, so that memory bounds it: how fast it reads, and beside it a product of the index's frames
+  with one vector, which does nothing else: how fast that reads, and its ratio to its share of a product.
+- What T-MASS's elementwise passes (exp, S p, S^2 of every pair) leave of the rate of a large product, were
+  all its products as fast as that.
 """
 
 import argparse
 import tempfile
 from collections.abc import Iterator
+from dataclasses import is_dataclass
 from functools import partial
 from pathlib import Path
 
@@ -28,6 +33,7 @@ from core.scoring.scoring import ScoringIndex, build_index, score_matrix
 from core.scoring.tiles import blocks
 from core.timing.arithmetic import gemm_rate
 from core.timing.works import Setting, Work, random_texts, random_videos, timed_of
+from methods.parts.perturbation.stp import StochasticText
 
 CPU = torch.device("cpu")
 BATCH, GALLERY = 64, 500
@@ -80,7 +86,16 @@ def compare_strips(rounds: int) -> None:
 
 def rates(rounds: int) -> Table:
     """A row per work."""
-    table = Table("work", "GFLOP/s", "of a large product", "modules / exact", "single query / its share")
+    table = Table(
+        "work",
+        "GFLOP/s",
+        "of a large product",
+        "modules / exact",
+        "single query / its share",
+        "reads, GB/s",
+        "product alone",
+        "product alone / its share",
+    )
     setting = Setting()
     texts, videos = random_texts(BATCH, setting, CPU), random_videos(GALLERY, setting, CPU)
     for name, work in WORKS.items():
@@ -110,6 +125,43 @@ def row_of(work: Work, texts: Texts, videos: Videos, rounds: int) -> Iterator[st
     rate = cost.gflop(BATCH, GALLERY) / batch
     yield from (f"{rate:.1f}", f"{100 * rate / ceiling:.0f} %", f"{slow / some:.2f}x")
     yield f"{single * BATCH / batch:.1f}x"
+    frames = torch.randn(GALLERY * Setting().frames, Setting().width)
+    products = {
+        "one": lambda: frames @ texts.embeds[0],
+        "all": lambda: frames @ texts.embeds.T,
+    }
+    one, every = (timed.seconds for timed in in_turn(products, 5 * rounds))
+    yield f"{bytes_of(exact.videos) / single / 1e9:.1f}"
+    yield f"{frames.nbytes / one / 1e9:.1f}"
+    yield f"{one * BATCH / every:.1f}x"
+
+
+def bytes_of(value: object) -> int:
+    """Bytes of all tensors in a record."""
+    if isinstance(value, Tensor):
+        return value.nbytes
+    return sum(map(bytes_of, vars(value).values())) if is_dataclass(value) else 0
+
+
+def passes(rounds: int) -> str:
+    """What T-MASS's elementwise passes cost beside its products at the rate of a large one."""
+    depth, width, size = *StochasticText.tile, Setting().width
+    radius, directions = torch.randn(width, depth, size), torch.randn(width, depth, size)
+
+    def elementwise() -> None:
+        directions.mul_(radius.exp_())
+        radius.square_()
+        radius.zero_(), directions.zero_()  # so that nothing overflows; not counted
+
+    zeros = in_turn({"zeros": lambda: (radius.zero_(), directions.zero_())}, rounds)[0].seconds
+    spent = (in_turn({"passes": elementwise}, rounds)[0].seconds - zeros) / (depth * width)
+    cost = timed_of(WORKS["stp-per-text"].build(Setting())).cost(exact=True)
+    assert cost is not None
+    products = 2 * cost.pair / 1e9 / gemm_rate(CPU, 1024)
+    return (
+        f"stp-per-text: passes {1e6 * spent:.2f} us a pair, products at the full rate "
+        f"{1e6 * products:.2f} us, so at most {100 * products / (products + spent):.0f} % of it"
+    )
 
 
 def main() -> None:
@@ -123,6 +175,7 @@ def main() -> None:
     compare_lists(given.texts, given.videos, given.rounds)
     compare_strips(given.rounds)
     console.print(rates(given.rounds))
+    console.print(passes(given.rounds))
 
 
 if __name__ == "__main__":

@@ -30,7 +30,7 @@ EXACT = [
     ("dasp", "exact", 2 * D),
     # A product that is added in place is not seen; that of the still text is, and not counted by hand.
     ("stp-per-text", "exact", K * D - D),
-    ("stp-fresh", "exact", 0),  # products alone
+    ("stp-fresh", "exact", 2 * K * D),  # the points and their lengths
 ]
 
 

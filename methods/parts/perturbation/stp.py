@@ -4,11 +4,12 @@
     score = max over K draws of cos(t', v)      `StochasticText.score`
 
 By algebra the cosine of a random point needs `x . (S p)`, `2 x . (t S)` and `x^2 . S^2` (p is the direction
-of the pooled video), so that no point is ever built: products of matrices where the videos share x
-(`shared_trials`), of a matrix and a few vectors where every pair has a draw of its own (`own_trials`).
+of the pooled video): products of matrices where the videos share x, so that no point is ever built
+(`shared_trials`). Where every pair has a draw of its own, building its points takes less than those products
+(`own_trials`); most of the time goes into drawing.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Self
 
@@ -17,15 +18,19 @@ from torch import Tensor
 
 from core.capabilities import NoiseSource
 from core.method import Dimensions
+from core.scoring.tiles import blocks
 from methods.parts.config import ComposedConfig, Prior
 from methods.parts.interaction.base import Interaction
 from methods.parts.kinds import PERTURBATIONS
 from methods.parts.perturbation.base import AskedTexts, Ball, BallTile, Draw, MixedVideos
 from methods.parts.vectors import safe_norm, unit
 
+OWN_PAIRS = 128
+"""Pairs whose own noise exists at a time: 5 MB of 20 points of 512 numbers; larger blocks gain nothing."""
+
 
 def stochastic_text(texts: Tensor, radius: Tensor, noise: Tensor) -> Tensor:
-    """`t + noise * radius`, all broadcast to `(N, V|1, D)`."""
+    """`t + noise * radius`, all broadcast to one shape, e.g. `(N, V|1, D)`."""
     # t + x S
     return torch.addcmul(texts, noise, radius)
 
@@ -75,25 +80,28 @@ def best_cosines(products: Tensor, squares: Tensor, dim: int) -> Tensor:
 
 
 def own_trials(texts: Tensor, noise: Tensor, radius: Tensor, directions: Tensor) -> Tensor:
-    """Best cosine `(N,)` of K points of each text for one video.
+    """Best cosine `(V, N)` of K points per pair, whose noise is its own.
 
-    Noise `(N, K, D)`; texts, radius and unit directions `(N, D)`.
+    Texts `(N, D)`, noise `(N, V, K, D)`, radius and unit directions `(V, N, D)`.
     """
-    # (t + x S) . p = t . p + x . (S p) and 2 (x t) . S = x . (2 t S): both products of x
-    both = torch.bmm(noise, torch.stack([radius * directions, 2 * texts * radius], dim=1).mT)  # (N, K, 2)
-    products = both[..., 0] + (texts * directions).sum(-1, keepdim=True)
-    # |t + x S|^2 = |t|^2 + 2 (x t) . S + x^2 . S^2
-    squares = torch.bmm(noise.square(), radius.square()[..., None])[..., 0]
-    return best_cosines(products, squares + both[..., 1] + texts.square().sum(-1, keepdim=True), dim=-1)
+    points, lengths = own_points(texts, noise, radius)
+    # max over k of (t + x_k S) . p / |t + x_k S|
+    return (point_products(points, directions) / lengths).amax(-1).T
 
 
 def own_points(texts: Tensor, noise: Tensor, radius: Tensor) -> tuple[Tensor, Tensor]:
-    """K points of each text for one video, `(N, K, D)`, and their lengths `(N, K)`.
+    """K points per pair `(N, V, K, D)`, and their lengths `(N, V, K)`.
 
-    Noise `(N, K, D)`; texts and radius `(N, D)`.
+    Texts `(N, D)`, noise `(N, V|1, K, D)`, radius `(V, N, D)`.
     """
-    points = stochastic_text(texts[:, None], radius[:, None], noise)
+    points = stochastic_text(texts[:, None, None], radius.transpose(0, 1)[:, :, None], noise)
     return points, safe_norm(points)[..., 0]
+
+
+def point_products(points: Tensor, directions: Tensor) -> Tensor:
+    """Inner products `(N, V, K)` of the points of each pair `(N, V, K, D)` with its vector `(V, N, D)`."""
+    # a row times a matrix, for a matrix times a column takes several times as long
+    return torch.matmul(directions.transpose(0, 1)[:, :, None], points.mT)[:, :, 0]
 
 
 @PERTURBATIONS.kind("stp")
@@ -148,13 +156,24 @@ class StochasticText(Ball):
     def drawn(self, texts: Tensor, keys: Tensor, noise: NoiseSource) -> Tensor:
         """K points per text where the videos share them."""
         return (
-            self.points(texts, keys, keys[:0], noise) if noise.shared else super().drawn(texts, keys, noise)
+            self.points(texts, keys, keys[:0], noise)[:, 0]
+            if noise.shared
+            else super().drawn(texts, keys, noise)
         )
 
-    def points(self, texts: Tensor, keys: Tensor, video: Tensor, noise: NoiseSource) -> Tensor:
-        """Noise `(N, K, D)`, std included, of texts `(N, D)` by key with one video by key, or with all."""
-        drawn = noise.draw(keys, video, self.trials, texts.shape[1], self.prior)
-        return self.scaled(drawn[:, 0].to(texts))
+    def points(self, texts: Tensor, keys: Tensor, videos: Tensor, noise: NoiseSource) -> Tensor:
+        """Noise `(N, V|1, K, D)`, std included, of texts `(N, D)` by key with videos `(V,)` by key."""
+        return self.scaled(noise.draw(keys, videos, self.trials, texts.shape[1], self.prior).to(texts))
+
+    def own_blocks(
+        self, asked: AskedTexts, keys: Tensor, noise: NoiseSource
+    ) -> Iterator[tuple[slice, Tensor]]:
+        """Parts of a tile's videos by key, with the noise `(N, V|1, K, D)` of their pairs."""
+        for part in blocks(len(keys), max(1, OWN_PAIRS // len(asked))):
+            if noise.shared:
+                yield part, asked.drawn[:, None]
+            else:
+                yield part, self.points(asked.embeds, asked.keys, keys[part], noise)
 
     def against(
         self, asked: AskedTexts, videos: MixedVideos, interaction: Interaction, noise: NoiseSource
@@ -171,9 +190,8 @@ class StochasticText(Ball):
                 best = shared_trials(shared, tile.radius, directions)
             else:
                 best = tile.radius.new_empty(tile.radius.shape[:2])
-                for video, key in enumerate(videos.keys[tile.columns].split(1)):
-                    drawn = self.points(texts.embeds, texts.keys, key, noise)
-                    best[video] = own_trials(texts.embeds, drawn, tile.radius[video], directions[video])
+                for part, drawn in self.own_blocks(texts, videos.keys[tile.columns], noise):
+                    best[part] = own_trials(texts.embeds, drawn, tile.radius[part], directions[part])
             out[tile.rows, tile.columns] = best.T
         return out
 
@@ -187,14 +205,16 @@ class StochasticText(Ball):
         out = asked.embeds.new_empty(len(asked), len(videos.keys))
         for tile in self.tiles(asked, videos):
             texts, directions = asked[tile.rows], pooled_directions(tile)
-            for video, key in enumerate(videos.keys[tile.columns].split(1)):
-                drawn = texts.drawn if noise.shared else self.points(texts.embeds, texts.keys, key, noise)
-                points, lengths = own_points(texts.embeds, drawn, tile.radius[video])
+            for part, drawn in self.own_blocks(texts, videos.keys[tile.columns], noise):
+                points, lengths = own_points(texts.embeds, drawn, tile.radius[part])
                 # chosen by the video as the query pools it ...
-                cosines = (points * directions[video][:, None]).sum(-1) / lengths  # (n, K)
-                chosen, column = cosines.argmax(-1, keepdim=True), tile.columns.start + video
+                cosines = point_products(points, directions[part]) / lengths  # (n, v, K)
+                chosen = cosines.argmax(-1, keepdim=True)
+                points = points.take_along_dim(chosen[..., None], 2)[:, :, 0]  # (n, v, D)
                 # ... and scored by the video as its own caption pooled it
-                out[tile.rows, column] = ((points @ finals[column]) / lengths).gather(-1, chosen)[:, 0]
+                products = (points * finals[tile.columns][part]).sum(-1)
+                best = products / lengths.take_along_dim(chosen, 2)[..., 0]
+                out[tile.rows, tile.columns][:, part] = best
         return out
 
     def looped(self, texts: Tensor, frames: Tensor, pooled: Tensor, draw: Draw) -> Tensor:
