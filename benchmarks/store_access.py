@@ -1,17 +1,17 @@
-"""Random access to the frames of a clip: from the store, from JPEG files, and decoded from the media file.
+"""Random access to the frames of a clip: from both kinds of store, and decoded from the media file.
 
-`python -m benchmarks.store_access [FOLDER]` prepares a store of the clips in FOLDER (or of clips that it
-makes: 320 x 240, 30 frames per second, 10 s, H.264, as MSR-VTT's), then reads clips in random order, the
-three ways in turn in one process, every file in the system's cache, and prints medians and sizes.
+`python -m benchmarks.store_access [FOLDER]` prepares stores of the clips in FOLDER (or of clips that it
+makes: 320 x 240, 30 frames per second, 10 s, H.264, as MSR-VTT's), under `data.frames_as` raw and jpeg, then
+reads clips in random order, the three ways in turn in one process, every file in the system's cache, and
+prints medians, sizes of the pictures on disk, and what JPEG loses.
 """
 
-import io
 import statistics
 import sys
 import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from time import perf_counter
+from time import process_time
 
 import av
 import numpy as np
@@ -19,7 +19,6 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 from rich.table import Table
-from torch import Tensor
 
 from core.cli.bars import Bars
 from core.cli.shell import console
@@ -27,13 +26,12 @@ from core.dataset import Video
 from core.media.describing import describe
 from core.media.media import decode_frames
 from core.progress import bytes_in_words
+from core.store.jpeg import jpeg_in_words
 from core.store.store import Store, StoreSettings, prepare_store
 
 SETTINGS = StoreSettings(frames=12, size=224)
 ROUNDS = 5
 """Times that each clip is read each way."""
-QUALITY = 90
-"""Of the JPEG files: what the field's frame folders commonly have."""
 MADE = 6
 """Clips that are made where no folder is named."""
 
@@ -54,44 +52,33 @@ def write_clip(path: Path, seed: int) -> Path:
     return path
 
 
-def jpegs(frames: NDArray[np.uint8]) -> list[bytes]:
-    """Each frame `(F, h, w, 3)` as a JPEG file."""
-    files = []
-    for frame in frames:
-        file = io.BytesIO()
-        Image.fromarray(frame).save(file, "jpeg", quality=QUALITY)
-        files.append(file.getvalue())
-    return files
+def readers(
+    raw: Store, jpeg: Store, videos: Sequence[Video]
+) -> dict[str, Callable[[int], NDArray[np.uint8]]]:
+    """The ways to the frames `(F, h, w, 3)` of a row of the stores, by name."""
+
+    def from_media(row: int) -> NDArray[np.uint8]:
+        return decode_frames(videos[row].path, sampling="segment-centres", frames=12, size=224).pixels
+
+    return {"media file": from_media, "JPEG": jpeg.frames, "raw": raw.frames}
 
 
-def readers(store: Store, videos: Sequence[Video]) -> dict[str, Callable[[int], Tensor]]:
-    """The ways to the frames `(F, h, w, 3)` of a row of the store, by name."""
-    compressed = [jpegs(store.frames(row)) for row in range(len(store))]
-
-    def from_media(row: int) -> Tensor:
-        found = decode_frames(videos[row].path, sampling="segment-centres", frames=12, size=224)
-        return torch.from_numpy(found.pixels)
-
-    def from_jpeg(row: int) -> Tensor:
-        images = [np.asarray(Image.open(io.BytesIO(file))) for file in compressed[row]]
-        return torch.from_numpy(np.stack(images))
-
-    def from_store(row: int) -> Tensor:
-        return torch.from_numpy(store.frames(row)).clone()  # a copy, so that every byte is read
-
-    return {"media file": from_media, "JPEG": from_jpeg, "store": from_store}
+def picture_bytes(store: Store) -> int:
+    """What the pictures of a store take on disk."""
+    names = (*store.folder.glob("pixels-*.npy"), *store.folder.glob("resized-*.npy"))
+    return sum(file.stat().st_size for file in names)
 
 
-def measure(store: Store, videos: Sequence[Video]) -> dict[str, list[float]]:
-    """Seconds per clip of each way, all ways in turn for one clip after the other."""
-    ways = readers(store, videos)
-    order = np.random.default_rng(0).permutation(np.repeat(np.arange(len(store)), ROUNDS))
+def measure(raw: Store, jpeg: Store, videos: Sequence[Video]) -> dict[str, list[float]]:
+    """Processor seconds per clip of each way, all ways in turn for one clip after the other."""
+    ways = readers(raw, jpeg, videos)
+    order = np.random.default_rng(0).permutation(np.repeat(np.arange(len(raw)), ROUNDS))
     seconds: dict[str, list[float]] = {name: [] for name in ways}
     for row in order:
         for name, read in ways.items():
-            begun = perf_counter()
+            begun = process_time()
             read(int(row))
-            seconds[name].append(perf_counter() - begun)
+            seconds[name].append(process_time() - begun)
     return seconds
 
 
@@ -104,25 +91,34 @@ def main(folder: Path | None) -> None:
         else:
             paths = [path for path in sorted(folder.iterdir()) if describe(path).picture.decodable]
         videos = [Video(path.name, path) for path in paths]
-        store = prepare_store(
-            videos, "benchmark", SETTINGS, Path(temporary) / "store", workers=1, progress=Bars(console)
+        kinds = (SETTINGS, SETTINGS.model_copy(update={"frames_as": "jpeg"}))
+        raw, jpeg = (
+            prepare_store(
+                videos,
+                "benchmark",
+                settings,
+                Path(temporary) / f"store-{number}",
+                workers=1,
+                progress=Bars(console),
+            )
+            for number, settings in enumerate(kinds)
         )
-        seconds = measure(store, videos)
-        raw = sum(store.frames(row).nbytes for row in range(len(store)))
-        small = sum(len(file) for row in range(len(store)) for file in jpegs(store.frames(row)))
-    sizes = {"media file": 0, "JPEG": small, "store": raw}
+        seconds = measure(raw, jpeg, videos)
+        sizes = {"media file": 0, "JPEG": picture_bytes(jpeg), "raw": picture_bytes(raw)}
+        assert jpeg.jpeg_error is not None
+        loses = jpeg_in_words(jpeg.jpeg_error)
     reference = statistics.median(seconds["media file"])
-    table = Table("12 frames from", "ms per clip (median)", "faster", "per 10,000 clips")
+    table = Table("12 frames from", "ms CPU per clip (median)", "faster", "per 10,000 clips")
     for name, measured in seconds.items():
         median = statistics.median(measured)
         size = bytes_in_words(sizes[name] / len(videos) * 10_000) if sizes[name] else "–"
         table.add_row(name, f"{1000 * median:.2f}", f"{reference / median:.1f} x", size)
     console.print(table)
-    per_read = [media / read for media, read in zip(seconds["media file"], seconds["store"], strict=True)]
+    per_read = [media / read for media, read in zip(seconds["media file"], seconds["raw"], strict=True)]
     median, low = np.quantile(per_read, (0.5, 0.05))
     console.print(
-        f"{len(videos)} clips; a read from the store against the same from its media file: {median:.0f} x "
-        f"in the median, {low:.0f} x at the 5th percentile"
+        f"{len(videos)} clips; a read from the raw store against the same from its media file: "
+        f"{median:.0f} x in the median, {low:.0f} x at the 5th percentile; {loses}"
     )
 
 

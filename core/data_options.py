@@ -12,6 +12,8 @@ Sampling = Literal["segment-centres", "one-per-second", "every-nth"]
 """Which frames are read; see `core.media.sampling`."""
 Resize = Literal["antialiased", "tensor", "tensor-antialiased"]
 """See `core.media.resizing`."""
+FramesAs = Literal["raw", "jpeg"]
+"""See `core.store.jpeg`."""
 Reader = Literal["own", "opencv"]
 """See `core.media.opencv`."""
 Channels = Literal["mean", "left"]
@@ -35,6 +37,9 @@ class DataOptions(BaseModel):
     reader: Annotated[Reader, Released("opencv")] = "own"
     """Who numbers the frames and converts the colours: `own` takes the frames that decode, of FFmpeg's best
     track, in the colours that the file states; `opencv` what the authors' loaders get from OpenCV 4.7."""
+    frames_as: FramesAs = "raw"
+    """How decoded frames are kept: `raw`, bit by bit, or as `jpeg` files of quality 95, which take about a
+    fifth of the space and longer to read. What that loses is measured, and is part of the protocol."""
     channels: Annotated[Channels, Only(needs="sound")] = "mean"
     """Which channels are heard: their `mean` (the first one in seconds in which they cancel each other), or
     the `left` one alone, as AVIGATE's filter bank does."""

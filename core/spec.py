@@ -207,9 +207,10 @@ class RunSpec(Frozen):
 
     def canonical(self) -> str:
         """What a run is, as JSON with sorted keys: equal runs give equal text, however often they save."""
-        return json.dumps(
-            self.model_dump(mode="json", exclude={"training": {"save_minutes"}}), sort_keys=True
-        )
+        values = self.model_dump(mode="json", exclude={"training": {"save_minutes"}})
+        if values["data"].get("frames_as") == "raw":  # runs from before there was a choice have no such key
+            del values["data"]["frames_as"]
+        return json.dumps(values, sort_keys=True)
 
     def digest(self, *fingerprints: str) -> str:
         """First eight hex digits over the spec, the schema and the fingerprints of data, weights and code."""

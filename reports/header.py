@@ -44,8 +44,9 @@ POINTS: Sequence[tuple[str, Callable[[Run], str]]] = (
 
 CLIPS = "clips "
 """With what the points begin that name clips in a state, e.g. `clips silent`."""
-DATA_POINTS = ("missing", "captions cut")
-"""What its data says of clips that are left out, and of captions that are not read whole."""
+DATA_POINTS = ("missing", "captions cut", "pictures kept")
+"""What its data says of clips that are left out, of captions that are not read whole, and of what pictures
+lost when they were stored."""
 
 NOTHING_TO_SAY = ("", "none", "fail")
 """What such a point says where there is nothing to say; `fail`: no video may be missing, and none is."""

@@ -25,7 +25,7 @@ from core.registry import find_method
 from core.retriever import Retriever, SplitData
 from core.run_files import DIGESTED
 from core.running.code import code_fingerprint
-from core.running.contents import cut_in_words, cut_of, with_states
+from core.running.contents import cut_in_words, cut_of, pictures_kept, with_states
 from core.running.early import check_parts, check_splits, listed_dataset, probe_method
 from core.running.models import (
     chosen_device,
@@ -242,7 +242,8 @@ def score_cell(
 ) -> ScoringCost:
     """Scores a cell's splits with weights as they are, and writes what came of it into its folder."""
     untrained = build_method(spec, inputs, spec.seeds.initialisation + 1)
-    protocol = {**inputs.dataset.protocol, "captions cut": cut_in_words(cut_of(data)) or "none"}
+    kept = pictures_kept(inputs.store)
+    protocol = {**inputs.dataset.protocol, **kept, "captions cut": cut_in_words(cut_of(data)) or "none"}
     if retriever.method.needs.speech:
         protocol["speech"] = speech_read(inputs.features)
     if retriever.method.needs.teacher and spec.training.epochs:

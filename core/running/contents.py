@@ -9,6 +9,7 @@ from core.examples import first_names
 from core.media.sound_source import StatesFile
 from core.media.states import EARLY_SECONDS
 from core.retriever import SplitData
+from core.store.jpeg import jpeg_in_words
 from core.store.storage import Store
 
 STORE_STATES = {"silent": "silent", "no-track": "no track", "undecodable": "bad sound"}
@@ -85,6 +86,11 @@ def by_state(dataset: Dataset, store: Store) -> dict[str, dict[str, str]]:
         elif early > EARLY_SECONDS:
             found.setdefault("shorter sound", {})[video.id] = f"ends {early:.1f} s before the picture"
     return found
+
+
+def pictures_kept(store: Store) -> dict[str, str]:
+    """What the way in which a store keeps its frames costs, for the protocol; nothing where they are raw."""
+    return {} if store.jpeg_error is None else {"pictures kept": jpeg_in_words(store.jpeg_error)}
 
 
 def states_in_words(dataset: Dataset, store: Store) -> dict[str, str]:

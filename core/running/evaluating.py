@@ -71,7 +71,9 @@ def evaluated_specs(run: RunSpec, asked: AskedEvaluation) -> list[RunSpec]:
         if key not in known:
             raise unknown_name(f"key of bench evaluate on {dataset.name}", key, known)
     same = dataset.name == run.dataset
-    kept = run.data if same else {name: run.data[name] for name in DataOptions.model_fields}
+    kept = (
+        run.data if same else {name: run.data[name] for name in DataOptions.model_fields if name in run.data}
+    )
     splits = [asked.split] if asked.split else run.evaluation.splits if same else ["test"]
     evaluation = {**run.evaluation.model_dump(), "splits": splits}
     found = []

@@ -64,6 +64,7 @@ def store_settings(spec: RunSpec, clip: ClipBackbone, *, sound: bool) -> StoreSe
         size=clip.image_size,
         reader=spec.data["reader"],
         sound=reading_of(hearing_of(spec)) if sound else "track",
+        frames_as=spec.data.get("frames_as", "raw"),  # a run from before there was a choice does not say
     )
 
 

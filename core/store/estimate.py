@@ -48,8 +48,10 @@ def _cost(video: Video, reader: ClipReader, resize: Resize) -> Estimate | None:
     """What one clip takes; None where it does not decode."""
     began = thread_time()
     try:
-        kept = keep(video.id, "", reader.read(video, lambda step: None, {}), "", resize)
+        kept = keep(
+            video.id, "", reader.read(video, lambda step: None, {}), "", resize, reader.settings.frames_as
+        )
     except MediaError:
         return None
-    size = kept.planes.nbytes + (kept.large.nbytes if kept.large is not None else 0)
+    size = kept.frames.nbytes + (kept.large.data.nbytes if kept.large else 0)
     return Estimate(size + kept.sound.nbytes, thread_time() - began)

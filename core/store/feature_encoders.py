@@ -71,7 +71,8 @@ class Pictures(FeatureEncoder):
     def row_keys(self) -> list[str]:
         """Frames as they decoded, and how they become pixels."""
         settings = self.store.settings
-        how = f"{settings.size} {settings.reader} {self.store.resize}"
+        kept = "" if settings.frames_as == "raw" else f" {settings.frames_as}"
+        how = f"{settings.size} {settings.reader} {self.store.resize}{kept}"
         return [f"{seen} {how}" for seen in self.store.seen]
 
     @property

@@ -1,6 +1,6 @@
 """What a store keeps of a clip: its row in the table, and the bytes of its frames and its sound."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from hashlib import sha256
 from typing import Any
@@ -8,14 +8,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from core.data_options import Resize
+from core.data_options import FramesAs, Resize
 from core.media.media import Clip, Frames
-from core.media.pictures import pixels_of
+from core.media.pictures import Picture, pixels_of
+from core.media.planes import PlaneLayout, rgb
+from core.media.upright import UPRIGHT
 from core.media.waveform import no_sound
-from core.store.large import DTYPES, is_large
+from core.store.columns import LAYOUT
+from core.store.jpeg import as_jpeg
+from core.store.large import DTYPES, Resized, is_large
 from core.store.manifest import StoreSettings
 from core.store.sounds import columns_of
-from core.store.storage import LAYOUT
 
 NO_LAYOUT: Mapping[str, object] = {name: "" if name == "format" else 0 for name in LAYOUT}
 
@@ -26,25 +29,29 @@ class Kept:
 
     columns: Mapping[str, Any]
     """Its row in the table, without its place in the files."""
-    planes: NDArray[np.uint8]
-    """Of all frames end to end; empty where they are large, or nothing decoded."""
-    large: NDArray[Any] | None
-    """`(F, h, w, 3)` of a large clip under one resize."""
+    frames: NDArray[np.uint8]
+    """Planes of all frames end to end, or their JPEG files; empty for a large clip, or if nothing decoded."""
+    large: Resized | None
+    """Of a large clip: its frames under one resize."""
     sound: NDArray[np.int16]
     """The planes of its sound end to end."""
 
 
-def keep(id: str, key: str, clip: Clip, reason: str, resize: Resize) -> Kept:
-    """The planes of a clip's frames, or their resized pixels where it is large; empty slots are zeros."""
+def keep(id: str, key: str, clip: Clip, reason: str, resize: Resize, frames_as: FramesAs) -> Kept:
+    """The frames of a clip as they decoded, or resized where it is large, in the form that is asked for."""
     frames = clip.frames
     pictures = [picture for picture in frames.pictures if picture is not None]
-    large = small(frames, resize) if pictures and is_large(pictures, frames.size) else None
-    size = pictures[0].layout.size if pictures and large is None else 0
-    planes = np.zeros((len(frames.pictures), size), np.uint8)
-    for slot, picture in enumerate(frames.pictures):
-        if picture is not None and large is None:
-            planes[slot] = picture.data
-    layout = asdict(pictures[0].layout) if size else NO_LAYOUT
+    large = small(frames, resize, frames_as) if pictures and is_large(pictures, frames.size) else None
+    shown: list[Picture | None] = [None] * len(frames.pictures) if large else list(frames.pictures)
+    first = next((picture.layout for picture in shown if picture), None)
+    layout, jpeg = NO_LAYOUT, dict[str, Any]()
+    if frames_as == "raw":
+        data = planes_of(shown)
+        layout = asdict(first) if first else NO_LAYOUT
+    else:
+        files = as_jpeg([rgb(one.layout, one.data, frames.colours) if one else None for one in shown])
+        data, jpeg = files.data, {"jpeg_bytes": files.sizes, "jpeg_error": files.error}
+        layout = asdict(upright_rgb(*first.upright)) if first else NO_LAYOUT
     sound = np.ascontiguousarray(clip.sound.planes.reshape(-1))
     heard = columns_of(clip.sound)
     columns = {
@@ -58,6 +65,7 @@ def keep(id: str, key: str, clip: Clip, reason: str, resize: Resize) -> Kept:
         "reason": reason,
         "states": [f"{state}: {why}" for state, why in clip.states.items()],
         **heard,
+        **jpeg,
         "seen": content(
             [picture.layout for picture in pictures],
             *(picture.data for picture in pictures),  # not the resized frames: another resize has others
@@ -66,7 +74,22 @@ def keep(id: str, key: str, clip: Clip, reason: str, resize: Resize) -> Kept:
         ),
         "heard": content(heard, sound),
     }
-    return Kept(columns, planes.reshape(-1), large, sound)
+    return Kept(columns, data, large, sound)
+
+
+def planes_of(pictures: Sequence[Picture | None]) -> NDArray[np.uint8]:
+    """The planes of frames of one layout end to end; zeros for empty slots, nothing where all are empty."""
+    size = next((picture.layout.size for picture in pictures if picture), 0)
+    planes = np.zeros((len(pictures), size), np.uint8)
+    for slot, picture in enumerate(pictures):
+        if picture:
+            planes[slot] = picture.data
+    return planes.reshape(-1)
+
+
+def upright_rgb(height: int, width: int) -> PlaneLayout:
+    """How the bytes of an upright RGB frame are read."""
+    return PlaneLayout("rgb24", width, height, space=0, range=0, orientation=UPRIGHT, rotation=0)
 
 
 def content(*parts: object) -> str:
@@ -77,10 +100,14 @@ def content(*parts: object) -> str:
     return value.hexdigest()
 
 
-def small(frames: Frames, resize: Resize) -> NDArray[Any]:
+def small(frames: Frames, resize: Resize, frames_as: FramesAs) -> Resized:
     """The resized frames of a large clip as they are kept."""
     pixels: NDArray[Any] = pixels_of(frames.pictures, frames.size, resize, frames.colours).numpy()
-    return pixels.astype(DTYPES[resize])
+    if frames_as == "raw":
+        return Resized(pixels.astype(DTYPES[resize]).reshape(-1), pixels.shape)
+    shown = zip(frames.pictures, pixels, strict=True)
+    files = as_jpeg([frame if picture else None for picture, frame in shown])
+    return Resized(files.data, pixels.shape, files.sizes, files.error)
 
 
 def blank(settings: StoreSettings, reason: str) -> Clip:

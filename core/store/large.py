@@ -22,6 +22,7 @@ from core.errors import BenchError
 from core.media.pictures import Picture
 from core.media.resizing import resized_shape
 from core.paths import written_whole
+from core.store.jpeg import decoded_frames
 
 SPACE = 2.0
 """Planes are kept where they take at most so many times the bytes of the resized frames."""
@@ -44,6 +45,30 @@ class LargePlace(BaseModel):
     """Number of its first value in the shard's file."""
     shape: tuple[int, int, int, int]
     """`(F, h, w, 3)`."""
+    jpeg_bytes: tuple[int, ...] = ()
+    """`(F,)` bytes of each frame's JPEG file, 0 for an empty slot; none where frames are raw."""
+    jpeg_error: float | None = None
+    """See `core.store.jpeg`; None where frames are raw."""
+
+
+@dataclass(frozen=True)
+class Resized:
+    """The resized frames of a large clip as they are kept."""
+
+    data: NDArray[Any]
+    """Their values end to end, or their JPEG files."""
+    shape: tuple[int, int, int, int]
+    """`(F, h, w, 3)`."""
+    jpeg_bytes: tuple[int, ...] = ()
+    jpeg_error: float | None = None
+
+    def pixels(self) -> NDArray[Any]:
+        """`(F, h, w, 3)`, black in empty slots."""
+        if not self.jpeg_bytes:
+            return self.data.reshape(self.shape)
+        black = np.zeros(self.shape[1:], np.uint8)
+        files = decoded_frames(self.data, self.jpeg_bytes)
+        return np.stack([black if frame is None else frame for frame in files])
 
 
 class Places(BaseModel):
@@ -85,18 +110,18 @@ class Large:
 
     def frames(self, id: str) -> Tensor:
         """Frames of a clip, `(F, h, w, 3)` with values 0 to 255; uint8 or float32."""
-        found = torch.from_numpy(self.stored(id))
-        return found if found.dtype == torch.uint8 else found.float()
+        found = torch.from_numpy(self.stored(id).pixels())
+        return found if DTYPES[self.resize] is np.uint8 else found.float()
 
-    def stored(self, id: str) -> NDArray[Any]:
-        """Frames of a clip in the type in which they are kept, mapped and not copied."""
+    def stored(self, id: str) -> Resized:
+        """Frames of a clip as they are kept, mapped and not copied."""
         place = self.manifest.clips[id]
         name = data_file(self.resize, place.shard)
         if name not in self._shards:
             self._shards[name] = np.load(self.folder / name, mmap_mode="c")
-        flat = self._shards[name][place.at : place.at + int(np.prod(place.shape))]
-        frames: NDArray[Any] = flat.reshape(place.shape)
-        return frames
+        length = sum(place.jpeg_bytes) or int(np.prod(place.shape))
+        data = self._shards[name][place.at : place.at + length]
+        return Resized(data, place.shape, place.jpeg_bytes, place.jpeg_error)
 
     def files_of(self, shard: int) -> dict[str, tuple[int, int]]:
         """Size and checksum of the files of a shard."""
@@ -129,7 +154,7 @@ def finish_large(folder: Path, resize: Resize, shards: Sequence[int]) -> None:
     files = {name: ((folder / name).stat().st_size, checksum(folder / name)) for name in names}
     with written_whole(folder / manifest_file(resize)) as temporary:
         manifest = LargeManifest(clips=clips, files=files)
-        temporary.write_text(manifest.model_dump_json(), encoding="utf-8")
+        temporary.write_text(manifest.model_dump_json(exclude_defaults=True), encoding="utf-8")
     for places in finished_places(folder):
         places.unlink(missing_ok=True)
 

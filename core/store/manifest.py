@@ -3,10 +3,18 @@
 import json
 import math
 from pathlib import Path
+from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    ValidationError,
+    model_serializer,
+)
 
-from core.data_options import Reader, Sampling
+from core.data_options import FramesAs, Reader, Sampling
 from core.errors import BenchError
 from core.media.waveform import Reading
 
@@ -49,6 +57,14 @@ class StoreSettings(BaseModel):
     """Who numbers the frames and converts the colours (see `core.data_options`)."""
     sound: Reading = "track"
     """How sound is read (see `core.media.hearing.reading_of`)."""
+    frames_as: FramesAs = "raw"
+    """How frames are kept (see `core.data_options`)."""
+
+    @model_serializer(mode="wrap")
+    def without_raw(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """What is written: `raw` is left out, so that stores from before there was a choice keep theirs."""
+        values: dict[str, Any] = dump(self)
+        return {name: value for name, value in values.items() if (name, value) != ("frames_as", "raw")}
 
 
 class StoreManifest(BaseModel):

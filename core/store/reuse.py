@@ -14,11 +14,12 @@ from pathlib import Path
 from core.data_options import Resize
 from core.errors import BenchError
 from core.progress import Progress
+from core.store.columns import shard_files
 from core.store.decoding import GIVEN_UP
 from core.store.keeping import Kept
 from core.store.manifest import MANIFEST, StoreSettings
 from core.store.shards import Shard, write_large, write_table
-from core.store.storage import Store, shard_files
+from core.store.storage import Store
 
 PLACES = ("pixels_at", "sound_at")
 """Columns that say where a clip begins in its shard's files."""
@@ -62,7 +63,7 @@ def kept_of(store: Store, row: int) -> Kept:
     if columns["large"] and store.large is not None:
         large = store.large.stored(store.ids[row])
     columns = {name: value for name, value in columns.items() if name not in PLACES}
-    return Kept(columns, store.planes(row).reshape(-1), large, store.samples(row))
+    return Kept(columns, store.kept_frames(row), large, store.samples(row))
 
 
 def _finished(folder: Path, settings: StoreSettings, resize: Resize) -> Store | None:

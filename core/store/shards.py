@@ -14,11 +14,11 @@ from core.data_options import Resize
 from core.dataset import Video
 from core.media.media import MediaError
 from core.paths import written_whole
+from core.store.columns import JPEG_COLUMNS, LAYOUT, shard_files
 from core.store.keeping import Kept, blank, keep, small
-from core.store.large import LargePlace, Places, data_file, places_file
+from core.store.large import LargePlace, Places, Resized, data_file, places_file
 from core.store.reading import ClipReader
 from core.store.sounds import SOUND_COLUMNS
-from core.store.storage import LAYOUT, shard_files
 from core.workers import Begin
 
 
@@ -59,15 +59,17 @@ def write_shard(
     """
     clips: list[Kept] = []
     failures: list[str] = []
+    frames_as = reader.settings.frames_as
     for video, key in zip(shard.videos, shard.keys, strict=True):
         if key in shard.known:
             clips.append(shard.known[key]())
             continue
         try:
-            clips.append(keep(video.id, key, reader.read(video, begin, shard.lost), "", resize))
+            clips.append(keep(video.id, key, reader.read(video, begin, shard.lost), "", resize, frames_as))
         except MediaError as error:
             failures.append(str(error))
-            clips.append(keep(video.id, key, blank(reader.settings, error.reason), error.reason, resize))
+            empty = blank(reader.settings, error.reason)
+            clips.append(keep(video.id, key, empty, error.reason, resize, frames_as))
     begin("")
     if failures and not keep_undecodable:
         return failures
@@ -79,14 +81,14 @@ def write_kept(number: int, clips: Sequence[Kept], resize: Resize, folder: Path)
     """Writes the files of a shard, its table last."""
     large = {str(kept.columns["id"]): kept.large for kept in clips if kept.large is not None}
     write_large(number, large, resize, folder)
-    planes, sounds = [kept.planes for kept in clips], [kept.sound for kept in clips]
-    files: list[Sequence[NDArray[Any]]] = [planes, sounds]
+    frames, sounds = [kept.frames for kept in clips], [kept.sound for kept in clips]
+    files: list[Sequence[NDArray[Any]]] = [frames, sounds]
     for name, arrays in zip(shard_files(number), files, strict=True):
         with written_whole(folder / name) as temporary, temporary.open("wb") as file:
             _save_joined(file, arrays)
     rows = [
         {**kept.columns, "pixels_at": int(first), "sound_at": int(start)}
-        for kept, first, start in zip(clips, _offsets(planes), _offsets(sounds), strict=True)
+        for kept, first, start in zip(clips, _offsets(frames), _offsets(sounds), strict=True)
     ]
     write_table(number, rows, folder)
 
@@ -94,7 +96,7 @@ def write_kept(number: int, clips: Sequence[Kept], resize: Resize, folder: Path)
 def write_table(number: int, rows: Sequence[Mapping[str, Any]], folder: Path) -> None:
     """Writes the table of a shard."""
     with written_whole(folder / shard_table(number)) as temporary:
-        pq.write_table(pa.Table.from_pylist(list(rows), schema=_schema()), temporary)
+        pq.write_table(pa.Table.from_pylist(list(rows), schema=_schema(rows)), temporary)
 
 
 def write_large_again(
@@ -104,12 +106,12 @@ def write_large_again(
 
     Where one fails nothing is written, and the errors are returned.
     """
-    found: dict[str, NDArray[Any]] = {}
+    found: dict[str, Resized] = {}
     failures: list[str] = []
     for video in shard.videos:
         try:
             clip = reader.read(replace(video, sound="none"), begin, shard.lost)
-            found[video.id] = small(clip.frames, resize)
+            found[video.id] = small(clip.frames, resize, reader.settings.frames_as)
         except MediaError as error:
             failures.append(str(error))
     begin("")
@@ -118,19 +120,25 @@ def write_large_again(
     return failures
 
 
-def write_large(shard: int, clips: Mapping[str, NDArray[Any]], resize: Resize, folder: Path) -> None:
+def write_large(shard: int, clips: Mapping[str, Resized], resize: Resize, folder: Path) -> None:
     """Writes the resized frames of a shard's large clips, and last where they are; nothing for none."""
     if not clips:
         return
-    arrays = [clip.reshape(-1) for clip in clips.values()]
+    arrays = [clip.data for clip in clips.values()]
     with written_whole(folder / data_file(resize, shard)) as temporary, temporary.open("wb") as file:
         _save_joined(file, arrays)
     places = {
-        id: LargePlace(shard=shard, at=int(at), shape=clip.shape)
+        id: LargePlace(
+            shard=shard,
+            at=int(at),
+            shape=clip.shape,
+            jpeg_bytes=clip.jpeg_bytes,
+            jpeg_error=clip.jpeg_error,
+        )
         for (id, clip), at in zip(clips.items(), _offsets(arrays), strict=True)
     }
     with written_whole(folder / places_file(resize, shard)) as temporary:
-        temporary.write_text(Places(clips=places).model_dump_json(), encoding="utf-8")
+        temporary.write_text(Places(clips=places).model_dump_json(exclude_defaults=True), encoding="utf-8")
 
 
 def _save_joined(file: BinaryIO, arrays: Sequence[np.ndarray[Any, Any]]) -> None:
@@ -147,8 +155,9 @@ def _offsets(arrays: Sequence[np.ndarray[Any, Any]]) -> np.ndarray[Any, np.dtype
     return np.cumsum([0, *(a.size for a in arrays[:-1])])
 
 
-def _schema() -> pa.Schema:
-    """Types of the columns, whatever the rows hold."""
+def _schema(rows: Sequence[Mapping[str, Any]]) -> pa.Schema:
+    """Types of the columns, whatever the rows hold; only those of a store of JPEG files have its columns."""
+    jpeg = JPEG_COLUMNS if JPEG_COLUMNS.keys() <= rows[0].keys() else {}
     return pa.schema(
         [
             ("id", pa.string()),
@@ -164,5 +173,6 @@ def _schema() -> pa.Schema:
             ("seen", pa.string()),
             ("heard", pa.string()),
             *SOUND_COLUMNS.items(),
+            *jpeg.items(),
         ]
     )

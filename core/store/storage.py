@@ -1,11 +1,11 @@
 """The memory-mapped store of decoded clips: training and scoring read no media file.
 
-A store is a folder: frames as they decoded (packed planes, see `core.media.planes`) and sound as the track
-has it (int16, its own rate, up to two planes) of some clips each in one flat file per shard, `clips.parquet`
-with a row per clip, and `manifest.json`, which is written last. Every resize is made of the planes when they
-are read. Clips whose planes would take more than twice the space of their resized frames are large: of them
-the resized frames are kept, per resize in files of their own (`core.store.large`). `core.store.store` makes a
-store; nothing here writes.
+A store is a folder: frames as they decoded (packed planes, see `core.media.planes`), or on request as JPEG
+files (`core.store.jpeg`), and sound as the track has it (int16, its own rate, up to two planes) of some clips
+each in one flat file per shard, `clips.parquet` with a row per clip, and `manifest.json`, which is written
+last. Every resize is made when they are read. Clips whose planes would take over twice the space of their
+resized frames are large: of them those are kept, per resize in files of their own (`core.store.large`).
+`core.store.store` makes a store; nothing here writes.
 """
 
 from collections.abc import Iterator, Sequence
@@ -30,17 +30,11 @@ from core.media.media import READER_COLOURS
 from core.media.pictures import Picture, pixels_of, stacked, upright
 from core.media.planes import PlaneLayout
 from core.media.waveform import Sound
+from core.store.columns import LAYOUT, column_numbers, kept_layout, place_columns, shard_files
+from core.store.jpeg import decoded_frames
 from core.store.large import DTYPES, Large, read_large
 from core.store.manifest import REMAKE, TABLE, StoreManifest, StoreSettings, read_store_manifest
 from core.store.sounds import SOUND_COLUMNS, sound_from
-
-LAYOUT = ["format", "width", "height", "space", "range", "orientation", "rotation"]
-"""Columns that say how a clip's frames are read."""
-
-
-def shard_files(number: int) -> tuple[str, str]:
-    """Names of a shard's pixel file and sound file."""
-    return f"pixels-{number:05d}.npy", f"sound-{number:05d}.npy"
 
 
 @dataclass(frozen=True)
@@ -81,7 +75,7 @@ class Store:
     """The resized frames of the large clips; None where there are none, or none for this resize."""
     table: pa.Table
     """A row per clip, all columns."""
-    _columns: dict[str, NDArray[np.int64]]
+    _columns: dict[str, NDArray[Any]]
     _shards: dict[str, NDArray[Any]] = field(default_factory=dict, compare=False)
     _verified: set[int] = field(default_factory=set, compare=False)
 
@@ -103,16 +97,15 @@ class Store:
         frames = manifest.settings.frames
         texts = {name: table[name].to_pylist() for name in ("id", "status", "states", "key", "seen", "heard")}
         reasons = zip(table["reason"].to_pylist(), table["sound_reason"].to_pylist(), strict=True)
-        numbers = ("large", "pixels_at", "sound_at", "samples", "planes")
-        columns = {name: _numbers(table, name) for name in numbers}
+        columns = place_columns(table, frames, jpeg=manifest.settings.frames_as == "jpeg")
         return cls(
             folder=folder,
             manifest=manifest,
             ids=tuple(texts["id"]),
             has_audio=columns["samples"] * columns["planes"] > 0,
-            duration=_numbers(table, "duration"),
-            mask=_numbers(table, "mask").reshape(-1, frames),
-            times=_numbers(table, "times").reshape(-1, frames),
+            duration=column_numbers(table, "duration"),
+            mask=column_numbers(table, "mask").reshape(-1, frames),
+            times=column_numbers(table, "times").reshape(-1, frames),
             status=tuple(texts["status"]),
             reason=tuple(picture or sound for picture, sound in reasons),
             states=tuple(map(tuple, texts["states"])),
@@ -120,7 +113,7 @@ class Store:
             seen=tuple(texts["seen"]),
             heard=tuple(texts["heard"]),
             resize=resize,
-            layouts=tuple(_layout(row) for row in table.select(LAYOUT).to_pylist()),
+            layouts=tuple(kept_layout(row) for row in table.select(LAYOUT).to_pylist()),
             large=read_large(folder, resize) if columns["large"].any() else None,
             table=table,
             _columns=columns,
@@ -178,22 +171,51 @@ class Store:
 
     def require(self, settings: StoreSettings, dataset: str, clips: str) -> None:
         """Raises `BenchError` unless the store was made with these settings, of this data set and clips."""
-        made = self.settings.model_dump()
-        for name, wanted in settings.model_dump().items():
-            if made[name] != wanted:
-                raise BenchError(f"{self.folder} was made with {name}={made[name]}, not {wanted}; {REMAKE}")
+        for name in StoreSettings.model_fields:
+            made, wanted = getattr(self.settings, name), getattr(settings, name)
+            if made != wanted:
+                raise BenchError(f"{self.folder} was made with {name}={made}, not {wanted}; {REMAKE}")
         if (self.manifest.dataset, self.manifest.clips) != (dataset, clips):
             raise BenchError(f"{self.folder} was made of another version of the data set; {REMAKE}")
 
     def planes(self, row: int) -> NDArray[np.uint8]:
-        """Frames of a clip as they decoded, `(F, bytes)`, mapped from disk and not copied.
+        """Frames of a clip, `(F, bytes)`: as they decoded, mapped and not copied, or from their JPEG files.
 
         Read by the row's layout; without a byte where the row has none.
         """
-        layout, frames = self.layouts[row], self.settings.frames
-        size = layout.size if layout else 0
-        first = self._columns["pixels_at"][row]
-        return self._shard(row, 0)[first : first + frames * size].reshape(frames, size)
+        kept, frames = self.kept_frames(row), self.settings.frames
+        if not self._is_jpeg:
+            return kept.reshape(frames, -1) if kept.size else np.zeros((frames, 0), np.uint8)
+        layout = self.layouts[row]
+        black = np.zeros(layout.size if layout else 0, np.uint8)
+        files = decoded_frames(kept, self._columns["jpeg_bytes"][row].tolist())
+        return np.stack([black if frame is None else frame.reshape(-1) for frame in files])
+
+    def kept_frames(self, row: int) -> NDArray[np.uint8]:
+        """The planes of a clip's frames end to end, or their JPEG files, mapped from disk and not copied."""
+        layout, first = self.layouts[row], self._columns["pixels_at"][row]
+        raw = self.settings.frames * layout.size if layout else 0
+        size = self._columns["jpeg_bytes"][row].sum() if self._is_jpeg else raw
+        found: NDArray[np.uint8] = self._shard(row, 0)[first : first + size]
+        return found
+
+    @property
+    def _is_jpeg(self) -> bool:
+        return self.settings.frames_as == "jpeg"
+
+    @property
+    def jpeg_error(self) -> NDArray[np.float64] | None:
+        """`(V,)` what clips lose as JPEG files (see `core.store.jpeg`), large ones under this resize.
+
+        NaN where nothing decodes; None where frames are raw.
+        """
+        if not self._is_jpeg:
+            return None
+        found: NDArray[np.float64] = self._columns["jpeg_error"].copy()
+        resized = self.large.manifest.clips if self.large else {}
+        for row in self.large_rows:
+            found[row] = resized[self.ids[row]].jpeg_error if resized else np.nan
+        return found
 
     def pixels(self, row: int) -> Tensor:
         """Frames of a clip as the method takes them, `(F, h, w, 3)` with values 0 to 255.
@@ -276,16 +298,3 @@ class Store:
             # Copy-on-write: torch warns about memory that is not writable, and nothing is ever written.
             self._shards[name] = np.load(self.folder / name, mmap_mode="c")
         return self._shards[name]
-
-
-def _layout(row: dict[str, Any]) -> PlaneLayout | None:
-    return PlaneLayout(**row) if row["format"] else None
-
-
-def _numbers(table: pa.Table, column: str) -> NDArray[Any]:
-    """A numeric column as an array; lists are laid end to end."""
-    values = table[column].combine_chunks()
-    if pa.types.is_list(values.type):
-        values = values.flatten()
-    array: NDArray[Any] = values.to_numpy(zero_copy_only=False)
-    return array

@@ -23,6 +23,7 @@ from core.dataset import Video
 from core.errors import BenchError
 from core.paths import require_space, require_writable, written_whole
 from core.progress import Progress, bytes_in_words, seconds_in_words
+from core.store.columns import shard_files
 from core.store.decoding import CLIP_SECONDS, reason_of
 from core.store.estimate import Estimate, estimate
 from core.store.identity import clip_keys
@@ -38,7 +39,7 @@ from core.store.manifest import (
 from core.store.reading import ClipReader, hear, see
 from core.store.reuse import take_over
 from core.store.shards import Shard, shard_table, write_large_again, write_shard
-from core.store.storage import Store, shard_files
+from core.store.storage import Store
 from core.workers import Begin, Lost, watched
 
 __all__ = ["Store", "StoreSettings", "digest", "prepare_store"]

@@ -89,6 +89,7 @@ def test_a_whole_data_set_names_its_protocol_and_its_files(tmp_path: Path) -> No
     assert protocol["data"] == {
         "missing": "fail",
         "resize": "antialiased",
+        "frames_as": "raw",
         "reader": "own",
         "channels": "mean",
         "sound_end": "picture",

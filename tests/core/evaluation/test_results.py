@@ -149,6 +149,7 @@ def test_every_result_carries_its_protocol(tmp_path: Path) -> None:
         "data": {
             "missing": "fail",
             "resize": "antialiased",
+            "frames_as": "raw",
             "reader": "own",
             "channels": "mean",
             "sound_end": "picture",

@@ -14,8 +14,8 @@ import core.supervisor
 from core.dataset import Video
 from core.media.hearing import Hearing
 from core.progress import Silent
+from core.store.columns import shard_files
 from core.store.reading import hear
-from core.store.storage import shard_files
 from core.store.store import prepare_store
 from tests.core.media_files import grey_ramp, tone, write_media
 from tests.core.store.conftest import SETTINGS, never, prepare
