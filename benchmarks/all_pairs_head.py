@@ -28,7 +28,9 @@ def written_out(head: TextConditionedPooling, texts: Tensor, frames: Tensor, dro
     return pooled
 
 
-def products(texts: int, videos: int, frames: int, width: int) -> list[tuple[Tensor, Tensor]]:
+def products(
+    texts: int, videos: int, frames: int, width: int, device: torch.device
+) -> list[tuple[Tensor, Tensor]]:
     """What is multiplied: logits, weighted sums and the residual layer, each with its two gradients."""
     n, nf, d = (texts * videos, width), (videos * frames, width), (width, width)
     shapes = [
@@ -37,7 +39,26 @@ def products(texts: int, videos: int, frames: int, width: int) -> list[tuple[Ten
         *(3 * [(nf, (width, texts))]),  # logits, the gradient of the weights, the gradient of the values
         *(3 * [((texts * videos, frames), (frames, width))]),  # sums, the gradients of queries and keys
     ]
-    return [(torch.randn(*left), torch.randn(*right)) for left, right in shapes]
+    return [(torch.randn(*left, device=device), torch.randn(*right, device=device)) for left, right in shapes]
+
+
+def head_forms(batch: int, width: int, frames: int, device: torch.device) -> dict[str, Callable[[], object]]:
+    """The head's three forms by name: written out, as it trains here, and its products alone."""
+    head, dropout = TextConditionedPooling(width, 1, 0.3).to(device), nn.Dropout(0.3)
+    texts = torch.randn(batch, width, device=device, requires_grad=True)
+    videos = torch.randn(batch, frames, width, device=device, requires_grad=True)
+    mask = torch.ones(batch, frames, dtype=torch.bool, device=device)
+    gradient = torch.randn(batch, batch, width, device=device)
+    operands = products(batch, batch, frames, width, device)
+
+    def step(pooled: Callable[[], Tensor]) -> Callable[[], object]:
+        return lambda: pooled().backward(gradient)
+
+    return {
+        "a map and torch's dropout per pair": step(lambda: written_out(head, texts, videos, dropout)),
+        "as it trains here": step(lambda: head(texts, head.prepare(videos, mask)).vector),
+        "its products alone": lambda: [left @ right for left, right in operands],
+    }
 
 
 @friendly
@@ -53,21 +74,7 @@ def main(
     """
     torch.set_num_threads(1)
     torch.manual_seed(0)
-    head, dropout = TextConditionedPooling(width, 1, 0.3), nn.Dropout(0.3)
-    texts = torch.randn(batch, width, requires_grad=True)
-    videos = torch.randn(batch, frames, width, requires_grad=True)
-    mask = torch.ones(batch, frames, dtype=torch.bool)
-    gradient = torch.randn(batch, batch, width)
-    operands = products(batch, batch, frames, width)
-
-    def step(pooled: Callable[[], Tensor]) -> Callable[[], object]:
-        return lambda: pooled().backward(gradient)
-
-    forms: dict[str, Callable[[], object]] = {
-        "a map and torch's dropout per pair": step(lambda: written_out(head, texts, videos, dropout)),
-        "as it trains here": step(lambda: head(texts, head.prepare(videos, mask)).vector),
-        "its products alone": lambda: [left @ right for left, right in operands],
-    }
+    forms = head_forms(batch, width, frames, torch.device("cpu"))
     console.print(table_of(f"{batch} x {batch} pairs, D {width}, F {frames}", in_turn(forms, rounds)))
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import torch
 
+from benchmarks.device_ratios import ratio_rows
 from benchmarks.gpu_measure import Row, gemm_rate, peak_gigabytes
 from benchmarks.gpu_scoring import scoring_rows
 from benchmarks.gpu_training import encoder_rows, engine_rows
@@ -51,6 +52,7 @@ PARTS: dict[str, Callable[[], Iterator[Row]]] = {
     "encoders": encoder_rows,
     "training engine": engine_rows,
     "scoring": scoring_rows,
+    "ratios": lambda: ratio_rows(torch.device("cuda")),
 }
 """Name of each part and what makes its rows."""
 

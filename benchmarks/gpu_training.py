@@ -22,7 +22,7 @@ VOCABULARY = 49_408
 """CLIP's; the last token ends a caption."""
 
 
-def whisper_base() -> nn.Module:
+def whisper_base(device: torch.device | str = "cuda") -> nn.Module:
     """transformers' encoder of the shape of Whisper-base, random and frozen."""
     from transformers import WhisperConfig, WhisperModel
 
@@ -36,7 +36,7 @@ def whisper_base() -> nn.Module:
     )
     model: Any = WhisperModel(config)
     encoder: nn.Module = model.get_encoder()
-    return encoder.cuda().eval().requires_grad_(False)
+    return encoder.to(device).eval().requires_grad_(False)
 
 
 def embeds(output: Any) -> Tensor:

@@ -31,7 +31,11 @@ if TYPE_CHECKING:
 UNTRAINED = "-untrained"
 """Suffix of the control that has the same configuration and fresh weights."""
 ROADS: Mapping[str, Mapping[str, Road]] = {
-    "whisper": {"": WhisperRoad(), "padded-waveform": WhisperRoad(pad_waveform=True)},
+    "whisper": {
+        "": WhisperRoad(),
+        "padded-waveform": WhisperRoad(pad_waveform=True),
+        "bfloat16": WhisperRoad(bfloat16=True),
+    },
     "wav2vec2": {"": Wav2Vec2Road()},
     "audio-spectrogram-transformer": {
         "": AstRoad(),

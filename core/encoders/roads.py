@@ -3,6 +3,9 @@
 - Whisper, as GAID takes it (its released `audio_feature_extraction.py`): log-mel of the unpadded
   waveform, then zeros behind the *log-mel* up to the encoder's fixed length, so short clips carry states
   of padding. Whisper itself pads the waveform; that is the variant `padded-waveform`.
+  The variant `bfloat16` computes the encoder's products in bfloat16, which takes less time where the machine
+  has instructions for it and several times as much elsewhere (`python -m benchmarks.device_ratios`). It is
+  a name, and not a choice that is measured when a run starts, so that a run has the same features everywhere.
 - wav2vec2, as GAID takes it: the whole normalised waveform, then linear interpolation over time to a
   fixed length.
 - AST: windows of 10.24 s one after the other, each column of patches averaged over its frequencies. GAID
@@ -11,9 +14,11 @@
 """
 
 import math
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
+import torch
 from torch import Tensor
 
 from core.encoders.audio_states import (
@@ -64,6 +69,8 @@ class WhisperRoad:
 
     pad_waveform: bool = False
     """Silence behind the waveform, as Whisper's authors do, instead of zeros behind the log-mel."""
+    bfloat16: bool = False
+    """Whether the encoder's products are computed in bfloat16 (autocast); its weights stay in float32."""
     shortest: ClassVar[int] = 1
 
     def positions(self, config: Any) -> int:
@@ -78,8 +85,10 @@ class WhisperRoad:
         """See `whisper_log_mel`."""
         frames = 2 * self.positions(encoder.config)
         mels = whisper_log_mel(extractor, waveforms, frames, pad_waveform=self.pad_waveform)
-        states: Tensor = encoder(mels.to(encoder.device)).last_hidden_state
-        return states
+        lower = torch.autocast(encoder.device.type, torch.bfloat16) if self.bfloat16 else nullcontext()
+        with lower:
+            states: Tensor = encoder(mels.to(encoder.device)).last_hidden_state
+        return states.float()
 
 
 @dataclass(frozen=True)

@@ -54,6 +54,17 @@ def test_sound_longer_than_the_encoder_is_cut_behind_the_log_mel(whisper):
     assert valid.tolist() == [400]
 
 
+def test_bfloat16_states_are_within_two_percent_and_are_another_encoders(whisper):
+    lower = AudioEncoder.load("avworld-whisper:bfloat16")
+    samples = [waveform(4.0), waveform(1.0, 1)]
+    (found, valid), (expected, same) = (audio.states(samples, [4.0, 1.0]) for audio in (lower, whisper))
+    assert found.dtype == torch.float32
+    assert valid.tolist() == same.tolist()
+    assert 0 < (found - expected).norm() < 0.02 * expected.norm()
+    assert (found - expected).abs().max() < 0.02 * expected.abs().max()
+    assert lower.fingerprint != whisper.fingerprint  # so that features are never taken for one another
+
+
 @pytest.mark.parametrize(
     ("duration", "expected"), [(4.0, 200), (3.99, 200), (0.01, 1), (0.0, 1), (8.0, 400), (60.0, 400)]
 )
