@@ -28,8 +28,8 @@ from core.training.loading import Batch, Loader
 from core.training.world import ONE_PROCESS, World, joined
 
 DATASET = "avworld-tiny"
-PAIRS = 9
-"""Pairs of the batch; two processes get unequal parts of it."""
+PAIRS, FRAMES = 5, 3
+"""Pairs of the batch, of which two processes get unequal parts, and frames of a clip."""
 SECONDS = 240
 """After which a process that does not end is given up."""
 
@@ -50,7 +50,7 @@ class Case:
 
 def gradient_of(case: Case, world: World = ONE_PROCESS) -> Gradients:
     """The gradient of every weight that `finetune` trains, on the first pairs of the tiny world."""
-    wanted = {"training.mode": "finetune", "training.batch_size": PAIRS, **case.overrides}
+    wanted = {"training.mode": "finetune", "training.batch_size": PAIRS, "frames": FRAMES, **case.overrides}
     spec = resolve(case.method, DATASET, wanted)
     materials = prepare_inputs(spec, Silent(), workers=1)
     materials = replace(materials, clip=ClipBackbone.load(spec.backbone))  # towers of its own

@@ -8,6 +8,7 @@ of them is. Rows are read and not mapped: touching a page for the first time cos
 import math
 import os
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -68,8 +69,9 @@ def template_of(method: Method, engine: Engine, sound: tuple[int, int] | None, p
             torch.tensor([True]),
         )
     if method.needs.patches:
-        tokens = torch.randn(1, size.frames, patches, size.width, generator=draw)
-        videos = Videos(**{**vars(videos), "patches": tokens})
+        videos = replace(videos, patches=torch.randn(1, size.frames, patches, size.width, generator=draw))
+    if method.needs.speech:
+        videos = replace(videos, speech=torch.randn(1, size.words, size.width, generator=draw))
     return build_index(method, videos.to(device), engine=engine, check=False).videos
 
 
