@@ -248,7 +248,7 @@ def test_parity_fails_for_a_kind_that_it_does_not_know(invoke: Callable[..., Res
 
 
 def test_preparing_what_is_ready_says_so(invoke: Callable[..., Result], materials: RunInputs) -> None:
-    result = invoke("data", "prepare", "avworld-tiny")
+    result = invoke("data", "prepare", "avworld-tiny", "--methods", "gaid")
     assert result.exit_code == 0
     assert f"ready: {len(materials.store)} clips" in result.stdout
 

@@ -24,7 +24,7 @@ from tests.command_line import BENCH
 pytestmark = pytest.mark.slow
 
 METHOD, WORLD = "tmass", "avworld-tiny"
-EPOCHS = 4
+EPOCHS = 3
 SETTINGS = {"training.epochs": EPOCHS, "training.batch_size": 100, "evaluation.rescoring": ["none"]}
 PATIENCE = 120
 """Seconds that a command may take to get somewhere."""
