@@ -9,16 +9,21 @@ frames per second, 10 s, H.264 and AAC, as MSR-VTT's). Twelve frames and the sou
 - ours, whole, sound by frame: the same with a conversion of sound per frame;
 - PyAV: one pass that decodes every frame, no checks; the sound frame by frame;
 - OpenCV, where it is installed: a seek for every frame, as the authors' loaders do; no sound;
-- torchcodec, where it and FFmpeg's libraries are installed: its frames at the same numbers; no sound.
+- torchcodec: its frames at the same numbers; no sound. It takes FFmpeg's libraries from the system, or those
+  of PyAV where the system has none.
 
 Then the sound alone, converted frame by frame and in blocks, whose samples must be equal. The frames, times,
 sound and states of ours must be those of the whole pass, and on the files that it makes its pixels PyAV's.
 """
 
+import os
+import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from ctypes.util import find_library
+from importlib.util import find_spec
 from pathlib import Path
 from unittest.mock import patch
 
@@ -39,6 +44,8 @@ from core.media.planes import pack, rgb
 from core.media.sampling import segment_centres
 
 FRAMES, MADE = 12, 3
+LINKED = "BENCH_DECODING_LINKED"
+"""In the environment of a program that was started again (see `start_again_with_libraries`)."""
 RATE, SECONDS = 44_100, 10
 
 
@@ -90,6 +97,25 @@ def by_opencv(path: Path) -> list[NDArray[np.uint8]]:
         capture.set(cv2.CAP_PROP_POS_FRAMES, number)
         found.append(cv2.cvtColor(capture.read()[1], cv2.COLOR_BGR2RGB))
     return found
+
+
+def start_again_with_libraries() -> None:
+    """Starts again so that torchcodec finds PyAV's FFmpeg by its usual names, if there is no other.
+
+    A loader reads where to look only when a program starts.
+    """
+    if LINKED in os.environ or find_spec("torchcodec") is None or find_library("avcodec"):
+        return
+    libraries = Path(av.__file__).parent.with_name("av.libs")
+    with tempfile.TemporaryDirectory() as folder:
+        for library in [*libraries.glob("libav*-*.so.*"), *libraries.glob("libsw*-*.so.*")]:
+            # libavutil-5809ad29.so.60.26.102 becomes libavutil.so.60
+            name, _, version = library.name.partition(".so.")
+            (Path(folder) / f"{name.partition('-')[0]}.so.{version.partition('.')[0]}").symlink_to(library)
+        places = os.pathsep.join(filter(None, (folder, os.environ.get("LD_LIBRARY_PATH"))))
+        command = [sys.executable, "-m", "benchmarks.decoding", *sys.argv[1:]]
+        done = subprocess.run(command, env={**os.environ, "LD_LIBRARY_PATH": places, LINKED: "1"})
+    sys.exit(done.returncode)
 
 
 def by_torchcodec(path: Path) -> torch.Tensor:
@@ -213,4 +239,5 @@ def main(folder: Path | None) -> None:
 
 
 if __name__ == "__main__":
+    start_again_with_libraries()
     main(Path(sys.argv[1]) if len(sys.argv) > 1 else None)
