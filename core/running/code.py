@@ -20,7 +20,7 @@ from importlib.util import find_spec, resolve_name
 from pathlib import Path
 
 from core.datasets import module_of
-from core.encoders.entry import registered_encoders
+from core.encoders.entry import registered_encoders, split_variant
 from core.errors import BenchError
 from core.method import Method, MethodConfig
 from core.registry import find_method
@@ -61,7 +61,8 @@ def roots_of(spec: RunSpec) -> set[str]:
     own = {cls.__module__ for cls in classes if issubclass(cls, Method | MethodConfig)}
     own.add(module_of(spec.dataset))
     encoders = registered_encoders().modules
-    return own | {encoders[name] for name in (spec.backbone, spec.audio_encoder) if name in encoders}
+    named = {split_variant(name)[0] for name in (spec.backbone, spec.audio_encoder)}
+    return own | {encoders[name] for name in named if name in encoders}
 
 
 def code_digest(files: Mapping[str, Path], modules: Modules) -> str:

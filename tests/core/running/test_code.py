@@ -178,6 +178,15 @@ def test_of_methods_data_sets_and_encoders_only_the_cells_own_count(method: str)
     assert not {"methods.avigate", "core.datasets.msrvtt"} & names
 
 
+def test_a_variant_of_an_encoder_counts_as_its_encoder() -> None:
+    specs = [
+        resolve("gaid", "avworld-tiny", {"audio_encoder": name})
+        for name in ("avworld-whisper", "whisper-base")
+    ]
+    varied = [spec.model_copy(update={"audio_encoder": f"{spec.audio_encoder}:random"}) for spec in specs]
+    assert roots_of(varied[0]) == roots_of(specs[0]) != roots_of(specs[1]) == roots_of(varied[1])
+
+
 def test_what_was_read_once_is_remembered(
     package: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
