@@ -78,7 +78,7 @@ class Columns:
 def plain_column(name: str) -> str:
     """A column's name as it is compared.
 
-    >>> plain(" Video-ID "), plain("file_name")
+    >>> plain_column(" Video-ID "), plain_column("file_name")
     ('videoid', 'filename')
     """
     folded = unicodedata.normalize("NFKC", name).casefold()

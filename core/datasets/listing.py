@@ -115,7 +115,8 @@ _RARE = (
     ".ts .mts .m2ts .m2t .mp4v .qt .ogv .ogm .vob .asf .3g2 .f4v .mpe .m1v .m2v .m2p .mpv .mp2v .mod .tod "
     ".trp .tp .dv .dif .divx .xvid .rm .rmvb .mxf .gxf .mk3d .mj2 .mjpeg .mjpg .mjp .ismv .amv .nut .ivf "
     ".nsv .wtv .y4m .swf .h261 .h263 .h264 .264 .avc .h26l .h265 .265 .hevc .h266 .266 .vvc .psp .obu "
-    ".vc1 .gif"
+    ".vc1 .gif .apng .avif .ism .avs .avs2 .avs3 .evc .apv .dav .ty .viv .flm .ser .cine .flc .fli .roq .smk "
+    ".bik .usm .xmv .kux .moflex"
 )
 CONTAINERS = (*_USUAL.split(), *_RARE.split())
 """Extensions of the containers that FFmpeg reads pictures from, in lower case, the best first."""

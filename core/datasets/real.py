@@ -107,8 +107,7 @@ def survey(data: RealDataset, location: Location, options: DataOptions) -> Surve
     annotations = replace(Tree.walk(location.annotations), videos=location.videos)
     listing = data.read(annotations, options)
     listed = {name: {row.video for row in rows} for name, rows in listing.splits.items()}
-    if "test" not in listed or not all(listed.values()):
-        empty = next((name for name, found in listed.items() if not found), "test")
+    if empty := next((name for name, found in listed.items() if not found), None):
         read = ", ".join(path.name for path in listing.files)
         raise BenchError(f"{data.name}: nothing is listed for {empty} in {read}")
     for one, other in combinations(listed, 2):

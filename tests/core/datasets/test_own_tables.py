@@ -1,12 +1,15 @@
 """A user's own caption file is read as it is meant, whatever wrote it, or refused with its line."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from typer.testing import Result
 
 from core.datasets.folder import FolderOptions, read
 from core.datasets.tree import Tree
+from tests.command_line import assert_one_line
 from tests.core.datasets import small_copies as small
 from tests.core.datasets.own_table_reading import CASES, complaint, pairs, table
 
@@ -115,6 +118,16 @@ def test_a_dealt_split_is_announced_and_the_same_every_time(tmp_path: Path) -> N
 def test_json_is_read_under_any_suffix(file: str, name: str, tmp_path: Path) -> None:
     found = table(tmp_path, name, (CASES / file).read_bytes())
     assert (pairs(found), found.splits) == ([("a0", "x")], ["train"])
+
+
+def test_a_file_with_training_rows_alone_is_read_and_a_run_needs_more(
+    project: Path, invoke: Callable[..., Result]
+) -> None:
+    small.write(project / "a0.mp4", b"no film")
+    place = ("--videos", project, "--captions", CASES / "captions.JSONL")
+    assert "1 of 1 videos found" in invoke("data", "add", "mine", *place).stdout
+    run = ("run", "--methods", "clip4clip", "--datasets", "mine", "--set", "training.epochs=0")
+    assert_one_line(invoke(*run), "mine has no split 'test'; it has train")
 
 
 @pytest.mark.parametrize(
