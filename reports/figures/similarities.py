@@ -1,5 +1,7 @@
 """How similar matched and other pairs are, without perturbation and under each kind (GAID, figure 6)."""
 
+import math
+
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
@@ -70,7 +72,8 @@ def draw_counts(axis: Axes, name: str, counts: NDArray[np.int64]) -> None:
         mean = float((row * centres).sum() / row.sum())
         moments.append((mean, float((row * (centres - mean) ** 2).sum() / row.sum())))
     (own, spread), (other, others_spread) = moments
-    apart = (own - other) / np.sqrt((spread + others_spread) / 2)
+    pooled = math.sqrt((spread + others_spread) / 2)
+    apart = (own - other) / pooled if pooled else math.nan
     tidy(axis, name, "cosine similarity", "density")
     axis.text(
         0.02,
