@@ -59,7 +59,7 @@ def remove_dataset(name: str, console: Screen, *, everywhere: bool) -> None:
     if not holding:
         known = {known for tables in stored.values() for known in tables}
         if not known:
-            raise BenchError(f"{' and '.join(map(str, files))} name no data set")
+            raise BenchError(f"no data set is stored in {' and '.join(map(str, files))}")
         raise unknown_name("dataset in bench.toml", name, known)
     before = stored_location(own, holding[0])
     remove_setting(SECTION, own, holding[0])
