@@ -99,7 +99,7 @@ def test_a_data_set_is_removed_from_the_file_that_counts(
     ]
     said = lines(invoke("data", "remove", "my-clips", "--global"))
     assert said == [f"removed: my-clips from {account(tmp_path)}", *was]
-    assert_one_line(invoke("data", "remove", "my-clips"), str(work / "bench.toml"), "name no data set")
+    assert_one_line(invoke("data", "remove", "my-clips"), str(work / "bench.toml"), "no data set is stored")
     assert_one_line(invoke("run", "--datasets", "my-clips", "--dry-run"), "unknown dataset 'my-clips'")
     assert (tmp_path / "clips" / "a.mp4").is_file()
 
