@@ -6,8 +6,10 @@ it is on `meta`, because gradients of `cuda` tensors are computed in threads tha
 `FakeTensorMode` only the place is used that keeps torch from starting CUDA.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from functools import cache
 from typing import Any, ClassVar
 from unittest.mock import patch
 from weakref import WeakSet
@@ -15,13 +17,10 @@ from weakref import WeakSet
 import torch
 from torch import Generator, Tensor
 from torch.utils import _pytree as tree
-from torch.utils._python_dispatch import (
-    TorchDispatchMode,
-    _disable_current_modes,
-    return_and_correct_aliasing,
-)
+from torch.utils._python_dispatch import TorchDispatchMode, return_and_correct_aliasing
 
 CPU, CUDA, META = torch.device("cpu"), torch.device("cuda", 0), torch.device("meta")
+COMPOSITE = torch._C.DispatchKey.CompositeImplicitAutograd
 
 aten = torch.ops.aten
 MOVES = {aten.copy_.default, aten._to_copy.default}
@@ -162,41 +161,75 @@ class Pretence(Uncompiled):
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         """One operation; one that torch puts together from others is taken apart, as it is for CUDA."""
-        if torch._C._dispatch_has_kernel_for_dispatch_key(func.name(), "CompositeImplicitAutograd"):
+        known = Operation.of(func)
+        if known.composite:
             with self:  # under `inference_mode` such operations come whole
-                return func.decompose(*args, **(kwargs or {}))
-        with _disable_current_modes(), torch.inference_mode(mode=False), torch.no_grad():
-            return self.computed(func, args, dict(kwargs or {}))
+                # as C++ has it: what `decompose` prefers imports torch's compiler
+                return func._op_dk(COMPOSITE, *args, **(kwargs or {}))
+        with torch._C._DisableTorchDispatch(), torch._C._InferenceMode(False), torch.no_grad():
+            return self.computed(known, args, kwargs or {})
 
-    def computed(self, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    def computed(self, known: "Operation", args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """What the operation returns, on the device where CUDA would have it."""
+        func = known.func
         if func is aten._fused_sdp_choice.default:
             return 0  # attention by plain products: the fused kernels are the GPU's own
-        asked = kwargs.get("device")
-        given = tree.tree_leaves((args, kwargs))
+        given: list[Any] = []
+        plain_args, plain_kwargs = values(args, given), values(kwargs, given)
         tensors = [leaf for leaf in given if isinstance(leaf, Tensor)]
         on_gpu = any(isinstance(tensor, Placed) for tensor in tensors)
-        if func not in MOVES:
-            refuse_mixed(func, args, kwargs, tensors)
+        if on_gpu and func not in MOVES:
+            refuse_mixed(known, args, kwargs, tensors)
         if func is aten.copy_.default:
             on_gpu = isinstance(args[0], Placed)
-        elif asked is not None:
+        elif (asked := kwargs.get("device")) is not None:
             on_gpu = torch.device(asked).type != "cpu"
-            kwargs["device"] = CPU
+            plain_kwargs["device"] = CPU
         refuse_generator(func, given, on_gpu=on_gpu)
         try:
-            out = func(*values(args), **values(kwargs))
+            out = func(*plain_args, **plain_kwargs)
         except NotImplementedError as error:
             raise CannotPretend(f"{func} is implemented on a GPU alone") from error
         if not on_gpu:
             return out
         placed = tree.tree_map(lambda x: Placed(x) if isinstance(x, Tensor) else x, out)
-        return return_and_correct_aliasing(func, args, kwargs, placed)
+        return return_and_correct_aliasing(func, args, kwargs, placed) if known.aliases else placed
 
 
-def values(arguments: Any) -> Any:
-    """Arguments with tensors in memory."""
-    return tree.tree_map(lambda x: x.value if isinstance(x, Placed) else x, arguments)
+@dataclass(frozen=True)
+class Operation:
+    """What the dispatcher says of an operation; asked once."""
+
+    func: Any
+    composite: bool
+    """Whether torch puts it together from others."""
+    aliases: bool
+    """Whether it returns some of its arguments, or views of them."""
+    written: Sequence[tuple[int, str]]
+    """Place and name of each argument that it writes."""
+
+    @classmethod
+    @cache
+    def of(cls, func: Any) -> "Operation":
+        """Of one of `torch.ops`."""
+        composite = torch._C._dispatch_has_kernel_for_dispatch_key(func.name(), "CompositeImplicitAutograd")
+        arguments = enumerate(func._schema.arguments)
+        return cls(
+            func,
+            composite,
+            any(returned.alias_info is not None for returned in func._schema.returns),
+            [(at, one.name) for at, one in arguments if one.alias_info is not None and one.alias_info.is_write],
+        )
+
+
+def values(arguments: Any, leaves: list[Any]) -> Any:
+    """Arguments with tensors in memory; all that is in them is added to `leaves`, as it was given."""
+    if isinstance(arguments, list | tuple):
+        return [values(one, leaves) for one in arguments]
+    if isinstance(arguments, dict):
+        return {name: values(one, leaves) for name, one in arguments.items()}
+    leaves.append(arguments)
+    return arguments.value if isinstance(arguments, Placed) else arguments
 
 
 def refuse_generator(func: Any, given: list[Any], *, on_gpu: bool) -> None:
@@ -207,24 +240,17 @@ def refuse_generator(func: Any, given: list[Any], *, on_gpu: bool) -> None:
             raise WrongDevice(f"{named(func)} draws on {drawn} with a generator of {by}")
 
 
-def refuse_mixed(func: Any, args: Any, kwargs: Any, tensors: list[Tensor]) -> None:
-    """Raises `WrongDevice` where tensors are on two devices; numbers of the CPU may meet any."""
-    placed = [tensor for tensor in tensors if isinstance(tensor, Placed)]
-    if not placed:
-        return
-    if func in INDEXED and isinstance(args[0], Placed):
+def refuse_mixed(known: Operation, args: Any, kwargs: Any, tensors: list[Tensor]) -> None:
+    """Raises `WrongDevice` where tensors of the CPU meet some of the GPU; numbers of the CPU may."""
+    first = next(tensor for tensor in tensors if isinstance(tensor, Placed))
+    if known.func in INDEXED and isinstance(args[0], Placed):
         tensors = [tensor for tensor in (args[0], *args[2:]) if isinstance(tensor, Tensor)]
     strays = [tensor for tensor in tensors if not isinstance(tensor, Placed) and tensor.dim()]
-    written = [
-        given
-        for place, argument in enumerate(func._schema.arguments)
-        if argument.alias_info is not None and argument.alias_info.is_write
-        for given in [args[place] if place < len(args) else kwargs.get(argument.name)]
-        if isinstance(given, Tensor) and not isinstance(given, Placed)
-    ]
+    given = [args[at] if at < len(args) else kwargs.get(name) for at, name in known.written]
+    written = [one for one in given if isinstance(one, Tensor) and not isinstance(one, Placed)]
     for stray in (*strays, *written):
-        cpu, gpu = tuple(stray.shape), tuple(placed[0].shape)
-        raise WrongDevice(f"{named(func)} mixes a cpu tensor {cpu} with a cuda tensor {gpu}")
+        cpu, gpu = tuple(stray.shape), tuple(first.shape)
+        raise WrongDevice(f"{named(known.func)} mixes a cpu tensor {cpu} with a cuda tensor {gpu}")
 
 
 def named(func: Any) -> str:

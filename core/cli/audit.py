@@ -7,7 +7,7 @@ import typer
 from core.cli import names, shell
 from core.cli.bars import Bars
 from core.cli.shell import AsJson, Traceback, friendly, listed_values
-from core.supervisor import PRELOADED, start_server
+from core.supervisor import start_server
 
 
 @friendly
@@ -36,7 +36,7 @@ def audit(
     """
     named = names.subjects_named(subjects or ())
     if all_ or any("/" not in name for name in named):  # methods: processes are ready when they are needed
-        start_server((*PRELOADED, "core.audit.portions"))
+        start_server(["core.audit.portions"])  # the towers that a run needs take longer than most audits
     from core.cli.verdicts import show_verdicts
     from core.registry import broken_methods
     from reports.audit import command
