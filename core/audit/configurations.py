@@ -4,7 +4,8 @@ What is fine by default may leak with another pooling, or only where features ar
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from pydantic import ValidationError
@@ -13,7 +14,7 @@ from core.audit.noise_features import MIDDLE, SMALL, WIDE, Shape
 from core.audit.quick import quick
 from core.audit.subject import Subject
 from core.audit.verdict import Verdict
-from core.axes import ANY, NOTHING, Declared, Only, fields_in
+from core.axes import ANY, NOTHING, Declared, Only, SmallWorld, fields_in
 from core.errors import BenchError
 from core.method import MethodConfig
 from core.plugin_errors import PluginError
@@ -36,12 +37,9 @@ def variants(config: type[MethodConfig]) -> Iterator[dict[str, Any]]:
     for declared in fields:
         for value in other_values(getattr(defaults, declared.name), kinds[declared.name]):
             for settings in with_companions(declared, value, defaults, kinds):
-                try:
-                    config(**settings)
-                except (ValidationError, ValueError):
-                    continue  # the method does not allow it
-                yield settings
-                break
+                if takes(config, settings):
+                    yield settings
+                    break
 
 
 def other_values(default: Any, kinds: Sequence[Any]) -> list[Any]:
@@ -56,6 +54,51 @@ def other_values(default: Any, kinds: Sequence[Any]) -> list[Any]:
     if isinstance(default, float):
         return [default / 2] if default else [1.0, 0.5]
     return []
+
+
+def numbers(config: type[MethodConfig]) -> Mapping[str, int | float]:
+    """The fields that are numbers, with their defaults."""
+    defaults, kinds = config(), {field.name: field.kinds for field in fields_in("", config)}
+    return {
+        name: default
+        for name in kinds
+        if isinstance(default := getattr(defaults, name), int | float)
+        and not isinstance(default, bool)
+        and not kinds[name]
+    }
+
+
+def raised_numbers(config: type[MethodConfig]) -> Mapping[str, int | float]:
+    """Every number that has an effect by default: one more, or twice as much."""
+    defaults, own, found = config(), numbers(config), {}
+    for declared in fields_in("", config):
+        if declared.name not in own:
+            continue
+        number = own[declared.name]
+        more = number + 1 if isinstance(number, int) else 2 * number or 1.0
+        for settings in with_companions(declared, more, defaults, {}):
+            found.update(settings if takes(config, settings) else {})
+    return found
+
+
+def few_layers(config: type[MethodConfig]) -> Mapping[str, int]:
+    """The counts of which a small model has fewer, as far as the method says so."""
+    own, marks = numbers(config), {one.name: one.mark(SmallWorld) for one in fields_in("", config)}
+    found = {
+        name: mark.value
+        for name, mark in marks.items()
+        if mark and name in own and isinstance(own[name], int) and 0 < mark.value < own[name]
+    }
+    return found if takes(config, found) else {}
+
+
+def takes(config: type[MethodConfig], settings: Mapping[str, Any]) -> bool:
+    """Whether a configuration allows the settings."""
+    try:
+        config(**settings)
+    except (ValidationError, ValueError):
+        return False
+    return True
 
 
 def with_companions(
@@ -78,22 +121,79 @@ def with_companions(
             yield from ({part: kind, **own} for kind in (named if wanted == (ANY,) else wanted))
 
 
-def other_configurations(subject: Subject) -> list[Subject]:
-    """The method in every width of `WIDTHS`, and then with every value of every part."""
+@dataclass(frozen=True)
+class Configuration:
+    """A method as it is configured otherwise."""
+
+    subject: Subject
+    moved: Mapping[str, Any] = field(default_factory=dict)
+    """Numbers that are moved together, beside the subject's settings."""
+
+    def tried(self) -> tuple[bool, Verdict | None]:
+        """Whether the method takes it, and what then fails first.
+
+        Of numbers as many are moved together as it takes together. Raises `PluginError` where the method
+        breaks down on settings that it would have to take.
+        """
+        if not self.moved:
+            return (True, failure(self.subject)) if allowed(self.subject) else (False, None)
+        whole = self.of(self.moved)
+        with suppress(PluginError):  # numbers of which each is fine may not fit each other
+            if allowed(whole):
+                found = failure(whole)
+                return True, self.alone() or found if found else None
+        if len(self.moved) < 2:
+            return False, None
+        numbers = list(self.moved.items())
+        halves = numbers[: len(numbers) // 2], numbers[len(numbers) // 2 :]
+        found_in = [replace(self, moved=dict(half)).tried() for half in halves]
+        return any(taken for taken, _ in found_in), next((found for _, found in found_in if found), None)
+
+    def of(self, numbers: Mapping[str, Any]) -> Subject:
+        """The method with some of the numbers."""
+        return replace(self.subject, settings={**numbers, **self.subject.settings})
+
+    def alone(self) -> Verdict | None:
+        """What fails with one of the numbers by itself, which says more than all together."""
+        for number in self.moved.items():
+            with suppress(PluginError):
+                if allowed(one := self.of(dict([number]))) and (found := failure(one)):
+                    return found
+        return None
+
+
+def other_configurations(subject: Subject) -> list[Configuration]:
+    """The method in every width of `WIDTHS`, with every value of every part, and with all numbers moved.
+
+    A number by itself is tried in a method of few layers, where it says what such a method has
+    (`SmallWorld`); all that can be lowered, or raised, together in one of all layers.
+    """
+    config = subject.method.Config
     with subject.blamed("Config"):
-        settings = [
-            one for one in variants(subject.method.Config) if not one.keys() & subject.settings.keys()
-        ]
+        found = [one for one in variants(config) if not one.keys() & subject.settings.keys()]
+        fewer, own, raised = few_layers(config), numbers(config), raised_numbers(config)
+    single = [one for one in found if one.keys() <= own.keys()]
+    lowered = {name: value for one in single for name, value in one.items() if name not in fewer}
+    together = [
+        {name: value for name, value in moved.items() if name not in subject.settings}
+        for moved in (lowered, raised)
+    ]
     wide = [subject.of_shape(shape, steps=steps, practice_pairs=FEW_PAIRS) for shape, steps in WIDTHS]
     small = subject.of_shape(SMALL, steps=PRACTICE_STEPS, practice_pairs=FEW_PAIRS)
-    return wide + [replace(small, settings={**subject.settings, **one}) for one in settings]
+    settings = [{**(fewer if one in single else {}), **subject.settings, **one} for one in found]
+    return [
+        *map(Configuration, wide),
+        *(Configuration(replace(small, settings=one)) for one in settings),
+        *(Configuration(small, moved) for moved in together if moved),
+    ]
 
 
 def counted_configurations(subject: Subject, found: Sequence[Verdict | None]) -> Verdict:
     """The line that counts configurations, by what has failed in each of them."""
     failed = sum(verdict is not None for verdict in found)
     widths = ", ".join(map(str, sorted([SMALL.width, *(shape.width for shape, _ in WIDTHS)])))
-    figure = f"{len(found)} configurations, one value of a part at a time, widths {widths}: {failed} fail"
+    tried = f"{len(found)} configurations, one value at a time and numbers together, widths {widths}"
+    figure = f"{tried}: {failed} fail"
     meaning = (
         "Other parts and other widths pass as the defaults do." if not failed else "Not every part passes."
     )

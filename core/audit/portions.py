@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from core.audit.checks import CHECKS, ENDS_THE_AUDIT, AuditCheck
-from core.audit.configurations import WIDTHS, allowed, counted_configurations, failure, other_configurations
+from core.audit.configurations import WIDTHS, Configuration, counted_configurations, other_configurations
 from core.audit.device import device
 from core.audit.size import size
 from core.audit.subject import Subject
@@ -67,17 +67,17 @@ def portions(condition: Condition) -> list[Portion]:
 def answers(subject: Subject, portion: Portion) -> Iterator[tuple[int, Answer]]:
     """Places of a portion with what was found there, up to the first that ends an audit."""
     if portion.first[0] < len(CHECKS):
-        asked: Sequence[Subject] = ()
+        asked: Sequence[Configuration] = ()
     else:
         asked = other_configurations(subject)
     for place in portion.places(len(CHECKS) + len(asked)):
         try:
             if place < len(CHECKS):
                 found: Answer = CHECKS[place](subject)
-            elif allowed(one := asked[place - len(CHECKS)]):
-                found = failure(one)
             else:
-                continue
+                taken, found = asked[place - len(CHECKS)].tried()
+                if not taken:
+                    continue
         except BenchError as error:
             found = error
         yield place, found

@@ -213,13 +213,14 @@ class Operation:
     def of(cls, func: Any) -> "Operation":
         """Of one of `torch.ops`."""
         composite = torch._C._dispatch_has_kernel_for_dispatch_key(func.name(), "CompositeImplicitAutograd")
-        arguments = enumerate(func._schema.arguments)
-        return cls(
-            func,
-            composite,
-            any(returned.alias_info is not None for returned in func._schema.returns),
-            [(at, one.name) for at, one in arguments if one.alias_info is not None and one.alias_info.is_write],
-        )
+        schema = func._schema
+        aliases = any(returned.alias_info is not None for returned in schema.returns)
+        written = [
+            (at, one.name)
+            for at, one in enumerate(schema.arguments)
+            if one.alias_info is not None and one.alias_info.is_write
+        ]
+        return cls(func, composite, aliases, written)
 
 
 def values(arguments: Any, leaves: list[Any]) -> Any:

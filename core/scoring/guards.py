@@ -1,5 +1,6 @@
 """What scoring refuses: features that no encoder should return, algebra that disagrees with the modules."""
 
+from collections.abc import Iterator
 from copy import deepcopy
 from dataclasses import replace
 from itertools import chain
@@ -7,6 +8,7 @@ from typing import get_args
 
 import torch
 from torch import Tensor
+from torch.nn import Module
 
 from core.batch import Rows, Texts, Videos
 from core.capabilities import Exact
@@ -86,8 +88,17 @@ def weights_state(method: Method) -> tuple[tuple[int, int], ...]:
     Reads none of them. Writing past torch's count, as through `.data` or numpy, goes unseen.
     """
     # a tensor that is written in place keeps its address and changes its version
-    held = chain(method.parameters(), method.buffers())  # a state_dict would take a copy of every name
-    return tuple((tensor.data_ptr(), tensor._version) for tensor in held)
+    held = chain.from_iterable((*m._parameters.values(), *m._buffers.values()) for m in modules_of(method))
+    return tuple((tensor.data_ptr(), tensor._version) for tensor in held if tensor is not None)
+
+
+def modules_of(method: Method) -> Iterator[Module]:
+    """A method and all modules in it; torch's own walk names each, which takes as long as a small tile."""
+    waiting: list[Module] = [method]
+    while waiting:
+        module = waiting.pop()
+        yield module
+        waiting += [part for part in module._modules.values() if part is not None]
 
 
 def with_words(texts: Texts, length: int, generator: torch.Generator) -> Texts:

@@ -23,6 +23,7 @@ from core.scoring.guards import (
     check_scores,
     check_texts,
     check_videos,
+    modules_of,
     self_check,
     weights_state,
 )
@@ -97,7 +98,7 @@ def exact_arithmetic(method: Method, precision: Precision = "float32") -> Iterat
     """Evaluation mode, no gradients, and products no less precise than said, for the length of a block."""
     training, before = method.training, torch.get_float32_matmul_precision()
     # telling every module takes as long as a small tile, so they are told only where one trains
-    trains = any(module.training for module in method.modules())
+    trains = any(module.training for module in modules_of(method))
     if trains:
         method.eval()
     torch.set_float32_matmul_precision(MATMUL_PRECISION[precision])

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from core.audit.checks import CHECKS, ENDS_THE_AUDIT
-from core.audit.configurations import allowed, counted_configurations, failure, other_configurations
+from core.audit.configurations import counted_configurations, other_configurations
 from core.audit.subject import Subject
 from core.audit.verdict import Verdict
 
@@ -23,9 +23,9 @@ def configurations(subject: Subject) -> Iterator[Verdict]:
     """What fails in a configuration, and the line that counts them."""
     found = []
     for one in other_configurations(subject):
-        if not allowed(one):
+        taken, verdict = one.tried()
+        if not taken:
             continue
-        verdict = failure(one)
         found.append(verdict)
         if verdict:
             yield verdict
