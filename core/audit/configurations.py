@@ -56,7 +56,7 @@ def other_values(default: Any, kinds: Sequence[Any]) -> list[Any]:
     return []
 
 
-def numbers(config: type[MethodConfig]) -> Mapping[str, int | float]:
+def numeric_fields(config: type[MethodConfig]) -> Mapping[str, int | float]:
     """The fields that are numbers, with their defaults."""
     defaults, kinds = config(), {field.name: field.kinds for field in fields_in("", config)}
     return {
@@ -70,7 +70,7 @@ def numbers(config: type[MethodConfig]) -> Mapping[str, int | float]:
 
 def raised_numbers(config: type[MethodConfig]) -> Mapping[str, int | float]:
     """Every number that has an effect by default: one more, or twice as much."""
-    defaults, own, found = config(), numbers(config), {}
+    defaults, own, found = config(), numeric_fields(config), {}
     for declared in fields_in("", config):
         if declared.name not in own:
             continue
@@ -83,7 +83,7 @@ def raised_numbers(config: type[MethodConfig]) -> Mapping[str, int | float]:
 
 def few_layers(config: type[MethodConfig]) -> Mapping[str, int]:
     """The counts of which a small model has fewer, as far as the method says so."""
-    own, marks = numbers(config), {one.name: one.mark(SmallWorld) for one in fields_in("", config)}
+    own, marks = numeric_fields(config), {one.name: one.mark(SmallWorld) for one in fields_in("", config)}
     found = {
         name: mark.value
         for name, mark in marks.items()
@@ -171,7 +171,7 @@ def other_configurations(subject: Subject) -> list[Configuration]:
     config = subject.method.Config
     with subject.blamed("Config"):
         found = [one for one in variants(config) if not one.keys() & subject.settings.keys()]
-        fewer, own, raised = few_layers(config), numbers(config), raised_numbers(config)
+        fewer, own, raised = few_layers(config), numeric_fields(config), raised_numbers(config)
     single = [one for one in found if one.keys() <= own.keys()]
     lowered = {name: value for one in single for name, value in one.items() if name not in fewer}
     together = [
