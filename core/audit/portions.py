@@ -23,8 +23,8 @@ from core.workers import Begin
 
 APART: Sequence[AuditCheck] = (size, ties, device)
 """Checks that share nothing with the others but the method."""
-CONFIGURATION_SHARES = 4
-"""Portions of the configurations."""
+CONFIGURATION_SHARES = 8
+"""Portions of the configurations: small ones, so that processes end together."""
 
 Answer: TypeAlias = Verdict | BenchError | None
 """What a check says, or why it says nothing; None where a configuration passes."""
