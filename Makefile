@@ -18,10 +18,10 @@ test: setup-all browser
 	$(PYTEST)
 
 # What takes long: real runs that are interrupted and killed, clusters, two processes that train together,
-# torch's compiler at work. Three at a time: half of their time they wait for processes; in the order of their
-# files, for those with few tests are the longest and would be left to the end. `pytest -m slow PATH` runs some.
+# torch's compiler at work. Three at a time: half of their time they wait for processes. `pytest -m slow PATH`
+# runs some of them.
 test-slow: setup-all
-	$(PYTEST) -m slow -n 3 --no-loadscope-reorder
+	$(PYTEST) -m slow -n 3
 
 # Thousands of damaged files and options of every kind (tests/fuzz); FUZZ_COUNTS=FILE keeps the counts.
 fuzz: setup-all
