@@ -124,16 +124,13 @@ def scoring_ratios(device: torch.device, sizes: Sizes) -> Iterator[Row]:
 
 def lists_row(device: torch.device, sizes: Sizes) -> Row:
     """Best lists, by a sort and as they are made."""
+    from benchmarks.scoring_costs import sorted_lists
     from core.evaluation.top import KEPT, best_of
 
     texts, videos = sizes.listed
     scores = torch.randn(texts, videos, device=device)
     positions = torch.arange(videos, device=device).expand(texts, -1)
-
-    def by_sorting() -> Tensor:
-        return positions.gather(1, scores.sort(dim=1, descending=True, stable=True).indices[:, :KEPT])
-
-    forms = (by_sorting, lambda: best_of(positions, scores, KEPT))
+    forms = (partial(sorted_lists, positions, scores), partial(best_of, positions, scores, KEPT))
     part = f"best lists, {texts:,} x {videos:,}, sort / here"
     return compared(part, ("sort", "here"), forms, device, sizes)
 

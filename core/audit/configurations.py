@@ -14,7 +14,7 @@ from core.audit.noise_features import MIDDLE, SMALL, WIDE, Shape
 from core.audit.quick import quick
 from core.audit.subject import Subject
 from core.audit.verdict import Verdict
-from core.axes import ANY, NOTHING, Declared, Only, SmallWorld, fields_in
+from core.axes import ANY, NOTHING, Declared, Only, fields_in
 from core.errors import BenchError
 from core.method import MethodConfig
 from core.plugin_errors import PluginError
@@ -79,17 +79,6 @@ def raised_numbers(config: type[MethodConfig]) -> Mapping[str, int | float]:
         for settings in with_companions(declared, more, defaults, {}):
             found.update(settings if takes(config, settings) else {})
     return found
-
-
-def few_layers(config: type[MethodConfig]) -> Mapping[str, int]:
-    """The counts of which a small model has fewer, as far as the method says so."""
-    own, marks = numeric_fields(config), {one.name: one.mark(SmallWorld) for one in fields_in("", config)}
-    found = {
-        name: mark.value
-        for name, mark in marks.items()
-        if mark and name in own and isinstance(own[name], int) and 0 < mark.value < own[name]
-    }
-    return found if takes(config, found) else {}
 
 
 def takes(config: type[MethodConfig], settings: Mapping[str, Any]) -> bool:
@@ -163,27 +152,21 @@ class Configuration:
 
 
 def other_configurations(subject: Subject) -> list[Configuration]:
-    """The method in every width of `WIDTHS`, with every value of every part, and with all numbers moved.
-
-    A number by itself is tried in a method of few layers, where it says what such a method has
-    (`SmallWorld`); all that can be lowered, or raised, together in one of all layers.
-    """
+    """The method in every width of `WIDTHS`, with every value of every part, and with all numbers moved."""
     config = subject.method.Config
     with subject.blamed("Config"):
         found = [one for one in variants(config) if not one.keys() & subject.settings.keys()]
-        fewer, own, raised = few_layers(config), numeric_fields(config), raised_numbers(config)
-    single = [one for one in found if one.keys() <= own.keys()]
-    lowered = {name: value for one in single for name, value in one.items() if name not in fewer}
+        own, raised = numeric_fields(config), raised_numbers(config)
+    lowered = {name: value for one in found if one.keys() <= own.keys() for name, value in one.items()}
     together = [
         {name: value for name, value in moved.items() if name not in subject.settings}
         for moved in (lowered, raised)
     ]
     wide = [subject.of_shape(shape, steps=steps, practice_pairs=FEW_PAIRS) for shape, steps in WIDTHS]
     small = subject.of_shape(SMALL, steps=PRACTICE_STEPS, practice_pairs=FEW_PAIRS)
-    settings = [{**(fewer if one in single else {}), **subject.settings, **one} for one in found]
     return [
         *map(Configuration, wide),
-        *(Configuration(replace(small, settings=one)) for one in settings),
+        *(Configuration(replace(small, settings={**subject.settings, **one})) for one in found),
         *(Configuration(small, moved) for moved in together if moved),
     ]
 
