@@ -13,7 +13,7 @@ import typer
 from torch import Tensor, nn
 
 from benchmarks.paired import in_turn, table_of
-from core.cli.shell import console, friendly
+from core.cli.shell import console, one_line_errors
 from methods.parts.pooling.text_conditioned import TextConditionedPooling
 
 
@@ -61,7 +61,7 @@ def head_forms(batch: int, width: int, frames: int, device: torch.device) -> dic
     }
 
 
-@friendly
+@one_line_errors
 def main(
     batch: Annotated[int, typer.Option(help="Pairs of a batch.")] = 128,
     width: Annotated[int, typer.Option(help="Width of the joint space.")] = 128,

@@ -14,7 +14,7 @@ import psutil
 import typer
 from rich.table import Table
 
-from core.cli.shell import console, friendly
+from core.cli.shell import console, one_line_errors
 from core.errors import BenchError
 from core.registry import registered_methods
 
@@ -66,7 +66,7 @@ def family(pid: int) -> list[psutil.Process]:
         return []
 
 
-@friendly
+@one_line_errors
 def main(
     methods: Annotated[list[str] | None, typer.Argument(help="Methods; all, and --all, if none.")] = None,
 ) -> None:

@@ -17,7 +17,7 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
-from core.cli.shell import console, friendly
+from core.cli.shell import console, one_line_errors
 from core.errors import BenchError
 from reports.collect import Run, read_runs
 from reports.convergence import Doubling, write_doublings
@@ -87,7 +87,7 @@ def cells(found: Doubling, short: list[Run], long: list[Run]) -> list[str]:
     return [*words, f"{found.change:+.1f}"]
 
 
-@friendly
+@one_line_errors
 def main(
     runs: Annotated[Path, typer.Argument(help="Folder of finished runs.")],
     write: Annotated[bool, typer.Option("--write", help="Keep the figures for reports.")] = False,

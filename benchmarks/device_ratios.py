@@ -165,6 +165,6 @@ def main(
 
 
 if __name__ == "__main__":
-    from core.cli.shell import friendly
+    from core.cli.shell import one_line_errors
 
-    typer.run(friendly(main))
+    typer.run(one_line_errors(main))

@@ -18,7 +18,7 @@ from typing import Annotated, NamedTuple
 import typer
 from rich.table import Table
 
-from core.cli.shell import console, friendly
+from core.cli.shell import console, one_line_errors
 
 ROOT = Path(__file__).parents[1]
 MATRIX = ("run", "--datasets", "avworld-tiny", "--set", "training.epochs=1")
@@ -93,7 +93,7 @@ def measure(trees: Sequence[Path], repeats: int) -> Table:
     return table
 
 
-@friendly
+@one_line_errors
 def main(
     tree: Annotated[list[Path] | None, typer.Option(help="A checkout to measure; repeatable.")] = None,
     repeats: Annotated[int, typer.Option(min=1, help="Starts that a median is taken of.")] = 5,

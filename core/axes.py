@@ -12,8 +12,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from types import UnionType
-from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin, runtime_checkable
-from typing import Protocol as Protocol_
+from typing import Annotated, Any, Literal, Protocol, TypeVar, Union, get_args, get_origin, runtime_checkable
 
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
@@ -103,7 +102,7 @@ class SmallWorld:
 
 
 @dataclass(frozen=True)
-class Protocol:
+class InProtocol:
     """The field is part of the protocol that every result carries, under this name."""
 
     name: str
@@ -115,7 +114,7 @@ class ScoringNoise:
 
 
 @runtime_checkable
-class Listed(Protocol_):
+class Listed(Protocol):
     """An annotation that knows the names which the field takes, such as the kinds of a part."""
 
     def listed(self) -> tuple[str, ...]:
@@ -221,7 +220,7 @@ def marks(model: type[BaseModel], name: str) -> Iterator[Any]:
     seen: set[type] = set()
     for cls in model.__mro__:
         own = cls.model_fields.get(name) if issubclass(cls, BaseModel) else None
-        kinds = (Axis, Only, Released, SmallWorld, Protocol, ScoringNoise)
+        kinds = (Axis, Only, Released, SmallWorld, InProtocol, ScoringNoise)
         found = [mark for mark in (own.metadata if own else ()) if isinstance(mark, kinds)]
         yield from (mark for mark in found if type(mark) not in seen)
         seen |= {type(mark) for mark in found}

@@ -3,7 +3,7 @@
 from collections.abc import Collection
 from typing import Any
 
-from core.axes import Protocol, declared
+from core.axes import InProtocol, declared
 from core.registry import registered_methods
 from core.resolving import fields_of, resolve
 from core.spec import NESTED, RunSpec, dotted
@@ -20,7 +20,7 @@ def protocol_fields(spec: RunSpec) -> dict[str, Any]:
     values, found = dotted(spec), {}
     for method in registered_methods().values():
         for key, field in declared({"": RunSpec, **NESTED, "config": method.Config}).items():
-            if mark := field.mark(Protocol):
+            if mark := field.mark(InProtocol):
                 found[mark.name] = values.get(key, "not applicable")
     return found
 

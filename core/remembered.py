@@ -16,15 +16,15 @@ from core.paths import cache_root, written_whole
 
 
 def remembered(
-    room: str, files: Iterable[Path], about: Sequence[str], ask: Callable[[], Mapping[str, Any]]
+    folder: str, files: Iterable[Path], about: Sequence[str], ask: Callable[[], Mapping[str, Any]]
 ) -> Mapping[str, Any]:
     """What `ask` answered when it was last asked `about` these files, as JSON has it; else it is asked.
 
-    `room` is a folder of the cache. A file that is missing counts as one that is empty.
+    `folder` is a folder of the cache. A file that is missing counts as one that is empty.
     """
     key = sha256(json.dumps([list(about), [_state(file) for file in files]]).encode()).hexdigest()[:32]
     try:
-        file = cache_root() / room / f"{key}.json"
+        file = cache_root() / folder / f"{key}.json"
         found = json.loads(file.read_text(encoding="utf-8"))
     except (BenchError, OSError, ValueError):  # not there yet, damaged, or no cache
         found = None
@@ -32,7 +32,7 @@ def remembered(
         return found
     answer = ask()
     with suppress(BenchError, OSError):
-        file = cache_root() / room / f"{key}.json"
+        file = cache_root() / folder / f"{key}.json"
         file.parent.mkdir(parents=True, exist_ok=True)
         with written_whole(file) as temporary:
             temporary.write_text(json.dumps(answer), encoding="utf-8")

@@ -1,6 +1,6 @@
 """Backbones, cached features and a method as one trainable module.
 
-Three modes of training, one road: `frozen` (picture, sound and text as the backbones left them),
+Three modes of training, one path: `frozen` (picture, sound and text as the backbones left them),
 `text-tuned` (the text tower trains) and `finetune` (both towers train; frames come as pixels from
 the store). Whatever does not train is read from the feature cache.
 """

@@ -13,8 +13,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from core.axes import (
     Axis,
+    InProtocol,
     Only,
-    Protocol,
     Released,
 )
 from core.data_options import Sampling
@@ -110,7 +110,7 @@ class TrainingSpec(Frozen):
     frozen_clip_prefixes: tuple[str, ...] = ()
     """Parameters of the towers (open_clip names) that never train."""
     selection: Annotated[
-        Literal["last", "val", "test-best"], Released("test-best"), Protocol("selection")
+        Literal["last", "val", "test-best"], Released("test-best"), InProtocol("selection")
     ] = "val"
     """Which checkpoint is scored; `test-best` is the authors' choice and biased."""
     validate_every: int = Field(default=1, ge=1)
@@ -145,13 +145,13 @@ class EvaluationSpec(Frozen):
     """Of products of float32 matrices in scoring; below float32 scores are approximate, and say so."""
     memory_budget: int = Field(default=2048, ge=1)
     """MiB that the similarity matrix may take; a larger one is ranked in strips, without rescoring."""
-    audio: Annotated[AudioAblation, Only(needs="sound"), Protocol("audio")] = "as-is"
+    audio: Annotated[AudioAblation, Only(needs="sound"), InProtocol("audio")] = "as-is"
     """The sound of the scored videos: as it is, `muted`, `exchanged` for another clip's, `shifted` by half of
     its length, or `noise` of the same statistics. Features change, weights do not; checkpoints are chosen as
     it is."""
-    picture: Annotated[PictureAblation, Protocol("picture")] = "as-is"
+    picture: Annotated[PictureAblation, InProtocol("picture")] = "as-is"
     """The pictures of the scored videos: as they are, `blank` (black), or `shuffled` in time."""
-    distractors: Annotated[str | None, Protocol("distractors")] = None
+    distractors: Annotated[str | None, InProtocol("distractors")] = None
     """A data set, or a folder of videos, that joins the scored galleries and answers no query."""
     tie_tolerance: Annotated[float, Field(ge=0), Released(0.0)] = 16 * 2**-23
     """Scores of a query tie when they differ by at most this share of the largest magnitude among them: 16
@@ -179,7 +179,7 @@ class RunSpec(Frozen):
     frame_sampling: Sampling = "segment-centres"
     """Which pictures are read: the middles of as many equal parts, one a second, or every n-th one, n the
     rounded rate in frames per second (see `core.media.sampling`)."""
-    text_tokens: Annotated[int, Field(ge=3), Protocol("text_tokens")] = 77
+    text_tokens: Annotated[int, Field(ge=3), InProtocol("text_tokens")] = 77
     """Longest caption in tokens, both marks included; longer ones are cut, their end mark stays."""
     video_captions: Annotated[str, Only(needs="video_captions")] = "dataset"
     """What is said of the videos themselves, for methods that read it: `dataset` for the data set's own
@@ -197,7 +197,7 @@ class RunSpec(Frozen):
     checkpoint: str | None = None
     """File of an authors' checkpoint from whose weights the run starts, towers included; its sha256 is one of
     the run's fingerprints."""
-    trained_on: Annotated[str | None, Protocol("trained_on")] = None
+    trained_on: Annotated[str | None, InProtocol("trained_on")] = None
     """The data set on which the weights were trained that a run only scores (`bench evaluate`); None where
     the run trains its own."""
     training: TrainingSpec = TrainingSpec()

@@ -79,7 +79,7 @@ class Child(Generic[Task]):
         self.patience, self.deadline = seconds, monotonic() + seconds
 
     def give(self, message: object) -> None:
-        """Sends something; a process that has ended meanwhile is heard of as news."""
+        """Sends something; a process that has ended meanwhile is reported by `Supervisor.messages`."""
         with suppress(OSError):
             self.pipe.send(message)
 
@@ -137,7 +137,7 @@ class Supervisor(Generic[Task]):
         self.children.append(child)
         return child
 
-    def news(self, seconds: float = math.inf) -> Iterator[tuple[Child[Task], Said | Ended]]:
+    def messages(self, seconds: float = math.inf) -> Iterator[tuple[Child[Task], Said | Ended]]:
         """What processes have said and how they have ended, after waiting for at most so many seconds."""
         seconds = min([seconds, *(child.deadline - monotonic() for child in self.children)])
         sources: list[Any] = [child.process.sentinel for child in self.children]

@@ -33,7 +33,7 @@ Begin = Callable[[str], None]
 
 
 @dataclass(frozen=True)
-class Lost:
+class LostItem:
     """What stands for the result of an item that has cost its processes."""
 
     step: str
@@ -84,7 +84,7 @@ def in_workers(
                 yield item, function(item)
         return
     for item, result in watched(partial(_without_steps, function), items, workers):
-        if isinstance(result, Lost):
+        if isinstance(result, LostItem):
             raise BenchError(
                 f"a worker process {result.how} ({result.reason}); finished work is saved, "
                 "rerun with --workers 1"
@@ -112,11 +112,11 @@ def watched(
     items: Sequence[Item],
     workers: int,
     seconds_per_step: float = math.inf,
-) -> Iterator[tuple[Item, Returned | Lost]]:
+) -> Iterator[tuple[Item, Returned | LostItem]]:
     """Each item with its result, in the order in which they finish; none can kill or hang this process.
 
     A process that dies, or takes longer than `seconds_per_step` over one of its steps, is replaced, and its
-    item tried once more after the others; an item that has cost `TRIES` processes comes back as `Lost`.
+    item tried once more after the others; an item that has cost `TRIES` processes comes back as `LostItem`.
     The first exception of `function` is raised here; what has not ended by then is left undone. With several
     workers, inside `sent_to`, the crew does all this.
     """
@@ -135,18 +135,18 @@ def watched(
                     worker.task = waiting.popleft()
                     worker.task.step = ""
                     worker.give(worker.task.item)
-            for worker, news in crew.news():
+            for worker, message in crew.messages():
                 work = worker.task
-                if isinstance(news, Ended):
+                if isinstance(message, Ended):
                     if work is None:
                         continue  # it was killed between two items, which is no item's fault
                     work.tries -= 1
                     if work.tries:
                         waiting.append(work)
                     else:
-                        yield work.item, Lost(work.step, news.how, news.reason)
+                        yield work.item, LostItem(work.step, message.how, message.reason)
                 elif work is not None:
-                    kind, content = news.content
+                    kind, content = message.content
                     if kind == "step":
                         work.step = content
                         worker.expect(seconds_per_step if content else math.inf)

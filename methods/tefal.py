@@ -18,7 +18,7 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from core.axes import Protocol
+from core.axes import InProtocol
 from core.batch import Rows, Texts, Videos
 from core.capabilities import Exact, NoiseSource
 from core.errors import BenchError
@@ -41,7 +41,7 @@ class TefalConfig(MethodConfig):
     """Attention heads of both blocks."""
     dropout: Annotated[float, Field(ge=0, lt=1)] = 0.3
     """Dropout of both blocks' linear branch."""
-    audio_alignment: Annotated[Literal["clip", "released"], Protocol("audio_alignment")] = "clip"
+    audio_alignment: Annotated[Literal["clip", "released"], InProtocol("audio_alignment")] = "clip"
     """Averages of the sound cover what each frame covers, or equal shares of all states."""
 
 

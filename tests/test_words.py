@@ -29,7 +29,7 @@ def texts(file: Path) -> Iterator[tuple[int, str]]:
         shown: list[ast.expr] = []
         if isinstance(node, ast.Call):
             name = ast.unparse(node.func).rpartition(".")[2]
-            if name in {"BenchError", "BadParameter", "say", "complain", "unknown_name"}:
+            if name in {"BenchError", "BadParameter", "say", "print_error", "unknown_name"}:
                 shown += node.args
             if name in {"Option", "Argument", "Typer"}:
                 shown += [keyword.value for keyword in node.keywords if keyword.arg == "help"]
@@ -40,9 +40,9 @@ def texts(file: Path) -> Iterator[tuple[int, str]]:
 
 
 def commands(file: Path) -> Iterator[tuple[int, str]]:
-    """The help of commands: the docstrings of functions that are `friendly`."""
+    """The help of commands: the docstrings of functions that are `one_line_errors`."""
     for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.FunctionDef) and "friendly" in map(ast.unparse, node.decorator_list):
+        if isinstance(node, ast.FunctionDef) and "one_line_errors" in map(ast.unparse, node.decorator_list):
             yield node.lineno, ast.get_docstring(node) or ""
 
 

@@ -9,7 +9,7 @@ import typer
 from rich.table import Table
 
 from benchmarks.timing.results import Entry, Key, read_entries
-from core.cli.shell import console, friendly
+from core.cli.shell import console, one_line_errors
 from core.errors import BenchError
 
 THRESHOLD = 1.25
@@ -40,7 +40,7 @@ def changes(old: Mapping[Key, Entry], new: Mapping[Key, Entry]) -> list[Change]:
     return sorted(common, key=lambda change: -change.ratio)
 
 
-@friendly
+@one_line_errors
 def main(
     old: Annotated[Path, typer.Argument(help="JSON of pytest-benchmark, before.")],
     new: Annotated[Path, typer.Argument(help="JSON of pytest-benchmark, after.")],

@@ -10,7 +10,7 @@ from rich.table import Table
 
 from benchmarks.timing.cases import WORKS
 from benchmarks.timing.results import Entry, Key, read_entries, sizes_of
-from core.cli.shell import console, friendly
+from core.cli.shell import console, one_line_errors
 
 COMPARISONS = (*((work, work) for work in WORKS), ("stp-per-text", "stp-fresh"))
 """Work scored exactly, and the same work scored by tiles."""
@@ -47,7 +47,7 @@ def memory_rows(entries: Mapping[Key, Entry]) -> Iterator[tuple[str, str]]:
             yield str(key), f"{(entry.peak_bytes - entry.output_bytes) / 2**20:.1f} MB"
 
 
-@friendly
+@one_line_errors
 def main(file: Annotated[Path, typer.Argument(help="JSON of pytest-benchmark.")]) -> None:
     """Print the ratios of exact engine to tiled modules, the growth with N, and the memory of scoring.
 

@@ -11,7 +11,7 @@ from core.audit.subject import VIDEOS, Subject
 from core.audit.verdict import Verdict, judged
 
 SMALL_TILE = 4096
-"""Bytes of a tile in which only a few pairs have room."""
+"""Bytes of a tile which holds only a few pairs."""
 ALONE = 6
 """Pairs that are scored by themselves."""
 

@@ -18,7 +18,7 @@ from core.cli.report import compare, report
 from core.cli.run import run
 from core.cli.screen import open_closed_streams
 from core.cli.search import search_
-from core.cli.shell import complain
+from core.cli.shell import print_error
 from core.cli.time import time_
 from core.cli.version import version
 
@@ -52,7 +52,7 @@ def main() -> None:
     except typer.TyperException as error:  # an option or value that typer refuses; no message after its help
         code = error.exit_code
         if message := error.format_message():
-            complain(message)
+            print_error(message)
     except (KeyboardInterrupt, typer.Abort):  # between two lines of the command line's own
         code = 130
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # all is said; Ctrl-C would only disturb the end

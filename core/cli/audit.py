@@ -6,11 +6,11 @@ import typer
 
 from core.cli import names, shell
 from core.cli.bars import Bars
-from core.cli.shell import AsJson, Traceback, friendly, listed_values
+from core.cli.shell import AsJson, Traceback, listed_values, one_line_errors
 from core.supervisor import start_server
 
 
-@friendly
+@one_line_errors
 def audit(
     subjects: Annotated[
         list[str] | None, typer.Argument(help="Methods by name, or folders of finished runs.")

@@ -8,7 +8,7 @@ import typer
 from core.cli import names, shell
 from core.cli.bars import Bars
 from core.cli.look import look
-from core.cli.shell import AsJson, Missing, Names, Offline, forbid_downloads, friendly, listed_values
+from core.cli.shell import AsJson, Missing, Names, Offline, forbid_downloads, listed_values, one_line_errors
 from core.running.partitions import require_ray
 
 data_app = typer.Typer(
@@ -34,7 +34,7 @@ Speech = Annotated[
 
 
 @data_app.command(name="list")
-@friendly
+@one_line_errors
 def data_list(json: AsJson = False) -> None:
     """List the data sets: what they are, where to get them, where the files go, and which are ready.
 
@@ -53,7 +53,7 @@ def data_list(json: AsJson = False) -> None:
 
 
 @data_app.command()
-@friendly
+@one_line_errors
 def add(
     name: Annotated[str, typer.Argument(help="A data set, e.g. msrvtt, or a name for videos of your own.")],
     root: Root = None,
@@ -76,7 +76,7 @@ def add(
 
 
 @data_app.command()
-@friendly
+@one_line_errors
 def remove(
     name: Annotated[str, typer.Argument(help="A data set that bench data add has stored.")],
     global_: Global = False,
@@ -91,7 +91,7 @@ def remove(
 
 
 @data_app.command()
-@friendly
+@one_line_errors
 def check(
     name: Annotated[str, typer.Argument(help="A data set, e.g. msrvtt.")],
     root: Root = None,
@@ -121,7 +121,7 @@ def check(
 
 
 @data_app.command()
-@friendly
+@one_line_errors
 def prepare(
     name: Annotated[str, typer.Argument(help="A data set, e.g. avworld.")],
     workers: Annotated[

@@ -3,10 +3,10 @@
 import typer
 
 from core.cli import shell
-from core.cli.shell import AsJson, Offline, forbid_downloads, friendly
+from core.cli.shell import AsJson, Offline, forbid_downloads, one_line_errors
 
 
-@friendly
+@one_line_errors
 def doctor(
     json: AsJson = False,
     offline: Offline = False,

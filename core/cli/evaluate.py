@@ -9,11 +9,11 @@ from core.cli import names, shell
 from core.cli.bars import Bars
 from core.cli.render import print_table
 from core.cli.screen import Screen
-from core.cli.shell import AsJson, Missing, Offline, Runs, Traceback, forbid_downloads, friendly
+from core.cli.shell import AsJson, Missing, Offline, Runs, Traceback, forbid_downloads, one_line_errors
 from core.errors import BenchError
 
 
-@friendly
+@one_line_errors
 def evaluate_(
     run: Annotated[Path, typer.Argument(help="Folder of a finished run.")],
     dataset: Annotated[

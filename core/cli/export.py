@@ -8,7 +8,7 @@ import typer
 from core.cli import shell
 from core.cli.bars import Bars
 from core.cli.report import ConditionOption, Rescoring, RunFolder, SplitOption
-from core.cli.shell import AsJson, Offline, forbid_downloads, friendly, listed_values
+from core.cli.shell import AsJson, Offline, forbid_downloads, listed_values, one_line_errors
 from core.errors import BenchError
 from core.extras import require_extra
 from core.progress import bytes_in_words
@@ -20,7 +20,7 @@ export_app = typer.Typer(
 
 
 @export_app.command()
-@friendly
+@one_line_errors
 def trec(
     run: RunFolder,
     out: Annotated[Path, typer.Option(help="Folder for DIRECTION.run and DIRECTION.qrels.")],
@@ -41,7 +41,7 @@ def trec(
 
 
 @export_app.command()
-@friendly
+@one_line_errors
 def hub(
     run: RunFolder,
     out: Annotated[
@@ -100,7 +100,7 @@ def hub(
 
 
 @export_app.command()
-@friendly
+@one_line_errors
 def mteb(
     run: RunFolder,
     out: Annotated[Path, typer.Option(help="Folder for mteb's results, and for what is decoded.")] = Path(

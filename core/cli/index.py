@@ -8,14 +8,14 @@ import typer
 from core.cli import shell
 from core.cli.bars import Bars
 from core.cli.screen import Screen
-from core.cli.shell import AsJson, Offline, Traceback, forbid_downloads, friendly
+from core.cli.shell import AsJson, Offline, Traceback, forbid_downloads, one_line_errors
 from core.running.partitions import require_ray
 
 SHOWN_FILES = 10
 """Files that are named; the others are in index.json."""
 
 
-@friendly
+@one_line_errors
 def index_(
     run: Annotated[Path, typer.Argument(help="Folder of a finished run.")],
     videos: Annotated[Path, typer.Option(help="Folder of videos, in any folders below.")],

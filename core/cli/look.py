@@ -6,12 +6,12 @@ from typing import Annotated
 import typer
 
 from core.cli import names, shell
-from core.cli.shell import AsJson, friendly
+from core.cli.shell import AsJson, one_line_errors
 from core.data_options import Sampling
 from core.errors import BenchError
 
 
-@friendly
+@one_line_errors
 def look(
     file: Annotated[Path, typer.Argument(help="A video, or a file of sound.")],
     sound: Annotated[Path | None, typer.Option(help="A separate sound file of the video.")] = None,

@@ -5,21 +5,21 @@ from typing import Any
 
 from core.data_options import Sampling
 from core.media.hearing import Hearing
-from core.media.looking import Settings
+from core.media.looking import LookSettings
 from core.resolving import resolve
 
 USUAL = "msrvtt"
 """The data set for which recipes are looked up."""
 
 
-def chosen_settings(method: str | None, sampling: Sampling | None, frames: int | None) -> Settings:
+def chosen_settings(method: str | None, sampling: Sampling | None, frames: int | None) -> LookSettings:
     """Our settings, or those of a method's authors, with what was chosen beside them."""
-    found = Settings()
+    found = LookSettings()
     if method:
         spec = resolve(method, USUAL, {"recipe": "authors"})
         hearing = Hearing(spec.data["channels"], spec.data["sound_end"])
-        found = Settings(spec.frame_sampling, spec.frames, spec.data["reader"], hearing)
-    return Settings(sampling or found.sampling, frames or found.frames, found.reader, found.hearing)
+        found = LookSettings(spec.frame_sampling, spec.frames, spec.data["reader"], hearing)
+    return LookSettings(sampling or found.sampling, frames or found.frames, found.reader, found.hearing)
 
 
 def look_lines(record: Mapping[str, Any]) -> Iterator[str]:

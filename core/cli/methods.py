@@ -11,12 +11,12 @@ from rich.table import Table
 
 from core.cli import names, shell
 from core.cli.axis_options import sources_of_answers
-from core.cli.shell import AsJson, friendly
+from core.cli.shell import AsJson, one_line_errors
 from core.errors import BenchError
 from core.remembered import remembered
 
 
-@friendly
+@one_line_errors
 def methods_(
     method: Annotated[
         str | None, typer.Argument(help="With --keys: the method whose keys are listed.")

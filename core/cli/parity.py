@@ -8,10 +8,10 @@ from rich.markup import escape
 from rich.table import Table
 
 from core.cli import shell
-from core.cli.shell import AsJson, friendly
+from core.cli.shell import AsJson, one_line_errors
 
 
-@friendly
+@one_line_errors
 def parity(
     folder: Annotated[Path, typer.Argument(help="Folder of golden .safetensors files.")],
     clips: Annotated[

@@ -15,7 +15,7 @@ from core.running.plan import (
     duration,
     estimated_seconds,
     own_settings,
-    read_past,
+    read_past_runs,
     recipe_differences,
     row,
 )
@@ -25,7 +25,7 @@ from core.spec import RunSpec
 
 def show(specs: Sequence[RunSpec], root: Path, workers: int | None, console: Console) -> None:
     """Prints the cells with state and estimate, and the estimate of all that is left."""
-    past = read_past(root)
+    past = read_past_runs(root)
     states = [past.state(spec) for spec in specs]
     left = [spec for spec, state in zip(specs, states, strict=True) if state != "done"]
     for table in recipe_tables(specs):
@@ -49,7 +49,7 @@ def show(specs: Sequence[RunSpec], root: Path, workers: int | None, console: Con
 
 def records_of(specs: Sequence[RunSpec], root: Path) -> list[dict[str, object]]:
     """The cells as `bench run --dry-run --json` has them."""
-    past = read_past(root)
+    past = read_past_runs(root)
     states = [past.state(spec) for spec in specs]
     return [
         {

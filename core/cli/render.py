@@ -9,7 +9,7 @@ from rich.table import Table as RichTable
 from reports.table import Mark, Table
 
 FOLDED = 24
-"""Letters at which a column of words is folded where there is too little room."""
+"""Letters at which a column of words is folded where there is too little width."""
 COLUMN_FRAME = 3
 """Letters that a column takes beside its own."""
 NAMING = 2
@@ -47,12 +47,12 @@ def table_parts(table: Table, width: int) -> list[list[int]]:
         letters = max(map(len, [title, *cells]))
         needed.append(COLUMN_FRAME + (min(letters, FOLDED) if column in table.words else letters))
     names = [column for column in table.words if column < NAMING]
-    room = width - sum(needed[column] for column in names)
+    left = width - sum(needed[column] for column in names)
     found: list[list[int]] = [[]]
     for column in range(len(table.columns)):
         if column in names:
             continue
-        if found[-1] and sum(needed[other] for other in [*found[-1], column]) > room:
+        if found[-1] and sum(needed[other] for other in [*found[-1], column]) > left:
             found.append([])
         found[-1].append(column)
     return [[*names, *columns] for columns in found]

@@ -7,7 +7,7 @@ import typer
 
 from core.cli import shell
 from core.cli.render import print_table
-from core.cli.shell import AsJson, Runs, friendly
+from core.cli.shell import AsJson, Runs, one_line_errors
 
 RunFolder = Annotated[Path, typer.Argument(help="Folder of a finished run.")]
 SplitOption = Annotated[str, typer.Option(help="Split whose results are used.")]
@@ -15,7 +15,7 @@ ConditionOption = Annotated[str, typer.Option(help="leak-free or released.")]
 Rescoring = Annotated[str, typer.Option(help="none, dsl or qb-norm.")]
 
 
-@friendly
+@one_line_errors
 def report(
     runs: Runs = Path("runs"),
     out: Annotated[
@@ -53,7 +53,7 @@ def report(
     shell.written(report.paths)
 
 
-@friendly
+@one_line_errors
 def compare(
     first: RunFolder,
     second: RunFolder,

@@ -10,12 +10,12 @@ from core.cli.answers import restored
 from core.cli.axis_options import flag_names, given_axes
 from core.cli.bars import Bars
 from core.cli.render import print_table
-from core.cli.shell import AsJson, Missing, Offline, Runs, Traceback, forbid_downloads, friendly
+from core.cli.shell import AsJson, Missing, Offline, Runs, Traceback, forbid_downloads, one_line_errors
 from core.running.partitions import require_cluster
 from core.running.trackers import TrackerName, require_tracker
 
 
-@friendly
+@one_line_errors
 def run(
     context: typer.Context,
     experiment: Annotated[

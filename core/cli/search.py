@@ -7,14 +7,14 @@ from typing import Annotated, Any
 import typer
 
 from core.cli import shell
-from core.cli.shell import AsJson, Offline, Traceback, forbid_downloads, friendly
+from core.cli.shell import AsJson, Offline, Traceback, forbid_downloads, one_line_errors
 from core.errors import BenchError
 
 BAR = "▁▂▃▄▅▆▇█"
 """The gate of a frame, 0 to 1."""
 
 
-@friendly
+@one_line_errors
 def search_(
     index: Annotated[Path, typer.Argument(help="Folder that `bench index` has made.")],
     words: Annotated[list[str] | None, typer.Argument(help="What to look for; each is a query.")] = None,

@@ -45,7 +45,7 @@ Offline = Annotated[
 Traceback = Annotated[bool, typer.Option("--traceback", help="Show where the code of a plug-in has failed.")]
 
 
-def friendly(function: Callable[..., Any]) -> Callable[..., Any]:
+def one_line_errors(function: Callable[..., Any]) -> Callable[..., Any]:
     """Turns what a user can fix into one line and exit code 2, and Ctrl-C into exit code 130.
 
     The command takes `--traceback`, which shows what lies behind the line. With `--json`, where it has that
@@ -76,7 +76,7 @@ def friendly(function: Callable[..., Any]) -> Callable[..., Any]:
             if reason is None:
                 raise
             line = reason
-        complain(line)
+        print_error(line)
         raise typer.Exit(2)
 
     if not own:
@@ -96,7 +96,7 @@ def complain_of(error: BenchError, *, traceback: bool) -> None:
         text = behind or "\n".join(getattr(error, "__notes__", ()))
         if text:
             Screen(stderr=True).print(escape(visible(text)), soft_wrap=True)
-    complain(str(error))
+    print_error(str(error))
 
 
 def show_logs(files: Iterable[Path]) -> None:
@@ -134,7 +134,7 @@ def torch_memory_errors() -> tuple[type[Exception], ...]:
     return () if torch is None else (torch.OutOfMemoryError,)
 
 
-def complain(line: str) -> None:
+def print_error(line: str) -> None:
     """Prints the one line that a mistake gets."""
     Screen(stderr=True).print(f"[red]bench:[/] {escape(visible_line(line))}", soft_wrap=True)
 

@@ -8,10 +8,10 @@ import typer
 from core.cli import names, shell
 from core.cli.bars import Bars
 from core.cli.render import print_table
-from core.cli.shell import AsJson, finite, friendly, integers, listed_values
+from core.cli.shell import AsJson, finite, integers, listed_values, one_line_errors
 
 
-@friendly
+@one_line_errors
 def time_(
     methods: Annotated[str, typer.Option(help="Methods, separated by commas.")] = "xpool,tmass,gaid",
     perturbation: Annotated[

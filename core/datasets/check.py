@@ -24,7 +24,7 @@ from core.media.waveform import no_sound
 from core.progress import Progress
 from core.store.decoding import each_clip, reason_of
 from core.store.reading import culprit
-from core.workers import Lost
+from core.workers import LostItem
 
 MediaState = Literal[
     "audible", "shorter sound", "silent", "no track", "bad sound", "no moving picture", "undecodable"
@@ -171,7 +171,7 @@ def probe(videos: Sequence[Video], workers: int, progress: Progress) -> dict[str
     with progress.task("opening files", len(videos)) as advance:
         lost = []
         for video, verdict in each_clip(media_verdict, videos, workers):
-            if isinstance(verdict, Lost):
+            if isinstance(verdict, LostItem):
                 lost.append(video)
             else:
                 found[video.id] = verdict
@@ -199,11 +199,11 @@ def media_verdict(video: Video) -> MediaVerdict:
     return verdict_on(video, describe_picture(video.path, window, heard.sound.end), heard)
 
 
-def apart(video: Video, picture: PictureFacts | Lost, heard: Heard | Lost) -> MediaVerdict:
+def apart(video: Video, picture: PictureFacts | LostItem, heard: Heard | LostItem) -> MediaVerdict:
     """The verdict on a video whose picture and sound were tried one by one."""
-    if isinstance(picture, Lost):
+    if isinstance(picture, LostItem):
         return MediaVerdict("undecodable", reason_of(picture))
-    if isinstance(heard, Lost):
+    if isinstance(heard, LostItem):
         heard = Heard(no_sound("undecodable", culprit(video.sound) + reason_of(heard)))
     return verdict_on(video, picture, heard)
 

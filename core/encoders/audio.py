@@ -1,4 +1,4 @@
-"""Audio encoders through transformers: waveforms in, states over time out (see `core.encoders.roads`)."""
+"""Audio encoders through transformers: waveforms in, states over time (`core.encoders.audio_frontends`)."""
 
 import json
 from collections.abc import Callable, Mapping, Sequence
@@ -15,11 +15,17 @@ import torch
 from safetensors import SafetensorError
 from torch import Tensor, nn
 
+from core.encoders.audio_frontends import (
+    AstFrontend,
+    AudioFrontend,
+    AvigateFrontend,
+    Wav2Vec2Frontend,
+    WhisperFrontend,
+)
 from core.encoders.audio_states import SHORTEST, Waveforms
 from core.encoders.entry import place_of, split_variant
 from core.encoders.facts import facts_at
 from core.encoders.published import model_type
-from core.encoders.roads import AstRoad, AvigateRoad, Road, Wav2Vec2Road, WhisperRoad
 from core.encoders.state_files import check_folder
 from core.encoders.weights import weights_fingerprint
 from core.errors import BenchError, unknown_name
@@ -30,20 +36,20 @@ if TYPE_CHECKING:
 
 UNTRAINED = "-untrained"
 """Suffix of the control that has the same configuration and fresh weights."""
-ROADS: Mapping[str, Mapping[str, Road]] = {
+FRONTENDS: Mapping[str, Mapping[str, AudioFrontend]] = {
     "whisper": {
-        "": WhisperRoad(),
-        "padded-waveform": WhisperRoad(pad_waveform=True),
-        "bfloat16": WhisperRoad(bfloat16=True),
+        "": WhisperFrontend(),
+        "padded-waveform": WhisperFrontend(pad_waveform=True),
+        "bfloat16": WhisperFrontend(bfloat16=True),
     },
-    "wav2vec2": {"": Wav2Vec2Road()},
+    "wav2vec2": {"": Wav2Vec2Frontend()},
     "audio-spectrogram-transformer": {
-        "": AstRoad(),
-        "avigate": AvigateRoad(),
-        "avigate-random": AvigateRoad(),
+        "": AstFrontend(),
+        "avigate": AvigateFrontend(),
+        "avigate-random": AvigateFrontend(),
     },
 }
-"""`model_type` of transformers -> variant -> road. `NAME:VARIANT` asks for a variant, as in `ast:avigate`."""
+"""`model_type` of transformers -> variant -> front end. A name asks for one: `ast:avigate`."""
 RANDOM = "avigate-random"
 """AVIGATE's release redraws every linear map of its AST after loading it, and freezes them."""
 UNUSED = {"masked_spec_embed"}
@@ -127,7 +133,7 @@ class AudioEncoder:
     model: OpenAudio | StoredAudio
     """Where it is."""
     variant: str = ""
-    """Which of the roads of its kind (see `ROADS`)."""
+    """Which of the front ends of its kind (see `FRONTENDS`)."""
 
     @property
     def encoder(self) -> "transformers.PreTrainedModel":
@@ -162,10 +168,10 @@ class AudioEncoder:
         if not (folder / "config.json").is_file():
             raise BenchError(f"{folder} holds no config.json, so it is no audio encoder of transformers")
         kind = model_type(folder)
-        if kind not in ROADS:
-            raise BenchError(f"{folder}: an audio encoder of type '{kind}'; known are {', '.join(ROADS)}")
-        if variant not in ROADS[kind]:
-            raise unknown_name(f"variant of {base}", variant, [known for known in ROADS[kind] if known])
+        if kind not in FRONTENDS:
+            raise BenchError(f"{folder}: an audio encoder of type '{kind}'; known are {', '.join(FRONTENDS)}")
+        if variant not in FRONTENDS[kind]:
+            raise unknown_name(f"variant of {base}", variant, [known for known in FRONTENDS[kind] if known])
         model = StoredAudio(folder, kind, base.endswith(UNTRAINED), variant)
         model.facts()  # refuses damaged files now
         return cls(name, model, variant)
@@ -185,9 +191,9 @@ class AudioEncoder:
         return cls(name, OpenAudio(model.requires_grad_(False).train(False), None), variant)
 
     @property
-    def road(self) -> Road:
+    def frontend(self) -> AudioFrontend:
         """From waveforms to states."""
-        return ROADS[self.config.model_type][self.variant]
+        return FRONTENDS[self.config.model_type][self.variant]
 
     @property
     def width(self) -> int:
@@ -197,7 +203,7 @@ class AudioEncoder:
     @property
     def positions(self) -> int:
         """L, states per clip."""
-        return self.road.positions(self.config)
+        return self.frontend.positions(self.config)
 
     @property
     def fingerprint(self) -> str:
@@ -206,12 +212,12 @@ class AudioEncoder:
 
     def valid_states(self, duration: float) -> int:
         """How many of the L states lie inside a clip of `duration` seconds."""
-        return self.road.valid(self.config, duration)
+        return self.frontend.valid(self.config, duration)
 
     def run(self, samples: Waveforms) -> Tensor:
         """States `(B, L, Da)` of waveforms `(n,)` at 16 kHz, n > 0; with gradients where weights train."""
         waveforms = [np.pad(waveform, (0, max(0, SHORTEST - waveform.size))) for waveform in samples]
-        return self.road.states(self.encoder, self.extractor, waveforms)
+        return self.frontend.states(self.encoder, self.extractor, waveforms)
 
     @torch.inference_mode()
     def states(self, samples: Waveforms, durations: Sequence[float]) -> tuple[Tensor, Tensor]:
@@ -221,7 +227,7 @@ class AudioEncoder:
         """
         device = self.encoder.device
         states = torch.zeros(len(samples), self.positions, self.width, device=device)
-        heard = [row for row, waveform in enumerate(samples) if waveform.size >= self.road.shortest]
+        heard = [row for row, waveform in enumerate(samples) if waveform.size >= self.frontend.shortest]
         if heard:
             states[torch.tensor(heard, device=device)] = self.run([samples[row] for row in heard])
         return states, torch.tensor([self.valid_states(duration) for duration in durations])
@@ -249,7 +255,7 @@ def _pretrained(folder: Path, kind: str) -> tuple[Any, Any]:
     """
     import transformers  # late: it takes seconds, which a report or a decoding worker should not wait
 
-    # Files load at once, and heads that nobody asks for are no news; weights that lack are refused below.
+    # Files load at once, and heads that nobody asks for are normal; missing weights are refused below.
     transformers.utils.logging.disable_progress_bar()  # type: ignore[no-untyped-call]
     transformers.utils.logging.set_verbosity_error()  # type: ignore[no-untyped-call]
     model_class: Any

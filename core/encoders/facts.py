@@ -1,7 +1,7 @@
 """What files of weights are known to hold, so that a command need not load them to learn it again.
 
-Whatever may change the answer asks the weights anew: the files, the sources of this room and the versions of
-the libraries that read weights.
+Whatever may change the answer asks the weights anew: the files, the sources of this package and the
+versions of the libraries that read weights.
 """
 
 from collections.abc import Callable, Mapping

@@ -12,7 +12,7 @@ from core.dataset import Split
 from core.evaluation.gallery_size import CURVES, recall_over_sizes
 from core.evaluation.gates import GateReport, gate_report
 from core.evaluation.metrics import rank_metrics
-from core.evaluation.misses import count_misses, spread
+from core.evaluation.misses import count_misses, with_absent_videos
 from core.evaluation.query_cost import SAMPLED_QUERIES, QueryCost, query_cost
 from core.evaluation.ranking import QueryRecords, text_to_video, video_to_text
 from core.evaluation.rescoring import (
@@ -199,7 +199,7 @@ class Ranked:
             self.label,
             self.tolerance,
             count_misses(self.records, whole),
-            spread(self.top, self.records.direction, whole),
+            with_absent_videos(self.top, self.records.direction, whole),
             engine,
             self.similarities,
         )

@@ -56,7 +56,7 @@ def count_misses(records: QueryRecords, split: Split) -> QueryRecords:
     )
 
 
-def spread(top: TopLists, direction: Direction, split: Split) -> TopLists:
+def with_absent_videos(top: TopLists, direction: Direction, split: Split) -> TopLists:
     """The best lists of a whole split from those of its present part; a missed query has no candidates."""
     if not split.absent:
         return top

@@ -26,7 +26,7 @@ OnPairs = Callable[[int], None]
 """Called with the number of pairs that were scored since the last call."""
 
 
-def no_news(pairs: int) -> None:
+def ignore_pairs(pairs: int) -> None:
     """An `OnPairs` that does nothing."""
 
 
@@ -73,7 +73,7 @@ def scores_of(
     encoded: Encoded,
     condition: Condition,
     spec: RunSpec,
-    on_pairs: OnPairs = no_news,
+    on_pairs: OnPairs = ignore_pairs,
 ) -> Tensor:
     """All scores `(N, V)` of an encoded split."""
     return score_matrix(
@@ -95,7 +95,7 @@ def strips_of(
     condition: Condition,
     spec: RunSpec,
     folder: Path,
-    on_pairs: OnPairs = no_news,
+    on_pairs: OnPairs = ignore_pairs,
 ) -> Iterator[Strips]:
     """The same scores, some videos at a time; `on_pairs` hears of all that are scored.
 

@@ -22,7 +22,7 @@ SIZE = 224
 
 
 @dataclass(frozen=True)
-class Settings:
+class LookSettings:
     """How a file is looked at; the defaults are those of a run."""
 
     sampling: Sampling = "segment-centres"
@@ -57,7 +57,7 @@ def hear_file(path: Path, sound: SoundSource, hearing: Hearing) -> Heard:
     return listen(path, sound, reading=reading_of(hearing))
 
 
-def look_into(path: Path, sound: Heard, settings: Settings) -> Look:
+def look_into(path: Path, sound: Heard, settings: LookSettings) -> Look:
     """The picture of a file beside its sound; never raises for what is in the file."""
     clip, packets, reason = None, None, ""
     try:
@@ -79,7 +79,7 @@ def look_into(path: Path, sound: Heard, settings: Settings) -> Look:
 
 
 def look_of(
-    clip: Clip | None, packets: Packets | None, reason: str, sound: Heard, settings: Settings
+    clip: Clip | None, packets: Packets | None, reason: str, sound: Heard, settings: LookSettings
 ) -> Look:
     """The look at a file of which so much is known."""
     duration = clip.frames.duration if clip else sound.sound.end

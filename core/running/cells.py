@@ -48,8 +48,7 @@ from core.runs import RunDirectory, manifest, write_json
 from core.spec import RunSpec, dotted
 from core.store.features import Features, encode_store
 from core.store.identity import clip_keys
-from core.store.store import Store, prepare_store
-from core.store.store import digest as keys_digest
+from core.store.store import Store, keys_digest, prepare_store
 from core.threads import torch_threads
 from core.training.checkpoints import Checkpoint
 from core.training.training import Session, Trainer

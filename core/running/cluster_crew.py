@@ -17,7 +17,7 @@ from typing import Any
 from core.paths import cache_root
 from core.running.cluster import check_nodes, connected, last_line
 from core.running.partitions import require_ray
-from core.workers import Begin, Item, Lost, Returned, default_workers, portable, sent_to, watched
+from core.workers import Begin, Item, LostItem, Returned, default_workers, portable, sent_to, watched
 
 SHARD_RETRIES = 3
 """Nodes or workers that a shard may cost."""
@@ -38,7 +38,7 @@ class RayCrew:
 
     def __call__(
         self, function: Callable[[Item, Begin], Returned], items: Sequence[Item], seconds: float
-    ) -> Iterator[tuple[Item, Returned | Lost]]:
+    ) -> Iterator[tuple[Item, Returned | LostItem]]:
         """As `core.workers.watched`; a step that takes longer than `seconds` counts as hung."""
         ray = self.ray
         task = ray.remote(num_cpus=1, max_retries=SHARD_RETRIES)(work_on_node)
@@ -53,7 +53,7 @@ class RayCrew:
                 try:
                     raised, result = ray.get(ended)
                 except ray.exceptions.RayError as error:
-                    raised, result = None, Lost("", "crashed", last_line(error))
+                    raised, result = None, LostItem("", "crashed", last_line(error))
                 if raised is not None:
                     raise raised
                 yield item, result
@@ -65,7 +65,7 @@ class RayCrew:
 
 def work_on_node(
     function: Callable[[Item, Begin], Returned], item: Item, seconds: float
-) -> tuple[Exception | None, Returned | Lost | None]:
+) -> tuple[Exception | None, Returned | LostItem | None]:
     """Works on an item in a child of this worker: what the function has raised, or else its result."""
     try:
         ((_, result),) = watched(function, [item], 1, seconds)

@@ -26,7 +26,7 @@ class Timing:
 
 
 @dataclass
-class Past:
+class PastRuns:
     """What the run folder tells about cells."""
 
     finished: dict[tuple[str, str], set[str]] = field(default_factory=dict)
@@ -50,9 +50,9 @@ class Past:
         return self.unfinished.get(canonical) or ("other code" if codes else "to do")
 
 
-def read_past(root: Path) -> Past:
+def read_past_runs(root: Path) -> PastRuns:
     """The cells under `root`; raises `BenchError` naming a damaged one."""
-    past = Past()
+    past = PastRuns()
     for directory in find_runs(root):
         status = directory.status()
         if status.get("schema") != SCHEMA:

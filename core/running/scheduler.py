@@ -98,17 +98,17 @@ def _run_cells(cells: Sequence[Cell], workers: int, screen: ManyBars, entered: l
                 one = Running(cell, gpu, add_bar(cell.directory.path.name))
                 entered.append(cell)
                 crew.start(one, run_in_child, cell, gpu)
-            for child, news in crew.news(SCHEDULER_LOOK):
+            for child, message in crew.messages(SCHEDULER_LOOK):
                 one = child.task
-                if isinstance(news, Ended):
+                if isinstance(message, Ended):
                     free.append(one.gpu)
                     entered.remove(one.cell)
                     one.bar.remove()
-                    ending = f"its process ended ({news.reason})"
+                    ending = f"its process ended ({message.reason})"
                     outcomes.append(outcome_of(one.cell, one.refused, ending))
                     screen.say(outcome_line(outcomes[-1]), outcomes[-1].tone)
                 else:
-                    kind, text, number = news.content
+                    kind, text, number = message.content
                     take(one, kind, text, number)
     return outcomes
 

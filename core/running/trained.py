@@ -48,7 +48,7 @@ from core.store.features import encode_store
 from core.store.identity import clip_keys
 from core.store.speech_features import Transcripts
 from core.store.storage import Store
-from core.store.store import digest, prepare_store
+from core.store.store import keys_digest, prepare_store
 from core.training.checkpoints import Checkpoint
 
 
@@ -152,7 +152,7 @@ class TrainedRun:
         keys = clip_keys(videos)
         store = prepare_store(
             videos,
-            digest(keys),
+            keys_digest(keys),
             store_settings(self.spec, self.clip, sound=self.audio is not None),
             place / "store",
             workers=workers,

@@ -33,10 +33,10 @@ from core.scoring.names import Precision as Precision
 from core.scoring.tiles import (
     Tile,
     blocks,
-    deep_shape,
     default_tile_bytes,
+    shape_for_algebra,
+    shape_for_modules,
     videos_with_oom_retry,
-    wide_shape,
     with_oom_retry,
 )
 
@@ -154,7 +154,7 @@ def build_index(
 
 
 def in_chunks(make: Callable[[slice], Rows], count: int, chunk: int) -> Rows:
-    """What `make` returns of `count` videos, asked for `chunk` at a time or, without room, fewer."""
+    """What `make` returns of `count` videos, asked for `chunk` at a time or, where memory runs out, fewer."""
     made = (rows for part in blocks(count, chunk) for _, rows in videos_with_oom_retry(make, part))
     return Rows.collect(made, count)
 
@@ -198,7 +198,7 @@ def score_tiles(
     # 4 bytes per number, so many numbers per pair: so many pairs fit into a tile
     floats = algebra.floats_per_pair if algebra else floats_per_pair(method)
     tile_bytes = how.get("tile_bytes") or default_tile_bytes(texts.embeds.device, algebra is not None)
-    shape = deep_shape if algebra else wide_shape
+    shape = shape_for_algebra if algebra else shape_for_modules
     pairs = max(1, tile_bytes // (4 * floats))
     rows, columns = shape(pairs, len(texts), len(index))
     if method.needs.gallery:

@@ -43,14 +43,14 @@ def default_tile_bytes(device: torch.device, exact: bool) -> int:
     return EXACT_TILE_BYTES if exact else MODULE_TILE_BYTES
 
 
-def wide_shape(pairs: int, texts: int, videos: int) -> tuple[int, int]:
+def shape_for_modules(pairs: int, texts: int, videos: int) -> tuple[int, int]:
     """Texts and videos of a tile of at most `pairs` pairs, wide in videos before deep in texts."""
     # all videos of a text side by side: the modules read a video's features once per tile
     width = max(1, min(videos, pairs))
     return max(1, min(texts, pairs // width)), width
 
 
-def deep_shape(pairs: int, texts: int, videos: int) -> tuple[int, int]:
+def shape_for_algebra(pairs: int, texts: int, videos: int) -> tuple[int, int]:
     """Texts and videos of a tile of at most `pairs` pairs, 16 times as many texts as videos where it can be.
 
     The exact engine multiplies small matrices per video by long rows of texts.

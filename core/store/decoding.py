@@ -12,7 +12,7 @@ import av
 
 from core.dataset import Video
 from core.media.demuxing import MediaError, opened
-from core.workers import Begin, Lost, watched
+from core.workers import Begin, LostItem, watched
 
 CLIP_SECONDS = 600.0
 """After which the decoder of any clip counts as hung."""
@@ -34,7 +34,7 @@ def each_clip(
     videos: Sequence[Video],
     workers: int,
     seconds: float = CLIP_SECONDS,
-) -> Iterator[tuple[Video, Returned | Lost]]:
+) -> Iterator[tuple[Video, Returned | LostItem]]:
     """Each video with what `function` makes of its file, or with how that crashed or hung its processes.
 
     In the order in which they finish; `seconds` is the time that one file may take.
@@ -42,7 +42,7 @@ def each_clip(
     return watched(partial(_as_step, function), videos, workers, seconds)
 
 
-def reason_of(lost: Lost) -> str:
+def reason_of(lost: LostItem) -> str:
     """Why a clip counts as undecodable, e.g. "crashed the decoder (Segmentation fault)"."""
     if lost.reason.startswith(signal.strsignal(signal.SIGALRM) or "Alarm"):
         return "hung the decoder (no end in the time that a clip of its length and size may take)"

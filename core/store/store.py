@@ -40,9 +40,9 @@ from core.store.reading import ClipReader, hear, see
 from core.store.reuse import take_over
 from core.store.shards import Shard, shard_table, write_large_again, write_shard
 from core.store.storage import Store
-from core.workers import Begin, Lost, watched
+from core.workers import Begin, LostItem, watched
 
-__all__ = ["Store", "StoreSettings", "digest", "prepare_store"]
+__all__ = ["Store", "StoreSettings", "keys_digest", "prepare_store"]
 
 PLAN = "plan.json"
 
@@ -72,7 +72,7 @@ def prepare_store(
     disk is too full, or clips do not decode.
     """
     keys = keys or clip_keys(videos)
-    clips = digest(keys)
+    clips = keys_digest(keys)
     if not (folder / MANIFEST).exists():  # a finished store may be read-only
         require_writable(folder)
         with FileLock(folder / "lock"):  # two commands may want the same store at the same time
@@ -107,7 +107,7 @@ def without_pictures(count: int, of: int, first: str) -> BenchError:
     )
 
 
-def digest(keys: Sequence[str]) -> str:
+def keys_digest(keys: Sequence[str]) -> str:
     """64 hexadecimal digits over clips' keys, in their order."""
     return sha256("\n".join(keys).encode()).hexdigest()
 
@@ -235,7 +235,7 @@ def _write_all(
         while left:
             again = []
             for shard, failed in watched(write, left, workers, CLIP_SECONDS):
-                if isinstance(failed, Lost):
+                if isinstance(failed, LostItem):
                     again.append(_without_lost(shard, failed))
                 else:
                     failures += failed
@@ -244,7 +244,7 @@ def _write_all(
     return failures
 
 
-def _without_lost(shard: Shard, lost: Lost) -> Shard:
+def _without_lost(shard: Shard, lost: LostItem) -> Shard:
     """The shard as it is tried again: without the clip over which it cost its processes."""
     if not lost.step:
         raise BenchError(

@@ -48,11 +48,11 @@ class Workspace:
 
     def copies(self, name: str, tensors: list[Tensor]) -> list[Tensor]:
         """Copies of tensors, valid until the same name is asked for again."""
-        copies = self.room(name, tensors)
+        copies = self.memory(name, tensors)
         torch._foreach_copy_(copies, tensors)
         return copies
 
-    def room(self, name: str, tensors: list[Tensor]) -> list[Tensor]:
+    def memory(self, name: str, tensors: list[Tensor]) -> list[Tensor]:
         """Tensors of the same shapes and unknown content: kept ones on a CPU, new ones on a GPU."""
         if tensors[0].device.type != "cpu":
             return [torch.empty_like(tensor) for tensor in tensors]

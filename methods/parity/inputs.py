@@ -60,7 +60,7 @@ def check_frames(golden: Golden, clips: Clips) -> None:
     """`out.frame_index`, `derived.frame_landed`, `out.mask`, and the pixels before and after normalising."""
     path = clips.find(golden)
     size, frames = golden.integer("size"), golden.integer("num_frames")
-    resize, sampling = settings(golden)
+    resize, sampling = resize_and_sampling(golden)
     # numbers that were asked for, and frames on which OpenCV landed: seeking may miss
     chosen = choose_and_read(path, sampling, frames, (0.0, None))
     golden.compare("out.count_header", torch.tensor(chosen.header.count))
@@ -76,7 +76,7 @@ def check_frames(golden: Golden, clips: Clips) -> None:
     compare_pixels(golden, pixels)
 
 
-def settings(golden: Golden) -> tuple[Resize, Sampling]:
+def resize_and_sampling(golden: Golden) -> tuple[Resize, Sampling]:
     """The resize and the rule of the recording, which must be those of its methods' recipe `authors`.
 
     A method with `@` behind its name is one under another version of a library, where only the rule holds.

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from core.axes import ANY, Axis, Only, Protocol, Released, ScoringNoise, SmallWorld
+from core.axes import ANY, Axis, InProtocol, Only, Released, ScoringNoise, SmallWorld
 from core.config import MethodConfig
 from core.scoring.names import NoiseMode
 from methods.parts.kinds import ENRICHMENTS, FUSIONS, INTERACTIONS, PERTURBATIONS, POOLINGS
@@ -129,7 +129,7 @@ class ComposedConfig(TokenConfig, EnrichmentConfig):
     perturbation: Annotated[PerturbationKind, Axis(column="perturbation", absent="none")] = "none"
     """How a text is perturbed: not, T-MASS's random points (`stp`), GAID's blend (`dasp`)."""
 
-    pairs: Annotated[Literal["paired", "all-pairs"], Protocol("training_pairs")] = "paired"
+    pairs: Annotated[Literal["paired", "all-pairs"], InProtocol("training_pairs")] = "paired"
     """`paired` (released): in training, video i is fused, and the radius taken, with text i only, and the
     result compared with all texts. `all-pairs`: both for every pair of the batch, as in scoring."""
     logit_scale_init: Annotated[float | None, Field(ge=-10, le=4.6052), SmallWorld(3.0)] = None
@@ -138,7 +138,7 @@ class ComposedConfig(TokenConfig, EnrichmentConfig):
     """Released: trainable, except GAID, whose scale is a constant."""
 
     audio_alignment: Annotated[
-        Alignment, Only(fusion=ANY, enrichment=ANY), Released("released"), Protocol("audio_alignment")
+        Alignment, Only(fusion=ANY, enrichment=ANY), Released("released"), InProtocol("audio_alignment")
     ] = "clip"
     """`clip`: bin i of the sound covers what frame i covers. `released` (GAID's code): all states of the
     encoder in F bins, 2.5 s each with Whisper, whatever the clip's length. For the gated transformer `clip`

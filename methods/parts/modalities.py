@@ -12,7 +12,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from core.authors import Authors
-from core.axes import Protocol, Released
+from core.axes import InProtocol, Released
 from core.batch import Rows, Videos
 from core.errors import BenchError
 from core.method import Dimensions, MethodConfig
@@ -33,7 +33,7 @@ class ModalityConfig(MethodConfig):
     """`detached` (released): texts learn from their row alone, videos from their column, because the gather
     of the release has no gradient; `live`: the ordinary loss."""
     audio_alignment: Annotated[
-        Literal["clip", "released"], Released("released"), Protocol("audio_alignment")
+        Literal["clip", "released"], Released("released"), InProtocol("audio_alignment")
     ] = "clip"
     """`clip`: states inside the clip enter its mean; `released`: all states, padding included."""
     temperature_init: Annotated[float, Field(gt=0)] = 0.07

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from core.batch import Texts
 from core.capabilities import NoiseSource, ReleasedScorer
-from core.scoring.tiles import blocks, deep_shape, default_tile_bytes
+from core.scoring.tiles import blocks, default_tile_bytes, shape_for_algebra
 from methods.parts.composition import Composition, VideoIndex
 from methods.parts.exact import exact_of_fused, exact_of_pooled
 from methods.parts.pooled import Pooled
@@ -98,7 +98,7 @@ class OwnCaptions(ReleasedScorer[VideoIndex]):
             # one vector per video and slot: what the query would change is only the choice of a trial
             own = method.pooling(embeds[captions[scored].clamp(min=0)], videos.videos.paired()).vector[:, 0]
             basis = exact.pooled_to(videos, own) if by_query is None else by_query[scored]
-            rows, columns = deep_shape(pairs, len(asked), len(scored))
+            rows, columns = shape_for_algebra(pairs, len(asked), len(scored))
             for block in blocks(len(asked), rows):
                 query = exact.queries(texts[asked[block]], noise)
                 for part in blocks(len(scored), columns):

@@ -14,7 +14,7 @@ from core.registry import broken_methods, registered_methods
 from core.runs import RunDirectory
 from core.scoring.scoring import Condition
 from core.threads import torch_threads
-from core.workers import Lost, default_workers, watched
+from core.workers import LostItem, default_workers, watched
 
 
 def conditions_of(names: Sequence[str]) -> list[Condition]:
@@ -116,7 +116,7 @@ def answers_as_they_come(
         return
     for item, found in watched(audit_portion, items, workers):
         asked, portion = item
-        if isinstance(found, Lost):
+        if isinstance(found, LostItem):
             lost = f"{asked.name}: a process of the audit {found.how} ({found.reason}) at its {portion.name}"
             yield item, [(portion.first[0], BenchError(lost))]
         else:

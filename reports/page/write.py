@@ -54,13 +54,13 @@ def write_page(results: Results, folder: Path) -> tuple[Path, list[str]]:
 
 def rendered(**values: Any) -> str:
     """The template with its style and script; every value is escaped."""
-    room = files("reports.page")
+    folder = files("reports.page")
     environment = Environment(
         autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
-    template = environment.from_string((room / "page.html").read_text(encoding="utf-8"))
+    template = environment.from_string((folder / "page.html").read_text(encoding="utf-8"))
     parts = {
-        name: Markup((room / f"page.{kind}").read_text(encoding="utf-8"))
+        name: Markup((folder / f"page.{kind}").read_text(encoding="utf-8"))
         for name, kind in (("style", "css"), ("script", "js"))
     }
     return template.render(**parts, **values)

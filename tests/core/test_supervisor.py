@@ -59,7 +59,7 @@ def hang(pipe: Connection) -> None:
 def all_news(crew: Supervisor[str]) -> list[tuple[str, Said | Ended]]:
     found = []
     while crew.children:
-        found += [(child.task, news) for child, news in crew.news()]
+        found += [(child.task, news) for child, news in crew.messages()]
     return found
 
 

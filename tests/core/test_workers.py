@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from core.errors import BenchError
-from core.workers import Lost, in_workers, watched
+from core.workers import LostItem, in_workers, watched
 
 
 def square_or_die(number: int, begin) -> int:
@@ -57,8 +57,8 @@ def die(number: int) -> int:
 @pytest.mark.parametrize("workers", [1, 3])
 def test_an_item_that_kills_its_process_is_lost_with_its_step_and_the_others_are_not(workers):
     found = dict(watched(square_or_die, range(8), workers))
-    assert found.pop(3) == Lost("the square of 3", "crashed", "Aborted")
-    assert found.pop(5) == Lost("", "crashed", "exit code 7")
+    assert found.pop(3) == LostItem("the square of 3", "crashed", "Aborted")
+    assert found.pop(5) == LostItem("", "crashed", "exit code 7")
     assert found == {n: n**2 for n in (0, 1, 2, 4, 6, 7)}
 
 
@@ -69,7 +69,7 @@ def test_an_item_whose_process_was_killed_from_outside_is_tried_again(tmp_path):
 
 def test_an_item_that_hangs_is_stopped():
     found = dict(watched(sleep_for, [0.0, 60.0], 2, seconds_per_step=1.0))
-    assert found == {0.0: 0.0, 60.0: Lost("60.0 s", "hung", "no end after 1 s")}
+    assert found == {0.0: 0.0, 60.0: LostItem("60.0 s", "hung", "no end after 1 s")}
 
 
 def test_the_limit_is_of_each_step_and_not_of_what_is_no_step():

@@ -7,9 +7,9 @@ from pathlib import Path
 PROGRAM = """
 import pathlib, sys
 from core.cli import shell
-from core.cli.shell import friendly
+from core.cli.shell import one_line_errors
 
-@friendly
+@one_line_errors
 def command():
     for line in range(20_000):
         shell.console.print(f"line {line}")

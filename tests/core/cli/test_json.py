@@ -13,7 +13,7 @@ from typer.testing import CliRunner, Result
 
 import harness
 from core.cli.answers import answer, plain_values
-from core.cli.shell import AsJson, console, friendly
+from core.cli.shell import AsJson, console, one_line_errors
 from core.errors import BenchError
 from core.evaluation.measures import MEASURES
 from tests.command_line import assert_one_line
@@ -98,7 +98,7 @@ def command(code: int = 0) -> Callable[..., None]:
     app = typer.Typer()
 
     @app.command()
-    @friendly
+    @one_line_errors
     def noisy(json: AsJson = False) -> None:
         print("from a library")
         console.print("for people")
@@ -117,9 +117,9 @@ def test_whatever_else_is_printed_goes_to_standard_error_and_the_code_stays(code
 
 NOISY_PROCESS = """
 import os, subprocess, sys, typer
-from core.cli.shell import answer, friendly
+from core.cli.shell import answer, one_line_errors
 
-@friendly
+@one_line_errors
 def command(json=False):
     subprocess.run(["echo", "from a child"])
     os.write(1, b"from a library in C\\n")

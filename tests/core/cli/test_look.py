@@ -11,7 +11,7 @@ import pytest
 
 from core.data_options import Sampling
 from core.dataset import Video
-from core.media.looking import Settings, hear_file, record
+from core.media.looking import LookSettings, hear_file, record
 from core.store.looking import look_at
 
 CASES = Path(__file__).parents[1] / "media" / "cases"
@@ -19,7 +19,7 @@ CASES = Path(__file__).parents[1] / "media" / "cases"
 
 def looked(name: str, **settings):
     sound = settings.pop("sound", "own track")
-    return record(look_at(Video(name, CASES / name, sound=sound), Settings(frames=8, **settings)))
+    return record(look_at(Video(name, CASES / name, sound=sound), LookSettings(frames=8, **settings)))
 
 
 def loud_seconds(sound) -> list[int]:
@@ -73,7 +73,7 @@ def crash_over_sound(path, sound, hearing):
 
 def test_sound_that_crashes_its_decoder_leaves_the_picture():
     video = Video("ref.mp4", CASES / "ref.mp4")
-    found = record(look_at(video, Settings(frames=8), crash_over_sound))
+    found = record(look_at(video, LookSettings(frames=8), crash_over_sound))
     assert found["picture"]["state"] == "ok"
     assert len(found["picture"]["frames"]) == 8
     assert found["sound"]["state"] == "undecodable"

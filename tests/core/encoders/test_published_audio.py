@@ -9,9 +9,9 @@ import torch
 import transformers
 
 from core.encoders.audio import AudioEncoder
+from core.encoders.audio_frontends import AVWORLD_POSITIONS
 from core.encoders.fbank import avigate_fbank
 from core.encoders.published import VARIABLE
-from core.encoders.roads import AVWORLD_POSITIONS
 from core.errors import BenchError
 
 SMALL = {"hidden_size": 64, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 96}

@@ -12,7 +12,7 @@ from core.media.counting import count_packets
 from core.media.demuxing import MediaError, opened
 from core.media.describing import describe
 from core.media.hearing import OURS
-from core.media.looking import Settings, hear_file, look_into
+from core.media.looking import LookSettings, hear_file, look_into
 from core.media.media import Clip, decode_clip
 from core.media.sparse_pass import KeptPackets, uses_of, why_whole
 from tests.core.media_files import tone
@@ -266,7 +266,7 @@ def test_damage_inside_a_frame_that_nobody_wants_is_left_to_checks_and_looks(usu
     found, sound = decode_clip(path, size=32, **HOW[0]), decode_clip(usual, size=32, **HOW[0])
     assert "damaged" not in found.states
     assert "damaged" in describe(path).picture.states
-    seen = look_into(path, hear_file(path, "own track", OURS), Settings(frames=5)).clip
+    seen = look_into(path, hear_file(path, "own track", OURS), LookSettings(frames=5)).clip
     assert seen and "damaged" in seen.states
     pairs = zip(found.frames.pictures, sound.frames.pictures, strict=True)
     assert all(one and other and np.array_equal(one.data, other.data) for one, other in pairs)

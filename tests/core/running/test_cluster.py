@@ -25,7 +25,7 @@ from core.runs import RunDirectory, open_run
 from core.search.building import index_videos
 from core.search.clustered import index_on_cluster
 from core.search.layout import CHECKED_FILE
-from core.workers import Lost
+from core.workers import LostItem
 from tests.core.running.crew_work import fatal
 
 pytestmark = pytest.mark.slow
@@ -173,7 +173,7 @@ def test_a_lost_worker_costs_its_shard_only_and_another_one_writes_it(address: s
         items = [(kind, tmp_path / kind) for kind in ("well", "lost", "poison", "fine")]
         found = {item[0]: result for item, result in crew(fatal, items, 60.0)}
         lost = found.pop("poison")
-        assert isinstance(lost, Lost) and (lost.step, lost.how) == ("step of poison", "crashed")
+        assert isinstance(lost, LostItem) and (lost.step, lost.how) == ("step of poison", "crashed")
         assert found == {"well": "well", "lost": "lost", "fine": "fine"}
         assert (tmp_path / "lost").exists()
         with pytest.raises(BenchError, match="a line for the user"):

@@ -10,7 +10,7 @@ from core.cli.plan import show
 from core.datasets import dataset_fingerprint
 from core.resolving import resolve
 from core.running.code import code_fingerprint
-from core.running.plan import Timing, duration, estimated_seconds, own_settings, read_past
+from core.running.plan import Timing, duration, estimated_seconds, own_settings, read_past_runs
 from core.spec import RunSpec
 from tests.made_runs import make_run, result
 
@@ -74,7 +74,7 @@ def test_a_cell_that_was_continued_counts_all_its_training(tmp_path: Path) -> No
         query_seconds=1.0,
         wall_seconds=99,
     )
-    assert sorted((t.training, t.other) for t in read_past(tmp_path).timings) == [(90, 4), (90, 9)]
+    assert sorted((t.training, t.other) for t in read_past_runs(tmp_path).timings) == [(90, 4), (90, 9)]
 
 
 def fingerprints() -> dict[str, str]:

@@ -11,7 +11,13 @@ from core.batch import Rows
 from core.capabilities import NoiseSource
 from core.errors import BenchError
 from core.scoring.noise import KeyedNoise
-from core.scoring.tiles import blocks, deep_shape, videos_with_oom_retry, wide_shape, with_oom_retry
+from core.scoring.tiles import (
+    blocks,
+    shape_for_algebra,
+    shape_for_modules,
+    videos_with_oom_retry,
+    with_oom_retry,
+)
 
 NOISE = KeyedNoise(0, "per-text")
 
@@ -49,7 +55,7 @@ def test_no_room_for_a_single_pair_is_one_clear_error() -> None:
         with_oom_retry(products_in(0, []), texts, videos, NOISE)
 
 
-@pytest.mark.parametrize("shape", [wide_shape, deep_shape])
+@pytest.mark.parametrize("shape", [shape_for_modules, shape_for_algebra])
 @pytest.mark.parametrize("pairs", [1, 3, 10, 1000])
 def test_a_tile_holds_at_most_its_pairs(
     shape: Callable[[int, int, int], tuple[int, int]], pairs: int

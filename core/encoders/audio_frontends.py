@@ -1,4 +1,4 @@
-"""From waveforms to states over time: the road of each kind of audio encoder.
+"""From waveforms to states over time: the front end of each kind of audio encoder.
 
 - Whisper, as GAID takes it (its released `audio_feature_extraction.py`): log-mel of the unpadded
   waveform, then zeros behind the *log-mel* up to the encoder's fixed length, so short clips carry states
@@ -44,7 +44,7 @@ AVWORLD_POSITIONS = {128: 200}
 """The same for the tiny wav2vec2 of the generated world, known by its width: its clips last 4 s."""
 
 
-class Road(Protocol):
+class AudioFrontend(Protocol):
     """One way from waveforms `(n,)` at 16 kHz to states."""
 
     shortest: ClassVar[int]
@@ -64,7 +64,7 @@ class Road(Protocol):
 
 
 @dataclass(frozen=True)
-class WhisperRoad:
+class WhisperFrontend:
     """50 states per second, at most 30 s."""
 
     pad_waveform: bool = False
@@ -92,7 +92,7 @@ class WhisperRoad:
 
 
 @dataclass(frozen=True)
-class Wav2Vec2Road:
+class Wav2Vec2Frontend:
     """A fixed number of states, stretched over the clip."""
 
     shortest: ClassVar[int] = 1
@@ -111,7 +111,7 @@ class Wav2Vec2Road:
 
 
 @dataclass(frozen=True)
-class AstRoad:
+class AstFrontend:
     """About 10 states per second, at most 30 s."""
 
     shortest: ClassVar[int] = 1
@@ -131,7 +131,7 @@ class AstRoad:
 
 
 @dataclass(frozen=True)
-class AvigateRoad:
+class AvigateFrontend:
     """AVIGATE's tokens: the two class tokens' mean, then all patches, frequency by frequency."""
 
     shortest: ClassVar[int] = 1024  # below, the released code's hop is nothing
