@@ -67,12 +67,12 @@ def check_clip4clip(golden: Golden) -> None:
     loss = loss_of(method, texts_of(texts[:, 0]), videos_of(frames, mask))
     golden.compare("out.loss", loss)
     loss.backward()
-    pooling = method.pooling
-    transforms = isinstance(pooling, SequenceTransformerPooling)
+    transforms = golden.setting("header") == "seqTransf"
     inputs = {"in.text": texts, "in.frames": frames, "logit_scale": method.logit_scale}
     required = ("frame_position_embeddings.", "transformerClip.") if transforms else ()
     compare_gradients(golden, "grad.", method, inputs, required)
-    if isinstance(pooling, SequenceTransformerPooling):
+    if transforms:
+        pooling = as_kind(method.pooling, SequenceTransformerPooling)
         # intermediate states say which layer is off, where the end alone would not
         first = pooling.transformer[0](with_positions(frames, pooling.frame_positions), mask)
         golden.compare("mid.after_block0", first)
@@ -86,10 +86,12 @@ def check_clip4clip_evaluation(golden: Golden, method: ComposedMethod) -> None:
     texts, frames = golden.input("eval.in.text")[:, 0], golden.input("eval.in.frames")
     mask = golden.input("eval.in.video_mask").bool()
     empty = golden.input("eval.in.video_mask_with_empty_video0").bool()
-    scale, pooling = method.logit_scale.exp(), method.pooling
+    scale = method.logit_scale.exp()
 
     def contextual(frames: Tensor, mask: Tensor) -> Tensor:
-        return pooling.contextual(frames, mask) if isinstance(pooling, SequenceTransformerPooling) else frames
+        if golden.setting("header") == "meanP":
+            return frames
+        return as_kind(method.pooling, SequenceTransformerPooling).contextual(frames, mask)
 
     def logits(pool: Callable[[Tensor, Tensor], Tensor], frames: Tensor, mask: Tensor) -> Tensor:
         return scale * vector_cosines(texts[:, None], unit(pool(contextual(frames, mask), mask)))

@@ -4,7 +4,6 @@ from torch import Tensor
 
 from core.capabilities import Moments
 from methods.parts.exact import ComposedExact, ExactIndex, ExactQueries
-from methods.parts.fusion.gate import MixedFrames
 
 
 class ComposedMoments(Moments[ExactQueries, ExactIndex]):
@@ -21,5 +20,5 @@ class ComposedMoments(Moments[ExactQueries, ExactIndex]):
 
     def sound(self, queries: ExactQueries, basis: ExactIndex) -> Tensor | None:
         """The gate of each frame, where it waits for the text."""
-        frames = self.exact.fusion.shares(basis.frames, queries.gate)
-        return frames.shares[:, :, 1].permute(2, 0, 1) if isinstance(frames, MixedFrames) else None
+        weights = self.exact.fusion.shares(basis.frames, queries.gate).sound
+        return None if weights is None else weights.permute(2, 0, 1)  # (V, F, N) -> (N, V, F)

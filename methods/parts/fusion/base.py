@@ -32,6 +32,11 @@ class FusedFrames(ABC):
     def cosines(self, directions: Tensor) -> Tensor:
         """Cosines `(V, F, N)` of unit vectors `(N, D)` with the frames, 0 for padding."""
 
+    @property
+    def sound(self) -> Tensor | None:
+        """Weight `(V, F, N)` of the sound in each frame; None where no text decides it."""
+        return None
+
 
 class FrameAlgebra(ABC, Generic[Kept]):
     """Fused frames as mixes."""

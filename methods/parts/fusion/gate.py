@@ -168,6 +168,11 @@ class MixedFrames(FusedFrames):
     shares: Tensor
     """`(V, F, 2, N)`."""
 
+    @property
+    def sound(self) -> Tensor:
+        """The gate of each frame, `(V, F, N)`."""
+        return self.shares[:, :, 1]
+
     def squares(self, factor: Tensor) -> Tensor:
         """`|R (1 - g, g)|^2` `(V, F, N)`: squared length, or variance, of frames; factor R `(V, F, 2, 2)`."""
         # every frame is a mix of two vectors with a factor of its own: frames count as videos
