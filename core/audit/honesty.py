@@ -12,6 +12,7 @@ from typing import Any, ClassVar, Self
 
 from torch import Tensor
 
+from core.audit.noise_features import WordedTexts
 from core.audit.subject import VIDEOS, Subject
 from core.audit.verdict import Verdict, judged
 from core.batch import Rows, Texts, Videos
@@ -73,9 +74,8 @@ def text_in_index(method: Method, videos: Videos) -> str:
     return "text kept in the index" if any(map(holds_text, rows)) else ""
 
 
-def armed(texts: Texts) -> Texts:
+def armed(texts: WordedTexts) -> Texts:
     """Texts whose embeddings and words raise when touched while `TextTensor` is armed."""
-    assert texts.words is not None
     embeds, words = (tensor.as_subclass(TextTensor) for tensor in (texts.embeds, texts.words))
     return replace(texts, embeds=embeds, words=words)
 

@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 from typing import Self
 
 import torch
+from torch import Tensor
 
 from core.batch import Texts, Videos, stable_keys
 from core.method import Dimensions
@@ -47,11 +48,28 @@ SPEECH_WORDS = 5
 
 
 @dataclass(frozen=True)
+class WordedTexts(Texts):
+    """Captions whose words are there."""
+
+    words: Tensor
+    word_mask: Tensor
+
+
+@dataclass(frozen=True)
+class HeardVideos(Videos):
+    """Videos whose sound is there."""
+
+    audio: Tensor
+    audio_valid: Tensor
+    has_audio: Tensor
+
+
+@dataclass(frozen=True)
 class NoiseFeatures:
     """Texts `(N,)` and videos `(V,)` of independent Gaussian noise."""
 
-    texts: Texts
-    videos: Videos
+    texts: WordedTexts
+    videos: HeardVideos
 
     @classmethod
     def draw(cls, texts: int, videos: int, seed: int, shape: Shape = NARROW) -> Self:
@@ -71,13 +89,13 @@ class NoiseFeatures:
         said = torch.randn(videos, SPEECH_WORDS, width, generator=torch.Generator().manual_seed(seed + 2))
         lengths = 2 + torch.arange(texts)[:, None] % (TEXT_WORDS - 1)
         return cls(
-            Texts(
+            WordedTexts(
                 torch.randn(texts, width, generator=generator),
                 stable_keys([f"text {n}" for n in range(texts)]),
                 worded,
                 torch.arange(TEXT_WORDS) < lengths,
             ),
-            Videos(
+            HeardVideos(
                 frames=torch.randn(videos, frames, width, generator=generator),
                 frame_mask=torch.arange(frames) < real[:, None],
                 keys=stable_keys([f"video {v}" for v in range(videos)]),

@@ -9,8 +9,8 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from core.audit.noise_features import NoiseFeatures
-from core.batch import Texts, Videos
+from core.audit.noise_features import HeardVideos, NoiseFeatures
+from core.batch import Texts
 from core.method import Method, check_losses
 
 PRACTICE_RATE = 0.004
@@ -40,7 +40,6 @@ class Practice:
 def practise(method: Method, world: NoiseFeatures, steps: int, pairs: int) -> Practice:
     """Trains a method in place, in every step on the first pairs of a world."""
     texts, videos = world.texts[:pairs], world.videos[:pairs]
-    assert videos.audio is not None
     trainable = {name: p for name, p in method.named_parameters() if p.requires_grad}
     with torch.random.fork_rng(devices=[]), torch.enable_grad():
         torch.manual_seed(0)
@@ -87,9 +86,8 @@ def practise(method: Method, world: NoiseFeatures, steps: int, pairs: int) -> Pr
     return Practice(method.eval(), unfit, tuple(n for n in trainable if n not in reached), hears)
 
 
-def other_sound(method: Method, texts: Texts, videos: Videos) -> bool:
+def other_sound(method: Method, texts: Texts, videos: HeardVideos) -> bool:
     """Whether the loss of the same random numbers is another one where the sound is noise."""
-    assert videos.audio is not None
     noise = torch.randn(videos.audio.shape, generator=torch.Generator().manual_seed(3))
     losses = []
     for sound in (videos.audio, noise):

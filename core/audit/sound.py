@@ -10,9 +10,9 @@ from dataclasses import replace
 import torch
 
 from core.audit.change import Change
+from core.audit.noise_features import HeardVideos
 from core.audit.subject import VIDEOS, Subject
 from core.audit.verdict import Judgement, Verdict
-from core.batch import Videos
 from core.method import Method
 
 LOUDER = 3.0
@@ -23,18 +23,13 @@ LOOKED_AT = 12
 """Weights without gradient that are looked at."""
 
 
-def muted(videos: Videos) -> Videos:
+def muted(videos: HeardVideos) -> HeardVideos:
     """Every clip without sound."""
-    assert videos.audio is not None
-    assert videos.has_audio is not None
     return replace(videos, audio=torch.zeros_like(videos.audio), has_audio=torch.zeros_like(videos.has_audio))
 
 
-def exchanged(videos: Videos) -> Videos:
+def exchanged(videos: HeardVideos) -> HeardVideos:
     """Every audible clip with the sound of the next one that is as long, so that none falls silent."""
-    assert videos.audio is not None
-    assert videos.audio_valid is not None
-    assert videos.has_audio is not None
     source = torch.arange(len(videos))
     for length in videos.audio_valid.unique():
         alike = (videos.has_audio & (videos.audio_valid == length)).nonzero()[:, 0]
@@ -42,37 +37,33 @@ def exchanged(videos: Videos) -> Videos:
     return replace(videos, audio=videos.audio[source])
 
 
-def shifted(videos: Videos) -> Videos:
+def shifted(videos: HeardVideos) -> HeardVideos:
     """Every clip with its sound moved on by half of the clip, the end coming first."""
-    assert videos.audio is not None
-    assert videos.audio_valid is not None
     step, valid = torch.arange(videos.audio.shape[1]), videos.audio_valid[:, None]
     source = torch.where(step < valid, (step - valid // 2) % valid, step)  # (V, L)
     return replace(videos, audio=videos.audio.gather(1, source[..., None].expand_as(videos.audio)))
 
 
-def as_loud(videos: Videos) -> Videos:
+def as_loud(videos: HeardVideos) -> HeardVideos:
     """Every state of the sound replaced by noise of its length: as loud at every moment, and nothing else."""
-    assert videos.audio is not None
     noise = torch.randn(videos.audio.shape, generator=torch.Generator().manual_seed(7))
     lengths = torch.linalg.vector_norm(videos.audio, dim=-1, keepdim=True)
     return replace(videos, audio=torch.nn.functional.normalize(noise, dim=-1) * lengths)
 
 
-def half_changed(videos: Videos) -> Videos:
+def half_changed(videos: HeardVideos) -> HeardVideos:
     """Every other clip without sound, the others with noise of its length."""
     parts = [as_loud(videos), muted(videos)]
     order = torch.arange(len(videos)) + torch.arange(len(videos)) % 2 * len(videos)
-    return Videos.concatenate(parts)[order]
+    return HeardVideos.concatenate(parts)[order]
 
 
-def louder(videos: Videos) -> Videos:
+def louder(videos: HeardVideos) -> HeardVideos:
     """Every clip's sound as it is, with states `LOUDER` times as long."""
-    assert videos.audio is not None
     return replace(videos, audio=LOUDER * videos.audio)
 
 
-CHANGES: Mapping[str, Callable[[Videos], Videos]] = {
+CHANGES: Mapping[str, Callable[[HeardVideos], HeardVideos]] = {
     "muted": muted,
     "exchanged": exchanged,
     "noise as loud": as_loud,

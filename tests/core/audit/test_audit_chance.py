@@ -63,13 +63,13 @@ def test_sound_is_muted_exchanged_as_loud_and_shifted_inside_the_clip() -> None:
     videos = NoiseFeatures.draw(1, 8, seed=0).videos
     assert videos.audio is not None
     assert videos.audio_valid is not None
-    assert not muted(videos).audio.any()  # type: ignore[union-attr]
-    assert torch.equal(exchanged(videos).audio[1], videos.audio[0])  # type: ignore[index]
-    assert torch.equal(exchanged(videos).audio[4], videos.audio[4])  # type: ignore[index]  # silent
+    assert not muted(videos).audio.any()
+    assert torch.equal(exchanged(videos).audio[1], videos.audio[0])
+    assert torch.equal(exchanged(videos).audio[4], videos.audio[4])  # silent
     lengths = videos.audio.norm(dim=-1)
-    assert not torch.allclose(as_loud(videos).audio[0], videos.audio[0])  # type: ignore[index]
-    torch.testing.assert_close(as_loud(videos).audio.norm(dim=-1), lengths)  # type: ignore[union-attr]
-    torch.testing.assert_close(louder(videos).audio.norm(dim=-1), 3 * lengths)  # type: ignore[union-attr]
+    assert not torch.allclose(as_loud(videos).audio[0], videos.audio[0])
+    torch.testing.assert_close(as_loud(videos).audio.norm(dim=-1), lengths)
+    torch.testing.assert_close(louder(videos).audio.norm(dim=-1), 3 * lengths)
     short = int(videos.audio_valid[3])
     assert short == 12
     moved = shifted(videos).audio
