@@ -50,7 +50,7 @@ class Seeds(Frozen):
     @model_validator(mode="before")
     @classmethod
     def from_one(cls, given: Any) -> Any:
-        """One number moves all three; raises `ValueError` for text."""
+        """One number sets all three; raises `ValueError` for text."""
         if isinstance(given, str):
             raise ValueError("must be a whole number")
         one = isinstance(given, int) and not isinstance(given, bool)
@@ -63,22 +63,28 @@ class TrainingSpec(Frozen):
     mode: Literal["frozen", "text-tuned", "finetune"] = "finetune"
     """What trains beside the method: nothing, the text tower, or both towers."""
     epochs: int = Field(default=5, ge=0)
+    """Passes over the training data."""
     captions: Literal["every", "one"] = "every"
     """What an epoch visits: every caption, or each video once with one caption at random (CLIP4Clip's two
     ways, `expand_msrvtt_sentences` on and off)."""
     batch_size: int = Field(default=32, ge=2)
+    """Pairs per step, those of all processes together."""
     drop_last: bool = False
     """Whether an incomplete last batch is left out, as CLIP4Clip and AVIGATE do."""
     optimizer: Literal["adamw", "bertadam"] = "adamw"
+    """AdamW, or BertAdam as CLIP4Clip and AVIGATE train with it (see `core.training.optimizers`)."""
     schedule: Literal["warmup-cosine", "bert-warmup-cosine", "constant"] = "warmup-cosine"
+    """How the learning rates change from step to step (see `core.training.optimizers`)."""
     warmup: float = Field(default=0.1, ge=0, lt=1)
+    """Share of all steps over which the learning rates rise from 0."""
     lr_new: float = Field(default=1e-5, gt=0)
-    """Rate of the method's new modules."""
+    """Learning rate of the method's new modules."""
     lr_clip: float = Field(default=1e-6, gt=0)
-    """Rate of CLIP's towers and of the logit scale."""
+    """Learning rate of CLIP's towers and of the logit scale."""
     lr_factors: Mapping[str, float] = {}
     """Multiples of `lr_new` for a method's named groups, e.g. AVIGATE's query tokens."""
     weight_decay: float = Field(default=0.2, ge=0)
+    """Decoupled weight decay, times the learning rate."""
     decay_biases: bool = True
     """X-Pool's family decays every parameter; CLIP4Clip and AVIGATE leave biases out."""
     gradient_clip: float = Field(default=1.0, gt=0)
@@ -87,12 +93,12 @@ class TrainingSpec(Frozen):
     """Training frames under `finetune`: the central square (CLIP4Clip, AVIGATE), or a random one per clip
     and epoch, mirrored every second time (X-Pool, T-MASS, GAID). Scoring always takes the centre."""
     precision: Literal["float32", "bfloat16", "float16"] = "float32"
-    """Of the towers' arithmetic in training (autocast; float16 with loss scaling). Weights, the method, the
-    loss and everything in scoring stay in float32."""
+    """Precision of the towers' arithmetic in training (autocast; float16 with loss scaling). Weights, the
+    method, the loss and everything in scoring stay in float32."""
     clip_param_dtype: Literal["float32", "float16"] = "float32"
-    """In which the towers' matrices, their gradients and moments are kept between steps: `float16` is what
-    CLIP4Clip and AVIGATE release, whose optimiser then rounds most small steps away. Arithmetic in the towers
-    is that of `precision`."""
+    """Precision in which the towers' matrices, their gradients and moments are kept between steps: `float16`
+    is what CLIP4Clip and AVIGATE release, whose optimiser then rounds most small steps away. Arithmetic in
+    the towers is that of `precision`."""
     micro_batch: int | None = Field(default=None, ge=1)
     """Pairs of one process that go through the towers at a time. The gradient stays that of the whole
     batch; smaller saves memory and costs a second forward pass. None: all at once."""
@@ -119,18 +125,21 @@ class TrainingSpec(Frozen):
     """After so many minutes within an epoch the state is saved, as it is after every epoch, so that an
     interrupted run loses no more. It changes no figure, and no run's identity."""
     threads: int = Field(default=1, ge=1)
-    """Of torch on the processor, in training and in scoring: sums in another order have other last bits.
-    Cells that run side by side share the cores, so more pay off for a cell that runs alone."""
+    """Threads of torch on the CPU, in training and in scoring: sums in another order have other last bits.
+    Runs side by side share the cores, so more threads pay off only for a run by itself."""
 
 
 class EvaluationSpec(Frozen):
     """What is scored, and how."""
 
     splits: tuple[str, ...] = Field(default=("test",), min_length=1)
+    """Splits that are scored."""
     conditions: tuple[Condition, ...] = Field(default=("leak-free", "released"), min_length=1)
+    """`leak-free`: a score knows its own text and video only. `released`: as the authors' code scores."""
     rescoring: tuple[Literal["none", "dsl", "qb-norm"], ...] = Field(
         default=("none", "dsl", "qb-norm"), min_length=1
     )
+    """What is done to scores before they are ranked: nothing, dual softmax or QB-Norm, each by itself."""
     qb_bank: Literal["train", "val"] = "train"
     """Whose captions fill QB-Norm's bank of queries."""
     qb_beta: float = Field(default=20.0, gt=0)
@@ -142,7 +151,7 @@ class EvaluationSpec(Frozen):
     engine: Engine = "exact"
     """`exact`: by algebra where the method has it, else by its modules. `modules`: by its modules."""
     precision: Precision = "float32"
-    """Of products of float32 matrices in scoring; below float32 scores are approximate, and say so."""
+    """Precision of products of float32 matrices in scoring; below float32 the scores are approximate."""
     memory_budget: int = Field(default=2048, ge=1)
     """MiB that the similarity matrix may take; a larger one is ranked in strips, without rescoring."""
     audio: Annotated[AudioAblation, Only(needs="sound"), InProtocol("audio")] = "as-is"
@@ -166,8 +175,8 @@ class RunSpec(Frozen):
     dataset: Annotated[str, Axis("datasets", column="data", values=partial(listed, DATASETS))]
     """A data set by name."""
     recipe: Annotated[Literal["ours", "authors"], Axis()] = "ours"
-    """Whose values the defaults are: `authors` takes those of the released code wherever ours differ, and is
-    what a `checkpoint` implies."""
+    """Whose defaults are used: `authors` takes those of the released code wherever ours differ, and is what a
+    `checkpoint` implies."""
     backbone: Annotated[str, Axis(values=backbone_names)] = "ViT-B-32"
     """CLIP towers by name, or a model folder."""
     audio_encoder: Annotated[str, Axis(column="audio", values=audio_encoder_names), Only(needs="sound")] = (
@@ -175,9 +184,9 @@ class RunSpec(Frozen):
     )
     """An audio encoder by name, or a model folder, with `:VARIANT` behind it where it has some."""
     frames: Annotated[int, Field(ge=1, le=256), Axis(column="frames")] = 12
-    """Pictures that are read of each video."""
+    """Number of frames read from each video."""
     frame_sampling: Sampling = "segment-centres"
-    """Which pictures are read: the middles of as many equal parts, one a second, or every n-th one, n the
+    """Which frames are read: the middles of as many equal parts, one a second, or every n-th one, n the
     rounded rate in frames per second (see `core.media.sampling`)."""
     text_tokens: Annotated[int, Field(ge=3), InProtocol("text_tokens")] = 77
     """Longest caption in tokens, both marks included; longer ones are cut, their end mark stays."""
@@ -188,22 +197,22 @@ class RunSpec(Frozen):
     """What is said in the videos, for methods that read it: `dataset` for the data set's own transcripts,
     where it has any, `none`, or the path of a file of them (see `core.datasets.speech`)."""
     teacher: Annotated[str, Only(needs="teacher")] = "none"
-    """For methods that train on what a frozen pair of encoders makes of picture and sound: the path of a file
-    of its embeddings (see `core.store.teacher`), or `none`."""
+    """Path of a file with the embeddings of picture and sound by a frozen pair of encoders, for methods that
+    train on them (see `core.store.teacher`), or `none`."""
     config: Mapping[str, Any] = {}
     """The method's own configuration, complete."""
     data: Mapping[str, Any] = {}
     """The data set's own options, complete (see `core.data_options`)."""
     checkpoint: str | None = None
-    """File of an authors' checkpoint from whose weights the run starts, towers included; its sha256 is one of
+    """An authors' checkpoint file from whose weights the run starts, towers included; its sha256 is one of
     the run's fingerprints."""
     trained_on: Annotated[str | None, InProtocol("trained_on")] = None
-    """The data set on which the weights were trained that a run only scores (`bench evaluate`); None where
-    the run trains its own."""
+    """The data set on which weights that are only scored (`bench evaluate`) were trained; None where the run
+    trains its own."""
     training: TrainingSpec = TrainingSpec()
     evaluation: EvaluationSpec = EvaluationSpec()
     seeds: Annotated[Seeds, Axis(column="seed")] = Seeds()
-    """One number moves the three kinds of randomness together."""
+    """Seeds of the data order, the fresh weights and the noise; one number sets all three."""
 
     def canonical(self) -> str:
         """What a run is, as JSON with sorted keys: equal runs give equal text, however often they save."""

@@ -3,6 +3,7 @@
 import ast
 import re
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -46,12 +47,21 @@ def commands(file: Path) -> Iterator[tuple[int, str]]:
             yield node.lineno, ast.get_docstring(node) or ""
 
 
+def keys(file: Path) -> Iterator[tuple[int, str]]:
+    """What `bench methods --keys` says of keys: the docstrings of the fields of models."""
+    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ClassDef) and node.name.endswith(("Config", "Spec", "Options", "Seeds")):
+            for before, after in pairwise(node.body):
+                if isinstance(before, ast.AnnAssign) and isinstance(after, ast.Expr):
+                    yield after.lineno, ast.literal_eval(after.value)
+
+
 @pytest.mark.parametrize("room", ["core", "methods", "reports"])
 def test_no_text_for_users_has_a_word_that_reads_as_translated(room: str) -> None:
     found = [
         f"{file.relative_to(ROOT)}:{line}: '{text}': write '{instead}'"
         for file in sorted((ROOT / room).rglob("*.py"))
-        for line, text in (*texts(file), *commands(file))
+        for line, text in (*texts(file), *commands(file), *keys(file))
         for pattern, instead in REFUSED.items()
         if re.search(pattern, text, re.IGNORECASE)
     ]

@@ -45,8 +45,7 @@ def axes() -> dict[str, AxisOption]:
     """
     plug_ins = sources_of(METHODS)
     if not any("Axis(" in file.read_text(encoding="utf-8", errors="replace") for file in plug_ins):
-        fields = declared({"": RunSpec, **NESTED, "config": ComposedConfig}).values()
-        return {field.axis_name: option_of([field]) for field in fields if field.axis}
+        return {name: option_of([field]) for name, field in shared_axes().items()}
     found = remembered("axes", sources_of_answers(), [], declared_by_methods)
     return {
         name: AxisOption(one["about"], tuple(one["choices"]), one["whole"]) for name, one in found.items()
@@ -65,11 +64,21 @@ def declared_by_methods() -> dict[str, Any]:
     """The axes of all methods as records; imports them."""
     from core.running.axes import all_axes
 
-    return {name: asdict(option_of(fields)) for name, fields in all_axes().items()}
+    shared = shared_axes()
+    return {
+        name: asdict(option_of([shared[name], *fields] if name in shared else fields))
+        for name, fields in all_axes().items()
+    }
+
+
+def shared_axes() -> dict[str, Declared]:
+    """The axes of every run and of the composition by name, in words that hold for all methods."""
+    fields = declared({"": RunSpec, **NESTED, "config": ComposedConfig}).values()
+    return {field.axis_name: field for field in fields if field.axis}
 
 
 def option_of(fields: Sequence[Declared]) -> AxisOption:
-    """An axis out of the fields that declare it."""
+    """An axis out of the fields that declare it; what it is in the words of the first."""
     choices = dict.fromkeys(str(choice) for field in fields for choice in field.choices)
     whole = any(field.info.annotation in (int, Seeds) for field in fields)
     return AxisOption(fields[0].about.split(". ")[0].rstrip("."), tuple(choices), whole)

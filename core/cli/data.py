@@ -8,7 +8,7 @@ import typer
 from core.cli import names, shell
 from core.cli.bars import Bars
 from core.cli.look import look
-from core.cli.shell import AsJson, Missing, Names, Offline, forbid_downloads, listed_values, one_line_errors
+from core.cli.shell import AsJson, Missing, Offline, forbid_downloads, listed_values, one_line_errors
 from core.running.partitions import require_ray
 
 data_app = typer.Typer(
@@ -128,7 +128,10 @@ def prepare(
         int | None, typer.Option(min=1, help="Number of processes; one per core unless given.")
     ] = None,
     missing: Missing = None,
-    methods: Names = None,
+    methods: Annotated[
+        str | None,
+        typer.Option(help="Methods to encode for, comma-separated; all unless given."),
+    ] = None,
     cluster: Annotated[
         str | None,
         typer.Option(

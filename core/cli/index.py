@@ -35,7 +35,7 @@ def index_(
     json: AsJson = False,
     traceback: Traceback = False,
 ) -> None:
-    """Index a folder of videos for bench search; again: adds new files, forgets removed and changed ones.
+    """Index a folder of videos for bench search. Run again, it brings the index up to date.
 
     Example: bench index runs/gaid-avworld-1a2b3c4d --videos holiday --out holiday.index
 

@@ -23,9 +23,9 @@ def search_(
     queries: Annotated[Path | None, typer.Option(help="File of queries, one a line.", metavar="FILE")] = None,
     candidates: Annotated[
         int | None,
-        typer.Option(min=1, help="Number of videos that are scored exactly; as measured unless given."),
+        typer.Option(min=1, help="Number of videos scored exactly; the index's own unless given."),
     ] = None,
-    run: Annotated[Path | None, typer.Option(help="Run of the index, where its folder has moved.")] = None,
+    run: Annotated[Path | None, typer.Option(help="Run of the index, if its folder has moved.")] = None,
     html: Annotated[
         Path | None, typer.Option(help="Write the hits here as one page with players.", metavar="FILE")
     ] = None,

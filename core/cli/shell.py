@@ -30,7 +30,6 @@ LONGEST_RANGE = 1000
 """Numbers that a range in an option may stand for: more is a slip of the keyboard."""
 
 Runs = Annotated[Path, typer.Option("--runs", help="Folder that holds the run folders.")]
-Names = Annotated[str | None, typer.Option(help="Values, separated by commas.")]
 Missing = Annotated[
     Literal["fail", "count-as-miss", "drop"] | None,
     typer.Option(
@@ -42,7 +41,7 @@ Offline = Annotated[
 ]
 
 
-Traceback = Annotated[bool, typer.Option("--traceback", help="Show where the code of a plug-in has failed.")]
+Traceback = Annotated[bool, typer.Option("--traceback", help="Show where a plug-in's code failed.")]
 
 
 def one_line_errors(function: Callable[..., Any]) -> Callable[..., Any]:

@@ -30,7 +30,7 @@ class FolderOptions(HeldOutOptions):
     """Options of a user's own data."""
 
     holdout: float = Field(default=0.1, ge=0, lt=1)
-    """Share of the training videos that becomes `val` where no row says `val`."""
+    """Share of the training videos that becomes `val` where the caption file names no `val`."""
     test_share: float = Field(default=0.2, gt=0, le=1)
     """Share of the videos that becomes `test` where the caption file has no `split`."""
 

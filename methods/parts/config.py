@@ -105,8 +105,8 @@ class EnrichmentConfig(MethodConfig):
     head_width: Annotated[Count, Captioned] = 512
     """Width in which the objectives compare picture, sound and captions."""
     caption_weight: Annotated[NonNegative, Captioned] = 0.1
-    """Weight of caption-to-modality InfoNCE. The three objectives are reconstructed, for the released code
-    lacks them, and the weights are ours; 0 switches one off."""
+    """Weight of caption-to-modality InfoNCE. The three objectives are reconstructed, for they are missing
+    from the released code, and the weights are ours; 0 switches one off."""
     consistency_weight: Annotated[NonNegative, Captioned] = 0.1
     """Weight of visual-audio consistency; reconstructed."""
     entropy_weight: Annotated[float, Captioned] = 0.01

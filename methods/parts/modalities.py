@@ -28,7 +28,7 @@ class ModalityConfig(MethodConfig):
     """Heads between equal widths start as the identity (ours: the towers share a space), or at random
     (released; the authors then load VAST's checkpoint)."""
     label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.1
-    """Of the cross entropy."""
+    """Label smoothing of the cross entropy."""
     candidates: Literal["detached", "live"] = "detached"
     """`detached` (released): texts learn from their row alone, videos from their column, because the gather
     of the release has no gradient; `live`: the ordinary loss."""

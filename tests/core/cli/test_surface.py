@@ -9,7 +9,11 @@ import typer
 from typer.testing import Result
 
 import harness
+from core.axes import declared, fields_in
+from core.cli.axis_options import axes
 from core.running.axes import all_axes
+from core.spec import NESTED, RunSpec
+from methods.parts.config import ComposedConfig
 
 
 def commands(group: Any = None, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
@@ -164,3 +168,15 @@ def test_the_help_of_run_lists_the_values_of_every_axis(invoke: Callable[..., Re
     for name, fields in all_axes().items():
         assert f"--{name.replace('_', '-')}" in words
         assert {str(choice) for field in fields for choice in field.choices} <= words
+
+
+def test_an_axis_is_described_for_all_methods_and_not_in_the_words_of_one() -> None:
+    for name in ("enrichment", "fusion", "pooling", "interaction", "perturbation"):
+        shared = fields_in("config", ComposedConfig)
+        about = next(field.about for field in shared if field.axis and field.axis_name == name)
+        assert about.startswith(axes()[name].about)
+
+
+def test_every_key_of_a_run_has_a_meaning() -> None:
+    empty = {field.key for field in declared({"": RunSpec, **NESTED}).values() if not field.about}
+    assert empty <= {"training", "evaluation"}
