@@ -22,6 +22,7 @@ from methods.clip4clip import FROZEN_CLIP
 from methods.composed import ComposedAuthors, ComposedMethod
 from methods.parts.config import ComposedConfig, FusionKind, InteractionKind, NonNegative, Projection
 from methods.parts.layouts import depth, temporal
+from methods.parts.recipes import CLIP4CLIP
 
 
 class AvigateConfig(ComposedConfig):
@@ -71,25 +72,12 @@ class Avigate(ComposedMethod):
     title = "AVIGATE"
     paper = "Jeong et al., AVIGATE, CVPR 2025, arXiv 2504.02397"
     Config = AvigateConfig
-    # As CLIP4Clip: float16 CLIP weights with rate 1e-7 in the release, float32 masters with 1e-6 here.
     recipe: ClassVar[Mapping[str, object]] = {
-        "training.optimizer": "bertadam",
-        "training.schedule": "bert-warmup-cosine",
-        "training.lr_new": 1e-4,
-        "training.lr_clip": Ours(1e-6, released=1e-7),
-        "training.clip_param_dtype": Ours("float32", released="float16"),
+        **CLIP4CLIP,
         "training.lr_factors": {"query_tokens": 100.0},
-        "training.weight_decay": 0.2,
-        "training.decay_biases": False,
-        "training.batch_size": 128,
-        "training.drop_last": True,
-        "training.gathered_gradient": Ours("exact", released="released"),
         "training.frozen_clip_prefixes": Ours((), released=FROZEN_CLIP),
-        "training.epochs": 5,
-        "frame_sampling": "one-per-second",
         "data.channels": Ours("mean", released="left"),
         "audio_encoder": Ours("ast:avigate", released="ast:avigate-random"),
-        "text_tokens": 32,
     }
     authors = AvigateAuthors(
         {

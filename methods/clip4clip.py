@@ -17,6 +17,7 @@ from core.axes import Ours
 from methods.composed import ComposedAuthors, ComposedMethod
 from methods.parts.config import ComposedConfig, PoolingKind
 from methods.parts.layouts import temporal
+from methods.parts.recipes import CLIP4CLIP
 
 FROZEN_CLIP = (
     "token_embedding",
@@ -59,23 +60,9 @@ class Clip4Clip(ComposedMethod):
     title = "CLIP4Clip"
     paper = "Luo et al., CLIP4Clip, Neurocomputing 2022, arXiv 2104.08860"
     Config = Clip4ClipConfig
-    # The released code keeps CLIP in float16 with rate 1e-7, whose underflow makes it another optimiser;
-    # float32 masters with 1e-6 are the declared deviation.
     recipe: ClassVar[Mapping[str, object]] = {
-        "training.optimizer": "bertadam",
-        "training.schedule": "bert-warmup-cosine",
-        "training.lr_new": 1e-4,
-        "training.lr_clip": Ours(1e-6, released=1e-7),
-        "training.clip_param_dtype": Ours("float32", released="float16"),
-        "training.weight_decay": 0.2,
-        "training.decay_biases": False,
-        "training.batch_size": 128,
-        "training.drop_last": True,
-        "training.gathered_gradient": Ours("exact", released="released"),
+        **CLIP4CLIP,
         "training.frozen_clip_prefixes": Ours((), released=FROZEN_CLIP),
-        "training.epochs": 5,
-        "frame_sampling": "one-per-second",
-        "text_tokens": 32,
         "frames@didemo": 64,
         "text_tokens@didemo": 64,
     }

@@ -8,7 +8,8 @@ CLIP4CLIP: Mapping[str, object] = {
     "training.optimizer": "bertadam",
     "training.schedule": "bert-warmup-cosine",
     "training.lr_new": 1e-4,
-    # float16 CLIP weights with rate 1e-7 in the release, float32 masters with 1e-6 here
+    # The release keeps CLIP in float16 with rate 1e-7, whose underflow makes it another optimiser;
+    # float32 masters with 1e-6 are the declared deviation.
     "training.lr_clip": Ours(1e-6, released=1e-7),
     "training.clip_param_dtype": Ours("float32", released="float16"),
     "training.weight_decay": 0.2,
@@ -20,7 +21,7 @@ CLIP4CLIP: Mapping[str, object] = {
     "frame_sampling": "one-per-second",
     "text_tokens": 32,
 }
-"""Of the CLIP4Clip family: X-CLIP, DRL, UATVR, EMCL-Net and DiCoSA have its optimiser, byte by byte."""
+"""Of CLIP4Clip and its family: AVIGATE, X-CLIP, DRL, UATVR, EMCL-Net and DiCoSA have its optimiser."""
 
 DECORD: Mapping[str, object] = {
     "frame_sampling": Ours("one-per-second", released="every-nth"),
