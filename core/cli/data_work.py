@@ -9,7 +9,7 @@ from pydantic import ValidationError
 from core.assignments import parse_assignment
 from core.cli.answers import answer
 from core.cli.bars import Bars
-from core.cli.data_tables import show_check
+from core.cli.check_tables import show_check
 from core.cli.screen import Screen
 from core.data_options import DataOptions
 from core.datasets import find_dataset, real_datasets

@@ -9,6 +9,7 @@ from rich.table import Table
 
 from core.cli.data_tables import state_of
 from core.datasets import find_dataset
+from core.running.places import default_slots
 from core.running.plan import (
     Timing,
     columns,
@@ -19,7 +20,6 @@ from core.running.plan import (
     recipe_differences,
     row,
 )
-from core.running.scheduler import default_slots
 from core.spec import RunSpec
 
 

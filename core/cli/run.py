@@ -1,10 +1,12 @@
 """`bench run`: a matrix of cells, trained and scored."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from core import torchrun
 from core.cli import names, shell
 from core.cli.answers import restored
 from core.cli.axis_options import flag_names, given_axes
@@ -89,17 +91,17 @@ def run(
     flags = names.registered(given_axes(context))
     # All that can be refused without torch has been; its import takes seconds.
     from core.cli import plan
-    from core.running import distributed, matrix, pipeline
-    from core.training import checkpoints
+    from core.running import matrix
 
     policy = [f"data.missing={missing}"] if missing else []
-    implied = checkpoints.assignments(checkpoint, flag_names(flags, "methods"))
+    implied = of_checkpoint(checkpoint, flag_names(flags, "methods")) if checkpoint else []
     cells = matrix.from_command_line(name, flags, [*(set_ or ()), *policy], implied)
     names.require_encoders((cell.backbone, cell.audio_encoder, cell.checkpoint) for cell in cells.cells)
-    with restored():
-        distributed.start(1 if dry_run else devices)
+    if not dry_run:
+        with restored():
+            torchrun.start(devices)
     screen = shell.console
-    screen.quiet = distributed.follows()
+    screen.quiet = torchrun.follows()
     for note in cells.notes:
         screen.print(f"note: {note}", markup=False)
     if dry_run and json:
@@ -108,14 +110,15 @@ def run(
     if dry_run:
         plan.show(cells.cells, runs, workers, shell.console)
         return
+    from core.running import pipeline
     from reports.report import conclude
 
     outcomes = pipeline.execute(cells.cells, runs, workers, cluster, Bars(screen), keep_old, track)
     done = [outcome.cell.directory for outcome in outcomes if outcome.state == "done"]
     failed = [outcome for outcome in outcomes if outcome.state != "done"]
-    if json and not distributed.follows():
+    if json and not torchrun.follows():
         shell.answer({"cells": [outcome_record(outcome) for outcome in outcomes], "notes": cells.notes})
-    elif done and not distributed.follows():
+    elif done and not torchrun.follows():
         conclusion = conclude(done, runs)
         shell.left_out(conclusion.left_out)
         for table in conclusion.tables:
@@ -126,10 +129,17 @@ def run(
         screen.print(
             f"[red]{len(failed)} of {len(outcomes)} cells failed[/]; the same command tries them again"
         )
-    if done and not json and not distributed.follows():
+    if done and not json and not torchrun.follows():
         shell.console.print(f"report: {conclusion.report}", markup=False, highlight=False, soft_wrap=True)
     if failed:
         raise typer.Exit(2 if all(outcome.fixable for outcome in failed) else 1)
+
+
+def of_checkpoint(path: Path, methods: Sequence[str]) -> list[str]:
+    """What a checkpoint decides, as `--set` has it; reads it."""
+    from core.training.checkpoints import assignments
+
+    return assignments(path, methods)
 
 
 def outcome_record(outcome: Any) -> dict[str, object]:

@@ -9,7 +9,6 @@ from collections.abc import Sequence
 
 import numpy as np
 import torch
-from scipy.stats import hypergeom
 from torch import Tensor
 
 from core.evaluation.measures import RECALL_AT
@@ -53,6 +52,8 @@ def expected_recall(
     first: Tensor, width: Tensor, above: Tensor, distractors: int, drawn: int, k: int
 ) -> float:
     """R@K in points where `drawn` of the distractors join, `above` `(N,)` of all of which rank higher."""
+    from scipy.stats import hypergeom  # late: two seconds, which no run without distractors should wait
+
     total = torch.zeros(len(first), dtype=torch.float64)
     outranking: Sequence[int] = range(min(k, drawn + 1))
     for number in outranking:

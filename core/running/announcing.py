@@ -22,7 +22,7 @@ from core.running.contents import (
     cut_in_words,
     without_lost,
 )
-from core.running.early import probe_method
+from core.running.probing import probe_method
 from core.running.side_inputs import side_lines
 from core.spec import RunSpec
 

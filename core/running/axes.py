@@ -11,7 +11,7 @@ from core.axes import Declared, declared
 from core.errors import BenchError, unknown_name
 from core.registry import find_method, registered_methods
 from core.resolving import fields_of
-from core.running.early import probe_method
+from core.running.probing import probe_method
 from core.spec import NESTED, RunSpec, dotted, explain
 
 

@@ -26,7 +26,7 @@ from core.retriever import Retriever, SplitData
 from core.run_files import DIGESTED
 from core.running.code import code_fingerprint
 from core.running.contents import cut_in_words, cut_of, pictures_kept, with_states
-from core.running.early import check_parts, check_splits, listed_dataset, probe_method
+from core.running.early import check_parts, check_splits, listed_dataset
 from core.running.models import (
     chosen_device,
     fresh_method,
@@ -35,6 +35,7 @@ from core.running.models import (
     open_backbone,
     store_settings,
 )
+from core.running.probing import probe_method
 from core.running.seen import SEEN, declared_seen
 from core.running.side_inputs import (
     speech_read,

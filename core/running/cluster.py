@@ -19,7 +19,7 @@ from core.extras import missing_extra
 from core.paths import cache_root
 from core.progress import Progress, Silent
 from core.running.outcomes import Cell, Outcome, outcome_line, outcome_of, run_and_mark
-from core.running.scheduler import default_slots
+from core.running.places import default_slots
 from core.runs import RunDirectory
 from core.spec import RunSpec
 

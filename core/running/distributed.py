@@ -8,7 +8,6 @@ on; the same command again continues.
 
 import os
 import signal
-import sys
 import threading
 import time
 from collections.abc import Sequence
@@ -23,23 +22,10 @@ from core.running.tracking import Mirror
 from core.runs import open_run
 from core.spec import RunSpec
 from core.supervisor import raise_interrupt
-from core.training.world import World, joined, launched_by_torchrun
+from core.training.world import World, joined
 
 WATCH = 0.1
 """Seconds between two looks at whether the launcher lives."""
-
-
-def follows() -> bool:
-    """Whether this is a process of torchrun that does not lead, and so says nothing."""
-    return launched_by_torchrun() and os.environ["RANK"] != "0"
-
-
-def start(devices: int) -> None:
-    """Becomes torchrun with so many processes of this command, unless this is one of them."""
-    if devices > 1 and not launched_by_torchrun():
-        sys.stdout.flush()
-        launcher = ["-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={devices}"]
-        os.execv(sys.executable, [sys.executable, *launcher, *sys.argv])
 
 
 def run_distributed(

@@ -17,18 +17,20 @@ from core.running.announcing import Announcer, data_key
 from core.running.cells import prepare_inputs
 from core.running.cluster import run_on_cluster
 from core.running.cluster_crew import cluster_crew
-from core.running.distributed import follows, run_distributed
-from core.running.early import check_splits, probe_method
+from core.running.distributed import run_distributed
+from core.running.early import check_splits
 from core.running.other_code import OtherCode
 from core.running.outcomes import Cell, Outcome, outcome_line
 from core.running.partitions import partition_of
-from core.running.scheduler import default_slots, run_cells
+from core.running.places import default_slots
+from core.running.probing import probe_method
+from core.running.scheduler import run_cells
 from core.running.slurm import run_on_slurm
 from core.running.trackers import TrackerName
 from core.running.tracking import mirrored
 from core.runs import RunDirectory, folder_of, open_run
 from core.spec import RunSpec
-from core.training.world import launched_by_torchrun
+from core.torchrun import follows, launched
 from core.workers import default_workers
 
 MOST_FOLDERS = 10
@@ -125,7 +127,7 @@ def execute(
     whose data cannot be prepared, is an outcome and no exception, but under torchrun, where it ends the
     command; raises `BenchError` where the data of no cell can be prepared.
     """
-    if launched_by_torchrun():
+    if launched():
         if cluster:
             raise BenchError("--cluster trains each cell in one process; leave out --devices or torchrun")
         if keep_old:

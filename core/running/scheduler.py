@@ -7,37 +7,18 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 
-import torch
-
 from core.errors import BenchError
 from core.progress import Bar, ManyBars, Tone
 from core.running.outcomes import Cell, Outcome, outcome_line, outcome_of, run_and_mark
+from core.running.places import slots, visible_gpus
 from core.supervisor import Ended, Supervisor, hurried
 from core.training.training import kept_in_words
-from core.workers import default_workers
 
 GRACE = 60.0
 """Seconds that interrupted cells have for marking themselves; another Ctrl-C ends them at once."""
 
 SCHEDULER_LOOK = 0.2
 """Seconds after which the bars move though no cell has said anything."""
-
-
-def visible_gpus() -> list[str]:
-    """The GPUs that this process may use, as `CUDA_VISIBLE_DEVICES` names them."""
-    named = os.environ.get("CUDA_VISIBLE_DEVICES")
-    count = torch.cuda.device_count()
-    return [str(number) for number in range(count)] if named is None else named.split(",")[:count]
-
-
-def default_slots(cells: int) -> int:
-    """Cells at a time where the user names no number: one per GPU, without GPUs one per core."""
-    return min(len(visible_gpus()), cells) or default_workers(cells)
-
-
-def slots(workers: int, gpus: Sequence[str]) -> list[str | None]:
-    """The GPU of each of `workers` places, dealt out in turn; None for all where there is no GPU."""
-    return [gpus[place % len(gpus)] if gpus else None for place in range(workers)]
 
 
 @dataclass(frozen=True)

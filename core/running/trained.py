@@ -31,7 +31,7 @@ from core.retriever import Retriever, load_weights, worded
 from core.run_files import CHECKPOINT, Manifest, read_manifest, verify
 from core.running.cells import RunInputs, build_method
 from core.running.code import code_fingerprint
-from core.running.early import check_parts, probe_method
+from core.running.early import check_parts
 from core.running.models import (
     chosen_device,
     fresh_method,
@@ -40,6 +40,7 @@ from core.running.models import (
     open_backbone,
     store_settings,
 )
+from core.running.probing import probe_method
 from core.runs import RunDirectory
 from core.scoring.noise import scoring_noise
 from core.scoring.scoring import build_index, exact_arithmetic, score_matrix

@@ -210,14 +210,12 @@ def layout_of(method: Method | type[Method]) -> Authors:
     return method.authors
 
 
-def assignments(path: Path | None, methods: Sequence[str]) -> list[str]:
+def assignments(path: Path, methods: Sequence[str]) -> list[str]:
     """The `--set` assignments of a run that scores a checkpoint: it trains no epoch unless told otherwise.
 
     With them all that the checkpoint decides. Raises `BenchError` unless exactly one method is named and the
     file can be read.
     """
-    if path is None:
-        return []
     if len(methods) != 1:
         raise BenchError("a checkpoint belongs to one method; name it: --methods NAME --checkpoint FILE")
     decided = Checkpoint.read(path).decided(find_method(methods[0]))

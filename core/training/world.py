@@ -77,11 +77,6 @@ def current_world() -> World:
     return World(distributed.get_rank(), distributed.get_world_size())
 
 
-def launched_by_torchrun() -> bool:
-    """Whether torchrun, or a launcher with the same variables, started this process among others."""
-    return int(os.environ.get("WORLD_SIZE", "1")) > 1
-
-
 @contextmanager
 def joined(meeting_point: str = "env://", rank: int = -1, size: int = -1) -> Iterator[World]:
     """The world of `size` processes that meet at an address, for a block; the default is what torchrun says.

@@ -6,7 +6,7 @@ from pydantic import ValidationError
 from core.errors import BenchError
 from core.resolving import resolve
 from core.running.axes import axis_names
-from core.running.early import probe_method
+from core.running.probing import probe_method
 from methods.cae_av import HOSTS, CaeAv
 from methods.parts.config import EnrichmentConfig
 

@@ -42,7 +42,9 @@ class EmCosine(Interaction):
 
     def floats_per_pair(self, dimensions: Dimensions) -> int:
         """Both vectors, their responsibilities, and what is rebuilt."""
-        return dimensions.width * (8 + 3 * len(self.bases.unique()))
+        # bases without memory have no values to compare: at most all differ
+        distinct = self.bases.numel() if self.bases.is_meta else len(self.bases.unique())
+        return dimensions.width * (8 + 3 * distinct)
 
     def forward(self, query: Tensor, texts: Texts, videos: Pooled, scale: Tensor) -> Tensor:
         """Cosines `(N, V)`: of one EM over all in training, of one per pair otherwise."""

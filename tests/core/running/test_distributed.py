@@ -17,8 +17,8 @@ from safetensors.torch import load_file
 from core.progress import Silent
 from core.resolving import resolve
 from core.running.cells import RunInputs, prepare_inputs, run_cell, run_hash
-from core.running.distributed import follows, start
 from core.runs import open_run
+from core.torchrun import follows, start
 from tests.command_line import BENCH
 
 pytestmark = pytest.mark.slow

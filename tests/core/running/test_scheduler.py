@@ -21,13 +21,8 @@ from core.cli.bars import Bars
 from core.resolving import resolve
 from core.running.cells import RunInputs, run_hash
 from core.running.outcomes import Cell, Outcome
-from core.running.scheduler import (
-    default_slots,
-    run_cells,
-    run_in_child,
-    slots,
-    visible_gpus,
-)
+from core.running.places import default_slots, slots, visible_gpus
+from core.running.scheduler import run_cells, run_in_child
 from core.runs import RunDirectory, open_run
 from core.workers import default_workers
 

@@ -12,7 +12,7 @@ from core.registry import find_method
 from core.resolving import resolve
 from core.running.axes import idle_keys
 from core.running.cells import RunInputs, prepare_inputs
-from core.running.early import probe_method
+from core.running.probing import probe_method
 from core.running.side_inputs import side_lines, speech_read, teacher_read
 from core.store.teacher import read_teacher
 from tests.conftest import WORLD
