@@ -113,18 +113,30 @@ def folder_of(root: Path, spec: RunSpec, digest: str) -> RunDirectory:
 def open_run(root: Path, spec: RunSpec, digest: str) -> RunDirectory:
     """The folder of a cell under `root`, created with its spec.json where it is new.
 
+    One that already holds the spec is not touched: figures are drawn again where a file of a run is new.
     Raises `BenchError` where `root` cannot be written.
     """
     directory = folder_of(root, spec, digest)
     path = directory.path
     try:
         path.mkdir(parents=True, exist_ok=True)
-        write_json(path / "spec.json", spec.model_dump(mode="json"))
+        content = spec.model_dump(mode="json")
+        if not holds(path / "spec.json", content):
+            write_json(path / "spec.json", content)
     except OSError as error:
         raise BenchError(
             f"cannot write to {path} ({error.strerror}); choose another folder with --runs"
         ) from error
     return directory
+
+
+def holds(path: Path, content: Any) -> bool:
+    """Whether a file is JSON of that content."""
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return False
+    return bool(found == content)
 
 
 def find_runs(root: Path) -> list[RunDirectory]:

@@ -1,6 +1,6 @@
 """A module built without memory for its weights: shapes and types are right, values do not exist."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -8,17 +8,36 @@ import torch
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
-FILLERS = {
-    *(getattr(nn.init, name) for name in dir(nn.init) if name.endswith("_") and not name.startswith("_")),
-    Tensor.normal_,
-    Tensor.uniform_,
+
+def empty_square(n: int, m: int | None = None, **options: Any) -> Tensor:
+    """What torch.eye makes, without its values: `(n, m)`."""
+    return torch.empty(n, n if m is None else m, **options)
+
+
+def empty_random(*size: Any, generator: torch.Generator | None = None, **options: Any) -> Tensor:
+    """What torch.rand and torch.randn make, without their values."""
+    return torch.empty(*size, **options)
+
+
+MAKERS: Mapping[Any, Callable[..., Tensor]] = {
+    torch.eye: empty_square,
+    torch.rand: empty_random,
+    torch.randn: empty_random,
 }
+VALUE_SETTERS = frozenset(
+    {
+        *(getattr(nn.init, name) for name in dir(nn.init) if name[0] != "_" and name[-1] == "_"),
+        Tensor.normal_,
+        Tensor.uniform_,
+    }
+)
 
 
 class Unfilled(TorchFunctionMode):
     """Starting values of a tensor without memory are not computed.
 
-    torch has nothing to compute there either, and imports its compiler, 3 to 4 seconds, to find that out.
+    torch has nothing to compute there either, and imports its compiler, 3 to 4 seconds, to find that out. It
+    does so for arithmetic too, which is left to it.
     """
 
     def __torch_function__(
@@ -29,12 +48,12 @@ class Unfilled(TorchFunctionMode):
         kwargs: dict[str, Any] | None = None,
     ) -> Any:
         given = kwargs or {}
-        if func is torch.eye and given.get("out") is None:
-            rows, columns = (*args, *args)[:2]
-            empty = torch.empty(rows, columns, device=given.get("device"), dtype=given.get("dtype"))
-            return empty if empty.is_meta else func(*args, **given)
-        filled = given.get("out") if func is torch.eye else given.get("tensor", args[0] if args else None)
-        if (func is torch.eye or func in FILLERS) and isinstance(filled, Tensor) and filled.is_meta:
+        filled = None
+        if func in MAKERS:
+            filled = given["out"] if given.get("out") is not None else MAKERS[func](*args, **given)
+        elif func in VALUE_SETTERS:
+            filled = given.get("tensor", args[0] if args else None)
+        if isinstance(filled, Tensor) and filled.is_meta:
             return filled
         return func(*args, **given)
 

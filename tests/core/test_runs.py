@@ -31,6 +31,19 @@ def test_a_folder_becomes_a_run_with_its_first_status(directory: RunDirectory, t
     assert find_runs(tmp_path) == [directory]
 
 
+def test_a_spec_is_written_where_it_is_missing_or_damaged_and_otherwise_left_alone(
+    directory: RunDirectory, tmp_path: Path
+) -> None:
+    file = directory.path / "spec.json"
+    text, before = file.read_text(), file.stat()
+    open_run(tmp_path, resolve("gaid", "avworld", {}), "0123abcd")
+    assert (file.stat().st_mtime_ns, file.stat().st_ino) == (before.st_mtime_ns, before.st_ino)
+    for damaged in ("", "{", text.replace("gaid", "tmass")):
+        file.write_text(damaged)
+        open_run(tmp_path, resolve("gaid", "avworld", {}), "0123abcd")
+        assert file.read_text() == text
+
+
 def test_a_write_that_fails_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> None:
     file = tmp_path / "metrics.json"
     write_json(file, {"old": 1})

@@ -31,8 +31,9 @@ class EmCosine(Interaction):
     def __init__(self, bases: int, settings: EmSettings, momentum: float) -> None:
         super().__init__()
         self.settings, self.momentum = settings, momentum
-        # the release normalises one number per base, which leaves its sign
-        self.register_buffer("bases", torch.randn(1, bases).sign())
+        # The release normalises one number per base, which leaves its sign. In memory even where weights are
+        # built without: how many signs there are decides what a pair costs.
+        self.register_buffer("bases", torch.randn(1, bases, device="cpu").sign())
 
     @classmethod
     def build(cls, config: ComposedConfig, dimensions: Dimensions) -> Self:
@@ -42,9 +43,7 @@ class EmCosine(Interaction):
 
     def floats_per_pair(self, dimensions: Dimensions) -> int:
         """Both vectors, their responsibilities, and what is rebuilt."""
-        # bases without memory have no values to compare: at most all differ
-        distinct = self.bases.numel() if self.bases.is_meta else len(self.bases.unique())
-        return dimensions.width * (8 + 3 * distinct)
+        return dimensions.width * (8 + 3 * len(self.bases.unique()))
 
     def forward(self, query: Tensor, texts: Texts, videos: Pooled, scale: Tensor) -> Tensor:
         """Cosines `(N, V)`: of one EM over all in training, of one per pair otherwise."""
