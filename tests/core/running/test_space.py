@@ -22,9 +22,9 @@ QUERIES = 7 + 5
 class Towers(nn.Module):
     """A retriever with a few numbers."""
 
-    def __init__(self) -> None:
+    def __init__(self, trained: int = TRAINED) -> None:
         super().__init__()
-        self.trained = nn.Parameter(torch.zeros(TRAINED))
+        self.trained = nn.Parameter(torch.zeros(trained))
         self.still = nn.Parameter(torch.zeros(STILL), requires_grad=False)
 
     def trained_state(self) -> dict[str, torch.Tensor]:
@@ -37,22 +37,27 @@ DATA: Any = {
 }
 
 
-def bytes_of_a_run(epochs: int) -> int:
+def bytes_of_a_run(epochs: int, trained: int = TRAINED) -> int:
     spec = resolve("gaid", "avworld", {"training.epochs": epochs})
-    return run_bytes(Towers(), DATA, spec)  # type: ignore[arg-type]
+    return run_bytes(Towers(trained), DATA, spec)  # type: ignore[arg-type]
 
 
-def results(protocols: int = 6) -> int:
-    return 4 * TRAINED + TOP_BYTES * protocols * QUERIES + OTHER_BYTES
+def results(trained: int = TRAINED, protocols: int = 6) -> int:
+    return 4 * trained + TOP_BYTES * protocols * QUERIES + OTHER_BYTES
 
 
 def test_without_training_only_the_results_are_written() -> None:
     assert bytes_of_a_run(0) == results()
 
 
-def test_with_training_the_old_resume_file_is_there_while_results_or_a_new_one_are_written() -> None:
-    resume = 2 * 4 * TRAINED + MOMENTS * 4 * TRAINED
-    assert bytes_of_a_run(1) == resume + max(resume, results())
+@pytest.mark.parametrize(("trained", "larger"), [(TRAINED, "results"), (1_000_000, "resume")])
+def test_with_training_the_old_resume_file_is_there_while_results_or_a_new_one_are_written(
+    trained: int, larger: str
+) -> None:
+    resume = 2 * 4 * trained + MOMENTS * 4 * trained
+    beside = {"results": results(trained), "resume": resume}
+    assert bytes_of_a_run(1, trained) == resume + beside[larger]
+    assert beside[larger] == max(beside.values())
 
 
 @pytest.mark.parametrize(("short", "refused"), [(0, False), (1, True)])
