@@ -17,7 +17,7 @@ def audit(
     ] = None,
     all_: Annotated[bool, typer.Option("--all", help="Audit every registered method.")] = False,
     condition: Annotated[
-        str, typer.Option(help="leak-free, released, or both, comma-separated.")
+        str, typer.Option(help="Scoring conditions, comma-separated: leak-free, released.")
     ] = "leak-free",
     size: Annotated[int, typer.Option(min=20, help="Number of random texts and videos per seed.")] = 200,
     seeds: Annotated[int, typer.Option(min=1, help="Number of random draws of weights and noise.")] = 3,

@@ -1,7 +1,7 @@
 """`bench evaluate`: a finished run, scored elsewhere or under another condition."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, get_args
 
 import typer
 
@@ -11,6 +11,7 @@ from core.cli.render import print_table
 from core.cli.screen import Screen
 from core.cli.shell import AsJson, Missing, Offline, Runs, Traceback, forbid_downloads, one_line_errors
 from core.errors import BenchError
+from core.scoring.names import AudioAblation, PictureAblation
 
 
 @one_line_errors
@@ -27,8 +28,9 @@ def evaluate_(
         typer.Option(
             "--set",
             metavar="KEY=A,B",
-            help="An evaluation.* or data.* key, swept where it has several values. evaluation.audio: as-is, "
-            "muted, exchanged, shifted, noise. evaluation.picture: as-is, blank, shuffled.",
+            help="An evaluation.* or data.* key, swept where it has several values. "
+            f"evaluation.audio: {', '.join(get_args(AudioAblation))}. "
+            f"evaluation.picture: {', '.join(get_args(PictureAblation))}.",
         ),
     ] = None,
     distractors: Annotated[

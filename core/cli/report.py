@@ -11,8 +11,8 @@ from core.cli.shell import AsJson, Runs, one_line_errors
 
 RunFolder = Annotated[Path, typer.Argument(help="Folder of a finished run.")]
 SplitOption = Annotated[str, typer.Option(help="Split whose results are used.")]
-ConditionOption = Annotated[str, typer.Option(help="leak-free or released.")]
-Rescoring = Annotated[str, typer.Option(help="none, dsl or qb-norm.")]
+ConditionOption = Annotated[str, typer.Option(help="Scoring condition: leak-free or released.")]
+Rescoring = Annotated[str, typer.Option(help="What was done to the scores: none, dsl or qb-norm.")]
 
 
 @one_line_errors
@@ -60,7 +60,7 @@ def compare(
     split: SplitOption = "test",
     condition: ConditionOption = "leak-free",
     rescoring: Rescoring = "none",
-    direction: Annotated[str, typer.Option(help="t2v or v2t.")] = "t2v",
+    direction: Annotated[str, typer.Option(help="Direction: t2v or v2t.")] = "t2v",
     show: Annotated[int, typer.Option(min=0, help="Number of changed queries to print for either run.")] = 10,
     json: AsJson = False,
 ) -> None:

@@ -11,7 +11,7 @@ import sys
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from traceback import format_exception
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import typer
 from rich.markup import escape
@@ -20,6 +20,7 @@ from core.cli.answers import AsJson as AsJson
 from core.cli.answers import answer as answer
 from core.cli.answers import reserved
 from core.cli.screen import Screen, silence
+from core.data_options import MissingPolicy
 from core.errors import BenchError
 from core.progress import bytes_in_words
 from core.versions import broken_library, check_trio
@@ -31,10 +32,8 @@ LONGEST_RANGE = 1000
 
 Runs = Annotated[Path, typer.Option("--runs", help="Folder that holds the run folders.")]
 Missing = Annotated[
-    Literal["fail", "count-as-miss", "drop"] | None,
-    typer.Option(
-        help="What to do about videos without a usable file: fail (default), count-as-miss or drop."
-    ),
+    MissingPolicy | None,
+    typer.Option(help="What to do about videos without a usable file; they fail the command by default."),
 ]
 Offline = Annotated[
     bool, typer.Option("--offline", help="Do not download weights, as with HF_HUB_OFFLINE=1.")
