@@ -9,11 +9,11 @@ from rich.table import Table
 
 from core.cli.data_tables import state_of
 from core.datasets import find_dataset
+from core.progress import seconds_in_words
 from core.running.places import default_slots
 from core.running.plan import (
     Timing,
     columns,
-    duration,
     estimated_seconds,
     own_settings,
     read_past_runs,
@@ -37,7 +37,7 @@ def show(specs: Sequence[RunSpec], root: Path, workers: int | None, console: Con
         seconds = [estimated_seconds(spec, past.timings) for spec in left]
         known = [value for value in seconds if value is not None]
         line += f"; {len(left)} left with {places} at a time: "
-        line += f"about {duration(max(sum(known) / places, max(known)))}" if known else "unknown"
+        line += f"about {seconds_in_words(max(sum(known) / places, max(known)))}" if known else "unknown"
         if known and len(known) < len(left):
             line += f", and {len(left) - len(known)} of unknown length"
     console.print(line)
@@ -80,6 +80,6 @@ def cell_table(specs: Sequence[RunSpec], states: Sequence[str], timings: Sequenc
     table = Table(*names, "settings", "state", "time")
     for spec, state in zip(specs, states, strict=True):
         seconds = estimated_seconds(spec, timings) if state != "done" else None
-        time = "" if state == "done" else "unknown" if seconds is None else duration(seconds)
+        time = "" if state == "done" else "unknown" if seconds is None else seconds_in_words(seconds)
         table.add_row(*row(spec, names), escape(own_settings(spec)), state, time)
     return table

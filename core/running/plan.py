@@ -145,14 +145,3 @@ def row(spec: RunSpec, names: Sequence[str]) -> list[str]:
             own = [value for key, value in values.items() if axis.key in (key, key.partition(".")[0])]
             shown[column] = "/".join(dict.fromkeys(map(str, own)))
     return [shown.get(name, "–") for name in names]
-
-
-def duration(seconds: float) -> str:
-    """Seconds in a unit that reads well.
-
-    >>> duration(42.4), duration(150), duration(5400)
-    ('42 s', '2.5 min', '1.5 h')
-    """
-    if seconds < 100:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.1f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

@@ -8,9 +8,10 @@ from rich.console import Console
 
 from core.cli.plan import show
 from core.datasets import dataset_fingerprint
+from core.progress import seconds_in_words
 from core.resolving import resolve
 from core.running.code import code_fingerprint
-from core.running.plan import Timing, duration, estimated_seconds, own_settings, read_past_runs
+from core.running.plan import Timing, estimated_seconds, own_settings, read_past_runs
 from core.spec import RunSpec
 from tests.made_runs import make_run, result
 
@@ -88,7 +89,7 @@ def test_every_cell_stands_in_the_table_and_the_total_shares_the_workers(tmp_pat
     text = printed([*cells, resolve("xpool", WORLD, {})], tmp_path, workers=2)
     assert (text.count(" done "), text.count(" to do "), text.count(" 60 s ")) == (1, 5, 4)
     assert all(f"alpha=0.{n}" in text for n in (1, 2, 3, 4))
-    assert "6 cells, 1 of them finished; 5 left with 2 at a time: about 2.0 min, and 1 of unknown" in text
+    assert "6 cells, 1 of them finished; 5 left with 2 at a time: about 2 min, and 1 of unknown" in text
 
 
 def test_a_total_is_not_shorter_than_its_longest_cell(tmp_path: Path) -> None:
@@ -116,7 +117,7 @@ def test_settings_are_what_differs_from_the_defaults_and_has_no_column() -> None
 
 
 @pytest.mark.parametrize(
-    ("seconds", "words"), [(0.4, "0 s"), (99, "99 s"), (150, "2.5 min"), (5400, "1.5 h"), (86400, "24.0 h")]
+    ("seconds", "words"), [(0.4, "1 s"), (99, "99 s"), (180, "3 min"), (5400, "90 min"), (86400, "24.0 h")]
 )
 def test_durations_read_well(seconds: float, words: str) -> None:
-    assert duration(seconds) == words
+    assert seconds_in_words(seconds) == words
