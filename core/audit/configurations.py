@@ -19,10 +19,8 @@ from core.errors import BenchError
 from core.method import MethodConfig
 from core.plugin_errors import PluginError
 
-PRACTICE_STEPS = 4
-"""Training steps of a configuration."""
-FEW_PAIRS = 8
-"""Pairs of such a step."""
+PRACTICE_STEPS, FURTHER_STEPS = 2, 2
+"""Training steps of a configuration, and further ones: a product of two zeros trains in the second step."""
 WIDTHS: Sequence[tuple[Shape, int]] = ((WIDE, 1), (MIDDLE, 2))
 """Shapes of real backbones, and training steps of each."""
 
@@ -162,8 +160,8 @@ def other_configurations(subject: Subject) -> list[Configuration]:
         {name: value for name, value in moved.items() if name not in subject.settings}
         for moved in (lowered, raised)
     ]
-    wide = [subject.of_shape(shape, steps=steps, practice_pairs=FEW_PAIRS) for shape, steps in WIDTHS]
-    small = subject.of_shape(SMALL, steps=PRACTICE_STEPS, practice_pairs=FEW_PAIRS)
+    wide = [subject.of_shape(shape, steps=steps) for shape, steps in WIDTHS]
+    small = subject.of_shape(SMALL, steps=PRACTICE_STEPS, further=FURTHER_STEPS)
     return [
         *map(Configuration, wide),
         *(Configuration(replace(small, settings={**subject.settings, **one})) for one in found),

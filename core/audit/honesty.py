@@ -7,7 +7,7 @@ that can be armed; while the index is built, touching one, or anything computed 
 import inspect
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import fields, replace
+from dataclasses import dataclass, fields, replace
 from typing import Any, ClassVar, Self
 
 from torch import Tensor
@@ -59,19 +59,29 @@ def holds_text(rows: Rows) -> bool:
     return any(holds_text(part) if isinstance(part, Rows) else isinstance(part, TextTensor) for part in parts)
 
 
-def text_in_index(method: Method, videos: Videos) -> str:
-    """How a method that has scored `TextTensor`s gets text into its index; empty where it does not."""
+@dataclass(frozen=True)
+class Rebuilt:
+    """An index that was built while texts were armed."""
+
+    rows: Sequence[Rows]
+    """What the method's modules keep, then what its algebra makes of that; none where a text was touched."""
+    text: str
+    """How text got into it; empty where none did."""
+
+
+def rebuilt(subject: Subject, method: Method, videos: Videos) -> Rebuilt:
+    """The index of a method that has scored `TextTensor`s."""
     surplus = list(inspect.signature(method.index).parameters)[1:]
     if surplus:
-        return f"index takes {', '.join(surplus)}"
-    with TextTensor.untouchable(), exact_arithmetic(method):
+        return Rebuilt((), f"index takes {', '.join(surplus)}")
+    with TextTensor.untouchable(), exact_arithmetic(method), subject.blamed("index"):
         try:
             rows = [method.index(videos)]
             if method.exact and not method.exact.obstacle:
                 rows.append(method.exact.index(rows[0]))
         except TextTouched as touch:
-            return f"text touched by {touch}"
-    return "text kept in the index" if any(map(holds_text, rows)) else ""
+            return Rebuilt((), f"text touched by {touch}")
+    return Rebuilt(rows, "text kept in the index" if any(map(holds_text, rows)) else "")
 
 
 def armed(texts: WordedTexts) -> Texts:
@@ -84,15 +94,14 @@ def index_honesty(subject: Subject) -> Verdict:
     """Builds an index after texts have been scored, and while they raise when touched."""
     method, world = subject.compared()
     subject.scores(method, armed(world.texts[:VIDEOS]), world.videos)
-    return honesty(subject, method, world.videos)
+    return honesty(subject, rebuilt(subject, method, world.videos))
 
 
-def honesty(subject: Subject, method: Method, videos: Videos) -> Verdict:
+def honesty(subject: Subject, index: Rebuilt) -> Verdict:
     """What a method that has just scored `armed` texts does with them when it builds an index."""
-    found = text_in_index(method, videos)
     meaning = (
-        f"What is kept of a video has seen a text ({found}): look at `index`."
-        if found
+        f"What is kept of a video has seen a text ({index.text}): look at `index`."
+        if index.text
         else "What is kept of a video is made of the video; only scoring sees texts."
     )
-    return subject.verdict("index honesty", judged(not found), found or "no text touched", meaning)
+    return subject.verdict("index honesty", judged(not index.text), index.text or "no text touched", meaning)

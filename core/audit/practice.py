@@ -37,8 +37,12 @@ class Practice:
     where a method claims sound."""
 
 
-def practise(method: Method, world: NoiseFeatures, steps: int, pairs: int) -> Practice:
-    """Trains a method in place, in every step on the first pairs of a world."""
+def practise(method: Method, world: NoiseFeatures, steps: int, pairs: int, further: int = 0) -> Practice:
+    """Trains a method in place, in every step on the first pairs of a world.
+
+    In `further` steps the loss is asked for as before and weights move on as they last moved: what counts
+    steps counts them, and gradients take most of the time.
+    """
     texts, videos = world.texts[:pairs], world.videos[:pairs]
     trainable = {name: p for name, p in method.named_parameters() if p.requires_grad}
     with torch.random.fork_rng(devices=[]), torch.enable_grad():
@@ -52,7 +56,7 @@ def practise(method: Method, world: NoiseFeatures, steps: int, pairs: int) -> Pr
         momenta: dict[str, Tensor] = {}
         reached: set[str] = set()
         hears, unfit = False, ""
-        for step in range(steps):
+        for step in range(steps + further):
             sound = videos.audio.clone().requires_grad_(True)
             found = check_losses(method, method.loss(texts, replace(videos, audio=sound), generator))
             loss = found.total
@@ -62,25 +66,28 @@ def practise(method: Method, world: NoiseFeatures, steps: int, pairs: int) -> Pr
             if not loss.requires_grad:
                 break
             method.zero_grad(set_to_none=True)
-            loss.backward()
+            if step < steps:
+                loss.backward()
             if step == 0:
                 hears = largest(sound.grad) != 0
                 hears = hears or (method.needs.sound and other_sound(method, texts, videos))
-            steepest = {name: largest(p.grad) for name, p in trainable.items()}
+            gradients = {name: p.grad for name, p in trainable.items() if p.grad is not None}
+            steepest = {name: largest(gradient) for name, gradient in gradients.items()}
             reached |= {name for name, slope in steepest.items() if slope != 0}
             bad = next((name for name, slope in steepest.items() if not math.isfinite(slope)), "")
             if bad:
                 unfit = f"the gradient of {bad} is not finite in training step {step + 1}"
                 break
             with torch.no_grad():
-                for name, parameter in trainable.items():
-                    if parameter.grad is None:
-                        continue
+                for name, gradient in gradients.items():
                     if name in momenta:
-                        momenta[name].lerp_(parameter.grad, NEWEST)
+                        momenta[name].lerp_(gradient, NEWEST)
                     else:  # the mean of nothing and the first gradient, in the memory of the latter
-                        momenta[name] = parameter.grad.mul_(NEWEST)
-                    parameter.sub_(momenta[name].sign(), alpha=PRACTICE_RATE)
+                        momenta[name] = gradient.mul_(NEWEST)
+                for name in gradients if step < steps else momenta:
+                    last = step == steps + further - 1
+                    signs = momenta[name].sign_() if last else momenta[name].sign()
+                    trainable[name].sub_(signs, alpha=PRACTICE_RATE)
                 method.logit_scale.clamp_(max=LARGEST_SCALE)
     method.zero_grad(set_to_none=True)
     return Practice(method.eval(), unfit, tuple(n for n in trainable if n not in reached), hears)
@@ -102,4 +109,5 @@ def largest(gradient: Tensor | None) -> float:
     """The largest magnitude in a gradient: 0 moves no parameter; NaN where a NaN is in it."""
     if gradient is None or not gradient.numel():
         return 0.0
-    return float(torch.linalg.vector_norm(gradient, math.inf))
+    low, high = gradient.aminmax()
+    return max(float(high), -float(low))

@@ -12,13 +12,14 @@ from torch import Tensor
 
 from core.audit.change import Change, tolerances
 from core.audit.contract import contract
-from core.audit.honesty import armed, honesty
+from core.audit.honesty import Rebuilt, armed, honesty, rebuilt
 from core.audit.sound import as_loud, half_changed
 from core.audit.subject import Subject
 from core.audit.verdict import Verdict, judged
 from core.batch import stable_keys
 from core.method import NoiseSource
 from core.scoring.noise import RenamedNoise, scoring_noise
+from core.scoring.scoring import ScoringIndex
 
 QUICK_PAIRS = 13
 """Texts and videos that are compared."""
@@ -27,10 +28,10 @@ SOME = (6, 4, 2, 9, 11)
 """Texts that are scored without the others, in this order."""
 REORDERED = (*EVERY_VIDEO[-3:], *EVERY_VIDEO[:-3])
 """Videos in another order."""
-CHUNK = 7
-"""Of them that are indexed together."""
-BY_THEMSELVES = (3,), (4,)
-"""A text and a video that are scored by themselves."""
+CHUNK = QUICK_PAIRS - 1
+"""Of them that are indexed together; the last one is indexed alone."""
+BY_ITSELF = 3
+"""A text that is scored alone, with the last video of `REORDERED`, which is not its own."""
 
 
 def quick(subject: Subject) -> Verdict | None:
@@ -51,45 +52,62 @@ class Compared:
         self.texts, self.videos = subject.world.texts[:QUICK_PAIRS], subject.world.videos[:QUICK_PAIRS]
 
     @cached_property
+    def index(self) -> ScoringIndex:
+        """Of the videos as a run builds it."""
+        return self.subject.index(self.method, self.videos)
+
+    @cached_property
     def expected(self) -> Tensor:
         """Scores `(PAIRS, PAIRS)` as a run computes them, of texts that tell who touches them."""
-        return self.subject.scores(self.method, armed(self.texts), self.videos)
+        return self.subject.scores(self.method, armed(self.texts), self.index)
+
+    @cached_property
+    def with_other_sound(self) -> Rebuilt:
+        """The index of the same pictures with other sound, built when texts have been scored.
+
+        Noise that is as loud where the method claims sound, any change where it claims none.
+        """
+        self.expected  # noqa: B018  they are scored
+        other = as_loud(self.videos) if self.method.needs.sound else half_changed(self.videos)
+        return rebuilt(self.subject, self.method, other)
 
     def honesty(self) -> Verdict:
         """What an index makes of the texts that were scored last."""
-        self.expected  # noqa: B018  they are scored
-        return honesty(self.subject, self.method, self.videos)
+        return honesty(self.subject, self.with_other_sound)
 
     def changed(
         self,
-        rows: Sequence[int] = EVERY_VIDEO,
         columns: Sequence[int] = EVERY_VIDEO,
-        chunk: int = 256,
+        chunk: int = QUICK_PAIRS,
         *,
+        blocks: Sequence[tuple[Sequence[int], slice]] = ((EVERY_VIDEO, slice(None)),),
         rename: bool = False,
     ) -> Change:
-        """How scores change in another order, without other texts or videos, or under other keys.
+        """How scores change where videos are indexed in another order or in chunks, or under other keys.
 
-        With `rename`, own pairs share a key, and noise is drawn under the old ones.
+        Of each block of texts with a part of the videos. With `rename`, own pairs share a key, and noise is
+        drawn under the old ones.
         """
-        texts, videos = self.texts[torch.tensor(rows)], self.videos[torch.tensor(columns)]
+        texts, videos = self.texts, self.videos
         noise: NoiseSource = scoring_noise(self.method.config, 0, released=False)
         if rename:
             own = stable_keys([f"pair {number}" for number in EVERY_VIDEO])
-            new = own[torch.tensor(rows)], own[torch.tensor(columns)]
-            noise = RenamedNoise(noise, (new[0], texts.keys), (new[1], videos.keys))
-            texts, videos = replace(texts, keys=new[0]), replace(videos, keys=new[1])
-        index = self.subject.index(self.method, videos, chunk)
-        found = self.subject.scores(self.method, texts, index, noise=noise)
-        expected = self.expected[torch.tensor(rows)]
-        change = Change.between(found, expected[:, torch.tensor(columns)], tolerances(expected))
-        return change.renumbered(rows, columns)
+            noise = RenamedNoise(noise, (own, texts.keys), (own, videos.keys))
+            texts, videos = replace(texts, keys=own), replace(videos, keys=own)
+        index = self.subject.index(self.method, videos[torch.tensor(columns)], chunk)
+        changes = []
+        for rows, part in blocks:
+            found = self.subject.scores(self.method, texts[torch.tensor(rows)], index[part], noise=noise)
+            expected, here = self.expected[torch.tensor(rows)], columns[part]
+            change = Change.between(found, expected[:, torch.tensor(here)], tolerances(expected))
+            changes.append(change.renumbered(rows, here))
+        return Change.worst(*changes)
 
     def pairs(self) -> Verdict:
         """Everything at once, and a pair by itself; if a score changes, what has changed it."""
-        texts, videos = BY_THEMSELVES
-        alone = self.changed(texts, EVERY_VIDEO if self.method.needs.gallery else videos)
-        change = Change.worst(self.changed(SOME, REORDERED, CHUNK, rename=True), alone)
+        alone = slice(None) if self.method.needs.gallery else slice(CHUNK, None)
+        blocks = (SOME, slice(None)), ((BY_ITSELF,), alone)
+        change = self.changed(REORDERED, CHUNK, blocks=blocks, rename=True)
         check, meaning = "pairing", "The score of a text with a video depends on these two alone."
         if not change.none:
             renamed = self.changed(rename=True)
@@ -104,8 +122,9 @@ class Compared:
 
     def audio(self) -> Verdict:
         """Noise that is as loud is noticed by a method that claims sound, and no change by another."""
-        claims = self.method.needs.sound
-        other = as_loud(self.videos) if claims else half_changed(self.videos)
+        claims, rows = self.method.needs.sound, self.with_other_sound.rows
+        released = None if self.index.released is None else rows[0]
+        other = replace(self.index, videos=rows[-1], released=released)
         change = Change.between(self.subject.scores(self.method, self.texts, other), self.expected)
         meaning = "It hears what sounds." if claims else "It claims no sound, and hears none."
         if claims and change.none:

@@ -15,14 +15,18 @@ from core.audit.noise_features import SMALL, NoiseFeatures
 from core.audit.subject import Subject
 from core.audit.verdict import Verdict, judged
 from core.method import Method
-from core.scoring.scoring import build_index
+from core.scoring.scoring import ScoringIndex, build_index
 
 BLOCK_TEXTS, BLOCK_VIDEOS = 31, 29
 """Of the reference: primes, never square, never a multiple."""
 LARGE = 512
 """Texts and videos of the largest square; a run's index is built in chunks of 256."""
+DEEP = 64
+"""Texts with `LARGE` videos where the square does not fit: more than in a tile of the engine."""
 SURPLUS = 8
 """Texts beyond it."""
+STEPS, FURTHER_STEPS = 8, 12
+"""Of training, as many as other checks have."""
 OTHER_PAIRS = 24
 """Pairs of each layout that no rule picks."""
 HUGE = 2**40
@@ -59,8 +63,8 @@ class Layout:
         return torch.cat((number.repeat(len(rules)), texts)), torch.cat((*rules, videos))
 
 
-def layouts(large: bool) -> list[Layout]:
-    """What is scored; with `large`, squares of more than 500 as well."""
+def layouts(largest: int) -> list[Layout]:
+    """What is scored, up to `largest` texts with all videos."""
     straight = torch.arange(LARGE + SURPLUS)
     shuffled = torch.randperm(LARGE + SURPLUS, generator=torch.Generator().manual_seed(0))
     five = torch.arange(130) // 5
@@ -68,14 +72,14 @@ def layouts(large: bool) -> list[Layout]:
     found = [
         Layout("128 texts x 128 videos", straight[:128], straight[:128], chunk=37),
         Layout("200 texts x 150 videos", straight[:200], straight[:150]),
-        Layout("77 texts x 77 videos in another order", shuffled[:77], straight[:77].flip(0), chunk=1),
-        Layout("5 captions per video in order", straight[:130], straight[:26], own=five),
-        Layout("5 captions per video, shuffled", straight[:130], straight[:26], own=mixed),
+        Layout("77 texts x 77 videos in another order", shuffled[:77], straight[:77].flip(0)),
+        Layout("5 captions per video in order", straight[:130], straight[:26], chunk=1, own=five),
+        Layout("5 captions per video, shuffled", straight[:130], straight[:26], chunk=1, own=mixed),
         Layout(f"{LARGE + SURPLUS} texts x 13 videos", straight, straight[:13]),
         Layout(f"13 texts x {LARGE} videos", straight[:13], straight[:LARGE]),
     ]
-    if large:
-        found.append(Layout(f"{LARGE} texts x {LARGE} videos", straight[:LARGE], straight[:LARGE]))
+    if largest:
+        found.append(Layout(f"{largest} texts x {LARGE} videos", straight[:largest], straight[:LARGE]))
     return found
 
 
@@ -93,9 +97,16 @@ class Reference:
         return {}
 
     @cached_property
-    def index(self) -> object:
-        """Of all videos, some at a time."""
-        return self.subject.index(self.method, self.world.videos, BLOCK_VIDEOS)
+    def indices(self) -> dict[tuple[tuple[int, ...], int], ScoringIndex]:
+        """What has been built: of which videos, in chunks of how many."""
+        return {}
+
+    def index(self, videos: Tensor, chunk: int) -> ScoringIndex:
+        """Of the videos of those numbers, some at a time; built once."""
+        key = tuple(videos.tolist()), chunk
+        if key not in self.indices:
+            self.indices[key] = self.subject.index(self.method, self.world.videos[videos], chunk)
+        return self.indices[key]
 
     def pairs(self, texts: Tensor, videos: Tensor) -> tuple[Tensor, Tensor]:
         """Scores `(K,)` of texts with videos by number, and what each may change by."""
@@ -114,11 +125,9 @@ class Reference:
         if (row, column) not in self.blocks:
             texts = slice(row * BLOCK_TEXTS, (row + 1) * BLOCK_TEXTS)
             videos = slice(column * BLOCK_VIDEOS, (column + 1) * BLOCK_VIDEOS)
+            index = self.index(torch.arange(len(self.world.videos)), BLOCK_VIDEOS)
             self.blocks[row, column] = self.subject.scores(
-                self.method,
-                self.world.texts[texts],
-                self.index[videos],  # type: ignore[index]
-                tile_bytes=HUGE,
+                self.method, self.world.texts[texts], index[videos], tile_bytes=HUGE
             )
         return self.blocks[row, column]
 
@@ -127,10 +136,9 @@ def changed(
     subject: Subject, method: Method, world: NoiseFeatures, layout: Layout, reference: Reference
 ) -> Change:
     """How far the suspects of a layout are from the reference."""
-    floats = floats_of(method)
-    at_once = 4 * floats * len(layout.texts) * len(layout.videos) <= LARGEST_TENSOR
-    index = subject.index(method, world.videos[layout.videos], layout.chunk)
-    scores = subject.scores(method, world.texts[layout.texts], index, tile_bytes=HUGE if at_once else None)
+    index = reference.index(layout.videos, layout.chunk)
+    tile_bytes = HUGE if at_once(method, len(layout.texts), len(layout.videos)) else None
+    scores = subject.scores(method, world.texts[layout.texts], index, tile_bytes=tile_bytes)
     texts, videos = layout.suspects()
     if method.needs.gallery:
         expected, allowed = in_same_gallery(subject, method, world, layout)
@@ -159,17 +167,22 @@ def floats_of(method: Method) -> int:
     return method.needs.floats_per_pair or method.dimensions.frames * method.dimensions.width
 
 
+def at_once(method: Method, texts: int, videos: int) -> bool:
+    """Whether so many pairs are scored as one tile; what does not fit, the engine never scores as one."""
+    return 4 * floats_of(method) * texts * videos <= LARGEST_TENSOR
+
+
 def size(subject: Subject) -> Verdict:
     """Every layout, by a trained method of narrow features; the released condition has its own checks."""
     if subject.condition == "released":
         meaning = "What the released condition depends on, pairing says."
         return subject.verdict("size", "not applicable", "released scores", meaning)
-    small = subject.of_shape(SMALL)
+    small = subject.of_shape(SMALL, steps=STEPS, further=FURTHER_STEPS)
     method = small.practice.method
     world = NoiseFeatures.draw(LARGE + SURPLUS, LARGE, seed=1, shape=SMALL)
-    large = not subject.settings and 4 * floats_of(method) * LARGE * LARGE <= 4 * LARGEST_TENSOR
+    largest = next((texts for texts in (LARGE, DEEP) if at_once(method, texts, LARGE)), 0)
     reference = Reference(small, method, world)
-    found = {layout.name: changed(small, method, world, layout, reference) for layout in layouts(large)}
+    found = {layout.name: changed(small, method, world, layout, reference) for layout in layouts(largest)}
     name, worst = max(found.items(), key=lambda item: (item[1].undefined > 0, item[1].excess))
     figure = f"score change over {len(found)} layouts, up to {list(found)[-1]}: {worst}"
     meaning = "Scores do not depend on how many texts and videos are scored together, or on their order."

@@ -44,8 +44,10 @@ class Subject:
     shape: Shape = NARROW
     steps: int = 20
     """Training steps of the trained state."""
-    practice_pairs: int = 16
-    """Pairs of a step."""
+    further: int = 0
+    """Steps after them in which weights move on without a gradient of their own."""
+    practice_pairs: int = 8
+    """Pairs of a step: clips of every kind that a world has."""
 
     @cached_property
     def config(self) -> MethodConfig:
@@ -70,7 +72,7 @@ class Subject:
     def practice(self) -> Practice:
         """A method of its own that has trained on the first pairs of `world`, and what training showed."""
         with self.blamed("a training step"):
-            return practise(self.untrained(), self.world, self.steps, self.practice_pairs)
+            return practise(self.untrained(), self.world, self.steps, self.practice_pairs, self.further)
 
     @cached_property
     def world(self) -> NoiseFeatures:

@@ -131,6 +131,16 @@ class WhereLarge(Clean):
         return scores + own(scores) * (min(scores.shape) >= 500)
 
 
+class WherePairsAreExpensive(Clean):
+    """Where more texts than a tile of the engine takes meet more than 500 videos."""
+
+    needs = Needs(sound=True, floats_per_pair=1000)
+
+    def score(self, texts: Texts, index: Kept, noise: NoiseSource) -> Tensor:
+        scores = super().score(texts, index, noise)
+        return scores + own(scores) * (scores.shape[0] > 60 and scores.shape[1] > 500)
+
+
 class MoreTextsThanChannels(Clean):
     def score(self, texts: Texts, index: Kept, noise: NoiseSource) -> Tensor:
         scores = super().score(texts, index, noise)
@@ -215,6 +225,7 @@ LEAKS = {
     InAPart: "pairing [leaky=True]",
     WhereWide: "pairing [width 768, 5 frames, 9 patches]",
     WhereLarge: "size",
+    WherePairsAreExpensive: "size",
     MoreTextsThanChannels: "size",
     WhereSquare: "size",
     SeveralCaptions: "size",

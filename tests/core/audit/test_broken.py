@@ -77,7 +77,7 @@ IN_USE = {
     "score raises": (SCORE, SCORE + "        {}['gate']\n", ["score fails", "KeyError", "line 24"]),
     "loss raises": (LOSS, LOSS + "        raise NotImplementedError\n", ["NotImplementedError", "line 26"]),
     "loss returns a tensor": ("Losses(cross", "(cross", ["loss returns tuple", "core.method.Losses"]),
-    "loss is no scalar": ("device=logits.device)", "device=logits.device), reduction='none'", ["(16,)"]),
+    "loss is no scalar": ("device=logits.device)", "device=logits.device), reduction='none'", ["(8,)"]),
     "a width of its own": (MAP, "nn.Linear(512, 512)", ["score fails", "asked for width 96"]),
     "a width of its own in the index": (
         "return Kept((",
