@@ -20,7 +20,7 @@ from core.method import MethodConfig
 from core.plugin_errors import PluginError
 
 PRACTICE_STEPS, FURTHER_STEPS = 2, 2
-"""Training steps of a configuration, and further ones: a product of two zeros trains in the second step."""
+"""Training steps of a configuration, and further ones: what a zero hides from the first gradient is in the second."""
 WIDTHS: Sequence[tuple[Shape, int]] = ((WIDE, 1), (MIDDLE, 2))
 """Shapes of real backbones, and training steps of each."""
 
