@@ -19,8 +19,8 @@ from core.errors import BenchError
 from core.method import MethodConfig
 from core.plugin_errors import PluginError
 
-PRACTICE_STEPS, FURTHER_STEPS = 2, 2
-"""Training steps of a configuration, and further ones: what a zero hides from the first gradient is in the second."""
+PRACTICE_STEPS, PRACTICE_FURTHER = 2, 2
+"""Training steps of a configuration, and further ones; the second has what a zero hides from the first."""
 WIDTHS: Sequence[tuple[Shape, int]] = ((WIDE, 1), (MIDDLE, 2))
 """Shapes of real backbones, and training steps of each."""
 
@@ -161,7 +161,7 @@ def other_configurations(subject: Subject) -> list[Configuration]:
         for moved in (lowered, raised)
     ]
     wide = [subject.of_shape(shape, steps=steps) for shape, steps in WIDTHS]
-    small = subject.of_shape(SMALL, steps=PRACTICE_STEPS, further=FURTHER_STEPS)
+    small = subject.of_shape(SMALL, steps=PRACTICE_STEPS, further=PRACTICE_FURTHER)
     return [
         *map(Configuration, wide),
         *(Configuration(replace(small, settings={**subject.settings, **one})) for one in found),

@@ -25,7 +25,7 @@ DEEP = 64
 """Texts with `LARGE` videos where the square does not fit: more than in a tile of the engine."""
 SURPLUS = 8
 """Texts beyond it."""
-STEPS, FURTHER_STEPS = 8, 12
+SIZE_STEPS, SIZE_FURTHER = 8, 12
 """Of training, as many as other checks have."""
 OTHER_PAIRS = 24
 """Pairs of each layout that no rule picks."""
@@ -177,7 +177,7 @@ def size(subject: Subject) -> Verdict:
     if subject.condition == "released":
         meaning = "What the released condition depends on, pairing says."
         return subject.verdict("size", "not applicable", "released scores", meaning)
-    small = subject.of_shape(SMALL, steps=STEPS, further=FURTHER_STEPS)
+    small = subject.of_shape(SMALL, steps=SIZE_STEPS, further=SIZE_FURTHER)
     method = small.practice.method
     world = NoiseFeatures.draw(LARGE + SURPLUS, LARGE, seed=1, shape=SMALL)
     largest = next((texts for texts in (LARGE, DEEP) if at_once(method, texts, LARGE)), 0)
