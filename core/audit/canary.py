@@ -6,6 +6,7 @@ anything has. So a method finds a text's video with the probability of chance, u
 
 from core.audit.chance import Recalls
 from core.audit.noise_features import NoiseFeatures
+from core.audit.size import HUGE, at_once
 from core.audit.subject import Subject
 from core.audit.verdict import Verdict, judged
 
@@ -22,7 +23,10 @@ def noise_canary(subject: Subject) -> Verdict:
         subject.scores(subject.untrained(seed), world.texts, world.videos) for seed, world in worlds
     )
     world = NoiseFeatures.draw(size, size, subject.seeds, shape)
-    trained = Recalls.count([subject.scores(subject.practice.method, world.texts, world.videos)])
+    method = subject.practice.method
+    # as one square tile where there is room: the engine's own may all be wide, or deep
+    tile_bytes = HUGE if at_once(method, size, size) else None
+    trained = Recalls.count([subject.scores(method, world.texts, world.videos, tile_bytes=tile_bytes)])
     found = {"fresh": fresh, "trained": trained}
     meaning = "On pure noise it finds what chance finds."
     for state, recalls in found.items():

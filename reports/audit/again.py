@@ -105,23 +105,49 @@ def scored_again(subject: RunSubject) -> list[Verdict]:
 
 
 def same_ranks(subject: RunSubject, again: ScoredAgain) -> Verdict:
-    """The scores of the queries with their own videos, beside those that the run has stored."""
+    """The scores of the queries with their own videos, and their ranks, beside those of the run.
+
+    Where rounding decides, a rank may be any that it allows.
+    """
     stored = subject.text_to_video()
     place = {int(query): row for row, query in enumerate(stored.query.tolist())}
     rows = torch.tensor([place[query] for query in again.tensors["query"].tolist()])
     own = again.expected.gather(1, again.tensors["pairing"][:, None])[:, 0].double()
     change = Change.between(own, stored.records.own_score[rows].double(), tolerances(again.expected))
-    meaning = "The checkpoint gives the scores that the run has stored."
+    higher, not_lower = better_videos(again)
+    counts = stored.records.counts
+    ahead, ties = counts.greater[rows], counts.ties[rows]
+    moved = (ahead > not_lower) | (ahead + ties < higher)
+    meaning = "The checkpoint gives the scores and ranks that the run has stored."
     if not change.none:
         query = int(again.tensors["query"][change.pair[0]])
         meaning = (
             f"The checkpoint does not give the stored scores: query {query} with its own video differs by "
             f"{change.largest:.2g}, tolerance {change.allowed:.1g}."
         )
-        if again.records["code"] != subject.run.manifest.fingerprints.get("code"):
-            meaning += " The code has changed since; run the cell again."
-    figure = f"{len(rows)} queries, own score off by {change}"
-    return subject.verdict("scored again", judged(change.none), figure, meaning)
+    elif moved.any():
+        first = int(moved.nonzero()[0, 0])
+        meaning = (
+            f"The checkpoint does not give the stored ranks: {int(ahead[first])} videos were ahead of the "
+            f"own one of query {int(again.tensors['query'][first])}, and now {int(higher[first])} are."
+        )
+    good = change.none and not bool(moved.any())
+    if not good and again.records["code"] != subject.run.manifest.fingerprints.get("code"):
+        meaning += " The code has changed since; run the cell again."
+    figure = f"{len(rows)} queries, own score off by {change}, {int(moved.sum())} other ranks"
+    return subject.verdict("scored again", judged(good), figure, meaning)
+
+
+def better_videos(again: ScoredAgain) -> tuple[Tensor, Tensor]:
+    """How many videos score higher than each query's own, `(N,)`, and how many may, within the tolerance.
+
+    Queries whose own score is undefined have every rank.
+    """
+    scores, pairing = again.expected.double(), again.tensors["pairing"][:, None]
+    own, allowed = scores.gather(1, pairing), 2 * tolerances(again.expected)[:, None]
+    difference = (scores - own).scatter(1, pairing, -torch.inf)
+    possible = (difference >= -allowed) | difference.isnan()
+    return (difference > allowed).sum(1), possible.sum(1)
 
 
 def independence(subject: RunSubject, again: ScoredAgain) -> Verdict:

@@ -55,6 +55,20 @@ def test_scores_that_are_not_the_stored_ones_are_named(subject: RunSubject) -> N
     assert "The code has changed since" in found.meaning
 
 
+def test_ranks_that_are_not_the_stored_ones_are_named(subject: RunSubject) -> None:
+    other, ahead = SCORES.clone(), int((SCORES[7] > SCORES[7, PAIRING[7]]).sum())
+    other[7, SCORES[7].argmin()] = 2.0  # above its own video, which has kept its score
+    found = again.same_ranks(subject, scored(other))
+    assert found.verdict == "fail"
+    assert f"{ahead} videos were ahead of the own one of query 7, and now {ahead + 1} are" in found.meaning
+
+
+def test_a_rank_that_rounding_decides_is_any_of_those(subject: RunSubject) -> None:
+    other = SCORES.clone()
+    other += 1e-7 * torch.rand(30, 15, generator=torch.Generator().manual_seed(1))
+    assert again.same_ranks(subject, scored(other)).verdict == "pass"
+
+
 @pytest.mark.parametrize("variant", ["queries shuffled", "other keys", "videos in another order"])
 def test_what_changes_a_score_is_named_with_its_pair(variant: str, subject: RunSubject) -> None:
     changed = SCORES.flip(0).clone()
