@@ -17,9 +17,9 @@ bench: setup
 test: setup-all browser
 	$(PYTEST)
 
-# What takes long: real runs that are interrupted and killed, clusters, two processes that train together,
-# torch's compiler at work. Three at a time: half of their time they wait for processes. `pytest -m slow PATH`
-# runs some of them.
+# What takes long: real runs that are interrupted and killed, whole audits, clusters, two processes that train
+# together, torch's compiler at work. Three at a time: half of their time they wait for processes.
+# `pytest -m slow PATH` runs some of them.
 test-slow: setup-all
 	$(PYTEST) -m slow -n 3
 

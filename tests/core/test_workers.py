@@ -10,6 +10,8 @@ import pytest
 from core.errors import BenchError
 from core.workers import LostItem, in_workers, watched
 
+pytestmark = pytest.mark.slow
+
 
 def square_or_die(number: int, begin) -> int:
     begin(f"the square of {number}")

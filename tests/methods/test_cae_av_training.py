@@ -20,6 +20,8 @@ from methods.cae_av import HOSTS
 from tests.conftest import WORLD
 from tests.core.training.small_training import first_pairs, no_validation
 
+pytestmark = pytest.mark.slow
+
 QUICK = {
     "training.batch_size": 8,
     "training.epochs": 2,
@@ -55,12 +57,8 @@ def test_the_tiny_vit_gives_patches_and_nine_clips_in_ten_a_caption(own_material
 @pytest.mark.parametrize(
     ("host", "mode"),
     [
-        ("clip4clip", "text-tuned"),
-        *(
-            pytest.param(host, "text-tuned", marks=pytest.mark.slow)
-            for host in sorted(HOSTS.keys() - {"clip4clip"})
-        ),
-        pytest.param("xpool", "finetune", marks=pytest.mark.slow),
+        *((host, "text-tuned") for host in sorted(HOSTS)),
+        ("xpool", "finetune"),
     ],
 )
 def test_it_trains_in_front_of_every_host(

@@ -15,6 +15,8 @@ from methods.gaid import Gaid
 from methods.tmass import TMass
 from methods.xpool import XPool
 
+pytestmark = pytest.mark.slow
+
 WIDTH, FRAMES = 512, 12
 LIMIT = 64 * 2**20
 
@@ -52,11 +54,11 @@ def peak_bytes(
     [
         (XPool, "per-text", "leak-free", 700, 100),
         (TMass, "per-text", "leak-free", 700, 100),
-        pytest.param(XPool, "per-text", "leak-free", 30_000, 3, marks=pytest.mark.slow),
-        pytest.param(TMass, "fresh", "leak-free", 100, 30, marks=pytest.mark.slow),
-        pytest.param(Gaid, "per-text", "leak-free", 700, 100, marks=pytest.mark.slow),
-        pytest.param(Gaid, "per-text", "released", 700, 100, marks=pytest.mark.slow),
-        pytest.param(TMass, "fresh", "released", 100, 30, marks=pytest.mark.slow),
+        (XPool, "per-text", "leak-free", 30_000, 3),
+        (TMass, "fresh", "leak-free", 100, 30),
+        (Gaid, "per-text", "leak-free", 700, 100),
+        (Gaid, "per-text", "released", 700, 100),
+        (TMass, "fresh", "released", 100, 30),
     ],
 )
 def test_scoring_stays_within_its_memory(

@@ -12,6 +12,8 @@ from core.audit.ties import ties
 from core.audit.transduction import test_set_statistics as set_statistics
 from core.registry import registered_methods
 
+pytestmark = pytest.mark.slow
+
 LEAKING = ("gaid", "tmass")
 
 
@@ -35,7 +37,7 @@ def test_their_scores_know_the_pairing(name: str, check: object) -> None:
     assert verdict.verdict == "fail"
 
 
-@pytest.mark.parametrize("name", [pytest.param("avigate", marks=pytest.mark.slow), "clip4clip", "xpool"])
+@pytest.mark.parametrize("name", ["avigate", "clip4clip", "xpool"])
 def test_methods_whose_released_evaluation_is_clean_pass(name: str) -> None:
     assert noise_canary(released(name)).verdict == "pass"
     assert pairing(released(name)).verdict == "pass"

@@ -9,6 +9,8 @@ from core.progress import Silent
 from core.workers import Begin
 from reports.audit import command
 
+pytestmark = pytest.mark.slow
+
 
 def dies_with_gram(item: tuple[Asked, Portion], begin: Begin) -> list[tuple[int, Answer]]:
     asked, portion = item

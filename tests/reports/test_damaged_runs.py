@@ -33,6 +33,8 @@ from reports.trec import trec_files
 from reports.write import contents_of
 from tests.made_runs import add_result, make_run, result
 
+pytestmark = pytest.mark.slow
+
 MUTATIONS = 80
 """Of all files together; `make fuzz` tries thousands."""
 WRONG: list[Any] = [

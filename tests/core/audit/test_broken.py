@@ -9,6 +9,8 @@ from typer.testing import Result
 from core.registry import broken_methods, registered_methods, scan
 from tests.command_line import assert_one_line
 
+pytestmark = pytest.mark.slow
+
 SOURCE = """import torch
 from dataclasses import dataclass
 from torch import nn

@@ -8,6 +8,8 @@ from tests.core.audit import planted_elsewhere, planted_odd, planted_positions
 from tests.core.audit.one_process import audit_method
 from tests.core.audit.planted import Clean
 
+pytestmark = pytest.mark.slow
+
 LEAKS = (*planted_positions.LEAKS, *planted_elsewhere.LEAKS)
 
 

@@ -13,6 +13,8 @@ from tests.core.audit.one_process import audit_method
 from tests.core.audit.planted import Clean, InAPart
 from tests.core.audit.planted_defects import BROKEN_CONTRACTS, RAISING
 
+pytestmark = pytest.mark.slow
+
 EVERY = (InAPart, next(iter(BROKEN_CONTRACTS)), next(iter(RAISING)))
 
 

@@ -23,6 +23,8 @@ from core.datasets.avworld.world import WORLDS, WorldConfig, world_folder
 from core.errors import BenchError
 from core.progress import Advance, Silent
 
+pytestmark = pytest.mark.slow
+
 SMALL = WorldConfig(train=20, val=20, test=20, test_multi=20)
 
 
@@ -118,7 +120,6 @@ def test_missing_scripts_and_captions_are_written_again(file: str, made: Path, f
 
 
 @pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGKILL])
-@pytest.mark.slow
 def test_interrupted_generation_leaves_whole_files_only_and_continues(
     signum: signal.Signals, made: Path, cache: Path
 ) -> None:
@@ -169,7 +170,6 @@ def wait_for_the_workers_of(session: int) -> None:
     raise AssertionError("a worker outlives its parent")
 
 
-@pytest.mark.slow
 def test_of_two_processes_one_generates_and_the_other_waits_for_it(cache: Path, made: Path) -> None:
     program = (
         "import sys\n"

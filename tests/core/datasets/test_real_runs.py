@@ -24,6 +24,8 @@ from tests.core.datasets import small_copies as small
 from tests.core.datasets.small_copies import TEST, TRAIN, sentences
 from tests.core.media_files import tone, write_media
 
+pytestmark = pytest.mark.slow
+
 SMALL = {
     "backbone": "avworld",
     "audio_encoder": "avworld-whisper",

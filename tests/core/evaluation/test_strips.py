@@ -15,6 +15,8 @@ from core.retriever import SplitData
 from core.running.cells import RunInputs, build_method
 from core.runs import RunDirectory
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.parametrize("passes", [1, 2])
 def test_ranks_in_strips_are_those_of_the_matrix(

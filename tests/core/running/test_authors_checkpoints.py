@@ -24,6 +24,8 @@ from tests.authors_checkpoints import BOUND, CONFIG, SOUND, WITH_AST, checkpoint
 from tests.command_line import assert_one_line
 from tests.core.media_files import tone, write_media
 
+pytestmark = pytest.mark.slow
+
 HOSTED = sorted(
     name for name, method in registered_methods().items() if method.authors and name not in ("cae_av",)
 )

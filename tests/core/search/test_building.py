@@ -15,6 +15,8 @@ from core.running.trained import TrainedRun
 from core.search import building
 from core.search.layout import IndexFolder
 
+pytestmark = pytest.mark.slow
+
 
 def names(out: Path, run: TrainedRun) -> set[str]:
     """The files that a search finds."""

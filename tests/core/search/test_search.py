@@ -18,6 +18,8 @@ from core.search.opened import VideoSearch
 from core.search.queries import texts_like
 from tests.command_line import assert_one_line
 
+pytestmark = pytest.mark.slow
+
 QUERIES = ["a bell rings", "a red square moves to the left"]
 DOCS = Path(__file__).parents[3] / "docs" / "search.md"
 

@@ -20,6 +20,8 @@ from core.store.store import StoreSettings, prepare_store
 from tests.core.media_files import tone, write_media
 from tests.core.store.conftest import SETTINGS, prepare
 
+pytestmark = pytest.mark.slow
+
 
 def see_or_die(video: Video, settings: StoreSettings, heard: Heard) -> Clip:
     """As a segmentation fault in FFmpeg's decoder of the picture would end it."""

@@ -15,6 +15,8 @@ from core.errors import BenchError
 from core.store.video_captions import VideoCaption
 from tests.core.store.conftest import encode, never
 
+pytestmark = pytest.mark.slow
+
 
 def test_features_are_what_the_encoders_give(store, clip, audio, tmp_path):
     videos = encode(store, clip, audio, tmp_path / "cache").videos(torch.tensor([3, 0, 2]))

@@ -23,6 +23,8 @@ from core.store.store import prepare_store
 from tests.core.media_files import write_media
 from tests.core.store.conftest import contents
 
+pytestmark = pytest.mark.slow
+
 SETTINGS = StoreSettings(frames=3, size=32)
 RESIZES = list(DTYPES)
 CENTRES = {"sampling": "segment-centres", "frames": 3, "size": 32}

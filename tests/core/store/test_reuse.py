@@ -20,6 +20,8 @@ from core.store.store import prepare_store
 from tests.core.media_files import grey_ramp, tone, write_media
 from tests.core.store.conftest import SETTINGS, never, prepare
 
+pytestmark = pytest.mark.slow
+
 CASES = Path(__file__).parents[1] / "media" / "cases" / "same_size"
 
 

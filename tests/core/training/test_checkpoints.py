@@ -26,6 +26,8 @@ from core.spec import RunSpec
 from core.training.checkpoints import Checkpoint
 from tests.command_line import assert_one_line
 
+pytestmark = pytest.mark.slow
+
 AVWORLD_TINY = "avworld-tiny"
 AS_RELEASED = {"avigate": "linear", "gaid": "none", "save": "linear"}
 """How the released code projects the audio states, by method."""

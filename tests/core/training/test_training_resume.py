@@ -17,6 +17,8 @@ from core.running.cells import RunInputs
 from core.training.training import Progression, Session, Trainer, kept_in_words
 from tests.core.training.small_training import SMALL, STEPS, first_pairs
 
+pytestmark = pytest.mark.slow
+
 
 @dataclass
 class InterruptAfter:

@@ -19,6 +19,8 @@ from reports.figures.spectrogram import BANDS
 from reports.figures.style import save
 from tests.made_runs import make_run, result
 
+pytestmark = pytest.mark.slow
+
 AUROC = {"test": {"auroc": {"trained": {"partial": 0.9, "within partial": 0.9}}}}
 
 
