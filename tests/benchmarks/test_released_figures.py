@@ -6,6 +6,8 @@ import torch
 from benchmarks import released_figures
 from benchmarks.method_table import PAGE
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.parametrize("number", range(len(released_figures.FIGURES)))
 @torch.no_grad()

@@ -10,6 +10,8 @@ from core.datasets.avworld.world import CAPTIONS_PER_CLIP, WORLDS
 from core.running.cells import RunInputs
 from core.store.video_captions import read_video_captions
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def clips() -> list[ScriptedClip]:

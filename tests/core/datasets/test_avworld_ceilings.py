@@ -12,6 +12,8 @@ from core.datasets.avworld.grammar import SOUND_PHRASES, SOUNDS
 from core.datasets.avworld.script import ScriptedClip
 from core.datasets.avworld.world import WORLDS, Group, SplitName, Stratum, WorldConfig
 
+pytestmark = pytest.mark.slow
+
 Perception = tuple[object, ...]
 
 

@@ -20,6 +20,8 @@ from core.datasets.avworld.sounds import SYNTHESISERS, synthesise
 from core.datasets.avworld.world import WORLDS, WorldConfig
 from core.progress import Silent
 
+pytestmark = pytest.mark.slow
+
 SMALL = WorldConfig(train=40, val=20, test=80, test_multi=20)
 Shown = list[tuple[ScriptedClip, Path]]
 

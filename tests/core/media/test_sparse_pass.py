@@ -17,6 +17,8 @@ from core.media.media import Clip, decode_clip
 from core.media.sparse_pass import KeptPackets, uses_of, why_whole
 from tests.core.media_files import tone
 
+pytestmark = pytest.mark.slow
+
 CASES = Path(__file__).parent / "cases"
 SHARED = Path(__file__).parents[3] / ".." / "shared" / "clips"
 FRAMES, FPS = 60, 10
@@ -198,7 +200,6 @@ def test_awkward_files_are_the_same(path: Path, monkeypatch: pytest.MonkeyPatch)
     assert not (sparse and "flip" in path.name)  # mirrored
 
 
-@pytest.mark.slow
 @pytest.mark.skipif(not SHARED.is_dir(), reason="the shared clips are not here")
 @pytest.mark.parametrize("how", HOW[:3], ids=["centres", "seconds", "window"])
 def test_the_shared_clips_are_the_same(how: dict[str, object], monkeypatch: pytest.MonkeyPatch) -> None:
