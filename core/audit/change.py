@@ -91,8 +91,9 @@ class Change:
         return self.excess <= 1 and self.undefined == 0
 
     def __str__(self) -> str:
-        size = "0" if self.excess <= 1 else f"{self.largest:.2g} (tolerance {self.allowed:.1g})"
-        return size + (f" ({self.undefined:.0f} % undefined)" if self.undefined else "")
+        size = "0" if self.excess <= 1 else f"{self.largest:.2g}"
+        undefined = f", {self.undefined:.0f} % undefined" if self.undefined else ""
+        return f"{size} (tolerance {self.allowed:.1g}{undefined})"
 
     @property
     def where(self) -> str:
