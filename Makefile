@@ -18,8 +18,8 @@ test: setup-all browser
 	$(PYTEST)
 
 # What takes long: real runs that are interrupted and killed, whole audits, clusters, two processes that train
-# together, torch's compiler at work. Three at a time: half of their time they wait for processes.
-# `pytest -m slow PATH` runs some of them.
+# together, torch's compiler at work. Three at a time, for they wait for processes. `pytest -m slow PATH` runs
+# some of them.
 test-slow: setup-all
 	$(PYTEST) -m slow -n 3
 

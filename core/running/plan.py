@@ -97,7 +97,7 @@ def estimated_seconds(spec: RunSpec, timings: Sequence[Timing]) -> float | None:
 def own_settings(spec: RunSpec) -> str:
     """What of a cell differs from its method's defaults on the data set and has no column of its own.
 
-    >>> settings(resolve("gaid", "avworld", {"config.alpha": 0.25, "training.epochs": 12}))
+    >>> own_settings(resolve("gaid", "avworld", {"config.alpha": 0.25, "training.epochs": 12}))
     'alpha=0.25 training.epochs=12'
     """
     default = dotted(resolve(spec.method, spec.dataset, {"recipe": spec.recipe})) | {"recipe": RECIPE}
