@@ -22,7 +22,7 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from core.axes import Axis, Only
+from core.axes import Axis, Only, Ours
 from core.batch import Texts, Videos
 from core.capabilities import Exact, NoiseSource
 from core.method import Dimensions, Losses, Method, Needs
@@ -125,7 +125,11 @@ class Gram(Method[ModalityVectors]):
     title: ClassVar[str] = "GRAM"
     paper: ClassVar[str] = "Cicchetti et al., GRAM, ICLR 2025, arXiv 2412.11959"
     Config: ClassVar[type[GramConfig]] = GramConfig
-    recipe: ClassVar[Mapping[str, object]] = {**VAST, "training.epochs@didemo": 40}
+    recipe: ClassVar[Mapping[str, object]] = {
+        **VAST,
+        "training.epochs@didemo": 40,
+        "data.captions@vatex": Ours("all", released="first-caption"),
+    }
     authors = TemperatureAuthors(
         {
             **{f"contra_head_{m}.linear.": f"heads.maps.{m}." for m in "tva"},

@@ -146,6 +146,8 @@ def test_the_authors_recipe_of_every_method_differs_in_what_is_declared_and_in_n
         ("gaid", "didemo", "training.epochs", 5, 8),
         ("gaid", "lsmdc", "config.support_weight", 0.3, 0.5),
         ("gaid", "vatex", "data.captions", "all", "first-caption"),
+        ("gram", "vatex", "data.captions", "all", "first-caption"),
+        ("triangle", "vatex", "data.captions", "all", "first-caption"),
         ("tmass", "lsmdc", "config.prior", "uniform", "normal"),
         ("tmass", "lsmdc", "config.prior_std", 1.0, 0.003),
         ("tmass", "msrvtt", "config.noise", "per-text", "fresh"),
