@@ -119,20 +119,22 @@ def spans(vectors: Tensor, present: Tensor | None = None) -> Spans:
     return Spans(torch.stack(rows, dim=1).to(vectors.dtype), own.to(vectors.dtype))
 
 
-def exact_heights(texts: Tensor, basis: Tensor) -> Tensor:
-    """sqrt(t.t - t E^T E t) `(N, V)` by k products: no determinant, no `(N, V, D)`.
-
-    Where a video's vectors are collinear this is the height over those that are not.
-    """
-    squares = texts.square().sum(-1)[:, None].expand(-1, len(basis)).clone()
+def squared_heights(texts: Tensor, basis: Tensor) -> Tensor:
+    """`t.t - t E^T E t` `(N, V)` by k products: no determinant, no `(N, V, D)`."""
+    squares = texts.square().sum(-1)[:, None]
     for number in range(basis.shape[1]):
         inside = texts @ basis[:, number].T
         # t.t - sum_i (t . e_i)^2, e_i orthonormal
-        squares.addcmul_(inside, inside, value=-1)
-    return squares.clamp_(min=0).sqrt_()
+        squares = torch.addcmul(squares, inside, inside, value=-1)
+    return squares.clamp_(min=0)
+
+
+def exact_heights(texts: Tensor, basis: Tensor) -> Tensor:
+    """sqrt(t.t - t E^T E t) `(N, V)`; over those vectors of a video that are not collinear."""
+    return squared_heights(texts, basis).sqrt_()
 
 
 def exact_volumes(texts: Tensor, videos: Spans) -> Tensor:
     """Volume `(N, V)`: own volume of the video times the height of the text."""
-    # sqrt(det A) times the height, with the guard that the modules have under their root
-    return exact_heights(texts, videos.basis).mul_(videos.own).square_().add_(GUARD).sqrt_()
+    # det G = det A times the squared height, with the guard that the modules have under their root
+    return squared_heights(texts, videos.basis).mul_(videos.own.square()).add_(GUARD).sqrt_()
