@@ -1,6 +1,6 @@
 """Exact scores of interactions beside the authors' form: the same process, one thread, repetitions in turn.
 
-    python benchmarks/interactions.py [--texts 1000] [--videos 1000] [--repetitions 3]
+    python -m benchmarks.interactions [--texts 1000] [--videos 1000] [--repetitions 3]
 
 Sizes are those of a test set of 1,000 captions: D 512, F 12, L 32, with 5 to 20 real words (12 on average)
 and 3 to 12 real frames. Both forms of WTI run in tiles of 250 x 250; the authors' is theirs in formula, in

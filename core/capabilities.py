@@ -53,6 +53,9 @@ class Exact(ABC, Generic[Index, Queries, Basis]):
     """Why there is no algebra under this configuration, e.g. "token fusion"; empty where there is."""
     where: str = ""
     """The file that holds the algebra, named where it no longer agrees with the modules."""
+    texts_per_video: int = 16
+    """The shape of a tile. Many suit small matrices per video times long rows of texts, few suit matrices
+    per text."""
 
     @property
     @abstractmethod

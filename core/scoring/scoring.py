@@ -198,9 +198,11 @@ def score_tiles(
     # 4 bytes per number, so many numbers per pair: so many pairs fit into a tile
     floats = algebra.floats_per_pair if algebra else floats_per_pair(method)
     tile_bytes = how.get("tile_bytes") or default_tile_bytes(texts.embeds.device, algebra is not None)
-    shape = shape_for_algebra if algebra else shape_for_modules
     pairs = max(1, tile_bytes // (4 * floats))
-    rows, columns = shape(pairs, len(texts), len(index))
+    sides = pairs, len(texts), len(index)
+    rows, columns = (
+        shape_for_algebra(*sides, algebra.texts_per_video) if algebra else shape_for_modules(*sides)
+    )
     if method.needs.gallery:
         rows, columns = max(1, pairs // len(index)), len(index)
     score = algebra.score if algebra else method.score

@@ -50,13 +50,10 @@ def shape_for_modules(pairs: int, texts: int, videos: int) -> tuple[int, int]:
     return max(1, min(texts, pairs // width)), width
 
 
-def shape_for_algebra(pairs: int, texts: int, videos: int) -> tuple[int, int]:
-    """Texts and videos of a tile of at most `pairs` pairs, 16 times as many texts as videos where it can be.
-
-    The exact engine multiplies small matrices per video by long rows of texts.
-    """
-    # n v <= pairs and n = 16 v give n = sqrt(16 pairs)
-    depth = max(1, min(texts, isqrt(16 * pairs), pairs))
+def shape_for_algebra(pairs: int, texts: int, videos: int, texts_per_video: int) -> tuple[int, int]:
+    """Texts and videos of a tile of at most `pairs` pairs, in that ratio where it can be."""
+    # n v <= pairs and n = r v give n = sqrt(r pairs)
+    depth = max(1, min(texts, isqrt(texts_per_video * pairs), pairs))
     return depth, max(1, min(videos, pairs // depth))
 
 

@@ -51,6 +51,7 @@ class ComposedExact(Exact[VideoIndex, ExactQueries, ExactIndex]):
         self, method: Composition, fusion: FrameAlgebra[Any], pooling: Mixing[Any, Any, Any, Any]
     ) -> None:
         self.method, self.fusion, self.pooling = method, fusion, pooling
+        self.texts_per_video = method.perturbation.texts_per_video(shared=method.parts.noise != "fresh")
 
     @property
     def floats_per_pair(self) -> int:

@@ -98,7 +98,7 @@ class OwnCaptions(ReleasedScorer[VideoIndex]):
             # one vector per video and slot: what the query would change is only the choice of a trial
             own = method.pooling(embeds[captions[scored].clamp(min=0)], videos.videos.paired()).vector[:, 0]
             basis = exact.pooled_to(videos, own) if by_query is None else by_query[scored]
-            rows, columns = shape_for_algebra(pairs, len(asked), len(scored))
+            rows, columns = shape_for_algebra(pairs, len(asked), len(scored), exact.texts_per_video)
             for block in blocks(len(asked), rows):
                 query = exact.queries(texts[asked[block]], noise)
                 for part in blocks(len(scored), columns):

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from core.batch import Rows
-from core.capabilities import NoiseSource
+from core.capabilities import Exact, NoiseSource
 from core.method import Dimensions
 from core.scoring.basis import Mixes
 from core.scoring.tiles import blocks
@@ -112,6 +112,10 @@ class Perturbation(nn.Module, ABC):
         """Size of the noise of a pair, in numbers; `shared`: the videos of a text share it."""
         return 0
 
+    def texts_per_video(self, *, shared: bool) -> int:
+        """The shape of the tiles that its algebra scores (`Exact`); `shared`: videos share a text's noise."""
+        return Exact.texts_per_video
+
     def obstacle(self, interaction: Interaction) -> str:
         """Why it has no algebra beside an interaction; empty where it has."""
         return interaction.obstacle
@@ -186,9 +190,10 @@ class BallTile:
     """Of texts."""
     columns: slice
     """Of videos."""
-    mixes: Mixes
-    coefficients: Tensor
-    """`(v, C, n)`."""
+    basis: Tensor
+    """`(v, C, D)` basis vectors of the pooled videos."""
+    units: Tensor
+    """`(v, C, n)` coefficients of the unit vectors along the pooled videos, zero where one is zero."""
     radius: Tensor
     """`(v, n, D)`; a tile may overwrite it."""
 
@@ -271,6 +276,8 @@ class Ball(Perturbation):
         # launching a kernel costs more than a small tile of it, so tiles are larger on a GPU
         factor = 1 if cosines.device.type == "cpu" else DEVICE_FACTOR
         depth, width = (factor * side for side in self.tile)
+        # p = a E / |a E|
+        units = videos.coefficients / videos.mixes.lengths(videos.coefficients)[:, None]
         # where there are few texts a tile takes more videos instead
         width = max(width, depth * width // len(asked))
         for rows in blocks(len(asked), depth):
@@ -278,7 +285,7 @@ class Ball(Perturbation):
                 yield BallTile(
                     rows,
                     columns,
-                    videos.mixes[columns],
-                    videos.coefficients[columns, :, rows],
+                    videos.mixes.vectors[columns],
+                    units[columns, :, rows],
                     self.radii(cosines[columns, :, rows].mT.contiguous()),  # (v, n, D)
                 )

@@ -74,11 +74,9 @@ class DeterministicText(Ball):
         out = asked.embeds.new_empty(len(asked), len(videos.keys))
         for tile in self.tiles(asked, videos):
             shifted = self.scoring_query(asked.embeds[tile.rows], tile.radius)  # (v, n, D)
-            # t' . v = sum_c a_c (t' . e_c)
-            products = torch.bmm(tile.mixes.vectors, shifted.mT).mul_(tile.coefficients).sum(1)
-            # |v| from the factor of the mix, |t'| from the point itself
-            lengths = tile.mixes.lengths(tile.coefficients) * safe_norm(shifted)[..., 0]
-            out[tile.rows, tile.columns] = (products / lengths).T
+            # t' . p = sum_c a_c (t' . e_c) with p = v / |v|
+            products = torch.bmm(tile.basis, shifted.mT).mul_(tile.units).sum(1)
+            out[tile.rows, tile.columns] = (products / safe_norm(shifted)[..., 0]).T
         return out
 
     def looped(self, texts: Tensor, frames: Tensor, pooled: Tensor, draw: Draw) -> Tensor:

@@ -150,8 +150,12 @@ class StochasticText(Ball):
         return scores
 
     def floats_per_pair(self, width: int, *, shared: bool) -> int:
-        """K points of the full width, which the videos of a tile have in common where they share them."""
-        return self.trials * width // (self.tile[1] if shared else 1)
+        """K points of the full width; where the videos share them, they are the text's and not a pair's."""
+        return 0 if shared else self.trials * width
+
+    def texts_per_video(self, *, shared: bool) -> int:
+        """Its points are matrices per text, as wide as a tile has videos."""
+        return 1 if shared else super().texts_per_video(shared=shared)
 
     def drawn(self, texts: Tensor, keys: Tensor, noise: NoiseSource) -> Tensor:
         """K points per text where the videos share them."""
@@ -236,6 +240,4 @@ class StochasticText(Ball):
 
 def pooled_directions(tile: BallTile) -> Tensor:
     """Unit vectors `(v, n, D)` of the pooled videos of a tile, zero where one is zero."""
-    # p = a E / |a E|
-    scaled = tile.coefficients / tile.mixes.lengths(tile.coefficients)[:, None]
-    return torch.bmm(scaled.mT, tile.mixes.vectors)
+    return torch.bmm(tile.units.mT, tile.basis)

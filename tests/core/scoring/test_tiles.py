@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import pytest
 import torch
@@ -55,7 +56,9 @@ def test_no_room_for_a_single_pair_is_one_clear_error() -> None:
         with_oom_retry(products_in(0, []), texts, videos, NOISE)
 
 
-@pytest.mark.parametrize("shape", [shape_for_modules, shape_for_algebra])
+@pytest.mark.parametrize(
+    "shape", [shape_for_modules, *(partial(shape_for_algebra, texts_per_video=r) for r in (1, 16))]
+)
 @pytest.mark.parametrize("pairs", [1, 3, 10, 1000])
 def test_a_tile_holds_at_most_its_pairs(
     shape: Callable[[int, int, int], tuple[int, int]], pairs: int
@@ -64,6 +67,11 @@ def test_a_tile_holds_at_most_its_pairs(
     assert 1 <= rows <= 7
     assert 1 <= columns <= 11
     assert rows * columns <= max(pairs, 1)
+
+
+@pytest.mark.parametrize(("texts_per_video", "shape"), [(1, (30, 30)), (4, (60, 15)), (16, (120, 7))])
+def test_the_algebra_asks_for_the_shape_of_its_tiles(texts_per_video: int, shape: tuple[int, int]) -> None:
+    assert shape_for_algebra(900, 500, 500, texts_per_video) == shape
 
 
 @pytest.mark.parametrize("size", [1, 3, 10, 11])
