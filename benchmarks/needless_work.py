@@ -89,6 +89,7 @@ def captions(epochs: int) -> dict[str, Callable[[], Tensor]]:
 
     def once() -> Tensor:
         embeds = frozen_text_embeds(retriever, data, spec.training)
+        assert embeds is not None  # the tiny world's fit into memory
         return over_epochs(lambda positions: embeds[positions])
 
     return {

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import islice
+from math import prod
 from typing import Literal, TypeVar
 
 import torch
@@ -13,12 +14,14 @@ from torch import Tensor
 from core.batch import Videos, first_captions
 from core.encoders.crops import centre_crop, clip_random, random_resized_crop
 from core.errors import BenchError
-from core.retriever import Retriever, SplitData
+from core.retriever import ENCODE_BATCH, Retriever, SplitData
 from core.spec import Seeds, TrainingSpec
 from core.training.world import ONE_PROCESS, World
 
 AHEAD = 2
 """Batches that are read while the device works; more only cost memory."""
+KEPT_BYTES = 2 * 2**30
+"""Most that the captions of a tower that does not train may take in memory, words included."""
 READERS = 8
 """Most threads that read and crop the clips of a batch beside a GPU."""
 
@@ -80,8 +83,8 @@ class Batch:
     part: slice
     """The rows of the batch that this process encodes."""
     text_embeds: Tensor | None = None
-    """`(B, D)` of captions whose tower does not train, encoded before the first step; None where it does, and
-    where words are asked for."""
+    """What `Retriever.text_embeds` gives of captions whose tower does not train, made before the first step;
+    None where it does, and where all of them would take more than `KEPT_BYTES`."""
     speech: Tensor | None = None
     """`(B, Ls)` int64 tokens of what is said in the videos, where the tower that reads them trains."""
 
@@ -120,9 +123,7 @@ class Loader:
         self.world = world
         self.pinned = retriever.device.type == "cuda"
         self.readers = ThreadPoolExecutor(reader_threads(retriever.device), "reader")
-        # the words of all captions would fill the memory: they are encoded batch by batch
-        known = retriever.mode == "frozen" and not retriever.method.needs.words
-        self.text_embeds = frozen_text_embeds(retriever, data, spec) if known else None
+        self.text_embeds = frozen_text_embeds(retriever, data, spec) if retriever.mode == "frozen" else None
 
     def order(self, epoch: int) -> Tensor:
         """The positions of the captions that an epoch visits, in its order."""
@@ -173,16 +174,26 @@ class Loader:
         return torch.stack(list(self.readers.map(square, rows.tolist())))
 
 
-def frozen_text_embeds(retriever: Retriever, data: SplitData, spec: TrainingSpec) -> Tensor:
-    """Embeddings `(N, D)` of a split's captions on the CPU, in the precision of the training's towers.
+@torch.no_grad()
+def frozen_text_embeds(retriever: Retriever, data: SplitData, spec: TrainingSpec) -> Tensor | None:
+    """Embeddings `(N, D)` or, with their words, `(N, 1 + context, D)` of a split's captions, on the CPU.
 
-    All are encoded before the first step, in blocks that depend on the split alone, so that a resumed run
-    reads the same bits.
+    In the precision of the training's towers. All are encoded before the first step, in blocks that depend on
+    the split alone, so that a resumed run reads the same bits. None where they would take more than
+    `KEPT_BYTES`: then each batch encodes its own.
     """
-    half = spec.precision != "float32"
-    with torch.autocast(retriever.device.type, getattr(torch, spec.precision), enabled=half):
-        embeds = retriever.encode_texts(data).embeds
-    return embeds.to(retriever.method.logit_scale.dtype).cpu()
+    half, kept = spec.precision != "float32", torch.empty(0)
+    for start in range(0, len(data.tokens), ENCODE_BATCH):
+        tokens = data.tokens[start : start + ENCODE_BATCH].to(retriever.device)
+        with torch.autocast(retriever.device.type, getattr(torch, spec.precision), enabled=half):
+            block = retriever.text_embeds(tokens)
+        if not start:
+            shape, dtype = (len(data.tokens), *block.shape[1:]), retriever.method.logit_scale.dtype
+            if prod(shape) * dtype.itemsize > KEPT_BYTES:
+                return None
+            kept = torch.empty(shape, dtype=dtype)
+        kept[start : start + len(block)] = block
+    return kept
 
 
 def reader_threads(device: torch.device) -> int:

@@ -14,6 +14,7 @@ from core.errors import BenchError
 from core.progress import Silent
 from core.retriever import Retriever, SplitData
 from core.running.cells import RunInputs
+from core.training import loading
 from core.training.gradient import BatchGradient
 from core.training.loading import Loader, batches_of, data_order
 from core.training.training import Trainer
@@ -115,21 +116,30 @@ def captions_seen(
     return seen
 
 
+@pytest.mark.parametrize("method", ["gaid", "drl"])  # sentences; words as well
 def test_a_tower_that_does_not_train_encodes_each_caption_once_in_a_run(
-    monkeypatch: pytest.MonkeyPatch, make_retriever: Callable, materials: RunInputs, tmp_path: Path
+    monkeypatch: pytest.MonkeyPatch,
+    make_retriever: Callable,
+    materials: RunInputs,
+    tmp_path: Path,
+    method: str,
 ) -> None:
     data = first_pairs(materials, 16)
 
-    def seen(mode: str) -> list[list[int]]:
+    def seen(mode: str, folder: str) -> list[list[int]]:
         changes = {"training__mode": mode, "training__epochs": 3}
-        return captions_seen(monkeypatch, make_retriever, data, tmp_path / mode, "gaid", **changes)
+        return captions_seen(monkeypatch, make_retriever, data, tmp_path / folder, method, **changes)
 
-    frozen, tuned = seen("frozen"), seen("text-tuned")
+    frozen, tuned = seen("frozen", "frozen"), seen("text-tuned", "tuned")
     assert sorted(frozen) == sorted(data.tokens.tolist())
     assert len(tuned) == 3 * len(data.tokens)
+    monkeypatch.setattr(
+        loading, "KEPT_BYTES", 1000
+    )  # less than they take: a block is looked at, none is kept
+    assert len(seen("frozen", "no room")) == 4 * len(data.tokens)
 
 
-@pytest.mark.parametrize("method", ["clip4clip", "gaid"])
+@pytest.mark.parametrize("method", ["clip4clip", "gaid", "drl", "uatvr"])
 def test_captions_encoded_ahead_give_the_gradient_of_captions_encoded_at_the_step(
     make_retriever: Callable, materials: RunInputs, method: str
 ) -> None:
