@@ -10,17 +10,23 @@ from rich.table import Table
 from core.cli.data_tables import state_of
 from core.datasets import find_dataset
 from core.progress import seconds_in_words
+from core.running.estimates import CellEstimate, Timing, estimate_of, measured_on
 from core.running.places import default_slots
 from core.running.plan import (
-    Timing,
     columns,
-    estimated_seconds,
     own_settings,
     read_past_runs,
     recipe_differences,
     row,
 )
 from core.spec import RunSpec
+
+MEASURED_MARK = "*"
+MEASURED_NOTE = (
+    f"{MEASURED_MARK}: no such cell has finished here yet, so this is from a table of measured cells "
+    "(benchmarks/measured_seconds.csv: {}); data and features that are missing are prepared first and take "
+    "longer"
+)
 
 
 def show(specs: Sequence[RunSpec], root: Path, workers: int | None, console: Console) -> None:
@@ -34,13 +40,15 @@ def show(specs: Sequence[RunSpec], root: Path, workers: int | None, console: Con
     line = f"{len(specs)} {'cell' if len(specs) == 1 else 'cells'}, {len(specs) - len(left)} of them finished"
     if left:
         places = workers or default_slots(len(left))
-        seconds = [estimated_seconds(spec, past.timings) for spec in left]
-        known = [value for value in seconds if value is not None]
+        estimates = [estimate_of(spec, past.timings) for spec in left]
+        known = [estimate.seconds for estimate in estimates if estimate is not None]
         line += f"; {len(left)} left with {places} at a time: "
         line += f"about {seconds_in_words(max(sum(known) / places, max(known)))}" if known else "unknown"
         if known and len(known) < len(left):
             line += f", and {len(left) - len(known)} of unknown length"
     console.print(line)
+    if left and any(estimate and measured_elsewhere(estimate) for estimate in estimates):
+        console.print(MEASURED_NOTE.format(measured_on()), markup=False, highlight=False)
     absent = [spec.dataset for spec, state in zip(specs, states, strict=True) if state == "no data"]
     for name in dict.fromkeys(absent):
         remedy = state_of(find_dataset(name))
@@ -50,15 +58,19 @@ def show(specs: Sequence[RunSpec], root: Path, workers: int | None, console: Con
 def records_of(specs: Sequence[RunSpec], root: Path) -> list[dict[str, object]]:
     """The cells as `bench run --dry-run --json` has them."""
     past = read_past_runs(root)
-    states = [past.state(spec) for spec in specs]
-    return [
-        {
-            "spec": spec.model_dump(mode="json"),
-            "state": state,
-            "seconds": None if state == "done" else estimated_seconds(spec, past.timings),
-        }
-        for spec, state in zip(specs, states, strict=True)
-    ]
+    records: list[dict[str, object]] = []
+    for spec in specs:
+        state = past.state(spec)
+        estimate = None if state == "done" else estimate_of(spec, past.timings)
+        records.append(
+            {
+                "spec": spec.model_dump(mode="json"),
+                "state": state,
+                "seconds": estimate and estimate.seconds,
+                "estimated_from": estimate and estimate.source,
+            }
+        )
+    return records
 
 
 def recipe_tables(specs: Sequence[RunSpec]) -> list[Table]:
@@ -79,7 +91,18 @@ def cell_table(specs: Sequence[RunSpec], states: Sequence[str], timings: Sequenc
     names = columns(specs)
     table = Table(*names, "settings", "state", "time")
     for spec, state in zip(specs, states, strict=True):
-        seconds = estimated_seconds(spec, timings) if state != "done" else None
-        time = "" if state == "done" else "unknown" if seconds is None else seconds_in_words(seconds)
+        time = "" if state == "done" else time_in_words(estimate_of(spec, timings))
         table.add_row(*row(spec, names), escape(own_settings(spec)), state, time)
     return table
+
+
+def time_in_words(estimate: CellEstimate | None) -> str:
+    """An estimate as the table of cells shows it, with a mark where it was measured elsewhere."""
+    if estimate is None:
+        return "unknown"
+    return seconds_in_words(estimate.seconds) + (f" {MEASURED_MARK}" if measured_elsewhere(estimate) else "")
+
+
+def measured_elsewhere(estimate: CellEstimate) -> bool:
+    """Whether no cell of this machine stands behind an estimate."""
+    return estimate.source == "measured_seconds.csv"

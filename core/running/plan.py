@@ -1,4 +1,4 @@
-"""What a command would run: every cell, what is finished, and how long the rest will take."""
+"""What a command would run: every cell, and what of it is finished."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -10,19 +10,9 @@ from core.datasets import dataset_fingerprint
 from core.resolving import fields_of, resolve
 from core.running.axes import axes_of, idle_keys, reads
 from core.running.code import code_fingerprint
+from core.running.estimates import Timing
 from core.runs import find_runs
 from core.spec import RECIPE, SCHEMA, RunSpec, dotted
-
-
-@dataclass(frozen=True)
-class Timing:
-    """What a finished cell took."""
-
-    spec: RunSpec
-    training: float
-    """Seconds of training, over all lives of the cell."""
-    other: float
-    """Seconds of everything else."""
 
 
 @dataclass
@@ -71,27 +61,6 @@ def read_past_runs(root: Path) -> PastRuns:
             other = max(float(manifest.get("wall_seconds", 0)) - training, scoring)
             past.timings.append(Timing(spec, training, other))
     return past
-
-
-def estimated_seconds(spec: RunSpec, timings: Sequence[Timing]) -> float | None:
-    """Seconds that a cell will take: the mean of the nearest ones that were timed.
-
-    Near are cells of the same method, data set and mode of training, the nearer the fewer keys of their
-    specs differ; seeds do not count, and training time is scaled with the number of epochs. None where
-    there is no such cell.
-    """
-    wanted = dotted(spec)
-    keys = [key for key in wanted if not key.startswith("seeds.")]
-    near: dict[int, list[float]] = {}
-    for timing in timings:
-        values = dotted(timing.spec)
-        if any(values[key] != wanted[key] for key in ("method", "dataset", "training.mode")):
-            continue
-        epochs = spec.training.epochs / max(1, timing.spec.training.epochs)
-        distance = sum(values.get(key) != wanted[key] for key in keys)
-        near.setdefault(distance, []).append(timing.other + timing.training * epochs)
-    nearest = near[min(near)] if near else []
-    return sum(nearest) / len(nearest) if nearest else None
 
 
 def own_settings(spec: RunSpec) -> str:

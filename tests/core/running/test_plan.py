@@ -11,7 +11,8 @@ from core.datasets import dataset_fingerprint
 from core.progress import seconds_in_words
 from core.resolving import resolve
 from core.running.code import code_fingerprint
-from core.running.plan import Timing, estimated_seconds, own_settings, read_past_runs
+from core.running.estimates import Timing, estimated_seconds
+from core.running.plan import own_settings, read_past_runs
 from core.spec import RunSpec
 from tests.made_runs import make_run, result
 
