@@ -7,6 +7,7 @@ import typer
 
 from core.cli.audit import audit
 from core.cli.axis_options import AxesCommand
+from core.cli.commands import Commands
 from core.cli.data import data_app
 from core.cli.doctor import doctor
 from core.cli.evaluate import evaluate_
@@ -22,7 +23,7 @@ from core.cli.shell import print_error
 from core.cli.time import time_
 from core.cli.version import version
 
-app = typer.Typer(
+app = Commands(
     no_args_is_help=True,
     rich_markup_mode="rich",
     context_settings={"help_option_names": ["-h", "--help"]},

@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from typer.core import TyperCommand
 
 import core
 import methods
 from core.axes import Declared, declared
+from core.cli.commands import LIST, OnceCommand
 from core.cli.shell import integers, listed_values
 from core.plugins import METHODS, sources_of
 from core.remembered import remembered
@@ -84,6 +84,13 @@ def option_of(fields: Sequence[Declared]) -> AxisOption:
     return AxisOption(fields[0].about.split(". ")[0].rstrip("."), tuple(choices), whole)
 
 
+def keys_called(option: str) -> list[str]:
+    """The keys of a spec whose last part an option is called as, e.g. of `--epochs`."""
+    name = option.lstrip("-").replace("-", "_")
+    keys = declared({"": RunSpec, **NESTED, "config": ComposedConfig})
+    return [key for key in keys if name in (key, key.rpartition(".")[2])]
+
+
 @cache
 def parameters() -> tuple[Any, ...]:
     """The options of all axes, as the command line's library has them."""
@@ -114,18 +121,28 @@ def option(name: str, axis: AxisOption) -> Any:
     return Annotated[
         str | None,
         typer.Option(
-            flag, help=words, callback=keep, expose_value=False, metavar="A,B", rich_help_panel=PANEL
+            flag, help=words, callback=keep, expose_value=False, metavar=LIST, rich_help_panel=PANEL
         ),
     ]
 
 
-class AxesCommand(TyperCommand):
+class AxesCommand(OnceCommand):
     """A command that has the options of all axes beside its own; `given_axes` reads them."""
 
     def get_params(self, ctx: Any) -> list[Any]:
         """Its own parameters, then one per axis."""
         own = super().get_params(ctx)
         return [*own[:-1], *parameters(), own[-1]]  # the last is --help
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Reads the words; an unknown option that is called as a key is answered with the key."""
+        try:
+            return super().parse_args(ctx, args)
+        except typer.TyperException as error:
+            if keys := keys_called(getattr(error, "option_name", "")):
+                right = " or ".join(f"--set {key}=VALUE" for key in keys)
+                ctx.fail(f"{error.format_message()}; write {right}")
+            raise
 
 
 def given_axes(context: typer.Context) -> dict[str, tuple[Any, ...]]:

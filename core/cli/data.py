@@ -7,11 +7,12 @@ import typer
 
 from core.cli import names, shell
 from core.cli.bars import Bars
+from core.cli.commands import Commands
 from core.cli.look import look
 from core.cli.shell import AsJson, Missing, Offline, forbid_downloads, listed_values, one_line_errors
 from core.running.partitions import require_ray
 
-data_app = typer.Typer(
+data_app = Commands(
     no_args_is_help=True, help="List, locate, check and prepare data sets.\n\nExample: bench data list"
 )
 Root = Annotated[Path | None, typer.Option(help="Folder that holds annotation files and videos.")]

@@ -7,13 +7,14 @@ import typer
 
 from core.cli import shell
 from core.cli.bars import Bars
+from core.cli.commands import Commands
 from core.cli.report import ConditionOption, Rescoring, RunFolder, SplitOption
 from core.cli.shell import AsJson, Offline, forbid_downloads, listed_values, one_line_errors
 from core.errors import BenchError
 from core.extras import require_extra
 from core.progress import bytes_in_words
 
-export_app = typer.Typer(
+export_app = Commands(
     no_args_is_help=True,
     help="Export results for other programs.\n\nExample: bench export trec RUN --out trec",
 )

@@ -115,6 +115,10 @@ def experiment_named(words: Sequence[str]) -> str:
         raise BenchError(
             f"'{name}' is a method, not an experiment; write --methods {name}, separate several with a comma"
         )
+    if name.endswith((".yaml", ".yml")) or set(name) & set("/\\"):
+        raise BenchError(
+            f"{name}: no such file; give the path of a YAML file, or a name: ls benchmarks/*.yaml"
+        )
     raise unknown_name("experiment", name, shipped, "ls benchmarks/*.yaml")
 
 

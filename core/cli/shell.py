@@ -16,6 +16,7 @@ from typing import Annotated, Any
 import typer
 from rich.markup import escape
 
+from core.assignments import span
 from core.cli.answers import AsJson as AsJson
 from core.cli.answers import answer as answer
 from core.cli.answers import reserved
@@ -27,8 +28,6 @@ from core.versions import broken_library, check_trio
 from core.visible import visible, visible_line
 
 console = Screen()
-LONGEST_RANGE = 1000
-"""Numbers that a range in an option may stand for: more is a slip of the keyboard."""
 
 Runs = Annotated[Path, typer.Option("--runs", help="Folder that holds the run folders.")]
 Missing = Annotated[
@@ -164,22 +163,6 @@ def integers(text: str | None, option: str) -> tuple[int, ...]:
                 f"{option} takes whole numbers, not '{item}', e.g. {option} 12,24 or {option} 0-4"
             ) from error
     return tuple(numbers)
-
-
-def span(item: str, option: str) -> range | None:
-    """The numbers of a range like `0-4`, both ends included; None for what is written otherwise.
-
-    Raises `BenchError` for one that runs backwards or is too long.
-    """
-    ends = re.fullmatch(r"(\d+)-(\d+)", item)
-    if ends is None:
-        return None
-    first, last = map(int, ends.groups())
-    if not first <= last < first + LONGEST_RANGE:
-        raise BenchError(
-            f"{option} {item} is no range of 1 to {LONGEST_RANGE:,} numbers; write e.g. {option} 0-4"
-        )
-    return range(first, last + 1)
 
 
 def finite(number: float) -> float:

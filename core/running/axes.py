@@ -12,7 +12,7 @@ from core.errors import BenchError, unknown_name
 from core.registry import find_method, registered_methods
 from core.resolving import fields_of
 from core.running.probing import probe_method
-from core.spec import NESTED, RunSpec, dotted, explain
+from core.spec import NESTED, RunSpec, Seeds, dotted, explain
 
 
 def all_axes() -> dict[str, list[Declared]]:
@@ -23,6 +23,16 @@ def all_axes() -> dict[str, list[Declared]]:
             if field.axis:
                 found.setdefault(field.axis_name, {})[id(field.info)] = field
     return {name: list(fields.values()) for name, fields in found.items()}
+
+
+def whole_numbers() -> set[str]:
+    """The keys that take whole numbers, and so ranges of them, whatever the method."""
+    return {
+        field.key
+        for method in registered_methods().values()
+        for field in declared({"": RunSpec, **NESTED, "config": method.Config}).values()
+        if field.info.annotation in (int, Seeds)
+    }
 
 
 def check_value(axis: str, fields: Sequence[Declared], value: Any) -> None:

@@ -5,10 +5,10 @@ from dataclasses import dataclass, field
 from itertools import product
 from typing import Any
 
-from core.assignments import parse_value, sweeps
+from core.assignments import parse_value, sweeps, with_ranges
 from core.errors import BenchError, unknown_name
 from core.resolving import known_keys, resolve
-from core.running.axes import all_axes, axes_of, check_value, has_axis, idle_keys
+from core.running.axes import all_axes, axes_of, check_value, has_axis, idle_keys, whole_numbers
 from core.running.experiment import Block, load_experiment
 from core.spec import RunSpec, dotted
 
@@ -177,7 +177,7 @@ def from_command_line(
     """
     given = {axis: checked(axis, values) for axis, values in flags.items() if values}
     named = {field.key for axis in given.keys() - Block.model_fields.keys() for field in all_axes()[axis]}
-    changes = {**without(sweeps(implied), named), **sweeps(assignments)}
+    changes = {**without(sweeps(implied), named), **with_ranges(sweeps(assignments), whole_numbers())}
     check_once(given, changes)
     blocks = [with_flags(block, given) for block in load_experiment(name).blocks]
     try:
