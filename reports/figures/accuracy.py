@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 from core.evaluation.statistics import Interval, bootstrap_interval
 from reports.accuracy import milliseconds, reliable
 from reports.collect import code_marks
-from reports.figures.style import MARKERS, MOST_LABELS, PALETTE, tidy
+from reports.figures.style import MARKERS, PALETTE, legend_name, tidy
 from reports.labels import Labels
 from reports.results import Results, SeededRows
 from reports.shown import FEWEST_QUERIES
@@ -56,7 +56,8 @@ def frames_figure(results: Results) -> Figure | str:
     if not families:
         return "no configuration was run with several numbers of frames; `bench run figure-7` does"
     figure, axis = plt.subplots(figsize=(5.2, 3.4), layout="constrained")
-    for number, (name, found) in enumerate(list(families.items())[: len(PALETTE)]):
+    for number, (name, found) in enumerate(families.items()):
+        name = legend_name(number, len(families), name)
         points = {frames: recall_interval(found[frames]) for frames in sorted(found)}
         shift = 0.12 * (number - (len(families) - 1) / 2)  # intervals of two lines would hide each other
         for frames, interval in points.items():
@@ -64,7 +65,7 @@ def frames_figure(results: Results) -> Figure | str:
         axis.plot(
             [frames + shift for frames in points],
             [interval.estimate for interval in points.values()],
-            color=PALETTE[number],
+            color=PALETTE[number % len(PALETTE)],
             linewidth=1.2,
         )
     axis.set_xticks(sorted({frames for found in families.values() for frames in found}))
@@ -87,9 +88,8 @@ def cost_figure(results: Results) -> Figure | str:
     for axis, (data, cells) in zip(grid[0], panels.items(), strict=True):
         for number, cell in enumerate(cells):
             name = cell.label + ("" if reliable(cell) else " (time unreliable)")
-            draw_point(
-                axis, milliseconds(cell), recall_interval(cell), number, name if number < MOST_LABELS else ""
-            )
+            name = legend_name(number, len(cells), name)
+            draw_point(axis, milliseconds(cell), recall_interval(cell), number, name)
         times = [milliseconds(cell) for cell in cells]
         if max(times) > 10 * min(times):
             axis.set_xscale("log")

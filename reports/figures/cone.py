@@ -59,7 +59,7 @@ def cone_figure() -> Figure:
     curves = (
         ("exact share", log10_cap_share, BLUE, "-"),
         ("a valid bound: exp(−(d−1)cos²θ/2)", log10_bound, GREEN, "--"),
-        ("the paper's formula: exp(−(d−1)θ²/2)", log10_printed, VERMILION, ":"),
+        ("GAID's formula (arXiv 2508.01711, eq. 7): exp(−(d−1)θ²/2)", log10_printed, VERMILION, ":"),
     )
     angles, widths = np.linspace(5, 90, 120), range(16, 1025, 16)
     for name, curve, colour, line in curves:
@@ -74,13 +74,14 @@ def cone_figure() -> Figure:
             color=ORANGE,
             markeredgecolor=BLACK,
             linestyle="none",
-            label="printed in the paper: 1e−72",
+            label="printed there: 1e−72",
         )
         exact = log10_cap_share(BALL_WIDTH, DEGREES)
         axis.plot(position, exact, marker="o", color=BLUE, linestyle="none")
         axis.annotate(scientific(exact), (position, exact), (8, 2), textcoords="offset points", fontsize=7)
     tidy(by_angle, f"d = {BALL_WIDTH}", "angle θ around the text, degrees", "log₁₀ share of all directions")
     tidy(by_width, f"θ = {DEGREES:g}°", "embedding width d", "log₁₀ share of all directions")
+    figure.suptitle("Share of all directions in a cone around a text: exact, and as GAID has it", fontsize=10)
     figure.legend(
         *by_angle.get_legend_handles_labels(), loc="outside lower center", ncols=4, fontsize=7, frameon=False
     )

@@ -3,7 +3,7 @@
 import matplotlib.pyplot as plt
 from matplotlib.figure import Figure
 
-from reports.figures.style import MARKERS, MOST_LABELS, PALETTE, tidy
+from reports.figures.style import MARKERS, PALETTE, legend_name, tidy
 from reports.gallery_size import gallery_curves
 from reports.results import Results
 
@@ -18,7 +18,8 @@ def gallery_figure(results: Results) -> Figure | str:
         1, len(panels), figsize=(1.4 + 3.8 * len(panels), 3.6), squeeze=False, layout="constrained"
     )
     for axis, data in zip(grid[0], panels, strict=True):
-        for number, curve in enumerate(curve for curve in curves if curve.data == data):
+        found = [curve for curve in curves if curve.data == data]
+        for number, curve in enumerate(found):
             axis.plot(
                 [point.gallery for point in curve.points],
                 [point.recalls[0] for point in curve.points],
@@ -26,7 +27,7 @@ def gallery_figure(results: Results) -> Figure | str:
                 marker=MARKERS[(number + number // len(PALETTE)) % len(MARKERS)],
                 markersize=4,
                 linewidth=1.2,
-                label=curve.label if number < MOST_LABELS else "",
+                label=legend_name(number, len(found), curve.label),
             )
         axis.set_xscale("log")
         tidy(axis, data, "videos in the gallery", "text-to-video R@1 (points)")

@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from reports.collect import Run
-from reports.figures.style import MARKERS, MOST_LABELS, PALETTE, tidy
+from reports.figures.style import MARKERS, PALETTE, legend_name, tidy
 
 
 def learning_figure(runs: Sequence[Run]) -> Figure | str:
@@ -33,7 +33,7 @@ def learning_figure(runs: Sequence[Run]) -> Figure | str:
                 marker=MARKERS[(number + number // len(PALETTE)) % len(MARKERS)],
                 markersize=4,
                 linewidth=1.2,
-                label="" if run.label in named or number >= MOST_LABELS else run.label,
+                label="" if run.label in named else legend_name(number, len(labels), run.label),
             )
             named.add(run.label)
         axis.xaxis.set_major_locator(MaxNLocator(integer=True))

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from core.scoring.similarities import bin_edges
-from reports.figures.style import BLUE, PANELS, VERMILION, tidy
+from reports.figures.style import BLUE, PANELS, VERMILION, explain_left_out, tidy
 from reports.results import Results
 from reports.table import number
 
@@ -44,17 +44,18 @@ def similarity_figure(results: Results) -> Figure | str:
     first, last = occupied[0] // MERGED * MERGED, -(-(occupied[-1] + 1) // MERGED) * MERGED  # of drawn bins
     for axis, (name, counts) in zip(grid.flat, shown.items(), strict=False):
         draw_counts(axis, name, counts)
-        axis.set_xlim(edges[first], edges[last])
+        axis.set_xlim(edges[max(first - MERGED, 0)], edges[min(last + MERGED, len(edges) - 1)])
         axis.tick_params(labelleft=True)
     for axis in grid.flat[len(shown) :]:
         axis.set_axis_off()
     figure.legend(
         *grid[0, 0].get_legend_handles_labels(),
-        loc="outside lower center",
+        loc="outside upper right",  # the line that explains the labels is at the bottom
         ncols=2,
         fontsize=7,
         frameon=False,
     )
+    explain_left_out(figure, len(found) - len(shown))
     return figure
 
 

@@ -59,15 +59,42 @@ def tidy(axis: Axes, title: str, x: str, y: str) -> None:
     axis.spines[["top", "right"]].set_visible(False)
 
 
+def mark_of(note: str) -> str:
+    """The mark that a note explains, such as `†` or `(~)`; empty for a note on all labels.
+
+    >>> mark_of("†: heads=2."), mark_of("(~): not converged."), mark_of("In every run: heads=2.")
+    ('†', '(~)', '')
+    """
+    mark = note.partition(":")[0]
+    return mark if mark in MARKS or (mark.startswith("(") and mark.endswith(")")) else ""
+
+
 def explain_labels(figure: Figure, notes: Sequence[str]) -> None:
     """Says under a figure what the labels in it leave out; marks that no label bears are not explained."""
     letters = int(24 * figure.get_figwidth())  # that fit on a line of this size
     shown = " ".join(text.get_text() for text in figure.findobj(Text))
-    lines = [textwrap.fill(note, letters) for note in notes if note[0] not in MARKS or note[0] in shown]
+    lines = [textwrap.fill(note, letters) for note in notes if mark_of(note) in shown]
     if lines:
         before = figure.get_supxlabel()
         lines = [before, *lines] if before else lines
         figure.supxlabel("\n".join(lines), x=0.01, ha="left", fontsize=6, color="#555555")
+
+
+def legend_name(number: int, total: int, label: str) -> str:
+    """What a legend calls the `number`-th of `total` configurations: the first ones by their labels.
+
+    >>> [legend_name(number, 14, "GAID") for number in (0, 12, 13)]
+    ['GAID', 'and 2 more', '']
+    """
+    if number < MOST_LABELS:
+        return label
+    return f"and {total - MOST_LABELS} more" if number == MOST_LABELS else ""
+
+
+def explain_left_out(figure: Figure, left: int) -> None:
+    """Says under a figure how many configurations have no panel of their own, where there are some."""
+    if left:
+        explain_labels(figure, [f"{left} further configurations are not drawn: {PANELS} panels fit."])
 
 
 def save(figure: Figure, name: str, folder: Path) -> list[Path]:

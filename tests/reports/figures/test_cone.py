@@ -5,7 +5,7 @@ import math
 import mpmath
 import pytest
 
-from reports.figures.cone import log10_bound, log10_cap_share, log10_printed, scientific
+from reports.figures.cone import cone_figure, log10_bound, log10_cap_share, log10_printed, scientific
 
 
 def cap_share(width: int, degrees: float) -> mpmath.mpf:
@@ -37,3 +37,9 @@ def test_the_bound_is_one_and_the_printed_formula_falls_where_the_share_rises(de
     assert log10_cap_share(512, degrees) < log10_bound(512, degrees)
     assert log10_printed(512, degrees + 1) < log10_printed(512, degrees)
     assert log10_cap_share(512, degrees + 1) > log10_cap_share(512, degrees)
+
+
+def test_the_figure_has_a_title_and_names_its_paper() -> None:
+    figure = cone_figure()
+    assert "GAID" in figure.get_suptitle()
+    assert any("arXiv 2508.01711" in text.get_text() for text in figure.legends[0].get_texts())
