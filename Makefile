@@ -12,7 +12,6 @@ PYTEST := PYTHONDONTWRITEBYTECODE= $(VENV)/bin/pytest
 
 bench: setup
 	$(BENCH) run
-	$(BENCH) report
 
 test: setup-all browser
 	$(PYTEST)
