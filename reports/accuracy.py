@@ -162,7 +162,7 @@ def leak_table(results: Results) -> Table | None:
     columns += [f"{d} {c}" for d in pairs for c in ("leak-free", "released", "gap", "detectable")]
     notes = [
         "R@1. released: under the authors' scoring condition on the same checkpoint; gap: released minus "
-        "leak-free.",
+        "leak-free, taken before rounding.",
         DETECTABLE_NOTE,
     ]
     if any(text.startswith("undefined") for row in rows for text in row):

@@ -116,7 +116,7 @@ def difference_table(first: Run, second: Run, protocol: ResultKey) -> Table:
     notes = [
         f"A: {first.name}, {first.label}. B: {second.name}, {second.label}.",
         f"n = {int(known.sum())} queries in {len(clusters.unique())} clusters; interval: 95 % bootstrap over "
-        "clusters.",
+        "clusters. B - A is taken before rounding.",
         TEST_NOTE,
         DETECTABLE_NOTE,
     ]

@@ -138,7 +138,7 @@ def differences_table(results: Results, against: str | None = None) -> Table | N
     columns += ["p", "adjusted p"]
     notes = [
         f"delta: R@1 minus the reference's ({'the best of its kind' if against is None else against}), "
-        "with the bootstrap interval over queries and seeds.",
+        "taken before rounding, with the bootstrap interval over queries and seeds.",
         DETECTABLE_NOTE,
         f"{TEST_NOTE} adjusted: Benjamini and Hochberg over the table.",
     ]

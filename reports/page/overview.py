@@ -4,7 +4,15 @@ from typing import Any
 
 from reports.accuracy import beside_released
 from reports.results import Results
-from reports.shown import defined_figure, gap, interval_of, shown_interval
+from reports.shown import (
+    FEWEST_NOTE,
+    FEWEST_QUERIES,
+    UNDEFINED_NOTE,
+    defined_figure,
+    gap,
+    interval_of,
+    shown_interval,
+)
 from reports.table import between
 from reports.tables import strata_table
 
@@ -32,6 +40,14 @@ def results_overview(results: Results) -> list[dict[str, Any]]:
             }
         )
     return [{"data": data, "rows": rows} for data, rows in found.items()]
+
+
+def overview_notes(results: Results) -> list[str]:
+    """What the overview leaves out, in lines: marks, figures that do not exist, missing intervals."""
+    cells = [cell for pair in beside_released(results, "t2v") for cell in (pair.clean, pair.released) if cell]
+    few = any(cell.answers.entry.protocol.queries < FEWEST_QUERIES for cell in cells)
+    undefined = any(cell.undefined for cell in cells)
+    return [*results.notes, *([UNDEFINED_NOTE] if undefined else []), *([FEWEST_NOTE] if few else [])]
 
 
 def strata(results: Results) -> dict[str, Any] | None:

@@ -180,7 +180,7 @@ function gateOf(record) {
   const perFrame = record.axis === "frame";
   const clip = record.clip && data.clips[record.clip];
   const strip = perFrame && clip ? element("img", { class: "strip", src: clip.strip, alt: "" }) : null;
-  const caption = perFrame ? "gate over time, 0 to 1" : "gate of each layer, −1 to 1";
+  const caption = perFrame ? "gate over time, 0 to 1" : "gate of each layer, −1 to 1; its sign has no meaning of its own";
   return element("div", {}, strip, curve(record, perFrame), element("small", {}, caption));
 }
 

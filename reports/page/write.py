@@ -15,7 +15,7 @@ from reports.header import header_of
 from reports.page.failures import failures
 from reports.page.gallery import gate_gallery
 from reports.page.library import Library
-from reports.page.overview import results_overview, strata
+from reports.page.overview import overview_notes, results_overview, strata
 from reports.page.rows import galleries, result_rows
 from reports.provenance import provenance
 from reports.results import Results
@@ -44,7 +44,7 @@ def write_page(results: Results, folder: Path) -> tuple[Path, list[str]]:
         measures=list(MEASURES),
         provenance=provenance(results.runs),
         notes=notes,
-        labels=results.notes,
+        labels=overview_notes(results),
     )
     path = folder / "page.html"
     with written_whole(path) as temporary:

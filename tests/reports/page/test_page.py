@@ -13,6 +13,9 @@ from core.running.matrix import from_command_line
 from reports.page.write import write_page
 from reports.provenance import reproducing_command
 from reports.results import Results
+from reports.shown import FEWEST_NOTE, UNDEFINED_NOTE
+from tests.made_runs import make_run, result
+from tests.reports.made_results import results_under
 
 LIMIT = 15 * 2**20
 
@@ -62,3 +65,21 @@ def test_the_command_makes_the_very_cell(changes: dict[str, object]) -> None:
     flags = {"methods": ("gaid",), "datasets": ("avworld-tiny",)}
     matrix = from_command_line("default", flags, words[7::2])
     assert [cell.canonical() for cell in matrix.cells] == [spec.canonical()]
+
+
+def test_the_page_begins_with_its_protocol_and_what_it_may_be_used_for(page_file: Path) -> None:
+    head = page_file.read_text(encoding="utf-8").partition("<main>")[0]
+    for words in ("commit", "queries", "checkpoint chosen by", "epochs", "backbone", "pictures", "hardware"):
+        assert words in head
+    assert "they may not be used to rank methods under other training" in head
+
+
+def test_the_overview_explains_what_has_no_figure_and_no_interval(tmp_path: Path) -> None:
+    make_run(tmp_path, {}, [result(40.0), result(80.0, condition="released", undefined=17)])
+    make_run(tmp_path, {}, [result(20.0, queries=5, gallery="few")], method="tmass")
+    results = results_under(tmp_path)
+    path, _ = write_page(results, tmp_path)
+    overview = path.read_text(encoding="utf-8").partition('id="results"')[0]
+    assert "undefined (17 of 100)" in overview
+    assert UNDEFINED_NOTE in overview.replace("&#39;", "'")
+    assert FEWEST_NOTE in overview
