@@ -1,15 +1,11 @@
 """`--set key=value`: one value of a key, or several of them to sweep."""
 
 import json
-import re
-from collections.abc import Container, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from core.errors import BenchError
 from core.plain import brief, check_plain
-
-LONGEST_RANGE = 1000
-"""Numbers that a range in an option may stand for: more is a slip of the keyboard."""
 
 
 def parse_value(text: str, option: str = "--set") -> Any:
@@ -107,36 +103,3 @@ def sweeps(assignments: Sequence[str]) -> dict[str, tuple[Any, ...]]:
         if len(found[key]) > 1 and "" in found[key]:
             raise BenchError(f"--set {brief(text)} has an empty value between its commas")
     return found
-
-
-def span(item: str, option: str) -> range | None:
-    """The numbers of a range like `0-4`, both ends included; None for what is written otherwise.
-
-    Raises `BenchError` for one that runs backwards or is too long.
-    """
-    ends = re.fullmatch(r"(\d+)-(\d+)", item)
-    if ends is None:
-        return None
-    first, last = map(int, ends.groups())
-    if not first <= last < first + LONGEST_RANGE:
-        raise BenchError(
-            f"{option} {item} is no range of 1 to {LONGEST_RANGE:,} numbers; write e.g. {option} 0-4"
-        )
-    return range(first, last + 1)
-
-
-def with_ranges(changes: Mapping[str, tuple[Any, ...]], whole: Container[str]) -> dict[str, tuple[Any, ...]]:
-    """The values of some keys; ranges are spelt out in those of the `whole` ones, which take whole numbers.
-
-    >>> with_ranges({"seeds": ("0-2", 5), "config.fusion": ("0-2",)}, {"seeds"})
-    {'seeds': (0, 1, 2, 5), 'config.fusion': ('0-2',)}
-    """
-    return {
-        key: tuple(number for value in values for number in spelt_out(key, value)) if key in whole else values
-        for key, values in changes.items()
-    }
-
-
-def spelt_out(key: str, value: Any) -> Sequence[Any]:
-    """The numbers of a range, or the value alone."""
-    return (isinstance(value, str) and span(value, f"--set {key}")) or (value,)

@@ -19,13 +19,16 @@ class BenchError(Exception):
 def unknown_name(kind: str, name: str, known: Iterable[str], where: str = "") -> BenchError:
     """The error for a name that is not one of `known`, with the nearest right ones.
 
-    All known names are listed where they are few; else `where` is the command that lists them.
+    A path is said not to exist. All known names are listed where they are few; else `where` is the command
+    that lists them.
 
     >>> str(unknown_name("method", "gaidd", ["gaid", "tmass"]))
     "unknown method 'gaidd'; did you mean 'gaid'? Known: gaid, tmass"
     >>> str(unknown_name("key", "epoch", [*(f"k{i}" for i in range(80)), "epochs"], "bench methods --keys"))
     "unknown key 'epoch'; did you mean 'epochs'? See: bench methods --keys"
     """
+    if set(name) & set("/\\"):
+        return BenchError(f"{kind} {name}: no such file or folder")
     names = sorted(set(known))
     near = nearest(name, names)
     hint = f"did you mean {' or '.join(map(repr, near))}? " if near else ""

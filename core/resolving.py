@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from core.axes import Declared, Released, SmallWorld, declared, marked_values, sided
 from core.config import MethodConfig
 from core.datasets import find_dataset
-from core.errors import BenchError, nearest, unknown_name
+from core.errors import BenchError, unknown_name
 from core.plugin_errors import blamed
 from core.registry import find_method
 from core.spec import NESTED, RunSpec, Seeds, explain
@@ -87,18 +87,4 @@ def resolve(method: str, dataset: str, overrides: Mapping[str, Any]) -> RunSpec:
             **plain,
         )
     except ValidationError as error:
-        wrong = list_in_words(error, fields_of(method, dataset)) or explain(error)
-        raise BenchError(f"{method} on {dataset}: {wrong}") from error
-
-
-def list_in_words(error: ValidationError, fields: Mapping[str, Declared]) -> str:
-    """What to write where a name stands in the place of a list of names that are known; else empty."""
-    first = error.errors()[0]
-    given, end = first["input"], str(first["loc"][-1]) if first["loc"] else ""
-    field = next((field for field in fields.values() if field.name == end and field.kinds), None)
-    if field is None or first["type"] not in ("tuple_type", "list_type") or not isinstance(given, str):
-        return ""
-    known = given in field.kinds
-    right = given if known else next(iter([*nearest(given, field.kinds), *field.kinds]))
-    wrong = f"{field.key} is" if known else f"{unknown_name(field.key, given, field.kinds)}; it is"
-    return f"{wrong} a list: --set '{field.key}=[\"{right}\"]'"
+        raise BenchError(f"{method} on {dataset}: {explain(error)}") from error

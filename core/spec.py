@@ -4,7 +4,6 @@ The records import no torch and no registry; `core.resolving` fills them in.
 """
 
 import json
-import re
 from collections.abc import Mapping
 from functools import partial
 from hashlib import sha256
@@ -20,7 +19,6 @@ from core.axes import (
 )
 from core.data_options import Sampling
 from core.encoders.published import audio_encoder_names, backbone_names
-from core.errors import nearest
 from core.plain import brief
 from core.plugins import DATASETS, METHODS, listed
 from core.scoring.names import AudioAblation, Condition, Engine, PictureAblation, Precision
@@ -257,7 +255,4 @@ def explain(error: ValidationError) -> str:
     if first["type"] in ("tuple_type", "list_type") and isinstance(first["input"], str):
         named = [name.strip(" '\"") for name in first["input"][:40].strip("[ ]").split(",")]
         reason = f"must be a list, e.g. {json.dumps(named)}"
-    line = f"{key}: {reason}".removeprefix(": ") + f" (given {brief(first['input'])})"
-    listed = re.findall(r"'([^']*)'", reason) if reason.startswith("Input should be '") else []
-    near = nearest(str(first["input"]), listed)
-    return line + (f"; did you mean {' or '.join(map(repr, near))}?" if near else "")
+    return f"{key}: {reason}".removeprefix(": ") + f" (given {brief(first['input'])})"

@@ -1,8 +1,8 @@
 """Prints what `bench data check` found out."""
 
 from rich.console import Console
-from rich.table import Table
 
+from core.cli.render import WholeTable
 from core.datasets.check import FAULTS, STATES, Check
 from core.examples import first_names, in_lines
 
@@ -14,7 +14,7 @@ def show_check(check: Check, console: Console) -> None:
     counts = ("expected", "videos", "captions", "found", "missing", "ambiguous")
     faults = [fault for fault in FAULTS if any((split.faults or {}).get(fault) for split in check.splits)]
     columns = (*counts, *(("sound files",) if apart else ()), *(STATES if opened else ()), *faults)
-    table = Table("split", *columns, title=check.name)
+    table = WholeTable("split", *columns, title=check.name)
     for column in table.columns[2:]:
         column.justify = "right"
     for split in check.splits:

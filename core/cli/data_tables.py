@@ -3,14 +3,14 @@
 from collections.abc import Sequence
 
 from rich.console import Console
-from rich.table import Table
 
+from core.cli.render import WholeTable
 from core.dataset import DatasetEntry
 
 
 def show_list(entries: Sequence[DatasetEntry], console: Console) -> None:
     """A row per data set; for those that users have, where their owners offer them and what goes where."""
-    table = Table("name", "clips", "on disk", "state", "what it is")
+    table = WholeTable("name", "clips", "on disk", "state", "what it is")
     for entry in entries:
         table.add_row(entry.name, entry.clips, entry.size, state_of(entry), entry.about)
     console.print(table)

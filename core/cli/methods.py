@@ -7,10 +7,10 @@ from typing import Annotated, Any
 
 import typer
 from rich.markup import escape
-from rich.table import Table
 
 from core.cli import names, shell
 from core.cli.axis_options import sources_of_answers
+from core.cli.render import WholeTable
 from core.cli.shell import AsJson, one_line_errors
 from core.errors import BenchError
 from core.remembered import remembered
@@ -49,7 +49,7 @@ def methods_(
     if json:
         shell.answer([*rows, *shell.broken_records(broken)])
         return
-    table = Table("name", "title", "parts", "axes", "paper")
+    table = WholeTable("name", "title", "parts", "axes", "paper")
     for row in rows:
         parts, axes = " · ".join(row["parts"].values()), " ".join(row["axes"])
         table.add_row(row["name"], row["title"], parts, axes, row["paper"])
@@ -98,7 +98,7 @@ def method_overview() -> list[dict[str, Any]]:
     ]
 
 
-def key_tables(found: Mapping[str, Sequence[Any]]) -> list[Table]:
+def key_tables(found: Mapping[str, Sequence[Any]]) -> list[WholeTable]:
     """A table of keys per method; of several methods the keys that they share once, then what is left."""
     shared = set.intersection(*({repr(key) for key in own} for own in found.values()))
     groups: dict[str, Sequence[Any]] = {
@@ -111,9 +111,11 @@ def key_tables(found: Mapping[str, Sequence[Any]]) -> list[Table]:
     return [key_table(name, own) for name, own in groups.items() if own]
 
 
-def key_table(name: str, keys: Sequence[Any]) -> Table:
+def key_table(name: str, keys: Sequence[Any]) -> WholeTable:
     """A row per key."""
-    table = Table("key", "values", "default", "released", "only with", "meaning", title=f"keys of {name}")
+    table = WholeTable(
+        "key", "values", "default", "released", "only with", "meaning", title=f"keys of {name}"
+    )
     for key in keys:
         values = ", ".join(key.values) or key.type
         released = [text(key.released)] if key.differs else []

@@ -5,9 +5,9 @@ from typing import Annotated
 
 import typer
 from rich.markup import escape
-from rich.table import Table
 
 from core.cli import shell
+from core.cli.render import WholeTable
 from core.cli.shell import AsJson, one_line_errors
 
 
@@ -35,7 +35,7 @@ def parity(
     if json:
         shell.answer(rows)
         raise typer.Exit(1 if failed else 0)
-    table = Table("file", "kind", "largest error", "tensor", "verdict", "remark")
+    table = WholeTable("file", "kind", "largest error", "tensor", "verdict", "remark")
     for row in rows:
         tone = "red" if row.fails else "yellow" if row.verdict == "no clip" else "green"
         verdict = f"[{tone}]{row.verdict}[/]"

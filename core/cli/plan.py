@@ -5,9 +5,9 @@ from pathlib import Path
 
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
 
 from core.cli.data_tables import state_of
+from core.cli.render import WholeTable, print_table
 from core.datasets import find_dataset
 from core.progress import seconds_in_words
 from core.running.estimates import CellEstimate, Timing, estimate_of, measured_on
@@ -20,6 +20,7 @@ from core.running.plan import (
     row,
 )
 from core.spec import RunSpec
+from reports.table import Table
 
 MEASURED_MARK = "*"
 MEASURED_NOTE = (
@@ -36,7 +37,7 @@ def show(specs: Sequence[RunSpec], root: Path, workers: int | None, console: Con
     left = [spec for spec, state in zip(specs, states, strict=True) if state != "done"]
     for table in recipe_tables(specs):
         console.print(table)
-    console.print(cell_table(specs, states, past.timings))
+    print_table(cell_table(specs, states, past.timings), console)
     line = f"{len(specs)} {'cell' if len(specs) == 1 else 'cells'}, {len(specs) - len(left)} of them finished"
     if left:
         places = workers or default_slots(len(left))
@@ -73,13 +74,13 @@ def records_of(specs: Sequence[RunSpec], root: Path) -> list[dict[str, object]]:
     return records
 
 
-def recipe_tables(specs: Sequence[RunSpec]) -> list[Table]:
+def recipe_tables(specs: Sequence[RunSpec]) -> list[WholeTable]:
     """For each method under the authors' recipe the keys in which it differs from ours, with both values."""
     by_authors = [spec for spec in specs if spec.recipe == "authors"]
     first = {(spec.method, spec.dataset): spec for spec in reversed(by_authors)}
     tables = []
     for (method, dataset), spec in reversed(first.items()):
-        table = Table("key", "ours", "authors", title=f"{method} on {dataset}: recipe=authors")
+        table = WholeTable("key", "ours", "authors", title=f"{method} on {dataset}: recipe=authors")
         for key, ours, theirs in recipe_differences(spec):
             table.add_row(key, escape(str(ours)), escape(str(theirs)))
         tables.append(table)
@@ -89,11 +90,15 @@ def recipe_tables(specs: Sequence[RunSpec]) -> list[Table]:
 def cell_table(specs: Sequence[RunSpec], states: Sequence[str], timings: Sequence[Timing]) -> Table:
     """A row per cell: its parts, what else differs from the defaults, its state and an estimate."""
     names = columns(specs)
-    table = Table(*names, "settings", "state", "time")
+    rows = []
     for spec, state in zip(specs, states, strict=True):
         time = "" if state == "done" else time_in_words(estimate_of(spec, timings))
-        table.add_row(*row(spec, names), escape(own_settings(spec)), state, time)
-    return table
+        rows.append([*row(spec, names), own_settings(spec), state, time])
+    titles = [*names, "settings", "state", "time"]
+    if not any(line[-3] for line in rows):
+        titles.remove("settings")
+        rows = [[*line[:-3], *line[-2:]] for line in rows]
+    return Table("", titles, rows, words=range(len(titles)))
 
 
 def time_in_words(estimate: CellEstimate | None) -> str:

@@ -1,6 +1,6 @@
 """Tables of `reports` on the console."""
 
-from typing import Literal
+from typing import Any, Literal
 
 from rich.console import Console
 from rich.markup import escape
@@ -18,10 +18,18 @@ NAMING = 2
 PLACE_STYLES = {"best": "[bold]{}[/]", "second": "[underline]{}[/]", "": "{}"}
 
 
+class WholeTable(RichTable):
+    """A table of which a narrow terminal cuts nothing: cells are folded."""
+
+    def add_column(self, *arguments: Any, **options: Any) -> None:
+        """Adds a column, folded unless told otherwise."""
+        super().add_column(*arguments, **{"overflow": "fold", **options})
+
+
 def print_table(table: Table, console: Console) -> None:
     """Prints a table with its notes, in several parts where the console is too narrow for its columns."""
     for part, columns in enumerate(table_parts(table, console.width)):
-        title = table.title if part == 0 else None
+        title = table.title or None if part == 0 else None
         view = RichTable(title=title, title_justify="left", title_style="bold", pad_edge=False)
         for column in columns:
             figures = column not in table.words

@@ -16,14 +16,15 @@ from typing import Annotated, Any
 import typer
 from rich.markup import escape
 
-from core.assignments import span
 from core.cli.answers import AsJson as AsJson
 from core.cli.answers import answer as answer
 from core.cli.answers import reserved
+from core.cli.hints import hint
 from core.cli.screen import Screen, silence
 from core.data_options import MissingPolicy
 from core.errors import BenchError
 from core.progress import bytes_in_words
+from core.ranges import span
 from core.versions import broken_library, check_trio
 from core.visible import visible, visible_line
 
@@ -93,7 +94,7 @@ def complain_of(error: BenchError, *, traceback: bool) -> None:
         text = behind or "\n".join(getattr(error, "__notes__", ()))
         if text:
             Screen(stderr=True).print(escape(visible(text)), soft_wrap=True)
-    print_error(str(error))
+    print_error(str(error) + hint(error))
 
 
 def show_logs(files: Iterable[Path]) -> None:

@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from rich.box import SIMPLE
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
 
 from core.audit.verdict import Verdict
+from core.cli.render import WholeTable
 from core.doctor import Finding
 
 VERDICT_COLOURS = {
@@ -22,7 +22,7 @@ VERDICT_COLOURS = {
 
 def show_verdicts(verdicts: Sequence[Verdict], console: Console) -> None:
     """Prints a row per verdict and how many failed."""
-    table = Table("method", "condition", "check", "verdict", "figure", "meaning")
+    table = WholeTable("method", "condition", "check", "verdict", "figure", "meaning")
     before = verdicts[0]
     for verdict in verdicts:
         if (verdict.method, verdict.condition) != (before.method, before.condition):
@@ -45,7 +45,7 @@ def show_verdicts(verdicts: Sequence[Verdict], console: Console) -> None:
 
 def show_findings(findings: Sequence[Finding], console: Console) -> None:
     """Prints the findings as one table."""
-    table = Table("", "", "found", "fix", box=SIMPLE)
+    table = WholeTable("", "", "found", "fix", box=SIMPLE)
     for finding in findings:
         state = f"[{VERDICT_COLOURS[finding.state]}]{finding.state}[/]"
         table.add_row(finding.subject, state, escape(finding.value), escape(finding.fix))

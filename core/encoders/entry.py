@@ -77,8 +77,6 @@ def known_encoder(kind: EncoderKind, name: str) -> str:
     if own in broken:
         raise BenchError(broken[own])
     if own not in known and not Path(own).expanduser().exists():
-        if set(own) & set("/\\"):
-            raise BenchError(f"{kind} {own}: no such file or folder; give the path of a model folder")
         raise unknown_name(kind, name, known, ENCODERS.where)
     return own
 

@@ -5,8 +5,9 @@ from dataclasses import dataclass, field
 from itertools import product
 from typing import Any
 
-from core.assignments import parse_value, sweeps, with_ranges
+from core.assignments import parse_value, sweeps
 from core.errors import BenchError, unknown_name
+from core.ranges import with_ranges
 from core.resolving import known_keys, resolve
 from core.running.axes import all_axes, axes_of, check_value, has_axis, idle_keys, whole_numbers
 from core.running.experiment import Block, load_experiment

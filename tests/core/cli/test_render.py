@@ -1,11 +1,12 @@
 """Tables on the console: no cell is cut, marks show, nothing in a cell is taken for markup."""
 
 import io
+import re
 
 import pytest
 from rich.console import Console
 
-from core.cli.render import COLUMN_FRAME, FOLDED, print_table, table_parts
+from core.cli.render import COLUMN_FRAME, FOLDED, WholeTable, print_table, table_parts
 from reports.table import Mark, Table
 
 TABLE = Table(
@@ -86,3 +87,13 @@ def test_letters_of_significance_take_their_place_and_a_blank() -> None:
 def test_only_the_first_two_columns_name_a_row() -> None:
     assert table_parts(wide(5, 5, 5, 5, words=(0, 1, 3)), 20) == [[0, 1, 2], [0, 1, 3]]
     assert table_parts(wide(5, 5, 5, words=(0, 2)), 10) == [[0, 1], [0, 2]]
+
+
+def test_a_table_of_words_is_folded_and_not_cut_where_it_is_too_wide() -> None:
+    text = io.StringIO()
+    table = WholeTable("key", "meaning")
+    table.add_row("training.activation_checkpointing", "a sentence of some length")
+    Console(file=text, width=30).print(table)
+    cells = [re.split("[│┃]", line)[1].strip() for line in text.getvalue().splitlines() if line[0] in "│┃"]
+    assert "".join(cells) == "key" + "training.activation_checkpointing"
+    assert "…" not in text.getvalue()

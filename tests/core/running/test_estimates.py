@@ -73,7 +73,7 @@ def test_rows_of_other_methods_keys_and_modes_estimate_nothing() -> None:
 @pytest.mark.usefixtures("table")
 def test_the_dry_run_says_where_its_estimate_comes_from(tmp_path: Path) -> None:
     text = printed([gaid(), resolve("xpool", "avworld", {})], tmp_path)
-    assert text.count(" 110 s * ") == 1
+    assert text.count(" 110 s *│") == 1
     assert "about 110 s, and 1 of unknown length" in text
     assert "(benchmarks/measured_seconds.csv: x86_64, 2 cores, no GPU, 2026-11-28 to 2026-11-29)" in text
     records = records_of([gaid(), resolve("xpool", "avworld", {})], tmp_path)
@@ -89,3 +89,13 @@ def test_every_method_of_the_shipped_comparisons_was_measured() -> None:
         for block in load_experiment(name).blocks:
             assert set(block.methods) <= measured
     assert measured <= (names_of(METHODS) or set())
+
+
+def test_a_narrow_terminal_cuts_nothing_of_the_cells(tmp_path: Path) -> None:
+    text = io.StringIO()
+    show([gaid(training__mode="finetune")], tmp_path, 1, Console(file=text, width=80))
+    for words in ("avworld-whisper", "text-conditioned", "perturbation", "unknown"):
+        assert words in text.getvalue()
+    assert "training.mode=finetune" in text.getvalue()
+    assert "…" not in text.getvalue()
+    assert max(map(len, text.getvalue().splitlines())) <= 80
