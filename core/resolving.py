@@ -38,11 +38,12 @@ def layers(method: str, dataset: str, recipe: str = "ours") -> Iterator[Mapping[
         yield marked_values(fields, Released)
     authors = sided(cls.recipe, released=released)
     yield {key: value for key, value in authors.items() if "@" not in key}
-    yield {key.partition("@")[0]: value for key, value in authors.items() if key.endswith(f"@{dataset}")}
-    # A recipe speaks to all methods; a key of a part that this method lacks does not concern it.
+    # A data set speaks to all methods; a key of a part that this method lacks does not concern it.
     yield {key: value for key, value in data.recipe.items() if not key.startswith("config.") or key in fields}
     if data.small:
         yield marked_values(fields, SmallWorld)
+    # what a method says of this very data set
+    yield {key.partition("@")[0]: value for key, value in authors.items() if key.endswith(f"@{dataset}")}
 
 
 def config_of(method: str, values: Mapping[str, Any]) -> MethodConfig:

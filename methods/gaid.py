@@ -97,6 +97,7 @@ class Gaid(ComposedMethod):
         "config.support_weight@vatex": Ours(0.4, released=0.0),
         "config.dropout@vatex": 0.4,
         "data.captions@vatex": Ours("all", released="first-caption"),
+        "training.epochs@avworld": 48,
     }
     own_captions = True
     authors = GaidAuthors(

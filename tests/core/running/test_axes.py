@@ -11,9 +11,10 @@ from pydantic import BaseModel
 
 import methods
 from core.axes import ANY, Axis, Only, Ours, Released, SmallWorld, declared, fields_in, sided
+from core.datasets import find_dataset
 from core.errors import BenchError
 from core.keys import keys_of
-from core.registry import registered_methods, scan
+from core.registry import find_method, registered_methods, scan
 from core.resolving import fields_of, known_keys, resolve
 from core.running.axes import all_axes, axis_names, idle_keys
 from core.running.matrix import from_command_line
@@ -135,6 +136,15 @@ def test_the_authors_recipe_of_every_method_differs_in_what_is_declared_and_in_n
     assert differing <= declares
     shown = {key for key, _, _ in recipe_differences(spec)}
     assert shown == differing - idle_keys(spec, differing).keys()
+
+
+def test_what_a_method_says_of_a_data_set_wins_over_what_that_says_to_all_methods() -> None:
+    everyone = find_dataset("avworld").recipe["training.epochs"]
+    own = find_method("gaid").recipe["training.epochs@avworld"]
+    assert own != everyone
+    chosen = {"xpool": everyone, "gaid": own}
+    assert {name: resolve(name, "avworld", {}).training.epochs for name in chosen} == chosen
+    assert resolve("gaid", "avworld-tiny", {}).training.epochs == everyone
 
 
 @pytest.mark.parametrize(
