@@ -27,7 +27,8 @@ class Video:
     end: float | None = None
     """End of the window in seconds; None for the whole file."""
     group: str = ""
-    """Clips of one group share their pixels; intervals cluster by group. Empty: a group of its own."""
+    """Clips of one group share their pixels, or most of them; intervals cluster by group. Empty: a group of
+    its own."""
     sound: SoundSource = "own track"
     """Where its sound is read from; a file apart from the media file keeps the media file's clock."""
 
@@ -37,7 +38,8 @@ class Truth:
     """What a generated world knows about a clip and real datasets do not."""
 
     stratum: str
-    """Why sound matters here, or why not: `needed`, `partial`, `irrelevant`, `silent`, `off-screen`."""
+    """What the clip is to show, e.g. why sound matters here: `needed`, `partial`, `irrelevant`, ...
+    (`core.datasets.avworld.world`)."""
     relevant: tuple[tuple[float, float], ...]
     """Spans in seconds in which the sound matters for the caption."""
 

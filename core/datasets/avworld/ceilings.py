@@ -7,6 +7,7 @@ that caption is one over their number.
 """
 
 from collections.abc import Sequence
+from typing import get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +15,7 @@ from numpy.typing import NDArray
 from core.dataset import PIXELS_ONLY
 from core.datasets.avworld.grammar import COLOURS, CUE, MOTIONS, SCENES, SOUNDS
 from core.datasets.avworld.script import Mention, ScriptedClip, Segment, WrittenCaption
-from core.datasets.avworld.world import SHARES
+from core.datasets.avworld.world import Stratum
 
 WITH_SOUNDS = "+ which sounds occur"
 WITH_PARTS = "+ in which part"
@@ -33,10 +34,15 @@ def ceilings(clips: Sequence[ScriptedClip]) -> dict[str, dict[str, float]]:
     table: dict[str, dict[str, float]] = {}
     for observer in OBSERVERS:
         credit = 100 / (seen & _sound_fits(captions, clips, observer)).sum(axis=1)
-        present = [stratum for stratum in SHARES if stratum in strata]
-        table[observer] = {"all": float(credit.mean())}
-        table[observer] |= {stratum: float(credit[strata == stratum].mean()) for stratum in present}
+        table[observer] = per_stratum(credit, strata)
     return table
+
+
+def per_stratum(credit: NDArray[np.float64], strata: NDArray[np.str_]) -> dict[str, float]:
+    """The mean of what the captions are worth, `(N,)`: of all, and of each stratum that there is."""
+    present = [stratum for stratum in get_args(Stratum) if stratum in strata]
+    means = {stratum: float(credit[strata == stratum].mean()) for stratum in present}
+    return {"all": float(credit.mean()), **means}
 
 
 def nameable(clip: ScriptedClip, observer: str) -> set[str | None]:

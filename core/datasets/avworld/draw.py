@@ -9,32 +9,30 @@ from typing import get_args
 
 import numpy as np
 
+from core.datasets.avworld.composing import compose_picture, even_bounds
 from core.datasets.avworld.grammar import (
-    COLOURS,
     CUE,
     DECOY,
     FILLERS,
     MAX_TOKENS,
-    MOTIONS,
-    SCENES,
     SOUND_PHRASES,
     SOUNDS,
     tokens,
     written_sentence,
 )
+from core.datasets.avworld.ideas import draw_idea
 from core.datasets.avworld.script import (
     DrawnPicture,
     Mention,
     PlayedSound,
     ScriptedClip,
-    Segment,
     WrittenCaption,
 )
 from core.datasets.avworld.world import (
     CAPTIONS_PER_CLIP,
-    FRAMES,
     WORLD_SECONDS,
     Group,
+    IdeasWorld,
     SplitName,
     Stratum,
     WorldConfig,
@@ -54,9 +52,11 @@ def draw_split(config: WorldConfig, split: SplitName) -> list[tuple[ScriptedClip
 
 
 def draw_group(seed: int, group: Group) -> tuple[ScriptedClip, ...]:
-    """The scripts of one group: four clips with one picture, or a single clip."""
+    """The scripts of one group: four clips that are alike but for what its stratum asks, or a single one."""
     split, stratum = group.split, group.stratum
     rng = np.random.default_rng([seed, _index(SplitName, split), _index(Stratum, stratum), group.number])
+    if stratum in IdeasWorld.shares:
+        return draw_idea(rng, group)
     rings = _draw_rings(rng, stratum)
     picture = _draw_picture(rng, rings)
     clips = []
@@ -102,28 +102,7 @@ def _draw_rings(rng: np.random.Generator, stratum: Stratum) -> Span | None:
 def _draw_picture(rng: np.random.Generator, rings: Span | None) -> DrawnPicture:
     # A ring lasts for whole segments, so three segments cannot be ringed for half the clip.
     longer = (3, 4)[rng.integers(2)] if rings in (None, WHOLE) else 4
-    count = longer if rng.random() < 0.5 else 2
-    bounds = [round(FRAMES * i / count) for i in range(count + 1)]
-    colours = rng.permutation(len(COLOURS))[:count]
-    segments = []
-    for start, end, colour in zip(bounds[:-1], bounds[1:], colours, strict=True):
-        companion = (colour + rng.integers(1, len(COLOURS))) % len(COLOURS)
-        middle = (start + end) / 2 / FRAMES * WORLD_SECONDS
-        segments.append(
-            Segment(
-                start=start,
-                end=end,
-                colour=COLOURS[colour],
-                companion=COLOURS[companion],
-                motion=MOTIONS[rng.integers(len(MOTIONS))],
-                ringed=rings is not None and rings[0] < middle < rings[1],
-                radius=float(rng.uniform(12, 15)),
-                corner=int(rng.integers(4)),
-                phase=float(rng.random()),
-            )
-        )
-    scene = SCENES[rng.integers(len(SCENES))]
-    return DrawnPicture(scene=scene, seed=int(rng.integers(2**32)), segments=tuple(segments))
+    return compose_picture(rng, even_bounds(longer if rng.random() < 0.5 else 2), rings)
 
 
 def _draw_tracks(

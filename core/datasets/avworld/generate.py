@@ -17,9 +17,9 @@ from core.datasets.avworld.automatic import automatic_captions
 from core.datasets.avworld.draw import draw_split
 from core.datasets.avworld.encode import add_sound, encode_picture
 from core.datasets.avworld.pictures import frames
-from core.datasets.avworld.script import ScriptedClip
+from core.datasets.avworld.script import DrawnPicture, ScriptedClip
 from core.datasets.avworld.sounds import track
-from core.datasets.avworld.world import CAPTIONS_PER_CLIP, WORLD_VERSION, WorldConfig
+from core.datasets.avworld.world import WORLD_VERSION, WorldConfig
 from core.errors import BenchError
 from core.paths import remove_leftovers, require_space, written_whole
 from core.progress import Progress
@@ -56,7 +56,7 @@ def is_complete(config: WorldConfig, folder: Path) -> bool:
     return (folder / VIDEO_CAPTIONS).exists() and all(
         (folder / split / SCRIPTS).exists()
         and _media(folder / split).issuperset(id for group in config.groups(split) for id in group.clip_ids)
-        for split in CAPTIONS_PER_CLIP
+        for split in config.splits
     )
 
 
@@ -78,7 +78,7 @@ def generate(name: str, config: WorldConfig, folder: Path, progress: Progress, w
 def _complete(name: str, config: WorldConfig, folder: Path, progress: Progress, workers: int) -> None:
     jobs: list[Job] = []
     captions: list[VideoCaption] = []
-    for split in CAPTIONS_PER_CLIP:
+    for split in config.splits:
         (folder / split).mkdir(exist_ok=True)
         remove_leftovers(folder / split)
         groups = draw_split(config, split)
@@ -104,11 +104,13 @@ def make_group(job: Job) -> None:
 
     All of them even if only one is missing: pixels are identical for certain only if encoded once.
     """
-    silent = encode_picture(frames(job.clips[0].picture))
+    silent: dict[DrawnPicture, bytes] = {}
     for clip in job.clips:
-        wave = track(clip)
+        if clip.picture not in silent:
+            silent[clip.picture] = encode_picture(frames(clip.picture))
+        picture, wave = silent[clip.picture], track(clip)
         with written_whole(job.folder / f"{clip.id}.mp4", lasting=False) as file:
-            file.write_bytes(silent if wave is None else add_sound(silent, wave))
+            file.write_bytes(picture if wave is None else add_sound(picture, wave))
 
 
 def _record(config: WorldConfig) -> dict[str, object]:

@@ -9,8 +9,9 @@ from core.data_options import DataOptions
 from core.dataset import Dataset, DatasetEntry, Split, Truth, Video
 from core.datasets.avworld.ceilings import ceilings
 from core.datasets.avworld.generate import CLIP_BYTES, SCRIPTS, VIDEO_CAPTIONS, generate, is_complete
+from core.datasets.avworld.ideas_ceilings import ideas_ceilings
 from core.datasets.avworld.script import ScriptedClip
-from core.datasets.avworld.world import CAPTIONS_PER_CLIP, WORLD_SECONDS, WORLDS, SplitName, world_folder
+from core.datasets.avworld.world import WORLD_SECONDS, WORLDS, IdeasWorld, SplitName, world_folder
 from core.errors import BenchError
 from core.progress import Progress
 
@@ -48,16 +49,25 @@ its own number (`training.epochs@avworld`), or its row is marked (`reports/conve
 """
 
 
+IDEAS_RECIPE: dict[str, object] = {
+    **WORLD_RECIPE,
+    "evaluation.splits": ["test"],
+    # Released poolings need as many captions of every video as a query's own has; here they differ.
+    "evaluation.conditions": ["leak-free"],
+}
+"""What differs on a world of ideas."""
+
+
 def world_entry(*, name: str) -> DatasetEntry:
     """The registry's entry of a named world."""
     config = WORLDS[name]
-    counts = {split: sum(config.clips(split).values()) for split in CAPTIONS_PER_CLIP}
+    counts = {split: sum(config.clips(split).values()) for split in config.splits}
     return DatasetEntry(
         name=name,
-        about="generated scenes with sound, captions and the truth about when sound matters",
+        about=config.about,
         clips=" · ".join(f"{split} {count:,}" for split, count in counts.items()),
         size=f"{sum(counts.values()) * (CLIP_BYTES + STORE_BYTES) / 1e6:,.0f} MB",
-        recipe=WORLD_RECIPE,
+        recipe=IDEAS_RECIPE if isinstance(config, IdeasWorld) else WORLD_RECIPE,
         small=True,
         fingerprint=partial(_fingerprint, name),
         ready=partial(is_ready, name),
@@ -87,7 +97,8 @@ def load_world(name: str, progress: Progress, workers: int) -> Dataset:
     config, folder = WORLDS[name], world_folder(name)
     if not is_complete(config, folder):
         generate(name, config, folder, progress, workers)
-    scripts = {split: read_scripts(name, split) for split in CAPTIONS_PER_CLIP}
+    known = ideas_ceilings if isinstance(config, IdeasWorld) else ceilings
+    scripts = {split: read_scripts(name, split) for split in config.splits}
     return Dataset(
         name=name,
         fingerprint=config.fingerprint,
@@ -95,9 +106,9 @@ def load_world(name: str, progress: Progress, workers: int) -> Dataset:
         splits={split: _split(folder / split, clips) for split, clips in scripts.items()},
         protocol={
             "text": "one generated sentence per caption, at most 38 tokens",
-            "captions per video": "train 2, val 1, test 1, test-multi 2 to 4",
+            "captions per video": config.captions,
         },
-        ceilings={split: ceilings(clips) for split, clips in scripts.items() if split != "train"},
+        ceilings={split: known(clips) for split, clips in scripts.items() if split != "train"},
         video_captions=folder / VIDEO_CAPTIONS,
     )
 
@@ -137,3 +148,4 @@ def _split(folder: Path, clips: list[ScriptedClip]) -> Split:
 
 AVWORLD = world_entry(name="avworld")
 AVWORLD_TINY = world_entry(name="avworld-tiny")
+AVWORLD_IDEAS = world_entry(name="avworld-ideas")

@@ -82,7 +82,7 @@ class WrittenCaption(_Record):
     scene: str | None
     """The background, if mentioned."""
     objects: tuple[Mention, ...]
-    """One mention per segment, in order."""
+    """The objects that are mentioned, in order; in a `SoundWorld` all of them."""
     sound: str | None
     """The sound, if mentioned."""
 
@@ -93,9 +93,9 @@ class ScriptedClip(_Record):
     id: str
     """Unique within the world; also the name of the media file."""
     group: str
-    """Clips of one group have identical pixels."""
+    """Clips of one group have identical pixels, or pixels that are alike but for what is asked."""
     stratum: Stratum
-    """Why sound matters here, or why not."""
+    """What the clip is to show, e.g. why sound matters here."""
     picture: DrawnPicture
     """What is seen."""
     sounds: tuple[PlayedSound, ...]

@@ -6,17 +6,17 @@ from core.datasets.avworld.automatic import NONE, automatic_caption, automatic_c
 from core.datasets.avworld.draw import draw_split
 from core.datasets.avworld.grammar import COLOURS, MAX_TOKENS, SOUND_PHRASES, tokens, vocabulary
 from core.datasets.avworld.script import ScriptedClip
-from core.datasets.avworld.world import CAPTIONS_PER_CLIP, WORLDS
+from core.datasets.avworld.world import WORLDS
 from core.running.cells import RunInputs
 from core.store.video_captions import read_video_captions
 
 pytestmark = pytest.mark.slow
 
 
-@pytest.fixture(scope="module")
-def clips() -> list[ScriptedClip]:
-    config = WORLDS["avworld"]
-    return [clip for split in CAPTIONS_PER_CLIP for group in draw_split(config, split) for clip in group]
+@pytest.fixture(scope="module", params=["avworld", "avworld-ideas"])
+def clips(request: pytest.FixtureRequest) -> list[ScriptedClip]:
+    config = WORLDS[request.param]
+    return [clip for split in config.splits for group in draw_split(config, split) for clip in group]
 
 
 def test_no_automatic_caption_is_a_caption_of_the_data_set(clips: list[ScriptedClip]) -> None:
@@ -65,6 +65,6 @@ def test_captions_err_and_some_clips_have_none(clips: list[ScriptedClip]) -> Non
 
 def test_the_worlds_file_holds_them(materials: RunInputs) -> None:
     data = materials.dataset
-    groups = [group for split in CAPTIONS_PER_CLIP for group in draw_split(WORLDS[data.name], split)]
+    groups = [group for split in WORLDS[data.name].splits for group in draw_split(WORLDS[data.name], split)]
     expected = {said.id: said for group in groups for said in automatic_captions(group)}
     assert read_video_captions(data.video_captions, list(expected)) == expected

@@ -10,14 +10,14 @@ from core.datasets.avworld.ceilings import OBSERVERS, PIXELS_ONLY, WITH_PARTS, W
 from core.datasets.avworld.draw import draw_group, draw_split
 from core.datasets.avworld.grammar import SOUND_PHRASES, SOUNDS
 from core.datasets.avworld.script import ScriptedClip
-from core.datasets.avworld.world import WORLDS, Group, SplitName, Stratum, WorldConfig
+from core.datasets.avworld.world import WORLDS, Group, SoundWorld, SplitName, Stratum
 
 pytestmark = pytest.mark.slow
 
 Perception = tuple[object, ...]
 
 
-def clips_of(config: WorldConfig, split: SplitName) -> list[ScriptedClip]:
+def clips_of(config: SoundWorld, split: SplitName) -> list[ScriptedClip]:
     return [clip for group in draw_split(config, split) for clip in group]
 
 
@@ -62,7 +62,7 @@ def examples() -> dict[str, dict[Perception, set[int | None]]]:
         WITH_SOUNDS: defaultdict(set),
         WITH_PARTS: defaultdict(set),
     }
-    for clip in (clip for seed in (5, 6, 7) for clip in clips_of(WorldConfig(seed=seed), "train")):
+    for clip in (clip for seed in (5, 6, 7) for clip in clips_of(SoundWorld(seed=seed), "train")):
         for observer, table in named.items():
             perception, known = perceive(clip, observer)
             sound = clip.captions[0].sound

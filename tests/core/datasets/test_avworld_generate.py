@@ -19,13 +19,13 @@ from core.datasets import load_dataset, registered_datasets
 from core.datasets.avworld.draw import draw_split
 from core.datasets.avworld.generate import generate, is_complete
 from core.datasets.avworld.reader import is_ready, load_world
-from core.datasets.avworld.world import WORLDS, WorldConfig, world_folder
+from core.datasets.avworld.world import WORLDS, SoundWorld, world_folder
 from core.errors import BenchError
 from core.progress import Advance, Silent
 
 pytestmark = pytest.mark.slow
 
-SMALL = WorldConfig(train=20, val=20, test=20, test_multi=20)
+SMALL = SoundWorld(train=20, val=20, test=20, test_multi=20)
 
 
 class Counting:
@@ -76,7 +76,7 @@ def contents(folder: Path) -> dict[str, bytes]:
 
 
 def test_the_worlds_are_known_by_name_and_a_misspelt_one_is_answered_with_the_nearest() -> None:
-    assert {"avworld", "avworld-tiny"} <= set(registered_datasets())
+    assert {"avworld", "avworld-tiny", "avworld-ideas"} <= set(registered_datasets())
     with pytest.raises(BenchError, match="unknown dataset 'avwrld'; did you mean 'avworld'"):
         load_dataset("avwrld", Silent(), workers=1)
 
@@ -123,14 +123,14 @@ def test_missing_scripts_and_captions_are_written_again(file: str, made: Path, f
 def test_interrupted_generation_leaves_whole_files_only_and_continues(
     signum: signal.Signals, made: Path, cache: Path
 ) -> None:
-    folder, config = cache / "world", WorldConfig()
+    folder, config = cache / "world", SoundWorld()
     program = (
         "from pathlib import Path\n"
         "from core.datasets.avworld.generate import generate\n"
-        "from core.datasets.avworld.world import WorldConfig\n"
+        "from core.datasets.avworld.world import SoundWorld\n"
         "from core.progress import Silent\n"
         "if __name__ == '__main__':\n"
-        f"    generate('world', WorldConfig(), Path({str(folder)!r}), Silent(), 2)\n"
+        f"    generate('world', SoundWorld(), Path({str(folder)!r}), Silent(), 2)\n"
     )
     (cache / "program.py").write_text(program)
     process = subprocess.Popen(
@@ -174,9 +174,9 @@ def test_of_two_processes_one_generates_and_the_other_waits_for_it(cache: Path, 
     program = (
         "import sys\n"
         "from core.datasets.avworld.reader import load_world\n"
-        "from core.datasets.avworld.world import WORLDS, WorldConfig\n"
+        "from core.datasets.avworld.world import WORLDS, SoundWorld\n"
         "from core.progress import Silent\n"
-        "WORLDS['small'] = WorldConfig(train=20, val=20, test=20, test_multi=20)\n"
+        "WORLDS['small'] = SoundWorld(train=20, val=20, test=20, test_multi=20)\n"
         "if __name__ == '__main__':\n"
         "    print(len(load_world('small', Silent(), workers=1).splits['test'].videos))\n"
     )

@@ -17,12 +17,12 @@ from core.datasets.avworld.pictures import PAINTS, frames
 from core.datasets.avworld.reader import load_world, read_scripts
 from core.datasets.avworld.script import ScriptedClip
 from core.datasets.avworld.sounds import SYNTHESISERS, synthesise
-from core.datasets.avworld.world import WORLDS, WorldConfig
+from core.datasets.avworld.world import WORLDS, SoundWorld
 from core.progress import Silent
 
 pytestmark = pytest.mark.slow
 
-SMALL = WorldConfig(train=40, val=20, test=80, test_multi=20)
+SMALL = SoundWorld(train=40, val=20, test=80, test_multi=20)
 Shown = list[tuple[ScriptedClip, Path]]
 
 

@@ -1,6 +1,7 @@
 """The scripts of a world: what they promise about strata, captions, seeds and splits."""
 
 import re
+from hashlib import sha256
 from itertools import combinations
 
 import pytest
@@ -10,7 +11,7 @@ from core.datasets.avworld.grammar import CUE, DECOY, SOUND_PHRASES, SOUNDS, tok
 from core.datasets.avworld.pictures import PAINTS
 from core.datasets.avworld.script import ScriptedClip
 from core.datasets.avworld.sounds import SYNTHESISERS
-from core.datasets.avworld.world import CAPTIONS_PER_CLIP, WORLDS, WorldConfig
+from core.datasets.avworld.world import CAPTIONS_PER_CLIP, WORLDS, IdeasWorld, SoundWorld, SplitName
 
 WORLD = WORLDS["avworld"]
 GROUPS = {split: draw_split(WORLD, split) for split in CAPTIONS_PER_CLIP}
@@ -35,14 +36,37 @@ def test_test_split_has_the_shares_of_the_specification_in_whole_quartets() -> N
     }
 
 
-@pytest.mark.parametrize("name", WORLDS)
 @pytest.mark.parametrize(
-    ("split", "size"), [("train", "train"), ("val", "val"), ("test", "test"), ("test-multi", "test_multi")]
+    ("name", "split"), [(name, split) for name in WORLDS for split in WORLDS[name].splits]
 )
-def test_every_split_has_its_size_and_every_stratum(name: str, split: str, size: str) -> None:
+def test_every_split_has_its_size_and_every_stratum(name: str, split: SplitName) -> None:
     clips = [clip for group in draw_split(WORLDS[name], split) for clip in group]
-    assert len(clips) == getattr(WORLDS[name], size)
-    assert len({clip.stratum for clip in clips}) == 5
+    assert len(clips) == getattr(WORLDS[name], split.replace("-", "_"))
+    assert {clip.stratum for clip in clips} == set(WORLDS[name].shares)
+
+
+DRAWN = {
+    "avworld": (
+        "dbceb1456bada775c10cfa0e41a77c1becd4508600c0814c59615a390f06f99d",
+        "580d8d837b594e6b8293e75cb7454a860ad111de0da796b163d94712fd23fc67",
+    ),
+    "avworld-tiny": (
+        "512c25446c29c5ffbf5544ace395aca1498fc3e7c18d0274f328b83442e53658",
+        "22a7a90dee6e4d137c3751e022727bf5fd8334c0924c1322ff6d15eedb48f383",
+    ),
+}
+"""Fingerprints, and digests of the drawn scripts, from before there were other kinds of worlds."""
+
+
+@pytest.mark.parametrize("name", DRAWN)
+def test_other_kinds_of_worlds_leave_the_scripts_as_they_were(name: str) -> None:
+    lines = [
+        clip.model_dump_json() + "\n"
+        for split in WORLDS[name].splits
+        for group in draw_split(WORLDS[name], split)
+        for clip in group
+    ]
+    assert (WORLDS[name].fingerprint, sha256("".join(lines).encode()).hexdigest()) == DRAWN[name]
 
 
 def test_the_same_seed_draws_the_same_scripts_and_another_seed_others() -> None:
@@ -53,7 +77,7 @@ def test_the_same_seed_draws_the_same_scripts_and_another_seed_others() -> None:
 
 
 def test_a_clip_does_not_depend_on_how_many_others_there_are() -> None:
-    small = {group[0].group: group for group in draw_split(WorldConfig(train=40), "train")}
+    small = {group[0].group: group for group in draw_split(SoundWorld(train=40), "train")}
     large = {group[0].group: group for group in GROUPS["train"]}
     assert small == {name: large[name] for name in small}
 
@@ -71,7 +95,8 @@ def test_splits_share_neither_groups_nor_pictures_nor_sounds() -> None:
 
 
 def test_fingerprint_follows_size_and_seed() -> None:
-    configs = [WorldConfig(), WorldConfig(seed=1), WorldConfig(val=260), WORLDS["avworld-tiny"]]
+    configs = [SoundWorld(), SoundWorld(seed=1), SoundWorld(val=260), WORLDS["avworld-tiny"]]
+    configs += [IdeasWorld(), IdeasWorld(train=2_000, val=250, test=500)]
     assert len({config.fingerprint for config in configs}) == len(configs)
 
 
