@@ -64,9 +64,9 @@ class TrainingSpec(Frozen):
     """What trains beside the method: nothing, the text tower, or both towers."""
     epochs: int = Field(default=5, ge=0)
     """Passes over the training data."""
-    captions: Literal["every", "one"] = "every"
+    captions: Literal["every", "one", "first"] = "every"
     """What an epoch visits: every caption, or each video once with one caption at random (CLIP4Clip's two
-    ways, `expand_msrvtt_sentences` on and off)."""
+    ways, `expand_msrvtt_sentences` on and off), or with its first one always, as if it had no others."""
     batch_size: int = Field(default=32, ge=2)
     """Pairs per step, those of all processes together."""
     drop_last: bool = False

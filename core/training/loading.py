@@ -29,14 +29,21 @@ Item = TypeVar("Item")
 Returned = TypeVar("Returned")
 
 
-def data_order(pairing: Tensor, captions: Literal["every", "one"], seed: int, epoch: int) -> Tensor:
+def data_order(pairing: Tensor, captions: Literal["every", "one", "first"], seed: int, epoch: int) -> Tensor:
     """The captions that an epoch visits, in order; a function of the data seed and nothing else.
 
     `pairing` `(N,)` int64 is the video of each caption. `one` keeps the first caption of each video in a
-    random order of all of them: a uniform choice.
+    random order of all of them: a uniform choice. `first` visits the same videos in the same order.
     """
     order = torch.randperm(len(pairing), generator=torch.Generator().manual_seed(seed * 1_000_003 + epoch))
-    return order[first_captions(pairing[order])] if captions == "one" else order
+    if captions == "every":
+        return order
+    drawn = order[first_captions(pairing[order])]
+    if captions == "one":
+        return drawn
+    first = first_captions(pairing)
+    of_video = torch.zeros(int(pairing.max()) + 1, dtype=torch.int64).index_put((pairing[first],), first)
+    return of_video[pairing[drawn]]
 
 
 def batches_of(order: Tensor, batch_size: int, drop_last: bool, least: int = 2) -> list[Tensor]:

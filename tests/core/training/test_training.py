@@ -94,6 +94,14 @@ def test_with_one_caption_an_epoch_visits_every_video_once_and_each_caption_as_o
     assert sum(pairing[order[0]] == 0 for order in epochs) / len(epochs) == pytest.approx(1 / 2, abs=0.05)
 
 
+def test_with_the_first_caption_an_epoch_visits_the_same_videos_and_never_another_caption() -> None:
+    pairing = torch.tensor([2, 0, 0, 2, 1, 0])
+    for epoch in range(20):
+        one, first = (data_order(pairing, captions, 0, epoch) for captions in ("one", "first"))
+        assert pairing[one].tolist() == pairing[first].tolist()
+        assert sorted(first.tolist()) == [0, 1, 4]
+
+
 def captions_seen(
     monkeypatch: pytest.MonkeyPatch,
     make_retriever: Callable,
