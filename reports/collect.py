@@ -2,8 +2,9 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Self
 
 from pydantic import ValidationError
 
@@ -41,6 +42,10 @@ class Run:
         """The name of its folder."""
         return self.directory.path.name
 
+    def within(self, stratum: str) -> Self:
+        """The run with the queries of a stratum alone; raises `BenchError` where it has none."""
+        return replace(self, answers={key: found.within(stratum) for key, found in self.answers.items()})
+
     def answered(self, protocol: ResultKey) -> Answers:
         """What it answered under a protocol; raises `BenchError` naming those that it has."""
         if protocol not in self.answers:
@@ -59,6 +64,22 @@ def read_runs(root: Path) -> tuple[list[Run], list[str]]:
     once, repeated = without_duplicates(runs)
     kept, stale = same_data(once)
     return kept, notes + repeated + stale
+
+
+def within_stratum(runs: Sequence[Run], stratum: str) -> tuple[list[Run], list[str]]:
+    """The runs with the queries of a stratum alone, and a line for each that has none.
+
+    Raises `BenchError` where no run has any.
+    """
+    kept, notes = [], []
+    for run in runs:
+        try:
+            kept.append(run.within(stratum))
+        except BenchError as error:
+            notes.append(f"{run.name}: {error}")
+    if not kept:
+        raise BenchError(notes[0])
+    return kept, notes
 
 
 def without_duplicates(runs: Sequence[Run]) -> tuple[list[Run], list[str]]:

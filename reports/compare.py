@@ -41,13 +41,17 @@ class TwoRuns:
     """Changed queries that are named for either side."""
 
     @classmethod
-    def of(cls, first: Path, second: Path, protocol: ResultKey, shown: int) -> Self:
-        """Reads two runs.
+    def of(
+        cls, first: Path, second: Path, protocol: ResultKey, shown: int, stratum: str | None = None
+    ) -> Self:
+        """Reads two runs, with `stratum` its queries alone.
 
-        Raises `BenchError` where one cannot be read, was not scored under the protocol, or answered other
-        queries.
+        Raises `BenchError` where one cannot be read, was not scored under the protocol, answered other
+        queries, or has none of that stratum.
         """
         runs = read_run(RunDirectory(first)), read_run(RunDirectory(second))
+        if stratum is not None:
+            runs = runs[0].within(stratum), runs[1].within(stratum)
         ours, theirs = (run.answered(protocol) for run in runs)
         require_same_gallery((runs[0].name, ours), (runs[1].name, theirs))
         return cls(runs, protocol, shown)
@@ -123,7 +127,8 @@ def difference_table(first: Run, second: Run, protocol: ResultKey) -> Table:
     if int(known.sum()) < FEWEST_QUERIES:
         notes.append(FEWEST_NOTE)
     columns = ["measure", "A", "B", "B - A", "95 % interval", "detectable", "p"]
-    return Table(f"Paired difference, {protocol}", columns, rows, notes, words=(0,))
+    part = f", {ours.part}" if ours.part else ""
+    return Table(f"Paired difference, {protocol}{part}", columns, rows, notes, words=(0,))
 
 
 @dataclass(frozen=True)

@@ -1,8 +1,8 @@
 """What the queries of a run came to: one typed record per protocol and direction, read once."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import NamedTuple
+from dataclasses import dataclass, fields, replace
+from typing import NamedTuple, Self
 
 import numpy as np
 import pyarrow as pa
@@ -46,6 +46,10 @@ def not_scored(run: str, asked: Sequence[str], present: Iterable[Sequence[str]])
     return BenchError(f"{words}, though it has each of these words: see metrics.json in its folder")
 
 
+QUERY_COLUMNS = ("query", "text", "video", "group", "stratum", "rival")
+"""The fields of `Answers` with a value per query."""
+
+
 @dataclass(frozen=True)
 class Answers:
     """The queries of one run under one protocol, in the order of the split."""
@@ -71,6 +75,8 @@ class Answers:
     """`(Q,)` int64: equal for queries of one group, numbered in order of appearance."""
     listed: Tensor
     """`(C,)` int64: how often each candidate is among the first ten."""
+    part: str = ""
+    """The stratum of which these queries are; empty where they are all that there are."""
 
     def ranks(self, policy: TiePolicy = "expected") -> Ranks:
         """Their ranks under a tie policy."""
@@ -84,6 +90,29 @@ class Answers:
         """Queries with an undefined pair: their own score or that of a candidate is no number."""
         counts, own = self.records.counts, self.records.own_score
         return int((~own.isfinite() | (counts.undefined > 0)).sum())
+
+    def within(self, stratum: str) -> Self:
+        """The queries of a stratum against the same candidates; raises `BenchError` where there are none."""
+        chosen = np.flatnonzero(self.stratum == stratum)
+        if not len(chosen):
+            raise unknown_name("stratum", stratum, [name for name in dict.fromkeys(self.stratum) if name])
+        rows = torch.from_numpy(chosen)
+        counts, records = self.records.counts, self.records
+        stated = self.entry.protocol.model_copy(update={"queries": len(chosen)})
+        return replace(
+            self,
+            part=stratum,
+            entry=self.entry.model_copy(update={"protocol": stated}),
+            **{name: getattr(self, name)[chosen] for name in QUERY_COLUMNS},
+            records=replace(
+                records,
+                query=records.query[rows],
+                video=records.video[rows],
+                own_score=records.own_score[rows],
+                counts=Counts(**{field.name: getattr(counts, field.name)[rows] for field in fields(counts)}),
+            ),
+            clusters=self.clusters[rows],
+        )
 
     def strata(self, measure: Measure) -> dict[str, float]:
         """A measure per stratum, `{}` where strata are not known."""

@@ -10,7 +10,7 @@ from core.errors import BenchError
 from core.evaluation.measures import MEASURES
 from core.progress import Silent
 from core.runs import RunDirectory, find_runs
-from reports.collect import Run, read_run, read_runs
+from reports.collect import Run, read_run, read_runs, within_stratum
 from reports.figures.write import FIGURE_CAPTIONS, Extra, write_figures
 from reports.header import header_of
 from reports.labels import label_settings, settings_line
@@ -73,14 +73,19 @@ def write_report(
     *,
     html: bool,
     figures: Sequence[Extra] = (),
+    stratum: str | None = None,
 ) -> Report:
     """Writes the tables of every finished run under `root`, the figures, with `html` the page.
 
     `against` labels the baseline, the best configuration unless given; `study` is the JSON of `bench time`;
-    `figures` names those that are drawn only on request. Raises `BenchError` where nothing has been run or no
-    configuration has that label; nothing is written then.
+    `figures` names those that are drawn only on request; with `stratum` only its queries count. Raises
+    `BenchError` where nothing has been run, no configuration has that label or no query that stratum; nothing
+    is written then.
     """
     runs, left_out = readable(root)
+    if stratum is not None:
+        runs, without = within_stratum(runs, stratum)
+        left_out += without
     results = Results.of(runs, ceilings_of(runs))
     tables = all_tables(results, against)
     make_folder(folder)

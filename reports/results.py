@@ -28,7 +28,8 @@ class SeedRow:
     run: Run
     answers: Answers
     data: str
-    """Data set and split, and the gallery too where one name stands for several."""
+    """Data set and split, the gallery too where one name stands for several, and the stratum of which alone
+    the queries are."""
 
     @property
     def protocol(self) -> ResultKey:
@@ -171,7 +172,8 @@ def seed_rows(runs: Sequence[Run]) -> list[SeedRow]:
                 if (run.spec.dataset, asked.split) == (dataset, split):
                     gallery = answers.entry.protocol.gallery_fingerprint
                     mark = f" #{gallery[:4]}" if len(found) > 1 else ""
-                    rows.append(SeedRow(run, answers, f"{dataset}/{split}{mark}"))
+                    part = f" ({answers.part})" if answers.part else ""
+                    rows.append(SeedRow(run, answers, f"{dataset}/{split}{mark}{part}"))
     return rows
 
 

@@ -13,6 +13,9 @@ RunFolder = Annotated[Path, typer.Argument(help="Folder of a finished run.")]
 SplitOption = Annotated[str, typer.Option(help="Split whose results are used.")]
 ConditionOption = Annotated[str, typer.Option(help="Scoring condition: leak-free or released.")]
 Rescoring = Annotated[str, typer.Option(help="What was done to the scores: none, dsl or qb-norm.")]
+StratumOption = Annotated[
+    str | None, typer.Option(help="Count only the queries of this stratum, e.g. partial; all unless given.")
+]
 
 
 @one_line_errors
@@ -34,6 +37,7 @@ def report(
     figures: Annotated[
         Literal["cone"] | None, typer.Option(help="A figure that is drawn only on request: cone.")
     ] = None,
+    stratum: StratumOption = None,
     json: AsJson = False,
 ) -> None:
     """Write and print the tables (Markdown, LaTeX, CSV) and the figures of all that has been run.
@@ -43,7 +47,9 @@ def report(
     from reports.report import report_record, write_report
 
     extra = (figures,) if figures else ()
-    report = write_report(runs, out or runs / "report", against, timing, html=html, figures=extra)
+    report = write_report(
+        runs, out or runs / "report", against, timing, html=html, figures=extra, stratum=stratum
+    )
     if json:
         shell.answer(report_record(report))
         return
@@ -62,6 +68,7 @@ def compare(
     rescoring: Rescoring = "none",
     direction: Annotated[str, typer.Option(help="Direction: t2v or v2t.")] = "t2v",
     show: Annotated[int, typer.Option(min=0, help="Number of changed queries to print for either run.")] = 10,
+    stratum: StratumOption = None,
     json: AsJson = False,
 ) -> None:
     """Compare two runs query by query: difference, interval, p, and which queries changed.
@@ -71,7 +78,7 @@ def compare(
     from reports.compare import TwoRuns
     from reports.queries import ResultKey
 
-    comparison = TwoRuns.of(first, second, ResultKey(split, condition, rescoring, direction), show)
+    comparison = TwoRuns.of(first, second, ResultKey(split, condition, rescoring, direction), show, stratum)
     if json:
         shell.answer(comparison.record())
         return

@@ -67,7 +67,7 @@ def test_the_surface_of_the_command_line_is_frozen() -> None:
         }
     )
     assert found == {
-        "report": ["--against", "--figures", "--html", "--json", "--out", "--runs", "--timing"],
+        "report": ["--against", "--figures", "--html", "--json", "--out", "--runs", "--stratum", "--timing"],
         "compare": [
             "--condition",
             "--direction",
@@ -75,6 +75,7 @@ def test_the_surface_of_the_command_line_is_frozen() -> None:
             "--rescoring",
             "--show",
             "--split",
+            "--stratum",
             "first",
             "second",
         ],
