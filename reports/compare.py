@@ -73,6 +73,7 @@ class TwoRuns:
             "first": names[0],
             "second": names[1],
             "protocol": self.protocol._asdict(),
+            "stratum": ours.part or None,
             "queries": int(known_in_both(ours, theirs).sum()),
             "measures": measures_in_both(ours, theirs, self.protocol),
             **{side: {"count": len(rows), "shown": rows[: self.shown]} for side, rows in better.items()},

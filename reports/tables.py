@@ -63,9 +63,10 @@ def strata_table(results: Results) -> Table | None:
         values = [number(stratum_figure(cell, name)) for name in strata]
         n = str(cell.answers.entry.protocol.queries)
         rows.append([cell.data, cell.label, n, number(cell.figure()), *values])
+    every = cells[0].answers.part or "all"
     for dataset, split in dict.fromkeys((c.run.spec.dataset, c.protocol.split) for c in cells):
         for observer, record in results.ceilings.get(dataset, {}).get(split, {}).items():
-            row = [number(record.get(name, math.nan)) for name in ("all", *strata)]
+            row = [number(record.get(name, math.nan)) for name in (every, *strata)]
             rows.append([f"{dataset}/{split}", f"ceiling: {observer}", DASH, *row])
     notes = [
         f"Queries per stratum: {'; '.join(dict.fromkeys(map(stratum_sizes, cells)))}.",

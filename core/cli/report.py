@@ -22,7 +22,8 @@ StratumOption = Annotated[
 def report(
     runs: Runs = Path("runs"),
     out: Annotated[
-        Path | None, typer.Option(help="Folder for tables and figures; RUNS/report unless given.")
+        Path | None,
+        typer.Option(help="Folder for tables and figures; unless given RUNS/report, or RUNS/report-STRATUM."),
     ] = None,
     against: Annotated[
         str | None, typer.Option(help="Label of the baseline row; the best row unless given.")
@@ -47,9 +48,8 @@ def report(
     from reports.report import report_record, write_report
 
     extra = (figures,) if figures else ()
-    report = write_report(
-        runs, out or runs / "report", against, timing, html=html, figures=extra, stratum=stratum
-    )
+    folder = out or runs / ("report" if stratum is None else f"report-{stratum}")
+    report = write_report(runs, folder, against, timing, html=html, figures=extra, stratum=stratum)
     if json:
         shell.answer(report_record(report))
         return

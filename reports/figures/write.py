@@ -82,7 +82,7 @@ def source_of(results: Results, study: Path) -> str:
         for file in sorted(run.directory.path.iterdir()):
             state = file.stat()
             digest.update(f"{file.name} {state.st_size} {state.st_mtime_ns}".encode())
-    digest.update(str(list(results.notes)).encode())
+    digest.update(str([list(results.notes), sorted({row.data for row in results.rows})]).encode())
     digest.update(study.read_bytes() if study.is_file() else b"")
     for file in sorted(Path(__file__).parent.parent.rglob("*.py")):
         digest.update(file.read_bytes())

@@ -16,6 +16,7 @@ from reports.compare import TwoRuns
 from reports.differences import differences_table
 from reports.queries import ResultKey
 from reports.results import Results
+from reports.tables import strata_table
 from tests.made_runs import make_run, result
 from tests.reports.made_results import row_of
 
@@ -58,6 +59,19 @@ def test_tables_count_the_queries_of_the_stratum_and_no_others(root: Path) -> No
     assert float(row["p"]) == pytest.approx(exact, abs=0.02)
 
 
+def test_a_ceiling_is_that_of_the_stratum_too(root: Path) -> None:
+    known = {"avworld-tiny": {"test": {"pixels only": {"all": 60.0, "needed": 25.0, "silent": 95.0}}}}
+    runs, _ = within_stratum(read_runs(root)[0], "needed")
+    table = strata_table(Results.of(runs, known))
+    assert table is not None
+    assert list(table.columns) == ["data", "method", "n", "all", "needed"]
+    assert [list(row[2:]) for row in table.rows] == [
+        ["50", "30.0", "30.0"],
+        ["50", "50.0", "50.0"],
+        ["–", "25.0", "25.0"],
+    ]
+
+
 def test_two_runs_are_compared_on_the_stratum(root: Path) -> None:
     first, second = sorted(
         (f for f in root.iterdir()), key=lambda f: '"frames": 8' in (f / "spec.json").read_text()
@@ -66,7 +80,7 @@ def test_two_runs_are_compared_on_the_stratum(root: Path) -> None:
     table = compared.tables()[0]
     assert table.title.endswith(", needed")
     assert list(table.rows[0][:4]) == ["R@1", "30.0", "50.0", "+20.0"]
-    assert compared.record()["queries"] == 50
+    assert (compared.record()["stratum"], compared.record()["queries"]) == ("needed", 50)
 
 
 def test_a_stratum_that_no_run_has_is_answered_with_those_that_there_are(root: Path) -> None:
@@ -82,8 +96,8 @@ def test_runs_without_the_stratum_are_left_out_by_name(root: Path) -> None:
 
 
 def test_the_command_reports_a_stratum(root: Path, invoke: Callable[..., Result]) -> None:
-    found = invoke("report", "--runs", root, "--stratum", "needed", "--out", root / "report")
-    assert found.exit_code == 0
-    assert DATA in (root / "report" / "report.md").read_text(encoding="utf-8")
+    found = invoke("report", "--runs", root, "--stratum", "needed")
+    assert found.exit_code == 0 and not (root / "report").exists()
+    assert DATA in (root / "report-needed" / "report.md").read_text(encoding="utf-8")
     refused = invoke("report", "--runs", root, "--stratum", "nothing", "--out", root / "other")
     assert refused.exit_code != 0 and not (root / "other").exists()

@@ -18,6 +18,7 @@ from core.progress import Silent
 from core.resolving import resolve
 from core.running.cells import run_cell
 from core.runs import open_run
+from reports.report import write_report
 
 pytestmark = pytest.mark.slow
 
@@ -100,3 +101,6 @@ def test_a_short_run_scores_every_stratum(method: str, tmp_path: Path) -> None:
     assert set(entry["strata"]) == set(SMALL.shares)
     assert entry["protocol"]["gallery"] == 60
     assert entry["protocol"]["data"]["captions per video"] == "1; in the stratum several 3"
+    report = write_report(tmp_path, tmp_path / "report", None, tmp_path / "none", html=False, stratum="brief")
+    table = next(table for table in report.tables if "per stratum" in table.title)
+    assert [row[1] for row in table.rows[1:]] == [f"ceiling: {name}" for name in (FEW_FRAMES, PIXELS_ONLY)]
