@@ -178,7 +178,7 @@ def test_what_is_no_clip_is_one_clear_line(tmp_path, state):
         ("number.pt", "its entry 'a' is int"),
         ("other.pt", r"it holds no CLIP, 'visual\.conv1\.weight' is missing"),
         ("torn.pt", r"missing CLIP weights.*ln_final\.bias"),
-        ("nowhere", "unknown backbone"),
+        ("nowhere", "no such file or folder"),
     ):
         with pytest.raises(BenchError, match=reason) as error:
             ClipBackbone.load(str(tmp_path / name))
