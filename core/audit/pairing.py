@@ -31,8 +31,8 @@ def last_digit(dtype: torch.dtype) -> float:
 def rounding(subject: Subject, stored: Tensor) -> Tensor:
     """What each row of scores `(N, V)` may change by where batches round differently, `(N,)`.
 
-    An iteration that has not settled for a pair (EMCL's) multiplies the last digit by some thousands. So the
-    inputs are moved by it, and twice what that changes is allowed, where it is more than the tolerance.
+    An iteration that has not settled for a pair multiplies the last digit by some thousands. So the inputs
+    are moved by it, and twice what that changes is allowed, where it is more than the tolerance.
     """
     method, world = subject.compared()
     allowed, generator = tolerances(stored), torch.Generator().manual_seed(0)

@@ -11,13 +11,13 @@ import typer
 
 import core
 import methods
-from core.axes import Declared, declared
+from core.axes import Declared
 from core.cli.commands import LIST, OnceCommand
+from core.cli.hints import common_fields, keys_called
 from core.cli.shell import integers, listed_values
 from core.plugins import METHODS, sources_of
 from core.remembered import remembered
-from core.spec import NESTED, RunSpec, Seeds
-from methods.parts.config import ComposedConfig
+from core.spec import Seeds
 
 GIVEN = "axes"
 """Where the values of the options are kept among what a command's context carries."""
@@ -73,8 +73,7 @@ def declared_by_methods() -> dict[str, Any]:
 
 def shared_axes() -> dict[str, Declared]:
     """The axes of every run and of the composition by name, in words that hold for all methods."""
-    fields = declared({"": RunSpec, **NESTED, "config": ComposedConfig}).values()
-    return {field.axis_name: field for field in fields if field.axis}
+    return {field.axis_name: field for field in common_fields().values() if field.axis}
 
 
 def option_of(fields: Sequence[Declared]) -> AxisOption:
@@ -82,13 +81,6 @@ def option_of(fields: Sequence[Declared]) -> AxisOption:
     choices = dict.fromkeys(str(choice) for field in fields for choice in field.choices)
     whole = any(field.info.annotation in (int, Seeds) for field in fields)
     return AxisOption(fields[0].about.split(". ")[0].rstrip("."), tuple(choices), whole)
-
-
-def keys_called(option: str) -> list[str]:
-    """The keys of a spec whose last part an option is called as, e.g. of `--epochs`."""
-    name = option.lstrip("-").replace("-", "_")
-    keys = declared({"": RunSpec, **NESTED, "config": ComposedConfig})
-    return [key for key in keys if name in (key, key.rpartition(".")[2])]
 
 
 @cache

@@ -8,7 +8,7 @@ import re
 
 from pydantic import ValidationError
 
-from core.axes import declared
+from core.axes import Declared, declared
 from core.errors import BenchError, nearest
 from core.spec import NESTED, RunSpec
 from methods.parts.config import ComposedConfig
@@ -32,7 +32,18 @@ def hint(error: BenchError) -> str:
     return f"; did you mean {' or '.join(shown)}?" if shown else ""
 
 
+def common_fields() -> dict[str, Declared]:
+    """Key -> field of a run's spec and of the configuration that compositions share."""
+    return declared({"": RunSpec, **NESTED, "config": ComposedConfig})
+
+
 def kinds_of(name: str) -> list[str]:
     """The values of a field of a spec whose type lists them, by the field's own name."""
-    fields = declared({"": RunSpec, **NESTED, "config": ComposedConfig}).values()
+    fields = common_fields().values()
     return [str(kind) for field in fields if field.name == name for kind in field.kinds]
+
+
+def keys_called(option: str) -> list[str]:
+    """The keys of a spec whose last part an option is called as, e.g. of `--epochs`."""
+    name = option.lstrip("-").replace("-", "_")
+    return [key for key in common_fields() if name in (key, key.rpartition(".")[2])]

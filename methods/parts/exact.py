@@ -55,14 +55,9 @@ class ComposedExact(Exact[VideoIndex, ExactQueries, ExactIndex]):
 
     @property
     def floats_per_pair(self) -> int:
-        """Coefficients of the mixes, and noise that the videos of a text share."""
-        parts, sources = self.method.parts, 2 if self.fusion.waits else 1
-        coefficients = 8 * (sources * parts.heads * self.method.dimensions.frames + 2)
-        if parts.noise == "fresh":
-            return coefficients
-        return coefficients + self.method.perturbation.floats_per_pair(
-            self.method.dimensions.width, shared=True
-        )
+        """Coefficients of the mixes; noise and radii exist for a small tile of pairs at a time."""
+        sources = 2 if self.fusion.waits else 1
+        return 8 * (sources * self.method.parts.heads * self.method.dimensions.frames + 2)
 
     def index(self, rows: VideoIndex) -> ExactIndex:
         """The basis of each video."""
