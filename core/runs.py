@@ -91,11 +91,15 @@ class RunDirectory:
                 "delete the folder and run the cell again"
             ) from error
 
+    def require_spec(self) -> None:
+        """Raises `BenchError` where the folder has lost its spec.json: it was deleted, if not to the end."""
+        if not (self.path / "spec.json").is_file():
+            raise BenchError(f"{self.path} was deleted meanwhile; the same command runs its cell again")
+
     @contextmanager
     def locked(self) -> Iterator[None]:
         """Holds the cell; raises `BenchError` while another process runs it, or where the folder is gone."""
-        if not (self.path / "spec.json").is_file():  # the lock would create the folder anew
-            raise BenchError(f"{self.path} was deleted; the same command runs the cell again")
+        self.require_spec()  # the lock would create the folder anew
         try:
             with FileLock(self.path / "lock", timeout=0):
                 yield

@@ -66,6 +66,7 @@ def run_and_mark(cell: Cell, progress: Progress) -> str:
             except KeyboardInterrupt:
                 directory.set_status("interrupted")
             except BenchError as error:
+                directory.require_spec()
                 if isinstance(error, PluginError):  # what lies behind the line is kept for --traceback
                     (directory.path / "error.txt").write_text(traceback.format_exc(), encoding="utf-8")
                 directory.set_status("failed", message=str(error), fixable=True)
@@ -93,8 +94,10 @@ def require_code(cell: Cell) -> None:
 def obstacle(directory: RunDirectory, error: Exception) -> str:
     """Why a run folder cannot be written, in one line; empty where it can and the error is another."""
     path = directory.path
-    if not (path / "spec.json").is_file():
-        return f"{path} was deleted while its cell ran; the same command runs it again"
+    try:
+        directory.require_spec()
+    except BenchError as deleted:
+        return str(deleted)
     if is_full(error, path):
         return str(error) if isinstance(error, BenchError) else f"{path}: the disk is full; {ELSEWHERE}"
     refused = isinstance(error, OSError) and error.errno in UNWRITABLE

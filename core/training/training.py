@@ -162,16 +162,14 @@ class Trainer:
                     log.write(json.dumps(record) + "\n")
                     if self.world.leads and watch.seconds >= 60 * self.spec.save_minutes:
                         self.done.seconds += watch.restart()
-                        log.flush()
-                        self.save()
+                        self.save(log)
                     advance(1, f"loss {record['loss']:.3f}")
                 self.done.seconds += watch.restart()
                 self.done.epoch = epoch + 1
                 if self.world.leads:
                     self.select(validate, advance)
-                    log.flush()
                     self.write_looks()
-                    self.save()
+                    self.save(log)
         self.retriever.load_trained_state(self.selected)
         return self.done
 
@@ -245,8 +243,10 @@ class Trainer:
         with written_whole(self.folder / "epochs.jsonl") as temporary:
             temporary.write_text(lines, encoding="utf-8")
 
-    def save(self) -> None:
-        """Writes everything that the next step depends on, whole or not at all."""
+    def save(self, log: IO[str]) -> None:
+        """Writes all that the next step depends on, whole or not at all, once the log is on the disk."""
+        log.flush()
+        os.fsync(log.fileno())
         self.done.wall_seconds = self.session.seconds
         state = {
             "progression": vars(self.done),
@@ -284,5 +284,10 @@ class Trainer:
         if not self.world.leads:
             return
         kept = log.read_text(encoding="utf-8").splitlines()[: self.done.step] if log.exists() else []
+        if len(kept) < self.done.step:
+            raise BenchError(
+                f"{log} holds {len(kept)} of the {self.done.step} steps before {path.name}; "
+                f"delete {path.name} to train this cell from the start"
+            )
         with written_whole(log) as temporary:
             temporary.write_text("".join(line + "\n" for line in kept), encoding="utf-8")

@@ -192,15 +192,29 @@ def test_a_run_folder_that_is_deleted_fails_its_own_cell_in_one_line(
     deleted = cell(materials, runs, 6, training__epochs=500)
     beside, after = (cell(materials, runs, seed) for seed in (7, 8))
     folder = deleted.directory.path
-    once(folder / "resume.pt", lambda: shutil.rmtree(folder, ignore_errors=True))
+    trash = folder.with_name(".trash")  # in one step: nothing is written into a folder that is being emptied
+    once(folder / "resume.pt", lambda: shutil.rmtree(folder.rename(trash)))
     outcomes, text = run([deleted, beside, after], workers=2)
     ended = {outcome.cell.directory: outcome for outcome in outcomes}
     assert ended[deleted.directory].state == "failed"
     assert ended[deleted.directory].fixable
-    assert f"{folder} was deleted while its cell ran" in ended[deleted.directory].message
+    assert f"{folder} was deleted meanwhile" in ended[deleted.directory].message
     assert [ended[one.directory].state for one in (beside, after)] == ["done", "done"]
     assert "Traceback" not in text
     assert not (folder / "spec.json").exists()
+
+
+def test_a_run_folder_that_was_emptied_while_its_cell_ran_is_never_done(
+    materials: RunInputs, runs: Path
+) -> None:
+    """A deletion that meets a file which the cell writes just then leaves the folder, without its spec."""
+    emptied = cell(materials, runs, 12, training__epochs=40)
+    spec = emptied.directory.path / "spec.json"
+    once(spec.with_name("resume.pt"), spec.unlink)
+    outcomes, _ = run([emptied])
+    assert outcomes[0].state == "failed"
+    assert f"{emptied.directory.path} was deleted meanwhile" in outcomes[0].message
+    assert emptied.directory.status()["state"] == "running"
 
 
 def test_an_error_of_the_parent_ends_the_cells_which_can_continue(

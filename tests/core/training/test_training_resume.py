@@ -145,6 +145,17 @@ def test_the_same_seeds_give_the_same_run_and_another_noise_seed_another(
     assert other.log != undisturbed.log
 
 
+def test_a_state_whose_log_is_gone_is_one_line_and_nothing_is_lost(
+    make_retriever: Callable, materials: RunInputs, tmp_path: Path
+) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        train(make_retriever, first_pairs(materials), tmp_path, interrupt=STEPS + 1)
+    (tmp_path / "log.jsonl").unlink()
+    with pytest.raises(BenchError, match=rf"log.jsonl holds 0 of the {STEPS} steps before resume.pt; delete"):
+        train(make_retriever, first_pairs(materials), tmp_path)
+    assert (tmp_path / "resume.pt").exists()
+
+
 @pytest.mark.parametrize(
     "damage", ["empty", "text", "truncated", "half the keys", "another method", "a list"]
 )
