@@ -1,7 +1,7 @@
 """What a dataset is to the engine: videos, captions, which caption belongs to which video."""
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
@@ -144,6 +144,8 @@ class DatasetEntry:
     """Reads it, with so many worker processes where it must be made first."""
     options: type[DataOptions] = DataOptions
     """What a run may choose about it."""
+    splits: Callable[[DataOptions], Collection[str] | None] | None = None
+    """Names of its splits, told while nothing is made or decoded; None where that is not known."""
     small: bool = False
     """Whether methods take the values that their fields declare for small worlds (`core.axes.SmallWorld`)."""
     has_truth: bool = False

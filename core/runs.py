@@ -118,6 +118,7 @@ def open_run(root: Path, spec: RunSpec, digest: str) -> RunDirectory:
     """The folder of a cell under `root`, created with its spec.json where it is new.
 
     One that already holds the spec is not touched: figures are drawn again where a file of a run is new.
+    One that has lost it was deleted, if not to the end: what is left of its state is no more continued.
     Raises `BenchError` where `root` cannot be written.
     """
     directory = folder_of(root, spec, digest)
@@ -126,6 +127,8 @@ def open_run(root: Path, spec: RunSpec, digest: str) -> RunDirectory:
         path.mkdir(parents=True, exist_ok=True)
         content = spec.model_dump(mode="json")
         if not holds(path / "spec.json", content):
+            for name in ("status.json", "resume.pt"):
+                (path / name).unlink(missing_ok=True)
             write_json(path / "spec.json", content)
     except OSError as error:
         raise BenchError(

@@ -17,6 +17,7 @@ from core.running.plan import (
     own_settings,
     read_past_runs,
     recipe_differences,
+    require_known_splits,
     row,
 )
 from core.spec import RunSpec
@@ -31,7 +32,10 @@ MEASURED_NOTE = (
 
 
 def show(specs: Sequence[RunSpec], root: Path, workers: int | None, console: Console) -> None:
-    """Prints the cells with state and estimate, and the estimate of all that is left."""
+    """Prints the cells with state and estimate, and the estimate of all that is left.
+
+    Raises `BenchError` below that where a cell reads a split that its data set lacks.
+    """
     past = read_past_runs(root)
     states = [past.state(spec) for spec in specs]
     left = [spec for spec, state in zip(specs, states, strict=True) if state != "done"]
@@ -54,10 +58,12 @@ def show(specs: Sequence[RunSpec], root: Path, workers: int | None, console: Con
     for name in dict.fromkeys(absent):
         remedy = state_of(find_dataset(name))
         console.print(f"{name} has no data on this machine yet: {remedy}", markup=False, highlight=False)
+    require_known_splits(specs)
 
 
 def records_of(specs: Sequence[RunSpec], root: Path) -> list[dict[str, object]]:
-    """The cells as `bench run --dry-run --json` has them."""
+    """The cells as `bench run --dry-run --json` has them; raises for what `show` does."""
+    require_known_splits(specs)
     past = read_past_runs(root)
     records: list[dict[str, object]] = []
     for spec in specs:

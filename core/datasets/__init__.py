@@ -1,6 +1,6 @@
 """The data sets: a name in, a `Dataset` out."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from functools import cache
 from typing import Any
 
@@ -81,3 +81,9 @@ def dataset_fingerprint(name: str, options: Mapping[str, Any]) -> str | None:
     """The fingerprint of a data set under some of its options; None where nobody has said where it lies."""
     entry = find_dataset(name)
     return entry.fingerprint(entry.options.model_validate(options))
+
+
+def split_names(name: str, options: Mapping[str, Any]) -> Collection[str] | None:
+    """The splits of a data set under some of its options; None where that is not known before it is made."""
+    entry = find_dataset(name)
+    return entry.splits(entry.options.model_validate(options)) if entry.splits else None

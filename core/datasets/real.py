@@ -1,6 +1,6 @@
 """A data set that a user has on disk: its annotation files read, its videos found, its protocol named."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from hashlib import sha256
@@ -48,6 +48,7 @@ class RealDataset:
             ready=partial(is_placed, self.name),
             load=partial(load, self),
             options=self.options,
+            splits=partial(split_names, self),
             source=self.source,
             layout=self.layout,
         )
@@ -183,6 +184,12 @@ def load(data: RealDataset, progress: Progress, workers: int, options: DataOptio
     counted = {video.id for split in splits.values() for video in split.videos}
     lost = {video: reason for video, reason in found.videos.reasons.items() if video in counted}
     return mark_absent(dataset, lost, options.missing)
+
+
+def split_names(data: RealDataset, options: DataOptions) -> Collection[str] | None:
+    """See `DatasetEntry.splits`; None where nobody has said where the data set lies."""
+    location = find_location(data.name)
+    return None if location is None else survey(data, location, options).listing.splits
 
 
 def fingerprint(data: RealDataset, options: DataOptions) -> str | None:

@@ -273,10 +273,8 @@ def finish_cell(
 ) -> None:
     """Writes the manifest of a cell that is scored; from then on its folder is `done`.
 
-    Raises `BenchError` where the folder was deleted meanwhile.
     `training` are the figures of its training, for a cell that was only scored those of its run.
     """
-    directory.require_spec()
     figures = {
         "annotation_files": dict(inputs.dataset.files),
         "audio_states": audio_states_in_words(inputs),

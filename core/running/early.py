@@ -10,11 +10,11 @@ from core.datasets.distractors import with_distractors
 from core.datasets.missing import dropped
 from core.encoders.audio import AudioEncoder
 from core.encoders.clip import ClipBackbone
-from core.errors import BenchError
 from core.evaluation.split_scores import check_budget
 from core.method import Dimensions, made
 from core.progress import Progress
 from core.registry import find_method
+from core.running.needed_splits import require_splits
 from core.running.probing import require_memory
 from core.spec import RunSpec
 from core.training.loading import require_batch
@@ -32,21 +32,12 @@ def listed_dataset(spec: RunSpec, progress: Progress, workers: int) -> Dataset:
     return dataset
 
 
-def needed_splits(spec: RunSpec) -> list[str]:
-    """The splits that a cell trains on, selects by and is scored on; the last alone where nothing trains."""
-    trains = ("train", "test" if spec.training.selection == "test-best" else "val")
-    bank = [spec.evaluation.qb_bank] if spec.evaluation.rescoring == ("qb-norm",) else []
-    return list(dict.fromkeys((*(trains if spec.training.epochs else ()), *spec.evaluation.splits, *bank)))
-
-
 def check_splits(spec: RunSpec, dataset: Dataset) -> None:
     """Raises `BenchError` where a data set does not have what a cell asks for.
 
     That is a split, a batch of training pairs, or scores that fit into the memory that the spec allows.
     """
-    for name in needed_splits(spec):
-        if name not in dataset.splits:
-            raise BenchError(f"{spec.dataset} has no split '{name}'; it has {', '.join(dataset.splits)}")
+    require_splits(spec, dataset.splits)
     present = {name: dropped(split) for name, split in dataset.splits.items()}
     check_budget({name: (len(s.captions), len(s.videos)) for name, s in present.items()}, spec)
     if spec.training.epochs and "train" in present:

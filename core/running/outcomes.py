@@ -63,6 +63,7 @@ def run_and_mark(cell: Cell, progress: Progress) -> str:
             try:
                 require_code(cell)
                 run_cell(cell.spec, directory, progress)
+                directory.require_spec()
             except KeyboardInterrupt:
                 directory.set_status("interrupted")
             except BenchError as error:

@@ -1,16 +1,18 @@
 """What a command would run: every cell, and what of it is finished."""
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from core.axes import Declared
-from core.datasets import dataset_fingerprint
+from core.datasets import dataset_fingerprint, split_names
 from core.resolving import fields_of, resolve
 from core.running.axes import axes_of, idle_keys, reads
 from core.running.code import code_fingerprint
 from core.running.estimates import Timing
+from core.running.needed_splits import require_splits
 from core.runs import find_runs
 from core.spec import RECIPE, SCHEMA, RunSpec, dotted
 
@@ -24,20 +26,38 @@ class PastRuns:
     unfinished: dict[str, str] = field(default_factory=dict)
     """Canonical spec -> state."""
     timings: list[Timing] = field(default_factory=list)
+    data: dict[str, str | None] = field(default_factory=dict)
+    """Data set and its options -> fingerprint, of those that were asked for: reading one may take seconds."""
 
     def state(self, spec: RunSpec) -> str:
         """The state of a cell on the present data: `to do` where it has none, `no data` where that is.
 
         `other code` where it is finished, and the code was edited since.
         """
-        data = dataset_fingerprint(spec.dataset, spec.data)
-        if data is None:
+        key = data_key(spec)
+        if key not in self.data:
+            self.data[key] = dataset_fingerprint(spec.dataset, spec.data)
+        if (data := self.data[key]) is None:
             return "no data"
         canonical = spec.canonical()
         codes = self.finished.get((canonical, data), set())
         if codes and code_fingerprint(spec) in codes:
             return "done"
         return self.unfinished.get(canonical) or ("other code" if codes else "to do")
+
+
+def data_key(spec: RunSpec) -> str:
+    """What a cell's data set and its options are known by."""
+    return json.dumps([spec.dataset, spec.data], default=str, sort_keys=True)
+
+
+def require_known_splits(specs: Sequence[RunSpec]) -> None:
+    """Raises `BenchError` for the first cell whose data set is known to lack a split that it reads."""
+    known = {data_key(spec): spec for spec in specs}
+    splits = {key: split_names(spec.dataset, spec.data) for key, spec in known.items()}
+    for spec in specs:
+        if (present := splits[data_key(spec)]) is not None:
+            require_splits(spec, present)
 
 
 def read_past_runs(root: Path) -> PastRuns:

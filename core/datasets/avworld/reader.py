@@ -72,6 +72,7 @@ def world_entry(*, name: str) -> DatasetEntry:
         fingerprint=partial(_fingerprint, name),
         ready=partial(is_ready, name),
         load=partial(_load, name),
+        splits=lambda options: config.splits,
         has_truth=True,
     )
 

@@ -129,7 +129,9 @@ def test_any_number_of_data_sets_with_names_of_ones_own(
         for name in ("my-clips", "other_2")
     }
     assert captions == {"my-clips": ("blue",), "other_2": ("y", "z")}
-    dry = invoke("run", "--methods", "clip4clip", "--datasets", "OTHER_2,my-clips", "--dry-run", "--json")
+    dry_run = ("run", "--methods", "clip4clip", "--datasets", "OTHER_2,my-clips", "--dry-run", "--json")
+    assert "Other_2 has no split 'val'; it has train, test" in invoke(*dry_run).stderr
+    dry = invoke(*dry_run, "--set", "training.epochs=0")
     assert [cell["spec"]["dataset"] for cell in json.loads(dry.stdout)["cells"]] == ["Other_2", "my-clips"]
     checked = json.loads(invoke("data", "check", "other_2", "--quick", "--json").stdout)
     assert (checked["name"], checked["splits"][-1]["captions"]) == ("Other_2", 2)

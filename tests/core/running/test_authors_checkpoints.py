@@ -151,7 +151,7 @@ def test_the_dry_run_shows_both_recipes(invoke: Callable[..., Result], clips: Pa
     result = invoke(
         "run", "--methods", "xpool", "--datasets", "folder", "--recipe", "authors", "--dry-run", COLUMNS="200"
     )
-    assert result.exit_code == 0
+    assert_one_line(result, "folder has no split 'train'; it has test")
     rows = [line.split("│") for line in result.stdout.splitlines() if "│" in line]
     found = {cells[1].strip(): [cell.strip() for cell in cells[2:4]] for cells in rows if len(cells) > 3}
     assert found["data.resize"] == ["antialiased", "tensor"]

@@ -1,13 +1,15 @@
 """What a dry run foretells: the nearest cell that was timed, scaled to the epochs, or nothing."""
 
 import io
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from rich.console import Console
 
-from core.cli.plan import show
+from core.cli.plan import records_of, show
 from core.datasets import dataset_fingerprint
+from core.errors import BenchError
 from core.progress import seconds_in_words
 from core.resolving import resolve
 from core.running.code import code_fingerprint
@@ -110,6 +112,17 @@ def test_a_cell_that_other_code_has_finished_is_not_done(code: str | None, tmp_p
     text = printed([gaid()], tmp_path)
     assert " other code " in text
     assert "1 cell, 0 of them finished; 1 left" in text
+
+
+@pytest.mark.parametrize("plan", [printed, records_of])
+def test_a_split_that_the_data_set_lacks_is_refused_before_anything_is_made(
+    plan: Callable[..., object], tmp_path: Path
+) -> None:
+    lacking = gaid(evaluation__splits=["test", "nowhere"])
+    with pytest.raises(
+        BenchError, match=f"^{WORLD} has no split 'nowhere'; it has train, val, test, test-multi$"
+    ):
+        plan([gaid(), lacking], tmp_path)
 
 
 def test_settings_are_what_differs_from_the_defaults_and_has_no_column() -> None:
