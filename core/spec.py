@@ -214,6 +214,10 @@ class RunSpec(Frozen):
     seeds: Annotated[Seeds, Axis(column="seed")] = Seeds()
     """Seeds of the data order, the fresh weights and the noise; one number sets all three."""
 
+    def data_key(self) -> tuple[str, str]:
+        """What two cells must agree in to ask for the same data set under the same options."""
+        return self.dataset, json.dumps(self.data, sort_keys=True)
+
     def canonical(self) -> str:
         """What a run is, as JSON with sorted keys: equal runs give equal text, however often they save."""
         values = self.model_dump(mode="json", exclude={"training": {"save_minutes"}})

@@ -48,7 +48,7 @@ class RealDataset:
             ready=partial(is_placed, self.name),
             load=partial(load, self),
             options=self.options,
-            splits=partial(split_names, self),
+            splits=partial(listed_splits, self),
             source=self.source,
             layout=self.layout,
         )
@@ -186,7 +186,7 @@ def load(data: RealDataset, progress: Progress, workers: int, options: DataOptio
     return mark_absent(dataset, lost, options.missing)
 
 
-def split_names(data: RealDataset, options: DataOptions) -> Collection[str] | None:
+def listed_splits(data: RealDataset, options: DataOptions) -> Collection[str] | None:
     """See `DatasetEntry.splits`; None where nobody has said where the data set lies."""
     location = find_location(data.name)
     return None if location is None else survey(data, location, options).listing.splits

@@ -4,7 +4,6 @@ The annotation files tell what is listed, what has no file and what is in two sp
 captions are cut; the decoded clips what is wrong with them and what a policy leaves out.
 """
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 
 from core.dataset import Dataset
@@ -27,11 +26,6 @@ from core.running.side_inputs import side_lines
 from core.spec import RunSpec
 
 
-def data_key(spec: RunSpec) -> tuple[str, str]:
-    """What two cells must agree in to ask for the same data set under the same options."""
-    return spec.dataset, json.dumps(spec.data, sort_keys=True)
-
-
 class Announcer:
     """Says what is to be said of the data of some cells; the same line once."""
 
@@ -52,7 +46,7 @@ class Announcer:
 
         Of one that cannot be read it says nothing: preparing says why, for every cell that needs it.
         """
-        for spec in {data_key(spec): spec for spec in specs}.values():
+        for spec in {spec.data_key(): spec for spec in specs}.values():
             if not find_dataset(spec.dataset).layout:
                 continue
             try:
@@ -89,7 +83,7 @@ class Announcer:
 def cut_key(spec: RunSpec) -> str:
     """What two cells must agree in so that the same captions are cut."""
     towers = (spec.backbone, spec.checkpoint, spec.text_tokens)
-    return str((data_key(spec), towers, spec.trained_on, spec.evaluation.splits, spec.evaluation.qb_bank))
+    return str((spec.data_key(), towers, spec.trained_on, spec.evaluation.splits, spec.evaluation.qb_bank))
 
 
 def listed_lines(spec: RunSpec, dataset: Dataset) -> Iterator[str]:

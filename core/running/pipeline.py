@@ -13,7 +13,7 @@ from core.progress import ManyBars, Progress, Silent
 from core.registry import registered_methods
 from core.resolving import resolve
 from core.run_files import read_manifest
-from core.running.announcing import Announcer, data_key
+from core.running.announcing import Announcer
 from core.running.cells import prepare_inputs
 from core.running.cluster import run_on_cluster
 from core.running.cluster_crew import cluster_crew
@@ -71,7 +71,7 @@ def refusals(specs: Sequence[RunSpec], workers: int, progress: Progress) -> list
     datasets: dict[tuple[str, str], Dataset | BenchError] = {}
     found: list[BenchError | None] = []
     for spec in specs:
-        key = data_key(spec)
+        key = spec.data_key()
         if key not in datasets:
             datasets[key] = read_or_refused(spec, workers, progress)
         dataset = datasets[key]

@@ -1,6 +1,5 @@
 """What a command would run: every cell, and what of it is finished."""
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -26,7 +25,7 @@ class PastRuns:
     unfinished: dict[str, str] = field(default_factory=dict)
     """Canonical spec -> state."""
     timings: list[Timing] = field(default_factory=list)
-    data: dict[str, str | None] = field(default_factory=dict)
+    data: dict[tuple[str, str], str | None] = field(default_factory=dict)
     """Data set and its options -> fingerprint, of those that were asked for: reading one may take seconds."""
 
     def state(self, spec: RunSpec) -> str:
@@ -34,7 +33,7 @@ class PastRuns:
 
         `other code` where it is finished, and the code was edited since.
         """
-        key = data_key(spec)
+        key = spec.data_key()
         if key not in self.data:
             self.data[key] = dataset_fingerprint(spec.dataset, spec.data)
         if (data := self.data[key]) is None:
@@ -46,17 +45,12 @@ class PastRuns:
         return self.unfinished.get(canonical) or ("other code" if codes else "to do")
 
 
-def data_key(spec: RunSpec) -> str:
-    """What a cell's data set and its options are known by."""
-    return json.dumps([spec.dataset, spec.data], default=str, sort_keys=True)
-
-
 def require_known_splits(specs: Sequence[RunSpec]) -> None:
     """Raises `BenchError` for the first cell whose data set is known to lack a split that it reads."""
-    known = {data_key(spec): spec for spec in specs}
+    known = {spec.data_key(): spec for spec in specs}
     splits = {key: split_names(spec.dataset, spec.data) for key, spec in known.items()}
     for spec in specs:
-        if (present := splits[data_key(spec)]) is not None:
+        if (present := splits[spec.data_key()]) is not None:
             require_splits(spec, present)
 
 
