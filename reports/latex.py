@@ -22,33 +22,48 @@ SPECIAL = {
 """What LaTeX would read as a command, or cannot set in text."""
 
 
+ROWS_PER_PAGE = 30
+"""Rows of a float: with its notes it fits a page of any class; what is longer goes on in another float."""
+AS_WIDE_AS_THE_TEXT = r"\resizebox{\ifdim\width>\linewidth\linewidth\else\width\fi}{!}{%"
+"""Makes what is wider than the text smaller and leaves all else."""
+
+
 def latex(table: Table) -> str:
-    """The table as a float that needs `\\usepackage{booktabs}`; its notes stand in the caption's footnote."""
+    """The table as floats for `\\usepackage{booktabs,graphicx}`; its notes stand below the last of them.
+
+    A float is never wider than the text, nor longer than `ROWS_PER_PAGE` rows.
+    """
     alignment = "".join("l" if position in table.words else "r" for position in range(len(table.columns)))
     lines = [
         [emphasised_cell(cell, table.marks.get((row, column), Mark())) for column, cell in enumerate(cells)]
         for row, cells in enumerate(table.rows)
     ]
-    body = "\n".join(" & ".join(line) + r" \\" for line in lines)
-    header = " & ".join(map(escaped, table.columns)) + r" \\"
-    notes = "".join(f"\n\\par\\footnotesize {escaped(note)}" for note in table.notes)
-    return "\n".join(
-        [
+    body = [" & ".join(line) + r" \\" for line in lines]
+    title = escaped(table.title)
+    notes = [rf"\par\footnotesize {escaped(note)}" for note in table.notes]
+    floats = []
+    for first in range(0, max(len(body), 1), ROWS_PER_PAGE):
+        rest = body[first:]
+        floats += [
             r"\begin{table}",
             r"\centering",
-            rf"\caption{{{escaped(table.title)}}}",
-            rf"\label{{tab:{table.slug}}}",
+            *(
+                [rf"{title}, continued\par\smallskip"]
+                if first
+                else [rf"\caption{{{title}}}", rf"\label{{tab:{table.slug}}}"]
+            ),
+            AS_WIDE_AS_THE_TEXT,
             rf"\begin{{tabular}}{{{alignment}}}",
             r"\toprule",
-            header,
+            " & ".join(map(escaped, table.columns)) + r" \\",
             r"\midrule",
-            body,
+            *rest[:ROWS_PER_PAGE],
             r"\bottomrule",
-            r"\end{tabular}" + notes,
+            r"\end{tabular}}",
+            *(notes if len(rest) <= ROWS_PER_PAGE else []),
             r"\end{table}",
-            "",
         ]
-    )
+    return "\n".join([*floats, ""])
 
 
 def latex_header(header: Header) -> str:

@@ -2,6 +2,9 @@
 
 import csv
 import io
+import re
+import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -82,3 +85,35 @@ def test_latex_is_a_booktabs_table_in_which_no_character_is_a_command() -> None:
     assert r"d & D & -- \\" in lines
     assert r"\par\footnotesize 50 \% of \textasciitilde{}all\textasciicircum{}2, C:\textbackslash{}d" in lines
     assert sum(line.count("{") - line.count("}") for line in lines) == 0
+
+
+WIDE = Table(
+    "Wide & long",
+    ["method", *(f"a measure, {column}" for column in range(20))],
+    [[f"row {row}", *("40.5 ± 2.3" for _ in range(20))] for row in range(73)],
+    [
+        f"Note {number}: ± of 95 % intervals, as everywhere in this report, and more of the kind."
+        for number in range(6)
+    ],
+)
+
+
+def test_a_long_table_is_several_floats_with_one_label_and_its_notes_below_the_last() -> None:
+    floats = latex(WIDE).split(r"\begin{table}")[1:]
+    rows = [[line for line in text.splitlines() if line.startswith("row ")] for text in floats]
+    assert [len(part) for part in rows] == [30, 30, 13]
+    assert [line.split(" &")[0] for part in rows for line in part] == [row[0] for row in WIDE.rows]
+    assert [text.count(r"\caption") for text in floats] == [1, 0, 0]
+    assert [text.count("Note ") for text in floats] == [0, 0, 6]
+
+
+@pytest.mark.skipif(not shutil.which("pdflatex"), reason="pdflatex is not installed")
+def test_latex_fits_the_page(tmp_path: Path) -> None:
+    text = latex(WIDE) + latex(MARKED)
+    (tmp_path / "report.tex").write_text(
+        "\\documentclass{article}\\usepackage{booktabs,graphicx}\\begin{document}" + text + "\\end{document}"
+    )
+    command = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "report.tex"]
+    made = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert made.returncode == 0, made.stdout
+    assert not re.findall("Overfull.*|.*too large.*", made.stdout)
