@@ -22,13 +22,9 @@ def remembered(
 
     `folder` is a folder of the cache. A file that is missing counts as one that is empty.
     """
-    key = sha256(json.dumps([list(about), [_state(file) for file in files]]).encode()).hexdigest()[:32]
-    try:
-        file = cache_root() / folder / f"{key}.json"
-        found = json.loads(file.read_text(encoding="utf-8"))
-    except (BenchError, OSError, ValueError):  # not there yet, damaged, or no cache
-        found = None
-    if isinstance(found, dict):
+    key = question_key(files, about)
+    found = kept_answer(folder, key)
+    if found is not None:
         return found
     answer = ask()
     with suppress(BenchError, OSError):
@@ -37,6 +33,25 @@ def remembered(
         with written_whole(file) as temporary:
             temporary.write_text(json.dumps(answer), encoding="utf-8")
     return answer
+
+
+def recalled(folder: str, files: Iterable[Path], about: Sequence[str]) -> Mapping[str, Any] | None:
+    """What `remembered` would answer without asking; None where it would ask."""
+    return kept_answer(folder, question_key(files, about))
+
+
+def question_key(files: Iterable[Path], about: Sequence[str]) -> str:
+    """What a question about files in their present state is known by."""
+    return sha256(json.dumps([list(about), [_state(file) for file in files]]).encode()).hexdigest()[:32]
+
+
+def kept_answer(folder: str, key: str) -> Mapping[str, Any] | None:
+    """The answer that the cache has under a key."""
+    try:
+        found = json.loads((cache_root() / folder / f"{key}.json").read_text(encoding="utf-8"))
+    except (BenchError, OSError, ValueError):  # not there yet, damaged, or no cache
+        return None
+    return found if isinstance(found, dict) else None
 
 
 def _state(file: Path) -> tuple[str, int, int]:

@@ -127,10 +127,10 @@ def require_encoders(cells: Iterable[tuple[str, str, str | None]]) -> None:
 
     Of each cell both names and the checkpoint, without which there is none of the encoders in it.
     """
-    from core.encoders.audio import FRONTENDS
+    from core.encoders.audio import FASTEST, FRONTENDS
     from core.encoders.entry import IN_FILE, known_encoder, split_variant
 
-    variants = {variant for frontends in FRONTENDS.values() for variant in frontends}
+    variants = {FASTEST, *(variant for frontends in FRONTENDS.values() for variant in frontends)}
     for backbone, audio_encoder, checkpoint in dict.fromkeys(cells):
         if IN_FILE in (backbone, split_variant(audio_encoder)[0]) and not checkpoint:
             raise BenchError(

@@ -91,16 +91,18 @@ def run(
     flags = names.registered(given_axes(context))
     # All that can be refused without torch has been; its import takes seconds.
     from core.cli import plan
+    from core.cli.fastest import with_fastest
     from core.running import matrix
 
     policy = [f"data.missing={missing}"] if missing else []
     implied = of_checkpoint(checkpoint, flag_names(flags, "methods")) if checkpoint else []
     cells = matrix.from_command_line(name, flags, [*(set_ or ()), *policy], implied)
     names.require_encoders((cell.backbone, cell.audio_encoder, cell.checkpoint) for cell in cells.cells)
+    screen = shell.console
+    cells.cells = with_fastest(cells.cells, Bars(screen), measure=not dry_run)
     if not dry_run:
         with restored():
             torchrun.start(devices)
-    screen = shell.console
     screen.quiet = torchrun.follows()
     for note in cells.notes:
         screen.print(f"note: {note}", markup=False)

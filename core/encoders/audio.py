@@ -50,6 +50,8 @@ FRONTENDS: Mapping[str, Mapping[str, AudioFrontend]] = {
     },
 }
 """`model_type` of transformers -> variant -> front end. A name asks for one: `ast:avigate`."""
+FASTEST = "fastest"
+"""In the place of a variant: the precision that is faster on this machine (`core.cli.fastest`)."""
 RANDOM = "avigate-random"
 """AVIGATE's release redraws every linear map of its AST after loading it, and freezes them."""
 UNUSED = {"masked_spec_embed"}
