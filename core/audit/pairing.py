@@ -4,12 +4,12 @@ Three things must leave it unchanged: which caption a video is stored with, how 
 are, and what is scored at the same time (batch, tile, order).
 """
 
-from dataclasses import replace
+from functools import partial
 
 import torch
-from torch import Tensor
 
-from core.audit.change import Change, tolerances
+from core.audit.change import Change
+from core.audit.rounding import rounding
 from core.audit.subject import VIDEOS, Subject
 from core.audit.verdict import Verdict, judged
 
@@ -17,37 +17,6 @@ SMALL_TILE = 4096
 """Bytes of a tile which holds only a few pairs."""
 ALONE = 6
 """Pairs that are scored by themselves."""
-SHAKES = 4
-"""Times that the last digit of every input is moved, to see what a method makes of rounding."""
-MOST_ROUNDING = 20
-"""Tolerances that rounding may move a score by; what moves it further is no rounding."""
-
-
-def last_digit(dtype: torch.dtype) -> float:
-    """The relative size of a number's last digit."""
-    return torch.finfo(dtype).eps
-
-
-def rounding(subject: Subject, stored: Tensor) -> Tensor:
-    """What each row of scores `(N, V)` may change by where batches round differently, `(N,)`.
-
-    An iteration that has not settled for a pair multiplies the last digit by some thousands. So the inputs
-    are moved by it, and twice what that changes is allowed, where it is more than the tolerance.
-    """
-    method, world = subject.compared()
-    allowed, generator = tolerances(stored), torch.Generator().manual_seed(0)
-
-    def shaken(values: Tensor) -> Tensor:
-        signs = torch.randint(-1, 2, values.shape, generator=generator)
-        return values * (1 + last_digit(values.dtype) * signs)
-
-    moved = allowed
-    for _ in range(SHAKES):
-        texts = replace(world.texts[: len(stored)], embeds=shaken(world.texts.embeds[: len(stored)]))
-        videos = replace(world.videos, frames=shaken(world.videos.frames))
-        change = (subject.scores(method, texts, videos) - stored).abs().nan_to_num(0.0).amax(-1).double()
-        moved = torch.maximum(moved, 2 * change)
-    return torch.minimum(moved, MOST_ROUNDING * allowed)
 
 
 def repaired(subject: Subject) -> Change:
@@ -74,7 +43,7 @@ def alone(subject: Subject) -> Change:
     texts, pairing = world.texts[:VIDEOS], torch.arange(VIDEOS)
     stored = subject.scores(method, texts, world.videos)
     asked, found = torch.arange(ALONE), torch.arange(ALONE, 0, -1)
-    single, allowed = [], rounding(subject, stored)
+    single, allowed = [], rounding(partial(subject.scores, method), texts, world.videos, stored)
     for t, v in zip(asked.tolist(), found.tolist(), strict=True):
         # The pairing is 0 where the text belongs to the one video that is here.
         here = slice(None) if method.needs.gallery else slice(v, v + 1)

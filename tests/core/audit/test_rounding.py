@@ -1,11 +1,13 @@
-"""What the pairing check lets rounding change: no more than its tolerance, unless a method multiplies it."""
+"""What the checks of pairing and size let rounding change: a tolerance, unless a method multiplies it."""
+
+from functools import partial
 
 import pytest
 import torch
 
-from core.audit import pairing
+from core.audit import rounding as module
 from core.audit.change import tolerances
-from core.audit.pairing import MOST_ROUNDING, rounding
+from core.audit.rounding import MOST_ROUNDING, rounding
 from core.audit.subject import VIDEOS, Subject
 from core.registry import find_method
 
@@ -13,8 +15,9 @@ from core.registry import find_method
 def allowed(name: str) -> tuple[torch.Tensor, torch.Tensor]:
     subject = Subject(find_method(name), "leak-free", size=100, seeds=1)
     method, world = subject.compared()
-    stored = subject.scores(method, world.texts[:VIDEOS], world.videos)
-    return rounding(subject, stored), tolerances(stored)
+    texts = world.texts[:VIDEOS]
+    stored = subject.scores(method, texts, world.videos)
+    return rounding(partial(subject.scores, method), texts, world.videos, stored), tolerances(stored)
 
 
 @pytest.mark.parametrize("name", ["clip4clip", "xpool", "gram"])
@@ -28,6 +31,6 @@ def test_a_method_that_multiplies_the_last_digit_may_change_by_that_and_never_by
 ) -> None:
     """Inputs that are shaken a million times as hard stand for a method that multiplies rounding."""
     shaken = torch.finfo(torch.float32).eps * 2**20
-    monkeypatch.setattr(pairing, "last_digit", lambda dtype: shaken)
+    monkeypatch.setattr(module, "last_digit", lambda dtype: shaken)
     found, tolerance = allowed("clip4clip")
     torch.testing.assert_close(found, MOST_ROUNDING * tolerance)
