@@ -3,12 +3,14 @@
     python -m benchmarks.measured_seconds RUNS [RUNS ...]
 
 reads the finished cells under some folders and writes `measured_seconds.csv`, a row per method, data set and
-settings, seeds aside. The fastest cell of a row counts: other work on the machine only ever adds.
+settings, seeds aside. The fastest cell of a row counts, and no row that took longer than one of the same
+method which trained for more epochs: other work on the machine only ever adds.
 Settings that a table of estimates should know are run first, e.g. `bench run avworld-methods --runs RUNS`.
 """
 
 import csv
 from collections.abc import Iterable
+from itertools import product
 from pathlib import Path
 from typing import Annotated
 
@@ -41,6 +43,7 @@ def machine_of(manifest: Manifest) -> str:
 def rows_of(folders: Iterable[Path]) -> list[dict[str, str]]:
     """The fastest finished cell of each method, data set and settings under some folders, as rows."""
     fastest: dict[tuple[str, str, str], tuple[float, dict[str, str]]] = {}
+    epochs: dict[tuple[str, str, str], int] = {}
     for directory in (run for folder in folders for run in find_runs(folder)):
         if not directory.is_done():
             continue
@@ -53,7 +56,13 @@ def rows_of(folders: Iterable[Path]) -> list[dict[str, str]]:
         values = (*key, *figures, machine_of(manifest), manifest.started[:10])
         found = (manifest.train_seconds + other, dict(zip(MEASURED_COLUMNS, values, strict=True)))
         fastest[key] = min(fastest.get(key, found), found, key=lambda timed: timed[0])
-    return [row for _, (_, row) in sorted(fastest.items())]
+        epochs[key] = spec.training.epochs
+    disturbed = {
+        key
+        for key, longer in product(fastest, repeat=2)
+        if key[:2] == longer[:2] and epochs[key] < epochs[longer] and fastest[key][0] > fastest[longer][0]
+    }
+    return [row for key, (_, row) in sorted(fastest.items()) if key not in disturbed]
 
 
 @one_line_errors
