@@ -126,9 +126,10 @@ def open_run(root: Path, spec: RunSpec, digest: str) -> RunDirectory:
     try:
         path.mkdir(parents=True, exist_ok=True)
         content = spec.model_dump(mode="json")
-        if not holds(path / "spec.json", content):
+        if not (path / "spec.json").exists():
             for name in ("status.json", "resume.pt"):
                 (path / name).unlink(missing_ok=True)
+        if not holds(path / "spec.json", content):
             write_json(path / "spec.json", content)
     except OSError as error:
         raise BenchError(

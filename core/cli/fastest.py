@@ -18,6 +18,7 @@ from core.errors import BenchError
 from core.media.waveform import SOUND_RATE
 from core.progress import Progress
 from core.remembered import recalled, remembered
+from core.running.matrix import Matrix, union
 from core.running.models import chosen_device
 from core.runs import hardware
 from core.spec import RunSpec
@@ -35,15 +36,15 @@ HEARD_AT_ONCE, TIMED = 2, 5
 def with_fastest(specs: Sequence[RunSpec], progress: Progress, *, measure: bool) -> list[RunSpec]:
     """The cells with the name of the precision that was chosen in the place of `:fastest`.
 
-    Where it was not chosen yet and nothing is to be measured, they keep that name. Raises `BenchError` for an
+    Cells that are the same then come once. Where it was not chosen yet and nothing is to be measured, they
+    keep that name. Raises `BenchError` for an
     encoder without a choice, and where its weights are missing.
     """
     asked = {spec.audio_encoder for spec in specs if split_variant(spec.audio_encoder)[1] == FASTEST}
     names = {name: chosen_precision(name, progress, measure=measure) for name in sorted(asked)}
-    return [
-        spec.model_copy(update={"audio_encoder": names.get(spec.audio_encoder, spec.audio_encoder)})
-        for spec in specs
-    ]
+    own = [names.get(spec.audio_encoder, spec.audio_encoder) for spec in specs]
+    cells = [spec.model_copy(update={"audio_encoder": name}) for spec, name in zip(specs, own, strict=True)]
+    return union([Matrix(cells)]).cells
 
 
 def chosen_precision(name: str, progress: Progress, *, measure: bool) -> str:

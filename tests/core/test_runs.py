@@ -116,3 +116,17 @@ def test_a_file_that_is_to_last_is_on_the_disk_before_it_has_its_name(
         temporary.write_text("whole")
     assert done == ([temporary.name, "rename", tmp_path.name] if lasting else ["rename"])
     assert (tmp_path / "a").read_text() == "whole"
+
+
+@pytest.mark.parametrize(("left", "state"), [("{", "done"), (None, None)], ids=["damaged", "deleted"])
+def test_a_finished_cell_keeps_its_state_where_its_spec_is_damaged_and_not_where_that_was_deleted(
+    left: str | None, state: str | None, tmp_path: Path
+) -> None:
+    spec = resolve("gaid", "avworld", {})
+    directory = open_run(tmp_path, spec, "0123abcd")
+    directory.set_status("done")
+    (directory.path / "spec.json").unlink()
+    if left:
+        (directory.path / "spec.json").write_text(left)
+    assert open_run(tmp_path, spec, "0123abcd").status().get("state") == state
+    assert directory.read_spec() == spec

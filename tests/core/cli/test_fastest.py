@@ -39,7 +39,9 @@ def test_the_faster_precision_is_the_encoder_of_every_cell_that_asks(
     lower: float, own: str, seconds: dict[str, float]
 ) -> None:
     seconds[LOWER] = lower
-    assert names([asking(), asking("avworld-wav2vec2"), asking()]) == [own, "avworld-wav2vec2", own]
+    other = "avworld-wav2vec2"
+    assert names([asking(), asking(other)]) == [own, other]
+    assert names([asking(), asking(other), asking(own)]) == [own, other]  # what is the same runs once
 
 
 def test_a_machine_measures_once_and_a_dry_run_never(seconds: dict[str, float]) -> None:
@@ -64,7 +66,7 @@ def test_what_has_no_choice_is_refused(name: str, line: str, seconds: dict[str, 
 def test_both_precisions_are_timed() -> None:
     found = measured(ENCODER)
     assert found.keys() == {"float32", LOWER}
-    assert all(0 < each < 60 for each in found.values())
+    assert all(each > 0 for each in found.values())
 
 
 def test_an_unknown_variant_offers_it(invoke: Callable[..., Result]) -> None:

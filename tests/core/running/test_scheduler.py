@@ -208,13 +208,13 @@ def test_a_run_folder_that_was_emptied_while_its_cell_ran_is_not_done_and_runs_a
     materials: RunInputs, runs: Path
 ) -> None:
     """A deletion that meets a file which the cell writes just then leaves the folder, without its spec."""
-    emptied = cell(materials, runs, 12, training__epochs=40)
+    emptied = cell(materials, runs, 12, training__epochs=200)
     spec = emptied.directory.path / "spec.json"
     once(spec.with_name("resume.pt"), spec.unlink)
     outcomes, _ = run([emptied])
     assert outcomes[0].state == "failed"
     assert f"{emptied.directory.path} was deleted meanwhile" in outcomes[0].message
-    again = cell(materials, runs, 12, training__epochs=40)
+    again = cell(materials, runs, 12, training__epochs=200)
     assert again.directory.status() == {}
     outcomes, _ = run([again])
     assert outcomes[0].state == "done"
