@@ -45,17 +45,24 @@ class ValorConfig(ModalityConfig):
 
 def fine_scores(texts: Tokens, videos: Tokens, hidden: Hidden) -> Tensor:
     """s `(N, V)`; `hidden` is what a padded word is to the maximum over words. Padded frames are left out."""
-    cosines = torch.einsum("nld,vkd->nvlk", texts.directions, videos.directions)
-    tokens = videos.mask | ~videos.mask.any(-1, keepdim=True)
+    words = texts.directions * texts.mask[..., None] if hidden == "zero" else texts.directions
+    cosines = torch.einsum("nld,vkd->nvlk", words, videos.directions)
     # max_k C_lk over real frames and sounds
-    per_word = cosines.masked_fill(~tokens[:, None], -torch.inf).amax(-1)
-    words = texts.mask | ~texts.mask.any(-1, keepdim=True)
-    floor = 0.0 if hidden == "zero" else -torch.inf
+    per_word = (cosines + left_out(videos.mask, cosines)[:, None]).max(-1).values
     # max_l C_lk over real words
-    per_token = cosines.masked_fill(~words[:, None, :, None], floor).amax(-2)
+    candidates = cosines if hidden == "zero" else cosines + left_out(texts.mask, cosines)[:, None, :, None]
+    per_token = candidates.max(-2).values
     by_words = torch.einsum("nvl,nl->nv", per_word, texts.weights)
     # 1/2 [sum_l a_l max_k C_lk + sum_k b_k max_l C_lk]
     return (by_words + (per_token * videos.weights).sum(-1)) / 2
+
+
+def left_out(mask: Tensor, like: Tensor) -> Tensor:
+    """What keeps hidden tokens out of a maximum: -inf for them, 0 for real ones; `(B, L)` of a bool mask.
+
+    Added instead of filled in, as the gradient of a sum costs nothing. Where no token is real, none is hidden.
+    """
+    return like.new_zeros(mask.shape).masked_fill(~mask & mask.any(-1, keepdim=True), -torch.inf)
 
 
 class FineExact(Exact[Tokens, Tokens, Tokens]):

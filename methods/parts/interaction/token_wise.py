@@ -74,7 +74,7 @@ def token_cosines(words: Tensor, word_mask: Tensor, frames: Tensor, frame_mask: 
 def token_wise(cosines: Tensor, word_weights: Tensor, frame_weights: Tensor) -> Tensor:
     """S `(N, V)` of C `(N, V, L, F)`, word weights `(N, L)`, frame weights `([N,] V, F)`."""
     # max_f C_lf and max_l C_lf
-    per_word, per_frame = cosines.amax(-1), cosines.amax(-2)
+    per_word, per_frame = cosines.max(-1).values, cosines.max(-2).values
     # sum_l a_l max_f C_lf
     by_words = torch.einsum("nvl,nl->nv", per_word, word_weights)
     # sum_f b_f max_l C_lf
