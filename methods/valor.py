@@ -60,7 +60,7 @@ def fine_scores(texts: Tokens, videos: Tokens, hidden: Hidden) -> Tensor:
 def left_out(mask: Tensor, like: Tensor) -> Tensor:
     """What keeps hidden tokens out of a maximum: -inf for them, 0 for real ones; `(B, L)` of a bool mask.
 
-    Added instead of filled in, as the gradient of a sum costs nothing. Where no token is real, none is hidden.
+    Added instead of filled in, as the gradient of a sum costs nothing. Where none is real, none is hidden.
     """
     return like.new_zeros(mask.shape).masked_fill(~mask & mask.any(-1, keepdim=True), -torch.inf)
 
