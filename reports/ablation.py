@@ -1,7 +1,8 @@
 """What a trained model does without its sound or its picture: one table with paired intervals."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
+import numpy as np
 import torch
 
 from core.evaluation.measures import PRIMARY
@@ -10,7 +11,7 @@ from core.spec import RunSpec
 from reports.differences import DETECTABLE_NOTE, TEST_NOTE, PairedDifference
 from reports.labels import Labels
 from reports.results import Results, SeededRows
-from reports.table import Table, number
+from reports.table import DASH, Table, number
 
 IN_WORDS = {
     ("audio", "muted"): "without sound",
@@ -22,6 +23,16 @@ IN_WORDS = {
 }
 """A change of what is scored, for people."""
 AS_IS = "as is"
+
+SAME_WEIGHTS_NOTE = "Same weights, same texts; only features of the scored videos change."
+DELTA_NOTE = (
+    "delta: R@1 minus that as is, with the paired bootstrap interval over queries and, where there are "
+    "several, seeds."
+)
+STRATA_NOTE = (
+    "R@1 minus that as is, with its paired 95 % bootstrap interval; what muting takes away is what a model "
+    "owes to the sound."
+)
 
 
 def condition_in_words(spec: RunSpec) -> str:
@@ -45,28 +56,47 @@ def unchanged(spec: RunSpec) -> RunSpec:
 def ablation_table(results: Results) -> Table | None:
     """R@1 of each changed condition beside the same weights as they are; None where nothing was changed."""
     rows: list[list[str]] = []
-    groups = weights_groups(results)
-    labels = Labels.among([unchanged(cell.run.spec) for group in groups.values() for cell in group])
-    for group in groups.values():
-        ordered = sorted(group, key=lambda cell: place_of_condition(cell.run.spec))
-        plain = ordered[0]
-        if condition_in_words(plain.run.spec) != AS_IS or len(group) < 2:
-            continue
-        name = labels.of(unchanged(plain.run.spec))
-        for cell in ordered:
+    for name, plain, group in ablated_groups(results):
+        for cell in group:
             n = str(cell.answers.entry.protocol.queries)
             row = [cell.data, name, condition_in_words(cell.run.spec), n, number(cell.figure())]
             rows.append([*row, *difference(cell, plain)])
     if not rows:
         return None
-    notes = [
-        "Same weights, same texts; only features of the scored videos change. delta: R@1 minus that as is, "
-        "with the paired bootstrap interval over queries and seeds.",
-        DETECTABLE_NOTE,
-        TEST_NOTE,
-    ]
+    notes = [SAME_WEIGHTS_NOTE, DELTA_NOTE, DETECTABLE_NOTE, TEST_NOTE]
     columns = ["data", "method", "condition", "n", "R@1", "delta", "95 % interval", "detectable", "p"]
     return Table("R@1 as is and with changed sound or pictures", columns, rows, notes, words=(0, 1, 2))
+
+
+def ablated_strata_table(results: Results) -> Table | None:
+    """What each change does to R@1 of the queries of each stratum; None without changes or strata."""
+    rows: list[list[str]] = []
+    strata: list[str] = []
+    for name, plain, group in ablated_groups(results):
+        names = [found for found in dict.fromkeys(plain.answers.stratum.tolist()) if found]
+        strata = list(dict.fromkeys([*strata, *names]))
+        for cell in group[1:]:
+            changes = {stratum: changed_within(cell, plain, stratum) for stratum in names}
+            row = [cell.data, name, condition_in_words(cell.run.spec), str(len(cell.rows))]
+            rows.append([*row, *(changes.get(stratum, DASH) for stratum in strata)])
+    if not strata:
+        return None
+    for row in rows:  # an earlier data set does not know the strata of a later one
+        row += [DASH] * (4 + len(strata) - len(row))
+    title = "What changed sound or pictures do to R@1, per stratum"
+    columns = ["data", "method", "condition", "seeds", *strata]
+    return Table(title, columns, rows, [SAME_WEIGHTS_NOTE, STRATA_NOTE], words=(0, 1, 2))
+
+
+def ablated_groups(results: Results) -> Iterator[tuple[str, SeededRows, list[SeededRows]]]:
+    """Each model that was scored as is and changed: its label, the cell as is, all its cells in order."""
+    groups = weights_groups(results)
+    labels = Labels.among([unchanged(cell.run.spec) for group in groups.values() for cell in group])
+    for group in groups.values():
+        ordered = sorted(group, key=lambda cell: place_of_condition(cell.run.spec))
+        plain = ordered[0]
+        if condition_in_words(plain.run.spec) == AS_IS and len(ordered) > 1:
+            yield labels.of(unchanged(plain.run.spec)), plain, ordered
 
 
 def weights_groups(results: Results) -> dict[tuple[str, ...], list[SeededRows]]:
@@ -89,3 +119,12 @@ def difference(cell: SeededRows, plain: SeededRows) -> Sequence[str]:
     means = torch.stack([sample.mean() for sample in samples])
     p = permutation_test(means, torch.tensor([[0, 1]]), samples[1].clusters, seed=0)
     return [*found, number(float(p[0]), 4)]
+
+
+def changed_within(cell: SeededRows, plain: SeededRows, stratum: str) -> str:
+    """R@1 of a stratum's queries minus that of `plain`, with its interval where there are enough of them."""
+    rows = torch.from_numpy(np.flatnonzero(plain.answers.stratum == stratum))
+    changed, as_is = (one.sample(PRIMARY) for one in (cell, plain))
+    found = PairedDifference.of(changed.values[:, rows], as_is.values[:, rows], as_is.clusters[rows])
+    delta, interval, _ = found.cells()
+    return delta if interval == DASH else f"{delta} ({interval})"

@@ -6,7 +6,7 @@ from dataclasses import replace
 from statistics import fmean
 
 from core.evaluation.measures import PRIMARY
-from reports.ablation import ablation_table
+from reports.ablation import ablated_strata_table, ablation_table
 from reports.accuracy import leak_table, metrics_table
 from reports.against_published import published_table
 from reports.differences import differences_table
@@ -195,7 +195,7 @@ def all_tables(results: Results, against: str | None = None) -> list[Table]:
 
 def evaluation_tables(results: Results) -> list[Table | None]:
     """What only `bench evaluate` gives rise to: changed sound or pictures, enlarged galleries."""
-    return [ablation_table(results), gallery_table(results)]
+    return [ablation_table(results), ablated_strata_table(results), gallery_table(results)]
 
 
 def explained(tables: Sequence[Table | None], results: Results) -> list[Table]:

@@ -79,6 +79,20 @@ def test_the_tables_compare_conditions_and_show_the_curve(evaluated: list[Run]) 
     assert recalls == sorted(recalls, reverse=True)
 
 
+def test_what_muting_takes_away_is_shown_per_stratum(evaluated: list[Run]) -> None:
+    tables = {table.title: table for table in evaluated_tables(evaluated)}
+    table = tables["What changed sound or pictures do to R@1, per stratum"]
+    (row,) = (row for row in table.rows if "multi" not in row[0])
+    shown = dict(zip(table.columns, row, strict=True))
+    assert shown["condition"] == "without sound"
+    plain, muted = (run.directory.read_json("metrics.json")["results"][0]["strata"] for run in evaluated[:2])
+    assert list(plain) == [name for name in table.columns[4:] if name in plain]
+    for stratum, before in plain.items():
+        delta = shown[stratum].split(" ")[0]
+        assert float(delta) == pytest.approx(muted[stratum] - before, abs=0.051)
+    assert plain != muted
+
+
 def test_a_curve_that_needs_more_memory_than_there_is_is_left_out_with_a_line(
     trained_run: RunDirectory, distractors: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
