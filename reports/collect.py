@@ -126,13 +126,16 @@ def same_data(runs: Sequence[Run]) -> tuple[list[Run], list[str]]:
     """The runs that may stand in one report, and a line for each that may not.
 
     The newest run says which version of an annotation file counts, the newest under some options of a data
-    set which version of that, and the newest of a label and its code which weights and features: figures on
-    other data are no further seeds. Runs under other options, such as another policy for missing videos,
-    have another version by right; their galleries are told apart where they differ.
+    set which version of that, and the newest of a label and its code which encoders and features: figures on
+    other data are no further seeds. Which trained weights `bench evaluate` has scored is another matter for
+    each seed: there the newest of label, code and seeds counts. Runs under other options, such as another
+    policy for missing videos, have another version by right; their galleries are told apart where they
+    differ.
     """
     files: dict[tuple[str, str], str] = {}
     data: dict[str, str] = {}
     everything: dict[tuple[str, str, str], Mapping[str, str]] = {}
+    trained: dict[tuple[str, ...], str | None] = {}
     kept, notes = set(), []
     for run in sorted(runs, key=started, reverse=True):
         found, name = run.manifest.fingerprints, run.spec.dataset
@@ -140,7 +143,10 @@ def same_data(runs: Sequence[Run]) -> tuple[list[Run], list[str]]:
         current = all([files.setdefault((name, file), digest) == digest for file, digest in read.items()])
         current = current and data.setdefault(asked_data(run.spec), found["dataset"]) == found["dataset"]
         row = (name, label(run.spec), code_of(run))
-        if current and everything.setdefault(row, found) == found:
+        shared = {key: value for key, value in found.items() if key != "weights"}
+        scored = found.get("weights")  # of another training for each seed, by right
+        current = current and everything.setdefault(row, shared) == shared
+        if current and trained.setdefault((*row, run.spec.seeds.model_dump_json()), scored) == scored:
             kept.add(run.directory)
         else:
             notes.append(f"{run.name}: made on other data or weights than newer runs; run it again")

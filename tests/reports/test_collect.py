@@ -7,7 +7,7 @@ import pytest
 
 from core.errors import BenchError
 from core.resolving import resolve
-from core.runs import write_json
+from core.runs import RunDirectory, write_json
 from core.spec import dotted
 from reports.collect import read_run, read_runs
 from reports.results import Results
@@ -120,6 +120,22 @@ def test_runs_on_an_older_annotation_file_are_left_out_whatever_their_options(tm
     runs, notes = read_runs(tmp_path)
     assert [run.directory for run in runs] == [kept]
     assert "other data or weights" in notes[0]
+
+
+def test_each_seed_that_was_scored_again_has_trained_weights_of_its_own(tmp_path: Path) -> None:
+    def made(seed: int, weights: str, day: int) -> RunDirectory:
+        prints = {"dataset": "world", "features": "f", "weights": weights}
+        changes = {"seeds.initialisation": seed, "evaluation.audio": "muted"}
+        day_of = f"2026-01-0{day}T10:00:00+00:00"
+        return make_run(tmp_path, changes, [result(1.0 + seed)], fingerprints=prints, started=day_of)[0]
+
+    made(0, "trained before", 1)
+    kept = {made(0, "trained last", 2), made(1, "of seed 1", 3)}
+    runs, notes = read_runs(tmp_path)
+    assert {run.directory for run in runs} == kept
+    assert len({run.label for run in Results.of(runs).runs}) == 1
+    (note,) = notes
+    assert "other data or weights" in note
 
 
 def test_runs_with_older_weights_are_no_further_seeds_but_other_labels_may_have_their_own(
