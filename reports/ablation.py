@@ -7,10 +7,10 @@ import torch
 from core.evaluation.measures import PRIMARY
 from core.evaluation.significance import permutation_test
 from core.spec import RunSpec
-from reports.differences import DETECTABLE_NOTE, TEST_NOTE, PairedDifference
+from reports.differences import DETECTABLE_NOTE, TEST_NOTE, PairedDifference, both_settled
 from reports.labels import Labels
-from reports.results import Results, SeededRows
-from reports.table import Table, number
+from reports.results import Results, SeededRows, row_marks
+from reports.table import DASH, Table, number
 
 IN_WORDS = {
     ("audio", "muted"): "without sound",
@@ -46,13 +46,13 @@ def ablation_table(results: Results) -> Table | None:
     """R@1 of each changed condition beside the same weights as they are; None where nothing was changed."""
     rows: list[list[str]] = []
     groups = weights_groups(results)
-    labels = Labels.among([unchanged(cell.run.spec) for group in groups.values() for cell in group])
+    labels = Labels.among([unchanged(run.spec) for run in results.runs]) if groups else None
     for group in groups.values():
         ordered = sorted(group, key=lambda cell: place_of_condition(cell.run.spec))
         plain = ordered[0]
-        if condition_in_words(plain.run.spec) != AS_IS or len(group) < 2:
+        if labels is None or condition_in_words(plain.run.spec) != AS_IS or len(group) < 2:
             continue
-        name = labels.of(unchanged(plain.run.spec))
+        name = labels.of(unchanged(plain.run.spec)) + row_marks(plain.run)
         for cell in ordered:
             n = str(cell.answers.entry.protocol.queries)
             row = [cell.data, name, condition_in_words(cell.run.spec), n, number(cell.figure())]
@@ -87,5 +87,7 @@ def difference(cell: SeededRows, plain: SeededRows) -> Sequence[str]:
     samples = [one.sample(PRIMARY) for one in (cell, plain)]
     found = PairedDifference.of(samples[0].values, samples[1].values, samples[1].clusters).cells()
     means = torch.stack([sample.mean() for sample in samples])
+    if not both_settled(plain.run):
+        return [*found, DASH]
     p = permutation_test(means, torch.tensor([[0, 1]]), samples[1].clusters, seed=0)
     return [*found, number(float(p[0]), 4)]
