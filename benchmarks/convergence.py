@@ -3,7 +3,7 @@
     bench run --methods gaid,xpool --datasets avworld --seeds 0-2 --set training.epochs=24,48 --runs DIR
     python -m benchmarks.convergence DIR
 
-prints a row per method, n and 2n; the exit code is 1 where one changes by more than two points.
+prints a row per method and settings, n and 2n; the exit code is 1 where one changes by more than two points.
 With `--write` the reports know it from then on (`reports/convergence.csv`): they mark what has not converged.
 The rule is the same for all methods and looks at the validation split alone.
 """
@@ -19,24 +19,32 @@ from rich.table import Table
 
 from core.cli.shell import console, one_line_errors
 from core.errors import BenchError
+from core.spec import RunSpec
 from reports.collect import Run, read_runs
-from reports.convergence import Doubling, write_doublings
+from reports.convergence import Doubling, trained_data, training_settings, write_doublings
+from reports.labels import settings_line
 
 Lengths = dict[int, dict[int, Run]]
 """Epochs -> seed -> run."""
 
 
 def by_length(runs: list[Run]) -> dict[str, Lengths]:
-    """The runs of each method by epochs and seed; raises `BenchError` where two have all three in common."""
+    """The runs of each training by epochs and seed; raises `BenchError` where two agree in all of it."""
     found: defaultdict[str, Lengths] = defaultdict(lambda: defaultdict(dict))
     for run in runs:
         spec = run.spec
-        seeds = found[spec.method][spec.training.epochs]
+        seeds = found[training_name(spec)][spec.training.epochs]
         if spec.seeds.initialisation in seeds:
             other = seeds[spec.seeds.initialisation].name
-            raise BenchError(f"{run.name} and {other} differ in more than method, epochs and seed")
+            raise BenchError(f"{run.name} and {other} differ in something that a training does not depend on")
         seeds[spec.seeds.initialisation] = run
     return found
+
+
+def training_name(spec: RunSpec) -> str:
+    """Method, data set, what trains and what else of the training is not the default."""
+    settings = settings_line(training_settings(spec))
+    return ", ".join([spec.method, trained_data(spec), spec.training.mode, *([settings] if settings else [])])
 
 
 def recall(run: Run) -> float:
@@ -64,9 +72,10 @@ def doubled(lengths: Lengths) -> Iterator[tuple[Doubling, list[Run], list[Run]]]
         short, long = ([lengths[n][seed] for seed in seeds] for n in (epochs, 2 * epochs))
         spec = short[0].spec
         found = Doubling(
-            dataset=spec.dataset,
+            dataset=trained_data(spec),
             method=spec.method,
             mode=spec.training.mode,
+            settings=settings_line(training_settings(spec)),
             epochs=epochs,
             seeds=len(seeds),
             at_n=round(mean(map(recall, short)), 2),
@@ -77,7 +86,8 @@ def doubled(lengths: Lengths) -> Iterator[tuple[Doubling, list[Run], list[Run]]]
 
 def cells(found: Doubling, short: list[Run], long: list[Run]) -> list[str]:
     """A row of the table."""
-    words = [found.method, f"{found.epochs}", str(found.seeds)]
+    name = found.method + (f" ({found.settings})" if found.settings else "")
+    words = [name, f"{found.epochs}", str(found.seeds)]
     for side in (short, long):
         values = list(map(recall, side))
         words += [

@@ -8,9 +8,9 @@ import torch
 from core.evaluation.measures import PRIMARY
 from core.evaluation.significance import permutation_test
 from core.spec import RunSpec
-from reports.differences import DETECTABLE_NOTE, TEST_NOTE, PairedDifference
+from reports.differences import DETECTABLE_NOTE, TEST_NOTE, PairedDifference, both_settled
 from reports.labels import Labels
-from reports.results import Results, SeededRows
+from reports.results import Results, SeededRows, row_marks
 from reports.table import DASH, Table, number
 
 IN_WORDS = {
@@ -91,12 +91,12 @@ def ablated_strata_table(results: Results) -> Table | None:
 def ablated_groups(results: Results) -> Iterator[tuple[str, SeededRows, list[SeededRows]]]:
     """Each model that was scored as is and changed: its label, the cell as is, all its cells in order."""
     groups = weights_groups(results)
-    labels = Labels.among([unchanged(cell.run.spec) for group in groups.values() for cell in group])
+    labels = Labels.among([unchanged(run.spec) for run in results.runs]) if groups else None
     for group in groups.values():
         ordered = sorted(group, key=lambda cell: place_of_condition(cell.run.spec))
         plain = ordered[0]
-        if condition_in_words(plain.run.spec) == AS_IS and len(ordered) > 1:
-            yield labels.of(unchanged(plain.run.spec)), plain, ordered
+        if labels is not None and condition_in_words(plain.run.spec) == AS_IS and len(ordered) > 1:
+            yield labels.of(unchanged(plain.run.spec)) + row_marks(plain.run), plain, ordered
 
 
 def weights_groups(results: Results) -> dict[tuple[str, ...], list[SeededRows]]:
@@ -117,6 +117,8 @@ def difference(cell: SeededRows, plain: SeededRows) -> Sequence[str]:
     samples = [one.sample(PRIMARY) for one in (cell, plain)]
     found = PairedDifference.of(samples[0].values, samples[1].values, samples[1].clusters).cells()
     means = torch.stack([sample.mean() for sample in samples])
+    if not both_settled(plain.run):
+        return [*found, DASH]
     p = permutation_test(means, torch.tensor([[0, 1]]), samples[1].clusters, seed=0)
     return [*found, number(float(p[0]), 4)]
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 
 from core.evaluation.measures import MEASURES, PRIMARY
 from core.evaluation.significance import smallest_detectable, standard_error
+from reports.convergence import unmeasured_notes
 from reports.differences import ALPHABET, DETECTABLE_NOTE, letters_of
 from reports.results import Results, SeededRows
 from reports.shown import (
@@ -70,6 +71,7 @@ def metrics_table(results: Results, direction: str) -> Table | None:
             rows.append([*line, *costs_of(cell)])
     notes = [SPREAD_NOTE, LETTERS_NOTE, measures_note(), COST_NOTE]
     every = [cell for cells in groups.values() for cell in cells]
+    notes += unmeasured_notes([cell.run for cell in every])
     if any(cell.answers.entry.protocol.queries < FEWEST_QUERIES for cell in every):
         notes.append(FEWEST_NOTE)
     if any(not reliable(cell) for cell in every):

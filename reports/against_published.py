@@ -45,7 +45,9 @@ def published_table(results: Results) -> Table | None:
         "R@1 / R@5 / R@10. measured: under the tie policy of the method's released code (ties), so R@1 can "
         "differ from that of the other tables, whose ties count in random order; delta: measured minus "
         "published; detectable: the smallest true difference that two such sets of queries, unpaired, show "
-        "at 5 % with 80 % power. matches: every point of the protocol is the same.",
+        "at 5 % with 80 % power. matches: every point of the protocol is stated and the same; partly: those "
+        "that are stated are. What authors do not print is that of their released code; of other people's "
+        "trainings it is not stated.",
         *(f"[{i + 1}] {note.text}" for i, note in enumerate(notes)),
     ]
     if any(match.measured.undefined for match in matches):

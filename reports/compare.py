@@ -1,5 +1,6 @@
 """`bench compare`: two runs on the same queries, their paired difference, and which queries changed."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, Self
@@ -12,8 +13,10 @@ from core.evaluation.measures import MEASURES, mean_rank, recall
 from core.evaluation.significance import permutation_test
 from core.runs import RunDirectory
 from reports.collect import Run, read_run
-from reports.differences import DETECTABLE_NOTE, TEST_NOTE, PairedDifference
+from reports.convergence import unmeasured_notes
+from reports.differences import DETECTABLE_NOTE, TEST_NOTE, PairedDifference, both_settled
 from reports.queries import Answers, ResultKey, require_same_gallery
+from reports.results import named_among
 from reports.shown import FEWEST_NOTE, FEWEST_QUERIES
 from reports.table import Table, number
 
@@ -28,7 +31,7 @@ class MeasureInBoth:
     paired: PairedDifference | None
     """Second minus first; None for a measure that is no mean over queries."""
     p: float | None
-    """Of the paired permutation test; None with `paired`."""
+    """Of the paired permutation test; None with `paired`, and where a run is not known to have converged."""
 
 
 @dataclass(frozen=True)
@@ -39,6 +42,8 @@ class TwoRuns:
     protocol: ResultKey
     shown: int
     """Changed queries that are named for either side."""
+    notes: Sequence[str]
+    """What the labels of the runs leave out, and what their marks mean."""
 
     @classmethod
     def of(
@@ -49,17 +54,19 @@ class TwoRuns:
         Raises `BenchError` where one cannot be read, was not scored under the protocol, answered other
         queries, or has none of that stratum.
         """
-        runs = read_run(RunDirectory(first)), read_run(RunDirectory(second))
+        runs, notes = named_among([read_run(RunDirectory(first)), read_run(RunDirectory(second))])
         if stratum is not None:
-            runs = runs[0].within(stratum), runs[1].within(stratum)
+            runs = [run.within(stratum) for run in runs]
         ours, theirs = (run.answered(protocol) for run in runs)
         require_same_gallery((runs[0].name, ours), (runs[1].name, theirs))
-        return cls(runs, protocol, shown)
+        notes += unmeasured_notes(runs)
+        return cls((runs[0], runs[1]), protocol, shown, notes)
 
     def tables(self) -> list[Table]:
         """The difference, and the queries that changed; raises `BenchError` where none has a rank in both."""
         ours, theirs = (run.answered(self.protocol) for run in self.runs)
-        return [difference_table(*self.runs, self.protocol), *changed_tables(ours, theirs, self.shown)]
+        difference = difference_table(*self.runs, self.protocol, self.notes)
+        return [difference, *changed_tables(ours, theirs, self.shown)]
 
     def record(self) -> dict[str, Any]:
         """The same for programs."""
@@ -75,7 +82,8 @@ class TwoRuns:
             "protocol": self.protocol._asdict(),
             "stratum": ours.part or None,
             "queries": int(known_in_both(ours, theirs).sum()),
-            "measures": measures_in_both(ours, theirs, self.protocol),
+            "measures": measures_in_both(*self.runs, self.protocol),
+            "notes": self.notes,
             **{side: {"count": len(rows), "shown": rows[: self.shown]} for side, rows in better.items()},
         }
 
@@ -85,8 +93,10 @@ def known_in_both(ours: Answers, theirs: Answers) -> Tensor:
     return ours.ranks().first.isfinite() & theirs.ranks().first.isfinite()
 
 
-def measures_in_both(ours: Answers, theirs: Answers, protocol: ResultKey) -> list[MeasureInBoth]:
+def measures_in_both(first: Run, second: Run, protocol: ResultKey) -> list[MeasureInBoth]:
     """Every measure of both runs; raises `BenchError` where no query has a rank in both."""
+    ours, theirs = first.answered(protocol), second.answered(protocol)
+    settled = both_settled(first, second)
     known = known_in_both(ours, theirs)
     clusters = ours.clusters[known]
     if not len(clusters):
@@ -97,21 +107,20 @@ def measures_in_both(ours: Answers, theirs: Answers, protocol: ResultKey) -> lis
             found.append(MeasureInBoth(name, ours.figure(measure), theirs.figure(measure), None, None))
             continue
         pair = torch.stack([measure.each(answers.ranks())[known] for answers in (ours, theirs)])
-        p = float(permutation_test(pair, torch.tensor([[0, 1]]), clusters, seed=0)[0])
-        first, second = pair.mean(1).tolist()
-        paired = PairedDifference.of(pair[1], pair[0], clusters)
-        found.append(MeasureInBoth(name, first, second, paired, p))
+        p = float(permutation_test(pair, torch.tensor([[0, 1]]), clusters, seed=0)[0]) if settled else None
+        a, b = pair.mean(1).tolist()
+        found.append(MeasureInBoth(name, a, b, PairedDifference.of(pair[1], pair[0], clusters), p))
     return found
 
 
-def difference_table(first: Run, second: Run, protocol: ResultKey) -> Table:
+def difference_table(first: Run, second: Run, protocol: ResultKey, remarks: Sequence[str] = ()) -> Table:
     """Measures of both runs, the second minus the first, its interval, the smallest detectable one and p.
 
-    Raises as `measures_in_both`.
+    `remarks` are on the labels of the runs. Raises as `measures_in_both`.
     """
     ours, theirs = first.answered(protocol), second.answered(protocol)
     rows = []
-    for found in measures_in_both(ours, theirs, protocol):
+    for found in measures_in_both(first, second, protocol):
         digits = MEASURES[found.measure].digits
         figures = [number(figure, digits) for figure in (found.first, found.second)]
         compared = [*found.paired.cells(digits), number(found.p, 4)] if found.paired else [""] * 4
@@ -120,6 +129,7 @@ def difference_table(first: Run, second: Run, protocol: ResultKey) -> Table:
     clusters = ours.clusters[known]
     notes = [
         f"A: {first.name}, {first.label}. B: {second.name}, {second.label}.",
+        *remarks,
         f"n = {int(known.sum())} queries in {len(clusters.unique())} clusters; interval: 95 % bootstrap over "
         "clusters. B - A is taken before rounding.",
         TEST_NOTE,

@@ -24,7 +24,8 @@ from core.evaluation.significance import (
 )
 from core.evaluation.statistics import bootstrap_difference
 from core.plugins import in_their_case
-from reports.convergence import learning
+from reports.collect import Run
+from reports.convergence import learning, unmeasured_notes
 from reports.results import Results, SeededRows
 from reports.shown import FEWEST_QUERIES
 from reports.table import DASH, Mark, Table, number, places, signed
@@ -54,7 +55,7 @@ def letters_of(groups: Sequence[Sequence[SeededRows]]) -> list[dict[tuple[str, s
     for position, cells in enumerate(groups):
         if not 1 < len(cells) <= len(ALPHABET):
             continue
-        settled = torch.tensor([row for row, cell in enumerate(cells) if both_settled(cell)])
+        settled = torch.tensor([row for row, cell in enumerate(cells) if both_settled(cell.run)])
         if len(settled) < 2:
             continue
         pairs = torch.combinations(settled)
@@ -78,9 +79,9 @@ def letters_of(groups: Sequence[Sequence[SeededRows]]) -> list[dict[tuple[str, s
     return found
 
 
-def both_settled(*cells: SeededRows) -> bool:
-    """Whether none of the rows would gain from more training, by what was measured of it."""
-    return not any(learning(cell.run) for cell in cells)
+def both_settled(*runs: Run) -> bool:
+    """Whether none of the runs would change with more training, by what was measured of it."""
+    return not any(learning(run) for run in runs)
 
 
 def differences_table(results: Results, against: str | None = None) -> Table | None:
@@ -107,9 +108,8 @@ def differences_table(results: Results, against: str | None = None) -> Table | N
             samples = [cell.sample() for cell in cells]
             means = torch.stack([sample.mean() for sample in samples])  # (M, Q)
             best = int(means.mean(1).argmax()) if against is None else names.index(against)
-            tested = [
-                row for row in range(len(cells)) if row != best and both_settled(cells[row], cells[best])
-            ]
+            reference = cells[best].run
+            tested = [n for n, c in enumerate(cells) if n != best and both_settled(c.run, reference)]
             if tested:
                 pairs = torch.tensor([[row, best] for row in tested])
                 p_values.append(permutation_test(means, pairs, samples[best].clusters, seed=0))
@@ -141,6 +141,7 @@ def differences_table(results: Results, against: str | None = None) -> Table | N
         "taken before rounding, with the bootstrap interval over queries and seeds.",
         DETECTABLE_NOTE,
         f"{TEST_NOTE} adjusted: Benjamini and Hochberg over the table.",
+        *unmeasured_notes([row.run for row in results.rows]),
     ]
     return Table("Differences in R@1, leak-free", columns, lines, notes, marks, words=(0, 1, 2))
 

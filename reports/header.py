@@ -7,6 +7,7 @@ from typing import Any
 
 from core.datasets import find_dataset
 from reports.collect import Run
+from reports.convergence import unmeasured_notes
 from reports.provenance import commit_of, hardware_in_words
 from reports.results import Results
 
@@ -136,6 +137,7 @@ def use_of(results: Results) -> list[str]:
             f"Rows of fewer than {FEW_SEEDS} seeds: their intervals and letters are over queries and leave "
             "out the luck of one training."
         )
+    sentences += unmeasured_notes(results.runs)
     if any(row.protocol.condition == "released" for row in results.rows):
         sentences.append(
             "Released figures know which caption a video was stored with; they may be compared with "

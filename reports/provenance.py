@@ -8,7 +8,7 @@ from core.assignments import assignment
 from core.spec import RunSpec, dotted
 from reports.collect import Run
 from reports.labels import defaults, label
-from reports.table import number
+from reports.table import amount, number
 
 
 def provenance(runs: Sequence[Run]) -> list[dict[str, Any]]:
@@ -47,8 +47,8 @@ def hardware_in_words(run: Run) -> str:
     if not found:
         return "not recorded"
     return (
-        f"{found.get('processor', 'unknown processor')}, {found.get('cores', '?')} cores, "
-        f"{found.get('threads', '?')} threads, {found.get('gpu') or 'no GPU'}"
+        f"{found.get('processor', 'unknown processor')}, {amount(found.get('cores', '?'), 'core')}, "
+        f"{amount(found.get('threads', '?'), 'thread')}, {found.get('gpu') or 'no GPU'}"
     )
 
 

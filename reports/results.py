@@ -113,19 +113,9 @@ class Results:
     @classmethod
     def of(cls, runs: Sequence[Run], ceilings: Ceilings | None = None) -> Self:
         """The results of some finished runs, each named by what tells it from the others."""
-        labels = Labels.among([run.spec for run in runs])
-        marks = zip(runs, code_marks(runs), strict=True)
-        named = [
-            replace(run, label=labels.of(run.spec) + mark + learning_mark(run) + seen_mark(run))
-            for run, mark in marks
-        ]
+        named, notes = named_among(runs)
         ordered = sorted(named, key=lambda run: (run.spec.dataset, natural(run.label), seeds_of(run.spec)))
-        return cls(
-            ordered,
-            seed_rows(ordered),
-            ceilings or {},
-            [*labels.notes, *convergence_notes(ordered), *seen_notes(ordered)],
-        )
+        return cls(ordered, seed_rows(ordered), ceilings or {}, notes)
 
     def select(
         self,
@@ -156,6 +146,22 @@ class Results:
         for cell in self.cells(**protocol):
             found.setdefault(cell.data, []).append(cell)
         return found
+
+
+def named_among(runs: Sequence[Run]) -> tuple[list[Run], list[str]]:
+    """The runs, at least one, each named by what tells it from the others; and what the names leave out."""
+    labels = Labels.among([run.spec for run in runs])
+    marks = code_marks(runs)
+    named = [
+        replace(run, label=labels.of(run.spec) + mark + row_marks(run))
+        for run, mark in zip(runs, marks, strict=True)
+    ]
+    return named, [*labels.notes, *convergence_notes(named), *seen_notes(named)]
+
+
+def row_marks(run: Run) -> str:
+    """What stands behind the label of a run, whatever the label is: how far its figures can be trusted."""
+    return learning_mark(run) + seen_mark(run)
 
 
 def seed_rows(runs: Sequence[Run]) -> list[SeedRow]:

@@ -5,6 +5,7 @@ from functools import partial
 from core.evaluation.measures import MEASURES
 from core.examples import in_lines
 from reports.accuracy import beside_released
+from reports.convergence import unmeasured_notes
 from reports.header import data_point, data_points, told_apart
 from reports.results import Results
 from reports.shown import UNDEFINED_NOTE, gap, shown_interval
@@ -38,6 +39,7 @@ def summary_table(results: Results) -> Table | None:
     ]
     sizes = dict.fromkeys(f"{p.any.data}: {p.any.answers.entry.protocol.queries} queries" for p in pairs)
     notes = [*results.notes, f"{'; '.join(sizes)}. released: R@1 under the authors' scoring condition."]
+    notes += unmeasured_notes(results.runs)
     for name in first:
         runs = [run for run in results.runs if run.spec.dataset == name]
         for point in data_points(runs):

@@ -68,6 +68,16 @@ def signed(value: float, digits: int = 1) -> str:
     return DASH if not math.isfinite(value) else f"{rounded(value, digits):+f}"
 
 
+def amount(count: object, noun: str) -> str:
+    """How many there are of something; what is no number is taken for several.
+
+    >>> amount(1, "thread"), amount(2_000, "video"), amount("?", "core")
+    ('1 thread', '2,000 videos', '? cores')
+    """
+    shown = f"{count:,}" if isinstance(count, int) else str(count)
+    return f"{shown} {noun}" + ("" if count == 1 else "s")
+
+
 def between(low: float, high: float) -> str:
     """An interval of figures.
 

@@ -9,7 +9,7 @@ from reports.accuracy import milliseconds, reliable
 from reports.collect import code_marks
 from reports.figures.style import MARKERS, PALETTE, legend_name, tidy
 from reports.labels import Labels
-from reports.results import Results, SeededRows
+from reports.results import Results, SeededRows, row_marks
 from reports.shown import FEWEST_QUERIES
 
 R1 = "text-to-video R@1, leak-free (points)"
@@ -50,7 +50,7 @@ def frames_figure(results: Results) -> Figure | str:
     labels = Labels.among(alike) if alike else None
     families: dict[str, dict[int, SeededRows]] = {}
     for cell, spec, mark in zip(cells, alike, code_marks([cell.run for cell in cells]), strict=True):
-        name = f"{labels.of(spec) if labels else ''}{mark}, {cell.data}"
+        name = f"{labels.of(spec) if labels else ''}{mark}{row_marks(cell.run)}, {cell.data}"
         families.setdefault(name, {})[cell.run.spec.frames] = cell
     families = {name: found for name, found in families.items() if len(found) > 1}
     if not families:

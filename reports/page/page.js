@@ -92,6 +92,7 @@ function showDifference() {
   Object.assign(target.dataset, { mean, error });
   const interval = Number.isFinite(error) ? `, 95 % interval ${signed(mean - 1.96 * error)} to ${signed(mean + 1.96 * error)}` : "";
   target.replaceChildren(`B − A in R@${k}: `, element("strong", {}, signed(mean)), ` points${interval}; ${known.length} queries`);
+  byId("not-converged").textContent = [...new Set([a, b].flatMap((run) => run.notes))].join(" ");
   const moves = (sign) => known.filter((query) => sign * (rank(a, query) - rank(b, query)) > 0).length;
   byId("moved").textContent = `Rank changed, at whatever rank: ${moves(1)} queries rank better in B, ${moves(-1)} in A.`;
   const line = (query) => element("li", {}, gallery.texts[query],

@@ -6,6 +6,7 @@ import torch
 
 from core.evaluation.measures import MEASURES
 from reports.accuracy import milliseconds, reliable
+from reports.convergence import convergence_notes
 from reports.queries import Answers, ResultKey
 from reports.results import Results, SeededRows
 from reports.shown import interval_in_words, shown_interval
@@ -65,7 +66,13 @@ def galleries(results: Results) -> list[dict[str, Any]]:
                     "videos": first.video.tolist(),
                     "clusters": first.clusters.tolist(),
                     "runs": [
-                        {"run": row.run.name, "label": row.run.label, **ranks(row.answers)} for row in alike
+                        {
+                            "run": row.run.name,
+                            "label": row.run.label,
+                            "notes": convergence_notes([row.run]),
+                            **ranks(row.answers),
+                        }
+                        for row in alike
                     ],
                 }
             )

@@ -12,8 +12,8 @@ from reports.convergence import Doubling
 from tests.made_runs import make_run, result
 
 
-def trained(root: Path, method: str, epochs: int, seed: int, recall: float) -> None:
-    overrides = {"training.epochs": epochs, "seeds.initialisation": seed}
+def trained(root: Path, method: str, epochs: int, seed: int, recall: float, **settings: object) -> None:
+    overrides = {"training.epochs": epochs, "seeds.initialisation": seed, **settings}
     directory, _ = make_run(root, overrides, [result(5.0)], method=method, train_seconds=2.0 * epochs)
     looks = [{"epoch": epochs // 2, "recall_at_1": 99.0}, {"epoch": epochs, "recall_at_1": float(recall)}]
     (directory.path / "epochs.jsonl").write_text("".join(json.dumps(look) + "\n" for look in looks))
@@ -33,7 +33,7 @@ def test_a_row_is_the_mean_over_the_seeds_that_have_both_lengths(tmp_path: Path)
     trained(tmp_path, "gaid", 24, 2, 0)  # has no other length
     trained(tmp_path, "xpool", 24, 0, 30)
     lengths = convergence.by_length(convergence.read_runs(tmp_path)[0])
-    ((found, short, long),) = convergence.doubled(lengths["gaid"])
+    ((found, short, long),) = convergence.doubled(lengths["gaid, avworld-tiny, frozen"])
     assert (found.change, found.seeds, found.epochs) == (pytest.approx(2.0), 2, 24)
     assert convergence.cells(found, short, long) == [
         "gaid",
@@ -45,7 +45,7 @@ def test_a_row_is_the_mean_over_the_seeds_that_have_both_lengths(tmp_path: Path)
         "96",
         "+2.0",
     ]
-    assert list(convergence.doubled(lengths["xpool"])) == []
+    assert list(convergence.doubled(lengths["xpool, avworld-tiny, frozen"])) == []
 
 
 @pytest.mark.parametrize(("long", "code"), [(62, 0), (63, 1), (57, 1)])
@@ -66,6 +66,19 @@ def test_figures_are_kept_where_it_is_asked_for(tmp_path: Path, monkeypatch: pyt
     assert invoked(tmp_path, "--write")[0] == 0
     assert [(row.dataset, row.method, row.at_n, row.at_2n) for row in kept] == [
         ("avworld-tiny", "gaid", 60.0, 61.0)
+    ]
+
+
+def test_other_settings_are_a_training_of_their_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    kept: list[Doubling] = []
+    monkeypatch.setattr(convergence, "write_doublings", kept.extend)
+    for epochs, recall in ((24, 50), (48, 51)):
+        trained(tmp_path, "gaid", epochs, 0, recall)
+        trained(tmp_path, "gaid", epochs, 0, recall + 10, **{"config.fusion": "none"})
+    assert invoked(tmp_path, "--write")[0] == 0
+    assert [(row.method, row.settings, row.at_n) for row in kept] == [
+        ("gaid", "", 50.0),
+        ("gaid", "fusion=none", 60.0),
     ]
 
 

@@ -73,6 +73,42 @@ def test_settings_that_always_come_together_stand_behind_a_mark() -> None:
     assert labels.notes == ["†: pooling=mean, training.epochs=12, training.validate_every=3."]
 
 
+def trained_for(**epochs: int) -> list[RunSpec]:
+    return [resolve(method, "avworld", {"training.epochs": n}) for method, n in epochs.items()]
+
+
+def test_a_length_in_which_a_methods_rows_agree_is_said_once() -> None:
+    rows = trained_for(avigate=48, gaid=48, save=48, dicosa=96, tmass=24, xpool=24, clip4clip=24, emcl=24)
+    rows += [resolve("avigate", "avworld", {"training.epochs": 48, "seeds": 1, "config.alpha": 0.25})]
+    labels = Labels.among(rows)
+    assert [labels.of(row) for row in rows] == [
+        *("AVIGATE", "GAID", "SAVE", "DiCoSA", "T-MASS", "X-Pool", "CLIP4Clip", "EMCL-Net"),
+        "AVIGATE (alpha=0.25)",
+    ]
+    assert labels.notes == ["Epochs: DiCoSA 96; AVIGATE, GAID, SAVE 48; the others 24."]
+
+
+def test_lengths_that_tell_a_methods_rows_apart_stay() -> None:
+    rows = trained_for(avigate=24, dicosa=96) + trained_for(avigate=48)
+    labels = Labels.among(rows)
+    assert [labels.of(row) for row in rows] == ["AVIGATE", "DiCoSA", "AVIGATE (training.epochs=48)"]
+    assert labels.notes == ["Epochs: AVIGATE 24 and 48; DiCoSA 96."]
+
+
+def test_lengths_are_those_of_a_data_set() -> None:
+    rows = [
+        resolve("xpool", data, {"training.epochs": n}) for data, n in (("avworld", 7), ("avworld-tiny", 9))
+    ]
+    labels = Labels.among(rows)
+    assert [labels.of(row) for row in rows] == ["X-Pool", "X-Pool"]
+    assert labels.notes == ["Epochs on avworld: X-Pool 7.", "Epochs on avworld-tiny: X-Pool 9."]
+
+
+def test_defaults_of_several_lengths_need_no_note() -> None:
+    labels = Labels.among([resolve(method, "avworld", {}) for method in ("gaid", "xpool")])
+    assert labels.notes == []
+
+
 def test_seeds_tell_no_rows_apart() -> None:
     rows = specs({"seeds.data": 1}, {"seeds.data": 2})
     labels = Labels.among(rows)

@@ -148,8 +148,10 @@ def test_on_the_same_data_set_the_difference_stands_beside_what_could_be_seen(
 ) -> None:
     on_msrvtt(monkeypatch)
     same: dict[str, Any] = {"text_length": 77, "training_videos": 9000}
-    overrides = {"backbone": "ViT-B-32", "training.selection": "test-best"}
-    make_run(tmp_path, overrides, [result(45.0, queries=1000)], method="xpool", **same)
+    overrides = {"recipe": "authors", "backbone": "ViT-B-32"}
+    entry = result(45.0, queries=1000)
+    entry["protocol"]["data"] = {"test set": "1k-A"}
+    make_run(tmp_path, overrides, [entry], method="xpool", **same)
     rows = as_rows(table_of(tmp_path))
     papers = [row for row in rows if row["source"] == "GAID, 1: X-Pool (paper)"]
     small, large = sorted(papers, key=lambda row: row["published"])
@@ -161,7 +163,7 @@ def test_on_the_same_data_set_the_difference_stands_beside_what_could_be_seen(
     assert large["protocol compared"] == "differs: backbone ViT-B-16 (here ViT-B-32)"
     readme = next(row for row in rows if "39.9" in row["published"] or "43.9" in row["published"])
     assert "training videos 7010 (here 9000)" in readme["protocol compared"]
-    assert "not stated: gallery" in readme["protocol compared"]
+    assert "not stated: split, queries, gallery" in readme["protocol compared"]
 
 
 def test_leak_free_and_released_scores_both_stand_beside_a_leaky_row(
