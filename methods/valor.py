@@ -48,16 +48,16 @@ def fine_scores(texts: Tokens, videos: Tokens, hidden: Hidden) -> Tensor:
     words = texts.directions * texts.mask[..., None] if hidden == "zero" else texts.directions
     cosines = torch.einsum("nld,vkd->nvlk", words, videos.directions)
     # max_k C_lk over real frames and sounds
-    per_word = (cosines + left_out(videos.mask, cosines)[:, None]).max(-1).values
+    per_word = (cosines + hidden_penalty(videos.mask, cosines)[:, None]).max(-1).values
     # max_l C_lk over real words
-    candidates = cosines if hidden == "zero" else cosines + left_out(texts.mask, cosines)[:, None, :, None]
+    candidates = cosines if hidden == "zero" else cosines + hidden_penalty(texts.mask, cosines)[:, None, :, None]
     per_token = candidates.max(-2).values
     by_words = torch.einsum("nvl,nl->nv", per_word, texts.weights)
     # 1/2 [sum_l a_l max_k C_lk + sum_k b_k max_l C_lk]
     return (by_words + (per_token * videos.weights).sum(-1)) / 2
 
 
-def left_out(mask: Tensor, like: Tensor) -> Tensor:
+def hidden_penalty(mask: Tensor, like: Tensor) -> Tensor:
     """What keeps hidden tokens out of a maximum: -inf for them, 0 for real ones; `(B, L)` of a bool mask.
 
     Added instead of filled in, as the gradient of a sum costs nothing. Where none is real, none is hidden.
