@@ -50,8 +50,9 @@ def fine_scores(texts: Tokens, videos: Tokens, hidden: Hidden) -> Tensor:
     # max_k C_lk over real frames and sounds
     per_word = (cosines + hidden_penalty(videos.mask, cosines)[:, None]).max(-1).values
     # max_l C_lk over real words
-    candidates = cosines if hidden == "zero" else cosines + hidden_penalty(texts.mask, cosines)[:, None, :, None]
-    per_token = candidates.max(-2).values
+    if hidden == "out":
+        cosines = cosines + hidden_penalty(texts.mask, cosines)[:, None, :, None]
+    per_token = cosines.max(-2).values
     by_words = torch.einsum("nvl,nl->nv", per_word, texts.weights)
     # 1/2 [sum_l a_l max_k C_lk + sum_k b_k max_l C_lk]
     return (by_words + (per_token * videos.weights).sum(-1)) / 2
