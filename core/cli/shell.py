@@ -67,7 +67,7 @@ def one_line_errors(function: Callable[..., Any]) -> Callable[..., Any]:
             raise typer.Exit(0) from None
         except KeyboardInterrupt:
             signal.signal(signal.SIGINT, signal.SIG_IGN)  # what is left is to end, which takes no second one
-            console.print("interrupted; the same command continues where it stopped")
+            console.print("interrupted; the same command continues with what is left")
             raise typer.Exit(130) from None
         except Exception as error:
             reason = refused_by_system(error) or out_of_memory(error) or broken_library(error)
