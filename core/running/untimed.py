@@ -14,7 +14,7 @@ Lacking = Mapping[str, Any]
 
 def reason(spec: RunSpec, timings: Sequence[Timing]) -> str:
     """Why there is no estimate of a cell, e.g. `no cell of X-Pool with backbone=ViT-B-16 was timed`."""
-    return in_words([spec], [lacking(spec, timings)])
+    return untimed_in_words([spec], [lacking(spec, timings)])
 
 
 def reasons(specs: Sequence[RunSpec], timings: Sequence[Timing]) -> list[str]:
@@ -34,10 +34,12 @@ def reasons(specs: Sequence[RunSpec], timings: Sequence[Timing]) -> list[str]:
         common, own = shared[spec.method, spec.dataset], found[id(spec)]
         key = str(common) if common or not own else f"{spec.method} {spec.dataset} {list(own)}"
         groups.setdefault(key, []).append((spec, common or own))
-    return [line([spec for spec, _ in group], [lack for _, lack in group]) for group in groups.values()]
+    return [
+        reason_line([spec for spec, _ in group], [lack for _, lack in group]) for group in groups.values()
+    ]
 
 
-def line(specs: Sequence[RunSpec], found: Sequence[Lacking]) -> str:
+def reason_line(specs: Sequence[RunSpec], found: Sequence[Lacking]) -> str:
     """Why some cells have no estimate, and how many of them must run until the rest has one."""
     kinds = len({str(cost_keys(spec)) for spec in specs})
     cells = "1 cell" if len(specs) == 1 else f"{len(specs)} cells"
@@ -49,7 +51,7 @@ def line(specs: Sequence[RunSpec], found: Sequence[Lacking]) -> str:
         remedy = f"run {kinds} of them, one of each kind, and the rest can be estimated"
     else:
         remedy = "each computes something else and has to run once"
-    return f"unknown, {cells}: {in_words(specs, found)}; {remedy}"
+    return f"unknown, {cells}: {untimed_in_words(specs, found)}; {remedy}"
 
 
 def lacking(spec: RunSpec, timings: Sequence[Timing]) -> Lacking:
@@ -66,7 +68,7 @@ def lacking(spec: RunSpec, timings: Sequence[Timing]) -> Lacking:
     return found or {"training.epochs": dotted(spec)["training.epochs"]}  # what was timed did not train
 
 
-def in_words(specs: Sequence[RunSpec], found: Sequence[Lacking]) -> str:
+def untimed_in_words(specs: Sequence[RunSpec], found: Sequence[Lacking]) -> str:
     """That no cell of the methods of some cells was timed with the values that they have."""
     titles = ", ".join(dict.fromkeys(find_method(spec.method).title for spec in specs))
     values = {key: alternatives(lack[key] for lack in found) for key in found[0]}
