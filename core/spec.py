@@ -171,7 +171,7 @@ class RunSpec(Frozen):
     """One cell of an experiment."""
 
     method: Annotated[str, Axis("methods", column="method", values=partial(listed, METHODS))]
-    """A method by name."""
+    """A method by its name, or by its title as tables print it."""
     dataset: Annotated[str, Axis("datasets", column="data", values=partial(listed, DATASETS))]
     """A data set by name."""
     recipe: Annotated[Literal["ours", "authors"], Axis()] = "ours"

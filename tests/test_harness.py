@@ -42,7 +42,7 @@ def test_a_dry_run_prints_the_cells_and_runs_nothing(invoke: Callable[..., Resul
         ((*DRY, "--perturbation", "dsp"), ["perturbation", "'dasp'", "'dsp'"]),
         ((*DRY, "--set", "training.epoch=2"), ["unknown key", "'training.epochs'"]),
         ((*DRY, "--set", "config.alpah=1"), ["unknown key", "'config.alpha'"]),
-        ((*DRY, "--set", "method=tmass"), ["unknown key"]),
+        ((*DRY, "--set", "method=tmass"), ["--set takes no method; write --methods tmass"]),
         ((*DRY, "--set", "training.epochs"), ["key=value"]),
         ((*DRY, "--set", "training.epochs=-1"), ["training.epochs", "-1"]),
         ((*DRY, "--set", "training.epochs=many"), ["training.epochs", "'many'"]),
@@ -93,7 +93,7 @@ def test_a_mistake_is_one_line_that_names_it(
     [
         (["rnu"], ["No such command 'rnu'"]),
         (["run", "--method", "gaid"], ["No such option: --method"]),
-        (["run", "--workers", "0"], ["'--workers'", "1"]),
+        (["run", "--workers", "0"], ["--workers", "at least 1"]),
         (["parity"], ["Missing argument"]),
     ],
 )

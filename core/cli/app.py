@@ -12,6 +12,7 @@ from core.cli.data import data_app
 from core.cli.doctor import doctor
 from core.cli.evaluate import evaluate_
 from core.cli.export import export_app
+from core.cli.hints import option_line
 from core.cli.index import index_
 from core.cli.methods import methods_
 from core.cli.parity import parity
@@ -52,7 +53,7 @@ def main() -> None:
         code = app(standalone_mode=False)
     except typer.TyperException as error:  # an option or value that typer refuses; no message after its help
         code = error.exit_code
-        if message := error.format_message():
+        if message := option_line(error) or error.format_message():
             print_error(message)
     except (KeyboardInterrupt, typer.Abort):  # between two lines of the command line's own
         code = 130

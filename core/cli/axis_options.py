@@ -109,6 +109,8 @@ def option(name: str, axis: AxisOption) -> Any:
             context.meta.setdefault(GIVEN, {})[name] = value
 
     words = f"{axis.about}: {', '.join(axis.choices)}." if axis.choices else f"{axis.about}."
+    if axis.whole:
+        words += " 0-4 are all from 0 to 4." if name == "seeds" else " 12-15 are all from 12 to 15."
     flag = "--" + name.replace("_", "-")
     return Annotated[
         str | None,

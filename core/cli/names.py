@@ -2,25 +2,30 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from core.datasets.locations import holds_captions, named_in_settings
 from core.errors import BenchError, unknown_name
 from core.plugins import DATASETS, METHODS, Kind, in_their_case, names_of
+from core.titles import called, titles_in_sources
 
 EXPERIMENTS = Path(__file__).parents[2] / "benchmarks"
 
 
 def known(kind: Kind, names: Sequence[str], own: Sequence[str] = ()) -> tuple[str, ...]:
-    """The names as they are registered, or among the user's `own`, whatever the case in which they are given.
+    """The names as they are registered, or among the user's `own`, whatever their case and hyphens.
 
-    Raises `BenchError` for one that no source gives; where a source does not tell, the registry does later.
+    Titles, as tables print them, name methods too. Raises `BenchError` for one that no source gives; where a
+    source does not tell, the registry does later.
     """
     registered = names_of(kind)
     if registered is None:
         return tuple(names)
     registered |= set(own)
-    found = tuple(in_their_case(name, tuple(registered)) for name in names)
+    if set(names) <= registered:
+        return tuple(names)
+    titles = titles_in_sources() if kind is METHODS else {}
+    found = tuple(called(name, registered, titles) for name in names)
     for name in found:
         if name not in registered:
             raise unknown_name(kind.noun, name, registered, kind.where)
@@ -45,9 +50,20 @@ def registered(flags: Mapping[str, tuple[Any, ...]]) -> dict[str, tuple[Any, ...
 
 def backbones_named(names: Sequence[str]) -> tuple[str, ...]:
     """The CLIP towers of those names, paths included; raises `BenchError` for another."""
-    from core.encoders.entry import known_encoder
+    return tuple(encoder_named("backbone", name) for name in names)
 
-    return tuple(known_encoder("backbone", name) for name in names)
+
+def encoder_named(kind: Literal["backbone", "audio encoder"], name: str) -> str:
+    """The encoder of that name, whatever its case and hyphens, or a path; raises `BenchError` for another."""
+    from core.encoders.entry import encoders, known_encoder
+
+    found = name if Path(name).expanduser().exists() else called(name, encoders(kind))
+    try:
+        return known_encoder(kind, found)
+    except BenchError as error:
+        if not str(error).startswith("unknown"):
+            raise
+        raise BenchError(f"{error}; or a model folder by its path") from error
 
 
 def dataset_named(name: str) -> str:
@@ -84,12 +100,12 @@ def audio_encoders_named(names: Sequence[str]) -> tuple[str, ...]:
     """The audio encoders of those names, variants and paths included; raises `BenchError` for another."""
     if not names:
         return ()
-    from core.encoders.entry import known_encoder, split_variant
+    from core.encoders.entry import split_variant
 
     found = []
     for name in names:
         base, variant = split_variant(name)
-        own = known_encoder("audio encoder", base)
+        own = encoder_named("audio encoder", base)
         found.append(f"{own}:{variant}" if variant else own)
     return tuple(found)
 
@@ -128,15 +144,17 @@ def require_encoders(cells: Iterable[tuple[str, str, str | None]]) -> None:
     Of each cell both names and the checkpoint, without which there is none of the encoders in it.
     """
     from core.encoders.audio import FASTEST, FRONTENDS
-    from core.encoders.entry import IN_FILE, known_encoder, split_variant
+    from core.encoders.entry import IN_FILE, split_variant
 
     variants = {FASTEST, *(variant for frontends in FRONTENDS.values() for variant in frontends)}
     for backbone, audio_encoder, checkpoint in dict.fromkeys(cells):
+        if checkpoint and not Path(checkpoint).exists():
+            raise BenchError(f"checkpoint {checkpoint}: no such file")
         if IN_FILE in (backbone, split_variant(audio_encoder)[0]) and not checkpoint:
             raise BenchError(
                 f"encoder '{IN_FILE}' is a checkpoint's own; pass --checkpoint FILE, or name one"
             )
-        known_encoder("backbone", backbone)
+        encoder_named("backbone", backbone)
         audio_encoders_named([audio_encoder])
         base, variant = split_variant(audio_encoder)
         if variant not in variants:

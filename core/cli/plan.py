@@ -20,6 +20,7 @@ from core.running.plan import (
     require_known_splits,
     row,
 )
+from core.running.untimed import reason, reasons
 from core.spec import RunSpec
 from reports.table import Table
 
@@ -32,7 +33,7 @@ MEASURED_NOTE = (
 
 
 def show(specs: Sequence[RunSpec], root: Path, workers: int | None, console: Console) -> None:
-    """Prints the cells with state and estimate, and the estimate of all that is left.
+    """Prints the cells with state and estimate, the estimate of all that is left, and why some have none.
 
     Raises `BenchError` below that where a cell reads a split that its data set lacks.
     """
@@ -46,12 +47,12 @@ def show(specs: Sequence[RunSpec], root: Path, workers: int | None, console: Con
     if left:
         places = workers or default_slots(len(left))
         estimates = [estimate_of(spec, past.timings) for spec in left]
-        known = [estimate.seconds for estimate in estimates if estimate is not None]
-        line += f"; {len(left)} left with {places} at a time: "
-        line += f"about {seconds_in_words(max(sum(known) / places, max(known)))}" if known else "unknown"
-        if known and len(known) < len(left):
-            line += f", and {len(left) - len(known)} of unknown length"
+        line += f"; {len(left)} left with {places} at a time: {total_in_words(estimates, places)}"
     console.print(line)
+    if left:
+        untimed = [spec for spec, estimate in zip(left, estimates, strict=True) if estimate is None]
+        for why in reasons(untimed, past.timings):
+            console.print(why, markup=False, highlight=False)
     if left and any(estimate and measured_elsewhere(estimate) for estimate in estimates):
         console.print(MEASURED_NOTE.format(measured_on()), markup=False, highlight=False)
     absent = [spec.dataset for spec, state in zip(specs, states, strict=True) if state == "no data"]
@@ -75,6 +76,7 @@ def records_of(specs: Sequence[RunSpec], root: Path) -> list[dict[str, object]]:
                 "state": state,
                 "seconds": estimate and estimate.seconds,
                 "estimated_from": estimate and estimate.source,
+                "unknown_because": None if estimate or state == "done" else reason(spec, past.timings),
             }
         )
     return records
@@ -112,6 +114,18 @@ def time_in_words(estimate: CellEstimate | None) -> str:
     if estimate is None:
         return "unknown"
     return seconds_in_words(estimate.seconds) + (f" {MEASURED_MARK}" if measured_elsewhere(estimate) else "")
+
+
+def total_in_words(estimates: Sequence[CellEstimate | None], places: int) -> str:
+    """How long some cells take, so many at a time, as far as it is known of each."""
+    known = [estimate.seconds for estimate in estimates if estimate is not None]
+    if not known:
+        return "unknown"
+    total = seconds_in_words(max(sum(known) / places, max(known)))
+    unknown = len(estimates) - len(known)
+    if not unknown:
+        return f"about {total}"
+    return f"at least {total}, plus {unknown} cell{'s' if unknown > 1 else ''} of unknown length"
 
 
 def measured_elsewhere(estimate: CellEstimate) -> bool:

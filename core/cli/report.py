@@ -53,7 +53,7 @@ def report(
     if json:
         shell.answer(report_record(report))
         return
-    shell.left_out(report.left_out)
+    shell.say_left_out(report.left_out)
     for table in report.tables:  # the files are written: whoever closes the pipe has them all the same
         print_table(table, shell.console)
     shell.written(report.paths)

@@ -22,7 +22,9 @@ def run(
     context: typer.Context,
     experiment: Annotated[
         list[str] | None,
-        typer.Argument(help="An experiment in benchmarks/ or a YAML file.", metavar="EXPERIMENT"),
+        typer.Argument(
+            help="An experiment in benchmarks/ or a YAML file of the same keys.", metavar="EXPERIMENT"
+        ),
     ] = None,
     set_: Annotated[
         list[str] | None,
@@ -30,7 +32,8 @@ def run(
             "--set",
             metavar="KEY=A,B",
             help="Any key of the spec, swept where it has several values; repeatable. "
-            "bench methods --keys lists all keys. A value with a comma of its own is a JSON list or string.",
+            "bench methods --keys lists all keys. A value with a comma of its own is a JSON list or string; "
+            "of whole numbers 0-4 are all from 0 to 4.",
         ),
     ] = None,
     checkpoint: Annotated[
@@ -71,7 +74,9 @@ def run(
     dry_run: Annotated[
         bool,
         typer.Option(
-            "--dry-run", help="Print the planned runs, which are finished and an estimate; run nothing."
+            "--dry-run",
+            help="Print the planned runs, which are finished, and an estimate or why there is none; "
+            "run nothing.",
         ),
     ] = False,
     runs: Runs = Path("runs"),
@@ -122,7 +127,7 @@ def run(
         shell.answer({"cells": [outcome_record(outcome) for outcome in outcomes], "notes": cells.notes})
     elif done and not torchrun.follows():
         conclusion = conclude(done, runs)
-        shell.left_out(conclusion.left_out)
+        shell.say_left_out(conclusion.left_out)
         for table in conclusion.tables:
             print_table(table, shell.console)
     if traceback:

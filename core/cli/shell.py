@@ -19,7 +19,7 @@ from rich.markup import escape
 from core.cli.answers import AsJson as AsJson
 from core.cli.answers import answer as answer
 from core.cli.answers import reserved
-from core.cli.hints import hint
+from core.cli.hints import line_of
 from core.cli.screen import Screen, silence
 from core.data_options import MissingPolicy
 from core.errors import BenchError
@@ -67,7 +67,7 @@ def one_line_errors(function: Callable[..., Any]) -> Callable[..., Any]:
             raise typer.Exit(0) from None
         except KeyboardInterrupt:
             signal.signal(signal.SIGINT, signal.SIG_IGN)  # what is left is to end, which takes no second one
-            console.print("interrupted; the same command continues where it stopped")
+            console.print("interrupted; the same command continues with what is left")
             raise typer.Exit(130) from None
         except Exception as error:
             reason = refused_by_system(error) or out_of_memory(error) or broken_library(error)
@@ -94,7 +94,7 @@ def complain_of(error: BenchError, *, traceback: bool) -> None:
         text = behind or "\n".join(getattr(error, "__notes__", ()))
         if text:
             Screen(stderr=True).print(escape(visible(text)), soft_wrap=True)
-    print_error(str(error) + hint(error))
+    print_error(line_of(error))
 
 
 def show_logs(files: Iterable[Path]) -> None:
@@ -161,7 +161,7 @@ def integers(text: str | None, option: str) -> tuple[int, ...]:
             numbers += span(item, option) or (int(item),)
         except ValueError as error:
             raise BenchError(
-                f"{option} takes whole numbers, not '{item}', e.g. {option} 12,24 or {option} 0-4"
+                f"{option} takes whole numbers, not '{item}', e.g. {option} 12,24 or {option} 12-15"
             ) from error
     return tuple(numbers)
 
@@ -188,7 +188,7 @@ def written(paths: Iterable[Path]) -> None:
         console.print(f"written: {path}", markup=False, highlight=False)
 
 
-def left_out(notes: Iterable[str]) -> None:
+def say_left_out(notes: Iterable[str]) -> None:
     """Says what a report leaves out, and why."""
     for note in notes:
         console.print(f"left out: {note}", markup=False, style="yellow")

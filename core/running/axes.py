@@ -9,10 +9,11 @@ from pydantic import TypeAdapter, ValidationError
 
 from core.axes import Declared, declared
 from core.errors import BenchError, unknown_name
+from core.refused import refusal
 from core.registry import find_method, registered_methods
 from core.resolving import fields_of
 from core.running.probing import probe_method
-from core.spec import NESTED, RunSpec, Seeds, dotted, explain
+from core.spec import NESTED, RunSpec, Seeds, dotted
 
 
 def all_axes() -> dict[str, list[Declared]]:
@@ -35,6 +36,15 @@ def whole_numbers() -> set[str]:
     }
 
 
+def whole_axes() -> set[str]:
+    """The names of the axes that take whole numbers."""
+    return {
+        name
+        for name, fields in all_axes().items()
+        if any(field.info.annotation in (int, Seeds) for field in fields)
+    }
+
+
 def check_value(axis: str, fields: Sequence[Declared], value: Any) -> None:
     """Raises `BenchError` for a value that no field of an axis takes."""
     errors = []
@@ -50,7 +60,8 @@ def check_value(axis: str, fields: Sequence[Declared], value: Any) -> None:
         choices = dict.fromkeys(str(kind) for field in fields for kind in field.kinds)
         if choices:
             raise unknown_name(axis.replace("_", " "), str(value), choices)
-        raise BenchError(f"--{axis.replace('_', '-')}: {explain(errors[0])}")
+        option = f"--{axis.replace('_', '-')}"
+        raise BenchError(refusal(errors[0], lambda _: option))
 
 
 def axes_of(method: str, dataset: str) -> dict[str, Declared]:

@@ -1,25 +1,48 @@
-"""How long a cell will take: as the nearest one that this machine has finished, else as the nearest measured.
+"""How long a cell will take: as one that this machine has finished, else as one that was measured elsewhere.
+
+Only cells that agree in all that decides the cost tell something of each other; of others there is no
+estimate, and `core.running.untimed` says why.
 
 `benchmarks/measured_seconds.csv` holds what was measured elsewhere, for a machine that has finished nothing
 yet; `python -m benchmarks.measured_seconds` writes it from finished runs.
 """
 
 import csv
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from core.assignments import parse_assignment
+from core.axes import Declared
 from core.errors import BenchError
 from core.plugins import METHODS, names_of
-from core.resolving import resolve
+from core.resolving import fields_of, resolve
+from core.running.axes import idle_keys
 from core.spec import RunSpec, dotted
 
 MEASURED_FILE = Path(__file__).parents[2] / "benchmarks" / "measured_seconds.csv"
 MEASURED_COLUMNS = ("method", "dataset", "settings", "training_seconds", "other_seconds", "machine", "date")
 """`settings`: what differs from the method's defaults, `key=value` separated by semicolons."""
+
+SAME_COST = frozenset(
+    {
+        *("recipe", "trained_on", "frame_sampling", "seeds.data", "seeds.initialisation", "seeds.noise"),
+        *("data.missing", "data.resize", "data.reader", "data.channels", "data.sound_end"),
+        *("training.drop_last", "training.optimizer", "training.schedule", "training.warmup"),
+        *("training.lr_new", "training.lr_clip", "training.lr_factors", "training.weight_decay"),
+        *("training.decay_biases", "training.gradient_clip", "training.crop", "training.gathered_gradient"),
+        *("training.selection", "training.validate_every", "training.save_minutes"),
+        *("evaluation.rescoring", "evaluation.qb_bank", "evaluation.qb_beta", "evaluation.qb_theta"),
+        *("evaluation.tie_tolerance", "config.audio_alignment", "config.null_audio", "config.gate_inputs"),
+        *("config.loss_weights", "config.prior", "config.logit_scale_trainable"),
+    }
+)
+"""Keys that change little of what a cell costs; so do all numbers of a method's configuration that are no
+counts, such as weights of losses. Any other key decides it."""
+SCALED = "training.epochs"
+"""The key with which training time grows in proportion."""
 
 TimingSource = Literal["finished cells", "measured_seconds.csv"]
 
@@ -46,7 +69,7 @@ class CellEstimate:
 def estimate_of(spec: RunSpec, timings: Sequence[Timing]) -> CellEstimate | None:
     """How long a cell will take by this machine's `timings`, else by those measured elsewhere.
 
-    None where neither has a cell of the same method, data set and mode of training.
+    None where neither has one that agrees in all that decides the cost.
     """
     sources: tuple[tuple[TimingSource, Sequence[Timing]], ...] = (
         ("finished cells", timings),
@@ -60,24 +83,48 @@ def estimate_of(spec: RunSpec, timings: Sequence[Timing]) -> CellEstimate | None
 
 
 def estimated_seconds(spec: RunSpec, timings: Sequence[Timing]) -> float | None:
-    """Seconds that a cell will take: the mean of the nearest ones that were timed.
+    """Seconds that a cell will take: the mean of the nearest ones that were timed and cost the same.
 
-    Near are cells of the same method, data set and mode of training, the nearer the fewer keys of their
-    specs differ; seeds do not count, and training time is scaled with the number of epochs. None where
-    there is no such cell.
+    The nearer the fewer keys of their specs differ, seeds aside; training time is scaled with the number of
+    epochs. None where no cell with the same `cost_keys` was timed.
     """
-    wanted = dotted(spec)
+    wanted, deciding = dotted(spec), cost_keys(spec)
     keys = [key for key in wanted if not key.startswith("seeds.")]
     near: dict[int, list[float]] = {}
     for timing in timings:
-        values = dotted(timing.spec)
-        if any(values[key] != wanted[key] for key in ("method", "dataset", "training.mode")):
+        if differing(deciding, timing) or (spec.training.epochs and not timing.spec.training.epochs):
             continue
+        values = dotted(timing.spec)
         epochs = spec.training.epochs / max(1, timing.spec.training.epochs)
         distance = sum(values.get(key) != wanted[key] for key in keys)
         near.setdefault(distance, []).append(timing.other + timing.training * epochs)
     nearest = near[min(near)] if near else []
     return sum(nearest) / len(nearest) if nearest else None
+
+
+def cost_keys(spec: RunSpec) -> Mapping[str, Any]:
+    """The values that decide what a cell costs, by dotted key: the kinds and sizes of what it computes.
+
+    Keys that have no effect in the cell are left out, and so are the epochs, with which the cost grows.
+    """
+    fields, values = fields_of(spec.method, spec.dataset), dotted(spec)
+    idle = idle_keys(spec, values)
+    return {
+        key: value
+        for key, value in values.items()
+        if key not in SAME_COST and key != SCALED and key not in idle and not is_weight(fields.get(key))
+    }
+
+
+def is_weight(field: Declared | None) -> bool:
+    """Whether a field is a number of a method's configuration that counts nothing, e.g. `config.alpha`."""
+    return field is not None and field.key.startswith("config.") and field.info.annotation is float
+
+
+def differing(deciding: Mapping[str, Any], timing: Timing) -> Mapping[str, Any]:
+    """Those of the values that decide a cell's cost that a timed one does not have."""
+    values = dotted(timing.spec)
+    return {key: value for key, value in deciding.items() if values.get(key) != value}
 
 
 @cache

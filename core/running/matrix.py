@@ -180,6 +180,10 @@ def from_command_line(
     named = {field.key for axis in given.keys() - Block.model_fields.keys() for field in all_axes()[axis]}
     changes = {**without(sweeps(implied), named), **with_ranges(sweeps(assignments), whole_numbers())}
     check_once(given, changes)
+    for key in ("method", "methods", "dataset", "datasets"):
+        if key in changes:
+            option = f"--{key.removesuffix('s')}s"
+            raise BenchError(f"--set takes no {key}; write {option} {','.join(map(str, changes[key]))}")
     blocks = [with_flags(block, given) for block in load_experiment(name).blocks]
     try:
         matrix = union([expand(block, changes, strict=not given) for block in blocks])

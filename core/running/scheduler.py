@@ -102,7 +102,19 @@ def mark_interrupted(cells: Sequence[Cell], screen: ManyBars) -> None:
                 if cell.directory.status().get("state") == "running":
                     cell.directory.set_status("interrupted")
             where = kept_in_words(cell.directory.path, cell.spec.training.epochs)
-            screen.say(f"interrupted {cell.directory.path.name}; it will go on {where}", "bad")
+            screen.say(f"interrupted {cell.directory.path.name}; {continuation(where)}", "bad")
+
+
+def continuation(where: str) -> str:
+    """How an interrupted cell goes on, by what `kept_in_words` says of it.
+
+    >>> continuation("from the start"), continuation("after 32 steps")
+    ('nothing of it is saved yet, it will start again', 'it will go on after 32 steps')
+    """
+    afresh = "from the start"
+    if where.startswith(afresh):
+        return f"nothing of it is saved yet, it will start again{where.removeprefix(afresh)}"
+    return f"it will go on {where}"
 
 
 def take(one: Running, kind: str, text: str, number: int) -> None:

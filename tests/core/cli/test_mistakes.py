@@ -1,10 +1,13 @@
 """Mistakes at the command line that would pass in silence, or whose message would not say what to write."""
 
+import json
 import sys
 
 import pytest
 
 import harness
+from core.registry import registered_methods
+from core.titles import called, titles_in_sources
 
 DRY = ("run", "--methods", "gaid", "--datasets", "avworld-tiny", "--dry-run")
 
@@ -46,9 +49,43 @@ def answer(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], 
         ((*DRY, "--set", 'evaluation.conditions=["leakfree"]'), "did you mean 'leak-free'?"),
         (
             (*DRY, "--set", "evaluation.conditions=leakfree"),
-            'must be a list, e.g. ["leakfree"] (given \'leakfree\'); did you mean ["leak-free"]?',
+            'evaluation.conditions must be a list, e.g. ["leak-free"], on the command line \'["leak-free"]\' '
+            "(given 'leakfree'); see: bench methods --keys gaid",
         ),
-        ((*DRY, "--set", "seeds=4-2"), "--set seeds 4-2 is no range"),
+        (
+            (*DRY, "--set", "seeds=4-2"),
+            "--set seeds 4-2 is no range of 1 to 1,000 numbers; write e.g. --set seeds 2-4",
+        ),
+        (
+            (*DRY, "--seeds", "0-5000"),
+            "--seeds 0-5000 is no range of 1 to 1,000 numbers; write e.g. --seeds 0-4",
+        ),
+        (
+            (*DRY, "--missing", "foo"),
+            "bench: --missing takes 'fail', 'count-as-miss' or 'drop' (given 'foo')\n",
+        ),
+        (
+            (*DRY, "--missing", "drp"),
+            "bench: --missing takes 'fail', 'count-as-miss' or 'drop' (given 'drp'); did you mean 'drop'?\n",
+        ),
+        ((*DRY, "--track", "wandbb"), "(given 'wandbb'); did you mean 'wandb'?\n"),
+        ((*DRY, "--workers", "x"), "bench: --workers takes a whole number (given 'x')\n"),
+        ((*DRY, "--workers", "0"), "bench: --workers must be at least 1 (given '0')\n"),
+        ((*DRY, "--frames", "0"), "bench: --frames must be at least 1 (given 0)\n"),
+        ((*DRY, "--seeds", "-1"), "bench: --seeds must be at least 0 (given -1)\n"),
+        (
+            (*DRY, "--frames", "x"),
+            "--frames takes whole numbers, not 'x', e.g. --frames 12,24 or --frames 12-15",
+        ),
+        (
+            (*DRY, "--backbone", "foo"),
+            "unknown backbone 'foo'; known: ViT-B-16, ViT-B-32, avworld; or a model",
+        ),
+        ((*DRY, "--set", "backbone=foo"), "unknown backbone 'foo'; known: ViT-B-16, ViT-B-32, avworld; or a"),
+        ((*DRY, "--set", "checkpoint=/nowhere.pt"), "checkpoint /nowhere.pt: no such file"),
+        ((*DRY, "--set", "methods=tmass"), "--set takes no methods; write --methods tmass"),
+        ((*DRY, "--set", "dataset=avworld"), "--set takes no dataset; write --datasets avworld"),
+        (("run", "--methods", "zzz", "--dry-run"), "unknown method 'zzz'; see: bench methods\n"),
     ],
 )
 def test_a_mistake_is_answered_with_what_to_write(
@@ -58,6 +95,90 @@ def test_a_mistake_is_answered_with_what_to_write(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     assert line in answer(monkeypatch, capsys, *words)
+
+
+@pytest.mark.parametrize(
+    ("assignment", "line"),
+    [
+        ("training.epochs=abc", "training.epochs takes a whole number (given 'abc'); see: "),
+        ("training.epochs=1.5", "training.epochs takes a whole number (given 1.5); see: "),
+        ("training.epochs=-1", "training.epochs must be at least 0 (given -1); see: "),
+        ("training.epochs=null", "training.epochs takes a whole number; see: "),
+        ("training.micro_batch=x", "training.micro_batch takes a whole number or null (given 'x'); see: "),
+        ("training.lr_new=abc", "training.lr_new takes a number (given 'abc'); see: "),
+        ("training.lr_new=0", "training.lr_new must be greater than 0 (given 0); see: "),
+        ("training.warmup=1", "training.warmup must be less than 1 (given 1); see: "),
+        ("training.drop_last=maybe", "training.drop_last takes true or false (given 'maybe'); see: "),
+        ("training.lr_factors=3", 'training.lr_factors takes a mapping, e.g. {"NAME": 0.5} (given 3); see: '),
+        ('training.lr_factors={"a":"b"}', "training.lr_factors.a takes a number (given 'b'); see: "),
+        ("evaluation.distractors=3", "evaluation.distractors takes text or null (given 3); see: "),
+        ("evaluation.splits=[]", "evaluation.splits takes at least 1 value (given []); see: "),
+        (
+            "evaluation.splits=test",
+            'evaluation.splits must be a list, e.g. ["test"], on the command line \'["test"]\' '
+            "(given 'test'); see: ",
+        ),
+        (
+            'evaluation.rescoring=["foo"]',
+            "evaluation.rescoring takes 'none', 'dsl' or 'qb-norm' (given 'foo'); see: ",
+        ),
+        (
+            "training.selection=bst",
+            "training.selection takes 'last', 'val' or 'test-best' (given 'bst'); "
+            "did you mean 'test-best' or 'last'? See: ",
+        ),
+        ("seeds=abc", "seeds takes a whole number (given 'abc'); see: "),
+        ("seeds.noise=-1", "seeds.noise must be at least 0 (given -1); see: "),
+        ("config.alpha=x", "config.alpha takes a number (given 'x'); see: "),
+        (
+            "config.gate_inputs=fram",
+            'config.gate_inputs must be a list, e.g. ["frame"], on the command line \'["frame"]\' '
+            "(given 'fram'); see: ",
+        ),
+        ("data.missing=foo", "data.missing takes 'fail', 'count-as-miss' or 'drop' (given 'foo'); see: "),
+    ],
+)
+def test_a_value_of_any_type_is_refused_with_its_key_and_what_that_takes(
+    assignment: str, line: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    refused = answer(monkeypatch, capsys, *DRY, "--set", assignment)
+    assert refused == f"bench: gaid on avworld-tiny: {line}bench methods --keys gaid\n"
+
+
+@pytest.mark.parametrize(
+    ("option", "name", "own"),
+    [
+        ("--methods", "T-Mass", "tmass"),
+        ("--methods", "X-Pool", "xpool"),
+        ("--methods", "CAE-AV", "cae_av"),
+        ("--methods", "drl (wti)", "drl"),
+        ("--methods", "TEFAL", "tefal"),
+        ("--methods", "EMCL-Net", "emcl"),
+        ("--datasets", "AVWorld-Tiny", "avworld-tiny"),
+        ("--backbone", "ViT-B/16", "ViT-B-16"),
+    ],
+)
+def test_a_name_as_tables_print_it_is_known(
+    option: str,
+    name: str,
+    own: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    given = {"--methods": "clip4clip", "--datasets": "avworld-tiny", option: name}
+    words = [word for pair in given.items() for word in pair]
+    monkeypatch.setattr(sys, "argv", ["bench", "run", *words, "--dry-run", "--json"])
+    with pytest.raises(SystemExit) as ended:
+        harness.main()
+    assert not ended.value.code
+    spec = json.loads(capsys.readouterr().out)["cells"][0]["spec"]
+    assert spec[{"--methods": "method", "--datasets": "dataset", "--backbone": "backbone"}[option]] == own
+
+
+def test_every_method_is_known_by_its_title() -> None:
+    titles = titles_in_sources()
+    assert titles == {name: method.title for name, method in registered_methods().items()}
+    assert [called(title.upper(), titles, titles) for title in titles.values()] == list(titles)
 
 
 @pytest.mark.parametrize("option", [("--seeds", "0-2,5"), ("--set", "seeds=0-2,5")])

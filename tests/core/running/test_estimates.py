@@ -74,11 +74,13 @@ def test_rows_of_other_methods_keys_and_modes_estimate_nothing() -> None:
 def test_the_dry_run_says_where_its_estimate_comes_from(tmp_path: Path) -> None:
     text = printed([gaid(), resolve("xpool", "avworld", {})], tmp_path)
     assert text.count(" 110 s *│") == 1
-    assert "about 110 s, and 1 of unknown length" in text
+    assert "at least 110 s, plus 1 cell of unknown length" in text
+    assert "unknown, 1 cell: no cell of X-Pool was timed; once it has run, cells like it can be" in text
     assert "(benchmarks/measured_seconds.csv: x86_64, 2 cores, no GPU, 2026-11-28 to 2026-11-29)" in text
     records = records_of([gaid(), resolve("xpool", "avworld", {})], tmp_path)
     assert [record["seconds"] for record in records] == [110, None]
     assert [record["estimated_from"] for record in records] == ["measured_seconds.csv", None]
+    assert [record["unknown_because"] for record in records] == [None, "no cell of X-Pool was timed"]
     json.dumps(records)
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from core.cli.hints import line_of
 from core.datasets import registered_datasets
 from core.datasets.avworld.world import WORLDS
 from core.errors import BenchError
@@ -130,20 +131,53 @@ def test_an_unknown_experiment_is_refused_with_the_nearest_name() -> None:
     [
         ("title: [", "mine.yaml is not YAML"),
         ("title: x\ntitle: y\nblocks: []", "'title' stands twice"),
-        ("- a", "mine.yaml: "),
-        ("title: x", "mine.yaml: blocks: Field required"),
+        ("title: x\ntitle: y\nblocks: []", "mine.yaml is not YAML: line 2: "),
+        ("- a", "mine.yaml is a list; it takes the keys title and blocks, as benchmarks/default.yaml"),
+        ("", "mine.yaml is empty; it takes the keys title and blocks, as benchmarks/default.yaml"),
+        ("title: x", "mine.yaml: blocks is missing, e.g. blocks: [{methods: [gaid], datasets: [avworld]}]"),
+        ("title: 3\nblocks: []", "mine.yaml: title takes text (given 3)"),
+        ("title: x\nblocks: [gaid]", "mine.yaml: block 1: takes a mapping, e.g. blocks: [{methods: "),
+        ("title: x\nblocks: {methods: [gaid]}", "mine.yaml: blocks must be a list, e.g. blocks: [{methods: "),
+        (
+            "title: x\nblocks: [{datasets: [avworld]}]",
+            "mine.yaml: block 1: methods is missing, e.g. methods: [",
+        ),
+        (
+            "title: x\nblocks: [{methods: , datasets: [avworld]}]",
+            "block 1: methods is empty, e.g. methods: [",
+        ),
+        (
+            "title: x\nblocks: [{methods: [gaid], datasets: [avworld]}, {methods: [3], datasets: [avworld]}]",
+            "mine.yaml: block 2: methods entry 1 takes text (given 3)",
+        ),
+        (
+            "title: x\nblocks: [{methods: [gaid], datasets: [avworld], seeds: {a: 1}}]",
+            "mine.yaml: block 1: seeds must be a list (given {'a': 1})",
+        ),
+        (
+            "title: x\nblocks: [{methods: [gaid], datasets: [avworld], seeds: 4-2}]",
+            "mine.yaml: block 1: seeds: 4-2 is no range of 1 to 1,000 numbers; write e.g. seeds: 2-4",
+        ),
+        (
+            "title: x\nblocks: [{methods: [gaid], datasets: [avworld], set: 3}]",
+            "mine.yaml: block 1: set takes a mapping, e.g. set: {training.epochs: 12} (given 3)",
+        ),
+        (
+            "title: x\nblocks: [{methods: [gaid], datasets: [avworld], change: {config.alpha: 0.5}}]",
+            "mine.yaml: block 1: change must be a list, e.g. change: [{config.alpha: 0.25}] (given ",
+        ),
         ("title: x\nblock: []\nblocks: []", "mine.yaml: unknown key 'block'; did you mean 'blocks'?"),
         (
             "title: x\nblocks: [{methods: [gaid], dataset: [avworld]}]",
-            "mine.yaml: unknown key in blocks.0 'dataset'; did you mean 'datasets'?",
+            "mine.yaml: unknown key in block 1 'dataset'; did you mean 'datasets'?",
         ),
         (
             "title: x\nblocks: [{methods: [gaid], datasets: [avworld], seed: [1]}]",
-            "mine.yaml: unknown key in blocks.0 'seed'; did you mean 'seeds'?",
+            "mine.yaml: unknown key in block 1 'seed'; did you mean 'seeds'?",
         ),
         (
             "title: x\nblocks: []\npublished: [{source_paper: a, tabel: '1', table: '1'}]",
-            "mine.yaml: unknown key in published.0 'tabel'; did you mean 'table'?",
+            "mine.yaml: unknown key in published entry 1 'tabel'; did you mean 'table'?",
         ),
         ("title: x\nblocks: []\nsource: {paper: a, place: b, plaice: c}", "unknown key in source 'plaice'"),
         (
@@ -161,7 +195,7 @@ def test_an_unknown_experiment_is_refused_with_the_nearest_name() -> None:
         ),
         (
             "title: x\nblocks: [{methods: [gaid], datasets: [avworld], fusio: [none]}]",
-            "unknown key in blocks.0 'fusio'; did you mean 'fusion'?",
+            "unknown key in block 1 'fusio'; did you mean 'fusion'?",
         ),
     ],
 )
@@ -172,6 +206,50 @@ def test_a_bad_experiment_file_is_one_line_with_its_name(tmp_path: Path, content
         load_experiment(str(file))
     assert "\n" not in str(caught.value)
     assert "mine.yaml" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("own", "seeds"),
+    [
+        ("seeds: 0-2", (0, 1, 2)),
+        ("seeds: [0-2, 7]", (0, 1, 2, 7)),
+        ("seeds: 3", (3,)),
+        ('seeds: "0,2-3"', (0, 2, 3)),
+        ("seeds: [5]", (5,)),
+    ],
+)
+def test_a_block_takes_ranges_and_single_values_as_the_command_line_does(
+    own: str, seeds: tuple[int, ...], tmp_path: Path
+) -> None:
+    file = tmp_path / "mine.yaml"
+    file.write_text(f"title: x\nblocks: [{{methods: X-Pool, datasets: AVWORLD, {own}}}]")
+    cells = from_command_line(str(file), {}, ()).cells
+    assert [(cell.method, cell.dataset, cell.seeds.noise) for cell in cells] == [
+        ("xpool", "avworld", seed) for seed in seeds
+    ]
+
+
+def test_ranges_and_single_values_stand_in_every_list_of_values(tmp_path: Path) -> None:
+    file = tmp_path / "mine.yaml"
+    file.write_text(
+        "title: x\nblocks: [{methods: 'gaid, T-MASS', datasets: avworld, training.epochs: 1-2, "
+        "zip: {frames: 12-13, text_tokens: [20, 30]}, product: {training.lr_new: 0.5}}]"
+    )
+    block = load_experiment(str(file)).blocks[0]
+    assert block.methods == ("gaid", "tmass")
+    assert block.product == {"training.epochs": (1, 2), "training.lr_new": (0.5,)}
+    assert block.zip == {"frames": (12, 13), "text_tokens": (20, 30)}
+
+
+def test_a_value_that_a_cell_refuses_is_told_in_plain_words_with_the_file(tmp_path: Path) -> None:
+    file = tmp_path / "mine.yaml"
+    file.write_text("title: x\nblocks: [{methods: gaid, datasets: avworld, set: {seeds: 0-4}}]")
+    with pytest.raises(BenchError) as caught:
+        from_command_line(str(file), {}, ())
+    assert line_of(caught.value) == (
+        f"{file}: gaid on avworld: seeds takes one whole number here, not a range (given '0-4'); "
+        "see: bench methods --keys gaid"
+    )
 
 
 def test_a_file_of_another_encoding_is_refused_by_name(tmp_path: Path) -> None:

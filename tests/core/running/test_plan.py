@@ -1,4 +1,4 @@
-"""What a dry run foretells: the nearest cell that was timed, scaled to the epochs, or nothing."""
+"""What a dry run foretells: the nearest cell of the same cost, scaled to the epochs, or why there is none."""
 
 import io
 from collections.abc import Callable
@@ -49,14 +49,12 @@ def test_training_time_grows_with_the_epochs_and_the_rest_does_not() -> None:
 
 def test_the_cell_with_the_fewest_other_settings_counts_and_equals_are_averaged() -> None:
     timings = [
-        Timing(gaid(config__fusion="token", config__pooling="mean"), 100, 0),
-        Timing(gaid(config__fusion="sample", seeds__data=1), 10, 0),
-        Timing(gaid(config__fusion="sample", seeds__data=2), 20, 0),
+        Timing(gaid(config__alpha=0.1, training__lr_new=0.1), 100, 0),
+        Timing(gaid(config__alpha=0.1, seeds__data=1), 10, 0),
+        Timing(gaid(config__alpha=0.1, seeds__data=2), 20, 0),
     ]
     assert estimated_seconds(gaid(), timings) == 15
-    assert (
-        estimated_seconds(gaid(config__fusion="token", config__pooling="mean", seeds__data=3), timings) == 100
-    )
+    assert estimated_seconds(gaid(config__alpha=0.2, training__lr_new=0.1, seeds__data=3), timings) == 100
 
 
 def test_a_cell_that_was_continued_counts_all_its_training(tmp_path: Path) -> None:
@@ -92,7 +90,7 @@ def test_every_cell_stands_in_the_table_and_the_total_shares_the_workers(tmp_pat
     text = printed([*cells, resolve("xpool", WORLD, {})], tmp_path, workers=2)
     assert (text.count(" done "), text.count(" to do "), text.count(" 60 s ")) == (1, 5, 4)
     assert all(f"alpha=0.{n}" in text for n in (1, 2, 3, 4))
-    assert "6 cells, 1 of them finished; 5 left with 2 at a time: about 2 min, and 1 of unknown" in text
+    assert "6 cells, 1 of them finished; 5 left with 2 at a time: at least 2 min, plus 1 cell" in text
 
 
 def test_a_total_is_not_shorter_than_its_longest_cell(tmp_path: Path) -> None:

@@ -42,7 +42,7 @@ def test_rates_follow_the_groups_and_biases_are_spared_the_decay(make_retriever:
     ("method", "group", "message"),
     [
         ("avigate", "query_token", r"unknown group .* of avigate 'query_token'; did you mean 'query_tokens'"),
-        ("avigate", "new", r"unknown group .* of avigate 'new'; Known: query_tokens"),
+        ("avigate", "new", r"unknown group .* of avigate 'new'; known: query_tokens"),
         ("xpool", "query_tokens", r"names 'query_tokens', and no weights of xpool are a group; leave it out"),
     ],
 )
