@@ -40,6 +40,20 @@ class Gates:
         return self.per_frame and bool(((self.values >= 0) & (self.values <= 1)).all())
 
 
+def sign_note(gates: Gates) -> str:
+    """Whether the sign of some gates means anything, as figures and page say it."""
+    if gates.probability:
+        return (
+            "A gate lies between 0 (the sound is left out) and 1 and has no sign: the higher, the more sound."
+        )
+    if gates.per_frame:
+        return "The sign of these gates has no meaning of its own unless the method's paper gives it one."
+    return (
+        "The sign of a gate per layer has no meaning of its own, for the next projection can turn it round; "
+        "near 0 the layer leaves the sound out."
+    )
+
+
 def read_gates(directory: RunDirectory, scores: Mapping[str, GateScores]) -> Mapping[str, Gates]:
     """The gates of each split that metrics.json scores.
 

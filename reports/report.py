@@ -97,7 +97,7 @@ def write_report(
     if html:
         from reports.page.write import write_page
 
-        page, missing = write_page(results, folder)
+        page, missing = write_page(results, folder, [p for p in pictures if p.suffix == ".png"])
         paths.append(page)
         notes += missing
     return Report(results, tables, paths, [*left_out, *notes])

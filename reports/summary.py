@@ -4,7 +4,7 @@ from functools import partial
 
 from core.evaluation.measures import MEASURES
 from core.examples import in_lines
-from reports.accuracy import beside_released
+from reports.accuracy import Pair, beside_released
 from reports.convergence import unmeasured_notes
 from reports.header import data_point, data_points, told_apart
 from reports.results import Results
@@ -14,17 +14,27 @@ from reports.table import Table
 SUMMARY_MEASURES = ("R@1", "R@5", "MdR")
 
 
+def first_splits(results: Results) -> dict[str, str]:
+    """Data set -> its first split, of which a summary is."""
+    return {run.spec.dataset: run.spec.evaluation.splits[0] for run in reversed(results.runs)}
+
+
+def first_pairs(results: Results) -> list[Pair]:
+    """Each configuration on the first split of its data set, text-to-video, under both conditions."""
+    first = first_splits(results)
+    return [
+        pair
+        for pair in beside_released(results, "t2v")
+        if pair.any.protocol.split == first[pair.any.run.spec.dataset]
+    ]
+
+
 def summary_table(results: Results) -> Table | None:
     """Text-to-video, leak-free: some measures, R@1 as released and the gap, on each data set's first split.
 
     None where nothing was scored without rescoring.
     """
-    first = {run.spec.dataset: run.spec.evaluation.splits[0] for run in reversed(results.runs)}
-    pairs = [
-        pair
-        for pair in beside_released(results, "t2v")
-        if pair.any.protocol.split == first[pair.any.run.spec.dataset]
-    ]
+    pairs = first_pairs(results)
     if not pairs:
         return None
     several = len({pair.any.data for pair in pairs}) > 1
@@ -38,9 +48,13 @@ def summary_table(results: Results) -> Table | None:
         for pair in pairs
     ]
     sizes = dict.fromkeys(f"{p.any.data}: {p.any.answers.entry.protocol.queries} queries" for p in pairs)
-    notes = [*results.notes, f"{'; '.join(sizes)}. released: R@1 under the authors' scoring condition."]
+    notes = [
+        *results.notes,
+        f"{'; '.join(sizes)}. released: R@1 under the authors' scoring condition; "
+        "gap: what that changes, taken before rounding.",
+    ]
     notes += unmeasured_notes(results.runs)
-    for name in first:
+    for name in first_splits(results):
         runs = [run for run in results.runs if run.spec.dataset == name]
         for point in data_points(runs):
             notes += in_lines(f"{name}: {point}: {told_apart(runs, partial(data_point, name=point))}")

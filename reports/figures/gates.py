@@ -1,5 +1,6 @@
 """The gate over time: frames, sound as wave and spectrogram, gate per frame, the span that matters."""
 
+import math
 import textwrap
 from collections.abc import Sequence
 
@@ -7,6 +8,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 from torch import Tensor
 
 from core.data_options import DataOptions
@@ -15,11 +17,12 @@ from core.datasets import find_dataset, load_dataset
 from core.errors import BenchError
 from core.evaluation.statistics import auroc
 from core.progress import Silent
-from core.running.cells import store_folder
 from core.store.store import Store
 from reports.collect import Run
 from reports.figures.spectrogram import draw_spectrogram
-from reports.figures.style import BLUE, GREY, ORANGE
+from reports.figures.style import BLUE, GREY, ORANGE, explain_labels
+from reports.gates import Gates, sign_note
+from reports.stores import store_of
 
 GATE_TITLE_WIDTH = 74
 """Characters of a caption that fit over a column."""
@@ -43,17 +46,16 @@ def draw_clip(
     strip.imshow(np.concatenate(list(frames), axis=1), extent=(0, duration, 0, 1), aspect="auto")
     title = textwrap.fill(f"{split.videos[video].id}: “{caption}”", GATE_TITLE_WIDTH)
     strip.set_title(title, fontsize=8, loc="left")
+    strip.set_ylabel("frames", fontsize=7)
     strip.set_yticks([])
     times = np.linspace(0, duration, len(sound), endpoint=False)
     wave.plot(times, sound, color=GREY, linewidth=0.4, rasterized=True)
     wave.set_ylabel("waveform", fontsize=7)
-    wave.set_yticks([])
+    wave.yaxis.set_major_locator(MaxNLocator(3, symmetric=True))
     draw_spectrogram(bands, sound, duration)
     edges = np.linspace(0, duration, len(gate) + 1)
     curve.stairs(gate.numpy(), edges, color=BLUE, linewidth=1.8, label="gate: weight of sound")
-    curve.set_ylim(0, 1)
-    curve.set_ylabel("gate (0 to 1)", fontsize=7)
-    curve.set_xlabel("seconds", fontsize=7)
+    curve.set_ylabel("gate", fontsize=7)
     if split.truth is not None:
         for start, end in split.truth[video].relevant:
             for position, axis in enumerate((wave, curve)):
@@ -64,14 +66,25 @@ def draw_clip(
                 bands.axvline(edge, color=ORANGE, linewidth=1.2)  # a span would hide what it marks
     for axis in axes:
         axis.set_xlim(0, duration)
-        axis.tick_params(labelsize=6, labelbottom=axis is curve)
+        axis.set_xlabel("seconds", fontsize=6, labelpad=1)
+        axis.tick_params(labelsize=6)
+
+
+def scale_gates(axes: Sequence[Axes], gates: Gates) -> None:
+    """One scale for the gates of a figure, from 0 to 1 unless some value of the run lies outside."""
+    low, high = min(0, math.floor(gates.values.min())), max(1, math.ceil(gates.values.max()))
+    for axis in axes:
+        axis.set_ylim(low, high)
+        axis.set_ylabel(f"gate ({low} to {high})", fontsize=7)
+        if low < 0:
+            axis.axhline(0, color=GREY, linewidth=0.8)
 
 
 def gate_figure(run: Run, split_name: str = "test") -> Figure:
     """A figure of one typical clip per stratum in which the sound matters for a part of the clip."""
     stored = run.gates[split_name]
     gates, videos = stored.values, stored.video
-    store = Store.open(store_folder(run.manifest.store))
+    store = store_of(run)
     split = load_dataset(run.spec.dataset, Silent(), workers=1).splits[split_name]
     if stored.truth is None or split.truth is None:
         raise BenchError(f"{run.name}: its data set no longer says where the sound matters")
@@ -85,7 +98,7 @@ def gate_figure(run: Run, split_name: str = "test") -> Figure:
     figure, grid = plt.subplots(
         4,
         len(strata),
-        figsize=(5.2 * len(strata), 4.0),
+        figsize=(5.2 * len(strata), 5.2),
         squeeze=False,
         height_ratios=(0.65, 0.7, 0.9, 1.2),
         layout="constrained",
@@ -108,6 +121,8 @@ def gate_figure(run: Run, split_name: str = "test") -> Figure:
             captions[video],
         )
     grid[-1, 0].legend(fontsize=6, ncols=2, frameon=False, loc="lower left", bbox_to_anchor=(0, 0.97))
+    scale_gates(grid[-1], stored)
+    explain_labels(figure, [sign_note(stored)])
     figure.suptitle(
         f"{run.label} on {run.spec.dataset}: the gate of a typical clip ({', '.join(strata)})",
         fontsize=9,

@@ -1,6 +1,7 @@
 """Every figure for which something has been run, as PNG and SVG, and why the others are left out.
 
 A figure is drawn again only where what it shows has changed: figures.json keeps what each was drawn from.
+Why one was left out is found out each time, for it may depend on more: data that have been prepared since.
 """
 
 import json
@@ -38,21 +39,24 @@ def write_figures(
     """The files in an existing folder, drawn where they are not up to date, and why others are left out."""
     current, kept = source_of(results, study), drawn_before(folder)
     wanted = [name for name in FIGURE_CAPTIONS if name != "cone" or name in extra]
-    record: dict[str, list[str]] = {}
-    for name in wanted:
-        found = kept.get(name)
-        if found and found[0] == current and (found[1] or all(f.exists() for f in files_of(name, folder))):
-            record[name] = found
+    record = {
+        name: current
+        for name in wanted
+        if kept.get(name) == current and all(file.exists() for file in files_of(name, folder))
+    }
+    left_out: dict[str, str] = {}
     if len(record) < len(wanted):
         from reports.figures.drawings import draw_figure  # matplotlib takes a second to be imported
 
         for name in wanted:
             if name not in record:
-                record[name] = [current, draw_figure(name, results, study, folder)]
+                left_out[name] = draw_figure(name, results, study, folder)
+                if not left_out[name]:
+                    record[name] = current
         with written_whole(folder / FIGURES_FILE) as temporary:
             temporary.write_text(json.dumps(record, indent=1), encoding="utf-8")
-    paths = [file for name in wanted if not record[name][1] for file in files_of(name, folder)]
-    return paths, [f"figure {name}: {record[name][1]}" for name in wanted if record[name][1]]
+    paths = [file for name in wanted if name in record for file in files_of(name, folder)]
+    return paths, [f"figure {name}: {why}" for name, why in left_out.items() if why]
 
 
 def files_of(name: str, folder: Path) -> list[Path]:
@@ -60,18 +64,14 @@ def files_of(name: str, folder: Path) -> list[Path]:
     return [folder / f"{name}.{kind}" for kind in ("png", "svg")]
 
 
-def drawn_before(folder: Path) -> dict[str, list[str]]:
+def drawn_before(folder: Path) -> dict[str, str]:
     """What the figures of a folder were drawn from, by name; nothing where that is not known."""
     try:
         found = json.loads((folder / FIGURES_FILE).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return {}
     kept = found if isinstance(found, dict) else {}
-    return {
-        name: [str(part) for part in value]
-        for name, value in kept.items()
-        if isinstance(value, list) and len(value) == 2
-    }
+    return {name: value for name, value in kept.items() if isinstance(value, str)}
 
 
 def source_of(results: Results, study: Path) -> str:

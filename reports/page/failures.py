@@ -8,6 +8,7 @@ from torch import Tensor
 
 from core.evaluation.measures import mean_rank
 from reports.collect import Run
+from reports.gates import sign_note
 from reports.lists import ListedVideo, read_lists
 from reports.page.library import Library
 from reports.queries import Answers, ResultKey
@@ -18,7 +19,7 @@ PAGE_FAILURES = 5
 """Candidates of a query, clips with equal pixels counted once."""
 PAGE_RESULTS = ResultKey("test")
 
-NO_GATE = {"gate": None, "axis": None, "truth": None}
+NO_GATE = {"gate": None, "axis": None, "truth": None, "sign": None}
 
 
 def failures(runs: Sequence[Run], library: Library) -> list[dict[str, Any]]:
@@ -104,11 +105,12 @@ def gates_by_video(run: Run) -> dict[str, dict[str, Any]]:
     gates = run.gates.get(PAGE_RESULTS.split)
     if gates is None:
         return {}
-    names, axis = video_names(run), gates.scores.axis
+    names, axis, sign = video_names(run), gates.scores.axis, sign_note(gates)
     return {
         names[position]: {
             "gate": rounded_row(gates.values[row]),
             "axis": axis,
+            "sign": sign,
             "truth": None if gates.truth is None else rounded_row(gates.truth[row]),
         }
         for row, position in enumerate(gates.video.tolist())

@@ -1,10 +1,10 @@
 """Which clips the page embeds: each once, from the stores in the cache, until the page is full."""
 
 from core.errors import BenchError
-from core.running.cells import store_folder
 from core.store.store import Store
 from reports.collect import Run
 from reports.page.clips import PageClip, clip_of
+from reports.stores import store_of
 
 BUDGET = 10 * 2**20
 """Bytes of all clips together; ranks, tables and text share the rest of 15 MB."""
@@ -28,7 +28,7 @@ class Library:
     def key(self, run: Run, video: str) -> str | None:
         """The name of a run's clip in `clips`; None where its store is gone or the page is full."""
         name = run.manifest.store
-        opened = self._open(name)
+        opened = self._open(run)
         if opened is None or video not in opened[1]:
             return None
         key = f"{name}/{video}"
@@ -39,10 +39,11 @@ class Library:
             self.clips[key] = clip_of(store, row_of[video])
         return key
 
-    def _open(self, name: str) -> tuple[Store, dict[str, int]] | None:
+    def _open(self, run: Run) -> tuple[Store, dict[str, int]] | None:
+        name = run.manifest.store
         if name not in self._stores:
             try:
-                store = Store.open(store_folder(name))
+                store = store_of(run)
                 self._stores[name] = store, {video: row for row, video in enumerate(store.ids)}
             except BenchError as error:
                 self._stores[name] = None

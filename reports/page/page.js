@@ -38,12 +38,17 @@ function sortBy(head) {
 
 function filterRows() {
   const words = byId("filter").value.toLowerCase().split(/\s+/).filter(Boolean);
-  for (const row of rows) row.hidden = !words.every((word) => row.textContent.toLowerCase().includes(word));
+  const rescoring = byId("rescoring").value;
+  for (const row of rows) {
+    row.hidden = !words.every((word) => row.textContent.toLowerCase().includes(word))
+      || (rescoring !== "" && row.dataset.rescoring !== rescoring);
+  }
   byId("shown").value = `${rows.filter((row) => !row.hidden).length} of ${rows.length} rows`;
 }
 
 for (const button of table.tHead.querySelectorAll("button")) button.addEventListener("click", () => sortBy(button.parentElement));
 byId("filter").addEventListener("input", filterRows);
+byId("rescoring").addEventListener("change", filterRows);
 filterRows();
 
 // --- comparison of two runs
@@ -153,6 +158,7 @@ function player(key, name) {
   return element("div", { class: "player" }, screen, element("div", {}, button, sound, element("p", { class: "hint" }, `${name}, ${clip.seconds.toFixed(1)} s`)));
 }
 
+// A drawing of a gate with its scale: time and 0 to 1 for a gate per frame, names and -1 to 1 for one per layer.
 function curve(record, perFrame) {
   const space = "http://www.w3.org/2000/svg";
   const made = (name, attributes) => {
@@ -161,28 +167,36 @@ function curve(record, perFrame) {
     return shape;
   };
   const { gate, truth } = record;
+  const low = Math.min(perFrame ? 0 : -1, Math.floor(Math.min(...gate))), high = Math.max(1, Math.ceil(Math.max(...gate)));
   const values = gate.map((value) => value.toFixed(2)).join(", ");
-  const picture = made("svg", { viewBox: perFrame ? `0 0 ${gate.length} 1` : `0 -1 ${gate.length} 2`, preserveAspectRatio: "none", class: "curve", role: "img",
+  const picture = made("svg", { viewBox: `0 ${-high} ${gate.length} ${high - low}`, preserveAspectRatio: "none", class: "curve", role: "img",
     "aria-label": `gate per ${perFrame ? "frame" : "layer"}: ${values}` });
   if (perFrame) {
     (truth || []).forEach((matters, frame) => {
-      if (matters) picture.append(made("rect", { x: frame, y: 0, width: 1, height: 1, class: "truth" }));
+      if (matters) picture.append(made("rect", { x: frame, y: -high, width: 1, height: high - low, class: "truth" }));
     });
-    const path = gate.map((value, frame) => `${frame ? "L" : "M"}${frame} ${1 - value}L${frame + 1} ${1 - value}`).join("");
+    const path = gate.map((value, frame) => `${frame ? "L" : "M"}${frame} ${-value}L${frame + 1} ${-value}`).join("");
     picture.append(made("path", { d: path, class: "gate" }));
   } else {
     gate.forEach((value, layer) => picture.append(made("rect", { x: layer + 0.2, y: Math.min(0, -value), width: 0.6, height: Math.abs(value), class: "layer" })));
   }
-  return picture;
+  if (low < 0) picture.append(made("line", { x1: 0, x2: gate.length, y1: 0, y2: 0, class: "zero" }));
+  const number = (value) => String(value).replace("-", "−");
+  const heights = element("div", { class: "heights" }, ...[high, ...(low < 0 ? [0] : []), low].map((value) => element("span", {}, number(value))));
+  const clip = record.clip && data.clips[record.clip];
+  const names = perFrame
+    ? (clip ? [0, 0.5, 1].map((part) => `${(part * clip.seconds).toFixed(1)} s`) : ["first frame", "last frame"])
+    : gate.map((_, layer) => `layer ${layer + 1}`);
+  const widths = element("div", { class: perFrame ? "widths" : "widths layers" }, ...names.map((name) => element("span", {}, name)));
+  return element("div", { class: "plot" }, heights, picture, widths);
 }
 
 function gateOf(record) {
   if (!record.gate) return null;
   const perFrame = record.axis === "frame";
   const clip = record.clip && data.clips[record.clip];
-  const strip = perFrame && clip ? element("img", { class: "strip", src: clip.strip, alt: "" }) : null;
-  const caption = perFrame ? "gate over time, 0 to 1" : "gate of each layer, −1 to 1; its sign has no meaning of its own";
-  return element("div", {}, strip, curve(record, perFrame), element("small", {}, caption));
+  const strip = perFrame && clip ? element("div", { class: "plot" }, element("span"), element("img", { class: "strip", src: clip.strip, alt: "" })) : null;
+  return element("div", {}, strip, curve(record, perFrame), element("small", {}, `Gate per ${perFrame ? "frame, over time" : "layer of the fusion"}. ${record.sign}`));
 }
 
 // --- failures

@@ -43,6 +43,7 @@ def result_rows(results: Results) -> list[dict[str, Any]]:
                 f"rescoring {asked.rescoring} ({asked.rescoring_uses}), checkpoint by "
                 f"{training.selection}, ties in random order, gallery {asked.gallery_fingerprint[:8]}",
                 "interval": interval_in_words(cell),
+                "queries": asked.queries,
             }
         )
     return found

@@ -1,7 +1,7 @@
 """`bench report --html`: one file that needs no network, to look, listen and compare in."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -15,14 +15,18 @@ from reports.header import header_of
 from reports.page.failures import failures
 from reports.page.gallery import gate_gallery
 from reports.page.library import Library
-from reports.page.overview import overview_notes, results_overview, strata
+from reports.page.overview import overview_notes, results_overview, short_protocols
+from reports.page.pictures import GATE_FIGURES, page_figures
 from reports.page.rows import galleries, result_rows
 from reports.provenance import provenance
 from reports.results import Results
 
 
-def write_page(results: Results, folder: Path) -> tuple[Path, list[str]]:
-    """Writes page.html into an existing folder; returns its path and a line for all that it lacks."""
+def write_page(results: Results, folder: Path, pictures: Iterable[Path] = ()) -> tuple[Path, list[str]]:
+    """Writes page.html into an existing folder; returns its path and a line for all that it lacks.
+
+    `pictures` are the PNGs of the report's figures, which the page embeds.
+    """
     library = Library()
     failed = failures(results.runs, library)
     gallery = gate_gallery(results.runs, library)
@@ -35,12 +39,16 @@ def write_page(results: Results, folder: Path) -> tuple[Path, list[str]]:
         "gates": gallery,
         "clips": {key: clip.record() for key, clip in library.clips.items()},
     }
+    drawn = page_figures(pictures)
     page = rendered(
         data=Markup(script_safe(data)),
         header=header_of(results),
         overview=results_overview(results),
-        strata=strata(results),
+        protocol=short_protocols(results),
+        figures=[figure for figure in drawn if figure["name"] not in GATE_FIGURES],
+        gate_figures=[figure for figure in drawn if figure["name"] in GATE_FIGURES],
         rows=result_rows(results),
+        rescorings=sorted({row.protocol.rescoring for row in results.rows}, key=lambda name: name != "none"),
         measures=list(MEASURES),
         provenance=provenance(results.runs),
         notes=notes,

@@ -11,12 +11,16 @@ from matplotlib.patches import Rectangle
 from matplotlib.text import Text
 from safetensors.torch import save_file
 
+from core.errors import BenchError
 from core.evaluation.gates import frame_truth
 from core.running.cells import RunInputs
 from reports.collect import Run, read_run
 from reports.figures.gates import first_gate_figure, gate_figure, typical_clip
 from reports.figures.spectrogram import BANDS
 from reports.figures.style import save
+from reports.figures.write import write_figures
+from reports.results import Results
+from reports.stores import store_of
 from tests.made_runs import make_run, result
 
 pytestmark = pytest.mark.slow
@@ -113,6 +117,53 @@ def test_the_picture_is_a_png_that_one_can_read_and_an_svg(run: Run, tmp_path: P
     assert 800 <= width <= 4000
     assert ElementTree.parse(paths[1]).getroot().tag.endswith("svg")
     assert not list(tmp_path.glob(".*.part"))
+
+
+def test_every_axis_of_every_panel_has_a_name_and_time_is_written_under_each(run: Run) -> None:
+    figure = gate_figure(run)
+    figure.canvas.draw()
+    for axis in figure.axes:
+        assert axis.get_ylabel() and axis.get_xlabel() == "seconds"
+        assert [label for label in axis.get_xticklabels() if label.get_visible() and label.get_text()]
+
+
+def test_the_figure_says_whether_the_sign_of_a_gate_means_anything_and_cuts_none(run: Run) -> None:
+    assert "has no sign" in gate_figure(run).get_supxlabel()
+    gates = run.gates["test"]
+    turned = replace(run, gates={"test": replace(gates, values=gates.values * 2.5 - 1.5)})
+    figure = gate_figure(turned)
+    assert "no meaning of its own" in figure.get_supxlabel()
+    curve = figure.axes[-1]
+    low, high = curve.get_ylim()
+    assert low <= float(turned.gates["test"].values.min()) and high >= float(
+        turned.gates["test"].values.max()
+    )
+    assert f"({low:g} to {high:g})" in curve.get_ylabel()
+
+
+def test_a_store_of_the_same_content_under_another_name_serves(run: Run, materials: RunInputs) -> None:
+    renamed = run.manifest.model_copy(
+        update={"store": "avworld-tiny-elsewhere", "fingerprints": materials.fingerprints()}
+    )
+    assert store_of(replace(run, manifest=renamed)).fingerprint == materials.store.fingerprint
+    unknown = renamed.model_copy(update={"fingerprints": {**materials.fingerprints(), "store": "other"}})
+    with pytest.raises(BenchError, match="avworld-tiny-elsewhere is .*run `bench data prepare avworld-tiny`"):
+        store_of(replace(run, manifest=unknown))
+
+
+def test_a_figure_that_was_left_out_is_drawn_once_its_data_are_prepared(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    results, study = Results.of([run]), tmp_path / "timing.json"
+    with monkeypatch.context() as context:
+        context.setattr("reports.stores.store_folder", lambda name: tmp_path / "gone" / name)
+        context.setattr("reports.stores.cache_root", lambda: tmp_path / "gone")
+        paths, left_out = write_figures(results, study, tmp_path)
+        (why,) = [line for line in left_out if line.startswith("figure gates:")]
+        assert "bench data prepare avworld-tiny" in why and tmp_path / "gates.png" not in paths
+    paths, left_out = write_figures(results, study, tmp_path)
+    assert tmp_path / "gates.png" in paths
+    assert not [line for line in left_out if line.startswith("figure gates:")]
 
 
 def test_the_typical_clip_has_the_median_auroc() -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from PIL import Image
 from playwright.sync_api import Browser, Page, sync_playwright
 from safetensors.torch import save_file
 
@@ -59,7 +60,10 @@ def results(materials: RunInputs, tmp_path_factory: pytest.TempPathFactory) -> R
 
 @pytest.fixture(scope="session")
 def page_file(results: Results, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path, notes = write_page(results, tmp_path_factory.mktemp("page"))
+    folder = tmp_path_factory.mktemp("page")
+    Image.new("RGB", (640, 360), "white").save(folder / "learning.png")
+    Image.new("RGB", (1200, 400), "white").save(folder / "gates.png")
+    path, notes = write_page(results, folder, [folder / "learning.png", folder / "gates.png"])
     assert notes == []
     return path
 

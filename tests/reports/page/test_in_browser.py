@@ -7,8 +7,12 @@ from playwright.sync_api import Browser, Page, expect
 
 from core.evaluation.measures import recall
 from core.evaluation.significance import standard_error
+from reports.figures.write import FIGURE_CAPTIONS
+from reports.page.write import write_page
 from reports.queries import ResultKey
 from reports.results import Results
+from tests.made_runs import make_run, result
+from tests.reports.made_results import results_under
 
 
 def column(page: Page, number: int) -> list[str]:
@@ -31,14 +35,72 @@ def test_a_click_sorts_by_the_column_and_another_turns_it_round(page: Page) -> N
 
 def test_words_of_the_filter_must_all_stand_in_a_row(page: Page) -> None:
     assert page.get_by_label("Filter").input_value() == "leak-free t2v"
-    assert set(column(page, 13)) == {"t2v"}
+    assert set(column(page, 14)) == {"t2v"}
     page.get_by_label("Filter").fill("")
     everything = len(column(page, 1))
     page.get_by_label("Filter").fill("gaid T2V")
-    assert column(page, 13) == ["t2v"] and "GAID" in column(page, 1)[0]
+    assert column(page, 14) == ["t2v"] and "GAID" in column(page, 1)[0]
     assert page.locator("#shown").inner_text() == f"1 of {everything} rows"
     page.get_by_label("Filter").fill("")
     assert len(column(page, 1)) == everything
+
+
+def test_rescored_rows_are_shown_only_where_they_are_asked_for(browser: Browser, tmp_path: Path) -> None:
+    make_run(tmp_path, {}, [result(40.0, queries=50), result(60.0, queries=50, rescoring="dsl")])
+    path, _ = write_page(results_under(tmp_path), tmp_path)
+    page = browser.new_page()
+    page.goto(path.as_uri())
+    shown = page.get_by_label("Rescoring")
+    assert shown.input_value() == "none"
+    assert (column(page, 2), column(page, 4)) == (["40.0"], ["50"])
+    shown.select_option("dsl")
+    assert column(page, 2) == ["60.0"]
+    shown.select_option("all")
+    assert column(page, 2) == ["40.0", "60.0"]
+    page.close()
+
+
+@pytest.mark.parametrize(("width", "height"), [(1280, 900), (400, 800)])
+def test_the_first_screen_holds_the_message_and_scrolls_in_no_box(
+    browser: Browser, page_file: Path, width: int, height: int
+) -> None:
+    opened = browser.new_page(viewport={"width": width, "height": height})
+    opened.goto(page_file.as_uri())
+    boxes = opened.locator("#overview .wide")
+    assert boxes.count() == 1
+    assert boxes.evaluate("box => box.scrollHeight <= box.clientHeight + 1")
+    row = opened.locator(".overview tbody tr").first
+    for cell in range(4):  # method, R@1, released, gap
+        place = row.locator("th, td").nth(cell).bounding_box()
+        assert place and place["x"] + place["width"] <= width and place["y"] + place["height"] <= height
+    if width > 1000:
+        last = opened.locator(".overview tr").last.bounding_box()
+        assert last and last["y"] + last["height"] <= height
+    opened.close()
+
+
+def test_the_figures_of_the_report_are_in_the_page_with_their_captions(page: Page) -> None:
+    learning = page.locator("#figures img")
+    assert learning.count() == 1 and page.locator("#gates figure img").count() == 1
+    assert learning.evaluate("picture => [picture.naturalWidth, picture.naturalHeight]") == [640, 360]
+    assert str(learning.get_attribute("src")).startswith("data:image/webp;base64,")
+    assert page.locator("#figures figcaption").inner_text() == FIGURE_CAPTIONS["learning"]
+
+
+def test_a_drawn_gate_has_a_scale_and_names(page: Page) -> None:
+    plot = page.locator("#gallery-of-gates .plot:has(svg)").first
+    assert plot.locator(".heights span").all_inner_texts() == ["1", "0"]
+    assert plot.locator(".widths span").all_inner_texts() == ["0.0 s", "2.0 s", "4.0 s"]
+    assert "has no sign" in page.locator("#gallery-of-gates .card").first.inner_text()
+    layers = """record => {
+        const made = curve(record, false);
+        return [".heights span", ".widths span"].map((name) =>
+            [...made.querySelectorAll(name)].map((span) => span.textContent));
+    }"""
+    assert page.evaluate(layers, {"gate": [0.5, -0.25], "truth": None, "clip": None}) == [
+        ["1", "0", "−1"],
+        ["layer 1", "layer 2"],
+    ]
 
 
 def test_every_row_carries_its_protocol(page: Page) -> None:

@@ -10,6 +10,7 @@ import pytest
 
 from core.resolving import resolve
 from core.running.matrix import from_command_line
+from reports.page.overview import results_overview
 from reports.page.write import write_page
 from reports.provenance import reproducing_command
 from reports.results import Results
@@ -69,9 +70,28 @@ def test_the_command_makes_the_very_cell(changes: dict[str, object]) -> None:
 
 def test_the_page_begins_with_its_protocol_and_what_it_may_be_used_for(page_file: Path) -> None:
     head = page_file.read_text(encoding="utf-8").partition("<main>")[0]
+    unfolded = head.partition("<details")[0]
     for words in ("commit", "queries", "checkpoint chosen by", "epochs", "backbone", "pictures", "hardware"):
-        assert words in head
+        assert words in head and words in unfolded
     assert "they may not be used to rank methods under other training" in head
+
+
+def test_the_overview_is_of_the_first_split_with_queries_and_strata_beside_each_method(
+    tmp_path: Path,
+) -> None:
+    strata = {"needed": 20.0, "silent": 60.0}
+    rows = [result(40.0, strata=strata), result(30.0, split="test-multi", gallery="multi")]
+    make_run(tmp_path, {"evaluation.splits": ["test", "test-multi"]}, rows)
+    results = results_under(tmp_path)
+    (part,) = results_overview(results)
+    assert part["data"] == "avworld-tiny/test"
+    (row,) = part["rows"]
+    assert row["queries"] == 100
+    assert dict(zip(part["columns"], row["strata"], strict=True)) == {"needed": "20.0", "silent": "60.0"}
+    path, _ = write_page(results, tmp_path)
+    text = path.read_text(encoding="utf-8")
+    assert "avworld-tiny/test-multi" in text.partition('id="results"')[2]
+    assert text.count('<table class="overview') == 1
 
 
 def test_the_overview_explains_what_has_no_figure_and_no_interval(tmp_path: Path) -> None:
