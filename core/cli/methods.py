@@ -15,6 +15,12 @@ from core.cli.shell import AsJson, one_line_errors
 from core.errors import BenchError
 from core.remembered import remembered
 
+HOW_TO_SET = (
+    "--set KEY=A,B sweeps a key; of whole numbers 0-4 are all from 0 to 4; a list is JSON in quotes, "
+    """e.g. --set evaluation.splits='["test", "val"]'; null is no value"""
+)
+"""How `--set` takes values, said under the keys."""
+
 
 @one_line_errors
 def methods_(
@@ -42,6 +48,7 @@ def methods_(
             return
         for table in key_tables(found):
             shell.console.print(table)
+        shell.console.print(HOW_TO_SET, markup=False, highlight=False)
         return
     if method:
         raise BenchError(f"what about {method}? bench methods --keys {method} lists its keys")

@@ -12,7 +12,7 @@ from core.running.axes import axes_of, idle_keys, reads
 from core.running.code import code_fingerprint
 from core.running.estimates import Timing
 from core.running.needed_splits import require_splits
-from core.runs import find_runs
+from core.runs import find_runs, hardware
 from core.spec import RECIPE, SCHEMA, RunSpec, dotted
 
 
@@ -25,6 +25,7 @@ class PastRuns:
     unfinished: dict[str, str] = field(default_factory=dict)
     """Canonical spec -> state."""
     timings: list[Timing] = field(default_factory=list)
+    """What cells took that were finished on a machine like this one."""
     data: dict[tuple[str, str], str | None] = field(default_factory=dict)
     """Data set and its options -> fingerprint, of those that were asked for: reading one may take seconds."""
 
@@ -56,7 +57,7 @@ def require_known_splits(specs: Sequence[RunSpec]) -> None:
 
 def read_past_runs(root: Path) -> PastRuns:
     """The cells under `root`; raises `BenchError` naming a damaged one."""
-    past = PastRuns()
+    past, here = PastRuns(), hardware()
     for directory in find_runs(root):
         status = directory.status()
         if status.get("schema") != SCHEMA:
@@ -69,12 +70,19 @@ def read_past_runs(root: Path) -> PastRuns:
             prints = manifest.get("fingerprints", {})
             codes = past.finished.setdefault((spec.canonical(), str(prints.get("dataset"))), set())
             codes.add(prints.get("code", ""))
+            if not alike(manifest.get("hardware") or {}, here):
+                continue
             training = float(manifest["train_seconds"])
             scoring = float(manifest["index_seconds"]) + float(manifest["query_seconds"])
             # The wall time of a continued cell that an earlier version ran is that of its last session.
             other = max(float(manifest.get("wall_seconds", 0)) - training, scoring)
             past.timings.append(Timing(spec, training, other))
     return past
+
+
+def alike(there: Mapping[str, Any], here: Mapping[str, Any]) -> bool:
+    """Whether two machines are alike, as far as a manifest tells, so that times there tell of times here."""
+    return all(there.get(key, here[key]) == here[key] for key in ("processor", "cores", "gpu"))
 
 
 def own_settings(spec: RunSpec) -> str:

@@ -194,6 +194,19 @@ def test_a_range_of_seeds_is_a_range_wherever_it_is_given(
     ]
 
 
+def test_the_list_of_keys_says_how_they_are_set(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["bench", "methods", "--keys", "X-Pool"])
+    with pytest.raises(SystemExit):
+        harness.main()
+    printed = " ".join(capsys.readouterr().out.split())
+    assert "keys of xpool" in printed
+    assert "of whole numbers 0-4 are all from 0 to 4; a list is JSON in quotes" in printed
+    example = printed.partition("e.g. --set evaluation.splits='")[2].partition("'")[0]
+    assert json.loads(example) == ["test", "val"]
+
+
 def test_flags_may_be_repeated(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     line = answer(monkeypatch, capsys, "report", "--json", "--json", "--runs", "nowhere")
     assert "no finished run under nowhere" in line

@@ -15,6 +15,7 @@ from core.resolving import resolve
 from core.running.code import code_fingerprint
 from core.running.estimates import Timing, estimated_seconds
 from core.running.plan import own_settings, read_past_runs
+from core.runs import hardware
 from core.spec import RunSpec
 from tests.made_runs import make_run, result
 
@@ -77,6 +78,16 @@ def test_a_cell_that_was_continued_counts_all_its_training(tmp_path: Path) -> No
         wall_seconds=99,
     )
     assert sorted((t.training, t.other) for t in read_past_runs(tmp_path).timings) == [(90, 4), (90, 9)]
+
+
+def test_a_cell_that_another_machine_finished_is_done_but_times_nothing(tmp_path: Path) -> None:
+    here = hardware()
+    make_run(tmp_path, {}, [result(40.0)], hardware=here, train_seconds=1.0, fingerprints=fingerprints())
+    larger = here | {"cores": here["cores"] + 1}
+    make_run(tmp_path, {"seeds.data": 1}, [result(40.0)], hardware=larger, fingerprints=fingerprints())
+    past = read_past_runs(tmp_path)
+    assert [timing.spec.seeds.data for timing in past.timings] == [0]
+    assert [past.state(gaid(seeds__data=seed)) for seed in (0, 1)] == ["done", "done"]
 
 
 def fingerprints() -> dict[str, str]:
