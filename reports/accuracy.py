@@ -35,7 +35,8 @@ COST_NOTE = (
     "fastest of several repeats; peak GB: resident memory of the whole run, with training."
 )
 UNRELIABLE_NOTE = (
-    "?: other work on the machine disturbed the measurement of query ms; `bench time` repeats it."
+    "?: query ms was not measured alone: another cell or other work ran on the machine; `bench time` "
+    "repeats it."
 )
 
 

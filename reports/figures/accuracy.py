@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 from core.evaluation.statistics import Interval, bootstrap_interval
 from reports.accuracy import milliseconds, reliable
 from reports.collect import code_marks
-from reports.figures.style import MARKERS, PALETTE, legend_name, tidy
+from reports.figures.style import MARKERS, PALETTE, draw_legend, legend_name, tidy
 from reports.labels import Labels
 from reports.results import Results, SeededRows, row_marks
 from reports.shown import FEWEST_QUERIES
@@ -70,7 +70,7 @@ def frames_figure(results: Results) -> Figure | str:
         )
     axis.set_xticks(sorted({frames for found in families.values() for frames in found}))
     tidy(axis, "More frames", "frames per clip", R1)
-    axis.legend(fontsize=7, frameon=False)
+    draw_legend(axis)
     return figure
 
 
@@ -96,5 +96,5 @@ def cost_figure(results: Results) -> Figure | str:
         axis.xaxis.set_major_formatter("{x:g}")
         tidy(axis, data, "milliseconds per query, this machine", R1)
         axis.margins(0.08)
-        axis.legend(fontsize=6.5, frameon=False)
+        draw_legend(axis)
     return figure

@@ -3,7 +3,7 @@
 import matplotlib.pyplot as plt
 from matplotlib.figure import Figure
 
-from reports.figures.style import MARKERS, PALETTE, legend_name, tidy
+from reports.figures.style import MARKERS, PALETTE, draw_legend, legend_name, tidy
 from reports.gallery_size import gallery_curves
 from reports.results import Results
 
@@ -31,5 +31,5 @@ def gallery_figure(results: Results) -> Figure | str:
             )
         axis.set_xscale("log")
         tidy(axis, data, "videos in the gallery", "text-to-video R@1 (points)")
-        axis.legend(fontsize=6.5, frameon=False)
+        draw_legend(axis)
     return figure

@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from reports.collect import Run
-from reports.figures.style import MARKERS, PALETTE, legend_name, tidy
+from reports.figures.style import MARKERS, PALETTE, draw_legend, legend_name, tidy
 
 
 def learning_figure(runs: Sequence[Run]) -> Figure | str:
@@ -42,5 +42,5 @@ def learning_figure(runs: Sequence[Run]) -> Figure | str:
             dict.fromkeys("test" if r.spec.training.selection == "test-best" else "val" for r in found)
         )
         tidy(axis, dataset, "epoch", f"text-to-video R@1 on {splits} (points)")
-        axis.legend(fontsize=6.5, frameon=False)
+        draw_legend(axis)
     return figure

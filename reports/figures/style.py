@@ -38,6 +38,12 @@ MARKERS = "osD^vPX"
 MOST_LABELS = 12
 """Configurations that a panel names at most."""
 
+INSIDE = 6
+"""Configurations whose names find room in a panel beside what it shows."""
+
+LETTER = 0.055
+"""Width of a letter of a legend in inches."""
+
 DPI = 160
 FIGURE_FORMATS = ("png", "svg")
 
@@ -89,6 +95,18 @@ def legend_name(number: int, total: int, label: str) -> str:
     if number < MOST_LABELS:
         return label
     return f"and {total - MOST_LABELS} more" if number == MOST_LABELS else ""
+
+
+def draw_legend(axis: Axes) -> None:
+    """Names what a panel shows: inside it, or beside it in a wider figure where the names are many."""
+    names = axis.get_legend_handles_labels()[1]
+    if len(names) <= INSIDE:
+        axis.legend(fontsize=6.5, frameon=False)
+        return
+    axis.legend(fontsize=6.5, frameon=False, loc="upper left", bbox_to_anchor=(1, 1), borderaxespad=0)
+    figure = axis.get_figure(root=True)
+    if figure is not None:
+        figure.set_figwidth(figure.get_figwidth() + 0.5 + LETTER * max(map(len, names)))
 
 
 def explain_left_out(figure: Figure, left: int) -> None:

@@ -66,3 +66,17 @@ def test_the_legend_of_the_similarities_is_clear_of_the_notes(tmp_path: Path) ->
     legend, note = figure.legends[0].get_window_extent(), figure._supxlabel.get_window_extent()
     assert not legend.overlaps(note)
     plt.close(figure)
+
+
+def test_a_long_legend_hides_nothing_of_what_is_drawn(tmp_path: Path) -> None:
+    many(tmp_path, MOST_LABELS + 2)
+    results = results_under(tmp_path)
+    for figure in (cost_figure(results), learning_figure(results.runs)):
+        assert not isinstance(figure, str)
+        figure.canvas.draw()
+        (axis,) = figure.axes
+        legend = axis.get_legend().get_window_extent()
+        assert legend.x0 >= axis.get_window_extent().x1 - 1
+        assert legend.x1 <= figure.bbox.x1 + 1
+        assert axis.get_window_extent().width > 300
+        plt.close(figure)
