@@ -35,8 +35,8 @@ PALETTE = (BLUE, VERMILION, GREEN, ORANGE, PURPLE, SKY, BLACK)
 MARKERS = "osD^vPX"
 """The second cue beside the colour."""
 
-MOST_LABELS = 12
-"""Configurations that a panel names at most."""
+MOST_LABELS = 20
+"""Configurations that a panel names at most: as many as the height of a figure holds."""
 
 INSIDE = 6
 """Configurations whose names find room in a panel beside what it shows."""
@@ -89,7 +89,7 @@ def explain_labels(figure: Figure, notes: Sequence[str]) -> None:
 def legend_name(number: int, total: int, label: str) -> str:
     """What a legend calls the `number`-th of `total` configurations: the first ones by their labels.
 
-    >>> [legend_name(number, 14, "GAID") for number in (0, 12, 13)]
+    >>> [legend_name(number, 22, "GAID") for number in (0, 20, 21)]
     ['GAID', 'and 2 more', '']
     """
     if number < MOST_LABELS:

@@ -6,6 +6,7 @@ from pathlib import Path
 import matplotlib.pyplot as plt
 import pytest
 
+from core.registry import registered_methods
 from core.scoring.similarities import BINS
 from reports.figures.accuracy import cost_figure
 from reports.figures.learning import learning_figure
@@ -57,6 +58,10 @@ def test_configurations_without_a_name_or_a_panel_are_counted(tmp_path: Path) ->
     plt.close(panels)
 
 
+def test_every_hosted_method_has_a_name_in_a_figure_of_all() -> None:
+    assert len(registered_methods()) <= MOST_LABELS
+
+
 def test_the_legend_of_the_similarities_is_clear_of_the_notes(tmp_path: Path) -> None:
     many(tmp_path, 2)
     figure = similarity_figure(results_under(tmp_path))
@@ -78,5 +83,6 @@ def test_a_long_legend_hides_nothing_of_what_is_drawn(tmp_path: Path) -> None:
         legend = axis.get_legend().get_window_extent()
         assert legend.x0 >= axis.get_window_extent().x1 - 1
         assert legend.x1 <= figure.bbox.x1 + 1
+        assert legend.y0 >= figure.bbox.y0
         assert axis.get_window_extent().width > 300
         plt.close(figure)
