@@ -249,23 +249,28 @@ def _names_in(path: Path | None) -> set[str] | None:
 
     A class has `name = "gaid"` in its body; a record is made by a call with `name="msrvtt"`.
     """
-    if path is None:
-        return None
-    try:
-        tree = ast.parse(path.read_bytes())
-    except (OSError, SyntaxError, ValueError):
+    tree = syntax_of(path)
+    if tree is None:
         return None
     given: list[ast.expr | None] = []
     for node in tree.body:
         if isinstance(node, ast.ClassDef):
-            given += [value for target, value in _assignments(node.body) if target == "name"]
-        calls = [value for _, value in _assignments([node]) if isinstance(value, ast.Call)]
+            given += [value for target, value in assigned(node.body) if target == "name"]
+        calls = [value for _, value in assigned([node]) if isinstance(value, ast.Call)]
         given += [keyword.value for call in calls for keyword in call.keywords if keyword.arg == "name"]
     constants = [value.value for value in given if isinstance(value, ast.Constant)]
     return set(map(str, constants)) if len(constants) == len(given) else None
 
 
-def _assignments(body: list[ast.stmt]) -> Iterator[tuple[str, ast.expr | None]]:
+def syntax_of(path: Path | None) -> ast.Module | None:
+    """A source as its syntax tree; None where there is no source, or none that can be read."""
+    try:
+        return None if path is None else ast.parse(path.read_bytes())
+    except (OSError, SyntaxError, ValueError):  # whoever imports it says what is wrong
+        return None
+
+
+def assigned(body: list[ast.stmt]) -> Iterator[tuple[str, ast.expr | None]]:
     """Target and value of the plain assignments of a body; a bare annotation assigns nothing."""
     for node in body:
         if isinstance(node, ast.Assign):

@@ -3,7 +3,7 @@
 import ast
 from collections.abc import Iterable, Mapping
 
-from core.plugins import METHODS, in_their_case, sources_of
+from core.plugins import METHODS, assigned, in_their_case, sources_of, syntax_of
 
 
 def called(name: str, known: Iterable[str], titles: Mapping[str, str] | None = None) -> str:
@@ -38,24 +38,10 @@ def titles_in_sources() -> dict[str, str]:
     """The titles of the methods by name, as far as their sources tell them without being imported."""
     found = {}
     for path in sources_of(METHODS):
-        try:
-            tree = ast.parse(path.read_bytes())
-        except (OSError, SyntaxError, ValueError):
-            continue
-        for node in tree.body:
-            texts = texts_in(node.body) if isinstance(node, ast.ClassDef) else {}
-            if "name" in texts and "title" in texts:
-                found[texts["name"]] = texts["title"]
-    return found
-
-
-def texts_in(body: Iterable[ast.stmt]) -> dict[str, str]:
-    """The texts that the statements of a class assign, by the name that they are assigned to."""
-    found: dict[str, str] = {}
-    for node in body:
-        targets = node.targets if isinstance(node, ast.Assign) else []
-        targets = [node.target] if isinstance(node, ast.AnnAssign) else targets
-        value = node.value if isinstance(node, ast.Assign | ast.AnnAssign) else None
-        if isinstance(value, ast.Constant) and isinstance(value.value, str):
-            found |= {target.id: value.value for target in targets if isinstance(target, ast.Name)}
+        tree = syntax_of(path)
+        for node in tree.body if tree else []:
+            given = dict(assigned(node.body)) if isinstance(node, ast.ClassDef) else {}
+            match given.get("name"), given.get("title"):
+                case ast.Constant(value=str(name)), ast.Constant(value=str(title)):
+                    found[name] = title
     return found

@@ -29,6 +29,9 @@ GATE_MEASURES = {
 }
 """Measure in metrics.json -> title of its table and what it means."""
 
+CEILING = "ceiling: "
+"""With what the table of strata names an observer."""
+
 GATE_NOTE = (
     "Silent clips left out. A gate per layer is scored per clip against 'any frame matters'. `untrained`: a "
     "gate of fresh weights."
@@ -67,7 +70,7 @@ def strata_table(results: Results) -> Table | None:
     for dataset, split in dict.fromkeys((c.run.spec.dataset, c.protocol.split) for c in cells):
         for observer, record in results.ceilings.get(dataset, {}).get(split, {}).items():
             row = [number(record.get(name, math.nan)) for name in (every, *strata)]
-            rows.append([f"{dataset}/{split}", f"ceiling: {observer}", DASH, *row])
+            rows.append([f"{dataset}/{split}", CEILING + observer, DASH, *row])
     notes = [
         f"Queries per stratum: {'; '.join(dict.fromkeys(map(stratum_sizes, cells)))}.",
         "A ceiling is an observer that knows every mentioned fact of its kind: "

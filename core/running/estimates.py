@@ -35,8 +35,7 @@ SAME_COST = frozenset(
         *("training.decay_biases", "training.gradient_clip", "training.crop", "training.gathered_gradient"),
         *("training.selection", "training.validate_every", "training.save_minutes"),
         *("evaluation.rescoring", "evaluation.qb_bank", "evaluation.qb_beta", "evaluation.qb_theta"),
-        *("evaluation.tie_tolerance", "config.audio_alignment", "config.null_audio", "config.gate_inputs"),
-        *("config.loss_weights", "config.prior", "config.logit_scale_trainable"),
+        "evaluation.tie_tolerance",
     }
 )
 """Keys that change little of what a cell costs; so do all numbers of a method's configuration that are no

@@ -16,16 +16,13 @@ from reports.shown import (
 )
 from reports.summary import first_pairs
 from reports.table import DASH, Table, between
-from reports.tables import strata_table
+from reports.tables import CEILING, strata_table
 
 SHORT_POINTS = ("condition", "checkpoint chosen by", "epochs", "backbone", "pictures", "sound", "hardware")
 """Points of the protocol that are read without opening anything."""
 
 SHORT_LABEL = 46
 """Letters of a label that stay on one line of a wide screen."""
-
-CEILING = "ceiling: "
-"""With what the table of strata names an observer."""
 
 
 def short_protocols(results: Results) -> list[str]:

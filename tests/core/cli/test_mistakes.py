@@ -2,6 +2,7 @@
 
 import json
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -179,6 +180,16 @@ def test_every_method_is_known_by_its_title() -> None:
     titles = titles_in_sources()
     assert titles == {name: method.title for name, method in registered_methods().items()}
     assert [called(title.upper(), titles, titles) for title in titles.values()] == list(titles)
+
+
+def test_a_title_is_found_however_a_source_writes_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "a.py").write_text('class A:\n    name, title = "a-b", "A and B"\n', encoding="utf-8")
+    (tmp_path / "b.py").write_text(
+        'class B:\n    name: str = "c"\n    title: str = "See"\n', encoding="utf-8"
+    )
+    (tmp_path / "broken.py").write_text("class C(:\n", encoding="utf-8")
+    monkeypatch.setattr("core.titles.sources_of", lambda _: sorted(tmp_path.iterdir()))
+    assert titles_in_sources() == {"a-b": "A and B", "c": "See"}
 
 
 @pytest.mark.parametrize("option", [("--seeds", "0-2,5"), ("--set", "seeds=0-2,5")])

@@ -70,7 +70,6 @@ def test_a_key_that_decides_the_cost_must_agree(keys: dict[str, Any]) -> None:
         {"config__alpha": 0.25},
         {"config__support_weight": 0.1},
         {"config__dropout": 0.0},
-        {"config__audio_alignment": "released"},
         {"training__lr_new": 0.1},
         {"training__lr_factors": {"gate": 10.0}},
         {"training__weight_decay": 0.0},
