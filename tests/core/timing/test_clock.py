@@ -97,7 +97,9 @@ def test_the_peak_is_what_a_call_holds_at_once() -> None:
         for _ in range(3):  # one after the other, never together
             torch.ones(megabytes * 2**18)
 
-    assert peak_growth(call, CPU) == pytest.approx(megabytes * 2**20, rel=0.1)
+    # the smallest of three: a busy kernel may count freed pages a moment longer, which only adds
+    peaks = [peak for _ in range(3) if (peak := peak_growth(call, CPU)) is not None]
+    assert min(peaks) == pytest.approx(megabytes * 2**20, rel=0.1)
 
 
 def test_the_profiler_counts_products_and_not_what_is_element_by_element() -> None:
